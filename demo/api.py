@@ -1,0 +1,307 @@
+"""The read endpoints: which path answers what, out of the world at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from demo.answers import (
+    JSON_TYPE,
+    Answer,
+    Call,
+    encoded,
+    error,
+    json_answer,
+    link_header,
+    not_found,
+)
+from demo.caches import Body, ByteCache
+from demo.jobs import job_objects
+from demo.limits import Bucket, Token
+from demo.objects import full_repository, minimal_repository, workflow_object
+from demo.queries import (
+    FILTERED_CAP,
+    UNFILTERED_TOTAL_CAP,
+    BadParameter,
+    Row,
+    flag,
+    is_filtered,
+    page_of,
+    row_filter,
+)
+from demo.records import Repo, Run, RunVersion, Workflow
+from demo.runs import run_object
+from demo.world import World
+
+RUN_CACHE_BYTES = 32 * 2**20
+PAGE_CACHE_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads, and what a fault lets him see.
+
+    `as_of` is the instant of the replica that answers; `keep` the share of its rows
+    a lagging search index still finds, 1.0 for all.
+    """
+
+    token: Token | None
+    bucket: Bucket
+    as_of: datetime
+    keep: float = 1.0
+    old_enterprise: bool = False
+
+    def may_see(self, repo: Repo) -> bool:
+        if not repo.private:
+            return True
+        return self.token is not None and self.token.sees(repo.full_name)
+
+
+class Api:
+    """Answers for a world; holds nothing but caches of encoded bodies."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._runs = ByteCache(RUN_CACHE_BYTES)
+        self._pages = ByteCache(PAGE_CACHE_BYTES)
+
+    def answer(self, call: Call, reader: Reader) -> Answer:
+        """The answer to a GET; 404 for whatever is not simulated."""
+        try:
+            return self._route(call, reader)
+        except BadParameter as problem:
+            return error(422, f"Validation Failed: {problem}")
+
+    def _route(self, call: Call, reader: Reader) -> Answer:
+        match call.segments:
+            case ("rate_limit",):
+                return rate_limit(reader)
+            case ("orgs" | "users", owner, "repos"):
+                return self._repos_of(call, reader, owner)
+            case ("repos", owner, name, *rest):
+                name_key = f"{owner}/{name}".lower()
+                if name_key in self.world.moved and name_key not in self.world.repos:
+                    return moved(call, self.world.moved[name_key])
+                found = self.world.repos.get(name_key)
+                return self._in_repo(call, reader, found, rest)
+            case ("repositories", number, *rest) if number.isdecimal():
+                found = self.world.repos_by_id.get(int(number))
+                return self._in_repo(call, reader, found, rest)
+            case _:
+                return not_found()
+
+    def _in_repo(
+        self, call: Call, reader: Reader, repo: Repo | None, rest: Sequence[str]
+    ) -> Answer:
+        # GitHub hides a private repository behind the same 404 as a missing one.
+        if repo is None or not reader.may_see(repo):
+            return not_found()
+        match rest:
+            case []:
+                return json_answer(full_repository(repo, self.world.sites))
+            case ["actions", "runs"]:
+                return self._run_list(call, reader, repo, repo.runs)
+            case ["actions", "runs", number, *more] if number.isdecimal():
+                run = self.world.runs.get(int(number))
+                known = run if run and run.repo is repo else None
+                return self._run(call, reader, known, more)
+            case ["actions", "workflows", *more]:
+                return self._workflow(call, reader, repo, more)
+            case _:
+                return not_found()
+
+    def _repos_of(self, call: Call, reader: Reader, owner: str) -> Answer:
+        repos = [
+            repo
+            for repo in self.world.repos.values()
+            if repo.owner.lower() == owner.lower() and reader.may_see(repo)
+        ]
+        if not repos:
+            return not_found()
+        page = page_of(call.query)
+        start = (page.number - 1) * page.size
+        objects = [minimal_repository(repo, self.world.sites) for repo in repos]
+        link = link_header(call, call.path, page.number, page.last(len(repos)))
+        shown = objects[start : start + page.size]
+        return json_answer(shown, headers={"link": link} if link else None)
+
+    def _workflows(self, call: Call, repo: Repo) -> Answer:
+        objects = [
+            workflow_object(workflow, self.world.sites)
+            for workflow in repo.workflows.values()
+        ]
+        return listing(call, repo, "/actions/workflows", "workflows", objects)
+
+    def _workflow(
+        self, call: Call, reader: Reader, repo: Repo, rest: Sequence[str]
+    ) -> Answer:
+        if not rest:
+            return self._workflows(call, repo)
+        if (workflow := find_workflow(repo, rest[0])) is None:
+            return not_found()
+        match rest[1:]:
+            case []:
+                return json_answer(workflow_object(workflow, self.world.sites))
+            case ["runs"]:
+                within = f"workflows/{rest[0]}/runs"
+                return self._run_list(call, reader, repo, workflow.runs, within)
+            case _:
+                return not_found()
+
+    def _run(
+        self, call: Call, reader: Reader, run: Run | None, rest: Sequence[str]
+    ) -> Answer:
+        if run is None or (now := run.version_at(reader.as_of)) is None:
+            return not_found()
+        match rest:
+            case []:
+                return self._one_run(call, reader, run, now)
+            case ["attempts", number] if number.isdecimal():
+                attempt = run.attempt_at(int(number), reader.as_of)
+                return self._one_run(call, reader, run, attempt)
+            case ["jobs"]:
+                every = call.query.get("filter") == "all"
+                shown = attempts_of(run, reader.as_of) if every else [now]
+                return self._jobs(call, reader, run, shown)
+            case ["attempts", number, "jobs"] if number.isdecimal():
+                attempt = run.attempt_at(int(number), reader.as_of)
+                return self._jobs(call, reader, run, [attempt] if attempt else [])
+            case _:
+                return not_found()
+
+    def _one_run(
+        self, call: Call, reader: Reader, run: Run, version: RunVersion | None
+    ) -> Answer:
+        if version is None:
+            return not_found()
+        body = self._encoded_run(call, reader, run, version)
+        return Answer(200, body, {"content-type": JSON_TYPE})
+
+    def _jobs(
+        self, call: Call, reader: Reader, run: Run, versions: list[RunVersion]
+    ) -> Answer:
+        jobs = [
+            job
+            for version in versions
+            for job in job_objects(run, version, reader.as_of, self.world.sites)
+        ]
+        return listing(call, run.repo, f"/actions/runs/{run.id}/jobs", "jobs", jobs)
+
+    def _run_list(
+        self,
+        call: Call,
+        reader: Reader,
+        repo: Repo,
+        runs: Sequence[Run],
+        within: str = "runs",
+    ) -> Answer:
+        """Newest `created_at` first; a re-run keeps its place."""
+        rows = select_rows(call, reader, runs)
+        filtered = is_filtered(call.query)
+        total = len(rows) if filtered else min(len(rows), UNFILTERED_TOTAL_CAP)
+        reachable = rows[:FILTERED_CAP] if filtered else rows
+        page = page_of(call.query)
+        path = f"/repositories/{repo.id}/actions/{within}"
+        link = link_header(call, path, page.number, page.last(len(reachable)))
+        body = self._page(call, reader, page.cut(reachable), total)
+        headers = {"content-type": JSON_TYPE, **({"link": link} if link else {})}
+        return Answer(200, body.content, headers, body.digest)
+
+    def _page(
+        self, call: Call, reader: Reader, rows: Sequence[Row], total: int
+    ) -> Body:
+        lean = flag(call.query, "exclude_pull_requests"), reader.old_enterprise
+        versions = tuple((version.serial, run.repo.full_name) for run, version in rows)
+
+        def build() -> bytes:
+            runs = b",".join(self._encoded_run(call, reader, *row) for row in rows)
+            return b'{"total_count":%d,"workflow_runs":[%b]}' % (total, runs)
+
+        return self._pages.get((lean, total, versions), build)
+
+    def _encoded_run(
+        self, call: Call, reader: Reader, run: Run, version: RunVersion
+    ) -> bytes:
+        lean = flag(call.query, "exclude_pull_requests"), reader.old_enterprise
+        key = (version.serial, run.repo.full_name, lean)
+
+        def build() -> bytes:
+            return encoded(
+                run_object(
+                    run,
+                    version,
+                    self.world.sites,
+                    exclude_pull_requests=lean[0],
+                    old_enterprise=lean[1],
+                )
+            )
+
+        return self._runs.get(key, build).content
+
+
+def rate_limit(reader: Reader) -> Answer:
+    """Free of the primary limit; GHES without limits answers 404."""
+    if reader.old_enterprise:
+        return error(404, "Rate limiting is not enabled.")
+    core = reader.bucket.as_json()
+    resources = {"core": core, "search": {**core, "limit": 30}, "graphql": core}
+    body = json_answer({"resources": resources, "rate": core})
+    return Answer(200, body.body, body.headers, free=True)
+
+
+def moved(call: Call, repo: Repo) -> Answer:
+    """301 to the numeric form, as for a renamed repository."""
+    path = "/".join(["", "repositories", str(repo.id), *call.path.split("/")[4:]])
+    query = f"?{call.query_string}" if call.query_string else ""
+    return redirect(call.url(path) + query)
+
+
+def redirect(location: str, status: int = 301) -> Answer:
+    body = {
+        "message": "Moved Permanently" if status in (301, 308) else "Found",
+        "url": location,
+        "documentation_url": "https://docs.github.com/rest/guides/"
+        "best-practices-for-using-the-rest-api#follow-redirects",
+    }
+    return json_answer(body, status, headers={"location": location})
+
+
+def find_workflow(repo: Repo, key: str) -> Workflow | None:
+    """By numeric id, file name, or whole path (sent with `%2F`)."""
+    for workflow in repo.workflows.values():
+        if key in (str(workflow.id), workflow.file, workflow.path):
+            return workflow
+    return None
+
+
+def attempts_of(run: Run, now: datetime) -> list[RunVersion]:
+    """The last version of each attempt seen so far, newest attempt first."""
+    last = {v.run_attempt: v for v in run.versions if v.at <= now}
+    return [last[number] for number in sorted(last, reverse=True)]
+
+
+def select_rows(call: Call, reader: Reader, runs: Sequence[Run]) -> list[Row]:
+    """Visible runs that pass the filters, newest first."""
+    test = row_filter(call.query)
+    rows = [
+        (run, version)
+        for run in reversed(runs)
+        if (version := run.version_at(reader.as_of)) is not None and test(run, version)
+    ]
+    if reader.keep < 1 and is_filtered(call.query):
+        return rows[len(rows) - int(len(rows) * reader.keep) :]
+    return rows
+
+
+def listing(
+    call: Call, repo: Repo, path: str, name: str, objects: Sequence[Any]
+) -> Answer:
+    """A counted list of small objects with its Link header."""
+    page = page_of(call.query)
+    start = (page.number - 1) * page.size
+    numeric = f"/repositories/{repo.id}{path}"
+    link = link_header(call, numeric, page.number, page.last(len(objects)))
+    body = {"total_count": len(objects), name: objects[start : start + page.size]}
+    return json_answer(body, headers={"link": link} if link else None)

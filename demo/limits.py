@@ -1,0 +1,82 @@
+"""The primary rate limit: who has used how many requests of the current hour.
+
+https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+WINDOW = timedelta(hours=1)
+ANONYMOUS = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a known token may do; tokens of one user share one limit.
+
+    `private` names the private repositories it can see (None: all of them);
+    `expires_at` is sent as `github-authentication-token-expiration`.
+    """
+
+    user: str = "octo-observer"
+    private: frozenset[str] | None = None
+    expires_at: str | None = None
+
+    def sees(self, full_name: str) -> bool:
+        return self.private is None or full_name.lower() in self.private
+
+
+@dataclass(slots=True)
+class Bucket:
+    """One user's hour: it starts with the first request and ends at `reset`."""
+
+    limit: int
+    reset: datetime
+    used: int = 0
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+    def headers(self) -> dict[str, str]:
+        """The five headers; `reset` is epoch seconds."""
+        return {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.remaining),
+            "x-ratelimit-reset": str(int(self.reset.timestamp())),
+            "x-ratelimit-used": str(self.used),
+            "x-ratelimit-resource": "core",
+        }
+
+    def as_json(self) -> dict[str, int]:
+        """The `rate-limit` object of `GET /rate_limit`."""
+        return {
+            "limit": self.limit,
+            "used": self.used,
+            "remaining": self.remaining,
+            "reset": int(self.reset.timestamp()),
+        }
+
+
+@dataclass(slots=True)
+class RateLimits:
+    """Requests an hour: 5,000 for each user, 60 for all without a token."""
+
+    per_user: int = 5000
+    anonymous: int = 60
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    def bucket(self, user: str, now: datetime) -> Bucket:
+        """The user's current hour at `now`."""
+        bucket = self.buckets.get(user)
+        if bucket is None or now >= bucket.reset:
+            limit = self.anonymous if user == ANONYMOUS else self.per_user
+            bucket = self.buckets[user] = Bucket(limit, now + WINDOW)
+        return bucket
+
+    def spend(self, user: str, now: datetime, used: int | None = None) -> None:
+        """Use up everything that is left, or set how much is used (tests)."""
+        bucket = self.bucket(user, now)
+        bucket.used = bucket.limit if used is None else used

@@ -1,0 +1,160 @@
+"""What the world is made of: repositories, workflows, runs and their versions.
+
+Plain records without behaviour of GitHub's; `world.py` changes them, `objects.py`
+and `runs.py` turn them into GitHub's JSON.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any, Final
+from zlib import crc32
+
+Json = dict[str, Any]
+
+
+class Missing:
+    """The value of a key that shall not be sent at all (see `MISSING`)."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where the URLs inside bodies point to: the API and the web pages."""
+
+    api: str = "https://api.github.com"
+    html: str = "https://github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job of a workflow file: its name and the steps between set-up and end."""
+
+    name: str
+    steps: tuple[str, ...] = ("Install dependencies", "Run")
+    environment: bool = False  # needs an approval: `waiting` stops here
+    labels: tuple[str, ...] = ("ubuntu-latest",)
+
+
+@dataclass(slots=True, eq=False)
+class Repo:
+    """A repository; `payload` is a recorded minimal repository served as it is."""
+
+    owner: str
+    name: str
+    id: int
+    created_at: datetime
+    default_branch: str = "main"
+    private: bool = False
+    fork: bool = False
+    description: str | None = None
+    owner_type: str = "Organization"
+    payload: Json | None = None
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    minimal: Json | None = None  # the built object, until a rename
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass(slots=True, eq=False)
+class Workflow:
+    """A workflow file; `state` is one of GitHub's five words."""
+
+    repo: Repo
+    id: int
+    name: str
+    path: str
+    created_at: datetime
+    state: str = "active"
+    jobs: tuple[JobSpec, ...] = (JobSpec("build"),)
+    runs: list[Run] = field(default_factory=list)
+    last_number: int = 0
+
+    @property
+    def file(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class RunVersion:
+    """A run as it is from `at` on, until the next version.
+
+    `overrides` holds keys of the JSON object that replace the built ones; `serial`
+    tells versions apart in caches.
+    """
+
+    at: datetime
+    status: str
+    conclusion: str | None
+    run_attempt: int
+    run_started_at: datetime
+    updated_at: datetime
+    triggering_actor: str | None
+    overrides: Json | None = None
+    serial: int = field(default_factory=count().__next__, compare=False)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One run with all the versions it has, had and (scenario) will have."""
+
+    id: int
+    repo: Repo
+    workflow: Workflow
+    run_number: int
+    created_at: datetime
+    event: str
+    head_branch: str | None
+    head_sha: str
+    display_title: str
+    actor: str | None
+    head_repository: Repo | None
+    pull_requests: tuple[int, ...] = ()
+    message: str | None = None
+    payload: Json | None = None
+    jobs: list[Json] | None = None
+    removed_at: datetime | None = None
+    versions: list[RunVersion] = field(default_factory=list)
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        """Oldest first; runs of one second stand in no order of their ids.
+
+        Recorded lists of GitHub's are by creation with ties unordered.
+        """
+        return self.created_at, crc32(str(self.id).encode())
+
+    def version_at(self, now: datetime) -> RunVersion | None:
+        """The version a reader sees at `now`; None when not born or removed."""
+        if self.removed_at is not None and self.removed_at <= now:
+            return None
+        if self.versions[-1].at <= now:
+            return self.versions[-1]
+        index = bisect_right(self.versions, now, key=lambda version: version.at)
+        return self.versions[index - 1] if index else None
+
+    def attempt_at(self, attempt: int, now: datetime) -> RunVersion | None:
+        """The last visible version of one attempt, None when it was never seen."""
+        if self.version_at(now) is None:
+            return None
+        seen = (v for v in self.versions if v.at <= now and v.run_attempt == attempt)
+        return max(seen, key=lambda version: version.at, default=None)
+
+
+def value_of(run: Run, version: RunVersion, name: str) -> Any:
+    """The value a filter compares: from overrides, payload or the record."""
+    for source in (version.overrides, run.payload):
+        if source is not None and name in source:
+            return source[name]
+    return getattr(version, name) if hasattr(version, name) else getattr(run, name)

@@ -1,0 +1,149 @@
+"""A simulated GitHub on a real socket, run by uvicorn in a thread."""
+
+from __future__ import annotations
+
+import socket
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from demo.asgi import App
+from demo.faults import Faults
+from demo.github import DEMO_TOKEN, Entry, GitHub, Settings
+from demo.limits import RateLimits
+from demo.times import Clock, SettableClock
+from demo.world import World
+
+START_SECONDS = STOP_SECONDS = 10.0
+
+
+class GitHubServer:
+    """Serve a world until the `with` block ends.
+
+    >>> world = World()
+    >>> run = world.add_run("acme/web-store", "ci.yml", conclusion="failure")
+    >>> with GitHubServer(world) as github:
+    ...     github.url  # doctest: +ELLIPSIS
+    'http://127.0.0.1:...'
+
+    `clock` defaults to a SettableClock that stands at the world's time. `settings` are
+    the fields of `Settings`: `latency` (seconds), `base_path="/api/v3"`, `enterprise`,
+    `tokens`, `gzip`, …; they may be changed later through `github.settings`.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        clock: Clock | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.world = world
+        self.clock = clock or SettableClock(world.now)
+        self.github = GitHub(world, self.clock, Settings(**settings))
+        self._socket = bound_socket(host, port)
+        self.origin = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._server = ReadyServer(
+            uvicorn.Config(
+                App(self.github),
+                lifespan="off",
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=60,
+            )
+        )
+        self._thread = Thread(target=self._run, name="simulated-github", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The API's base URL, without a trailing slash: `GITHUB_API_URL`."""
+        return f"{self.origin}{self.github.settings.base_path}"
+
+    @property
+    def settings(self) -> Settings:
+        return self.github.settings
+
+    @property
+    def faults(self) -> Faults:
+        return self.github.faults
+
+    @property
+    def limits(self) -> RateLimits:
+        return self.github.limits
+
+    @property
+    def log(self) -> list[Entry]:
+        """Every request so far, oldest first; `github.log.clear()` starts anew."""
+        return self.github.log
+
+    @property
+    def token(self) -> str:
+        """A token this server accepts."""
+        return next(iter(self.settings.tokens), DEMO_TOKEN)
+
+    def advance(self, seconds: float) -> None:
+        """Move the settable clock, and the world with it."""
+        if not isinstance(self.clock, SettableClock):
+            raise TypeError("only a SettableClock can be moved")
+        self.world.advance_to(self.clock.advance(seconds))
+
+    def spend_rate_limit(self, *, used: int | None = None) -> None:
+        """Use up the default token's hour, or set how much of it is used."""
+        user = self.settings.tokens[self.token].user
+        self.limits.spend(user, self.clock(), used)
+
+    def start(self) -> Self:
+        """Begin to serve; returns when the first request can be answered."""
+        self._thread.start()
+        if not self._server.ready.wait(START_SECONDS):
+            raise RuntimeError("the simulated GitHub did not start")
+        return self
+
+    def stop(self) -> None:
+        """End at once, also requests that are still being delayed."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(STOP_SECONDS)
+        self._socket.close()
+
+    def wait(self) -> None:
+        """Serve until the thread ends or an interrupt comes."""
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+class ReadyServer(uvicorn.Server):
+    """A uvicorn server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Bound here, so that the port is known before the thread starts."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
