@@ -21,7 +21,7 @@ from demo.runs import as_sent
 from demo.times import instant
 
 Time = datetime | str
-Event = Callable[["World", datetime], None]
+Event = Callable[["World", datetime], object]
 
 TYPED = ("status", "conclusion", "run_attempt", "run_started_at", "updated_at")
 
