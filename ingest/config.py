@@ -1,0 +1,232 @@
+"""The settings, read from the environment in this one place and checked at the start.
+
+A wrong value raises `ConfigError` with the variable's name and what to write instead.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+
+from ingest.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+EVERY_WORKFLOW = "*"
+SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+MIN_REFRESH_SECONDS = 5
+MAX_PORT = 65535
+
+# https://docs.github.com/en/rest/repos/repos: names hold letters, digits, - _ and .
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one instance; `docs/configuration.md` explains each.
+
+    `repos` are `owner/repo`, `workflows` are file names or the one item `*`. Either may
+    be empty: then nothing is polled, and `why_not_polling` says so in a sentence.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    token_file: Path | None = None
+    repos: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    refresh_seconds: int = 60
+    title: str = "CI Observer"
+    api_url: str = "https://api.github.com"
+    db_path: Path = Path("data/ci_observer.db")
+    host: str = "127.0.0.1"
+    port: int = 8089
+    history_days: int = 90
+    timezone: str = "UTC"
+
+    @property
+    def why_not_polling(self) -> str | None:
+        """Why these settings give nothing to poll, or None when they do."""
+        missing = [
+            name
+            for name, items in (
+                ("GH_REPOS", self.repos),
+                ("GH_WORKFLOWS", self.workflows),
+            )
+            if not items
+        ]
+        if not missing:
+            return None
+        verb = "is" if len(missing) == 1 else "are"
+        return (
+            f"{' and '.join(missing)} {verb} empty, so nothing is polled. "
+            "Set GH_REPOS=owner/repo,… and GH_WORKFLOWS=ci.yml,… and restart."
+        )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Config":
+        """Read the settings from a mapping such as `os.environ`.
+
+        Raises `ConfigError` for the first bad value, naming its variable.
+        """
+        given = {name: environ.get(name, "").strip() for name in _PARSERS}
+        values: dict[str, Any] = {
+            attribute: parse(given[name], name)
+            for name, (attribute, parse) in _PARSERS.items()
+            if given[name]
+        }
+        if values.get("token") and values.get("token_file"):
+            raise ConfigError(
+                "GITHUB_TOKEN and GITHUB_TOKEN_FILE are both set: keep only one."
+            )
+        if file := values.get("token_file"):
+            values["token"] = read_token_file(file)
+        return cls(**values)
+
+
+def load_config(*, with_token: bool = True) -> Config:
+    """The settings of this process: its environment, else `.env` in this folder.
+
+    The web side passes `with_token=False` and never holds the token.
+    """
+    environ = {k: v for k, v in dotenv_values(".env").items() if v is not None}
+    environ |= os.environ
+    if not with_token:
+        for name in SECRETS:
+            environ.pop(name, None)
+    return Config.from_environ(environ)
+
+
+def read_token_file(path: Path) -> str:
+    """The token that stands in a file, as Docker and systemd hand out secrets.
+
+    Raises `ConfigError` when the file cannot be read or holds no single token.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise ConfigError(
+            f"GITHUB_TOKEN_FILE: cannot read {path} ({reason}). "
+            "Point it at a readable file that holds the token."
+        ) from None
+    if not text.strip():
+        raise ConfigError(f"GITHUB_TOKEN_FILE: {path} is empty. Put the token in it.")
+    return _token(text.strip(), "GITHUB_TOKEN_FILE")
+
+
+def _token(text: str, name: str) -> str:
+    # The value must never be part of the message.
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ConfigError(
+            f"{name}: the token has a space, a line break or a letter that no token "
+            "has. Copy it again from https://github.com/settings/tokens."
+        )
+    return text
+
+
+def _path(text: str, _name: str) -> Path:
+    return Path(text)
+
+
+def _text(text: str, _name: str) -> str:
+    return text
+
+
+def _items(text: str) -> list[str]:
+    """Split at commas, drop empty items and repetitions whatever their letter case."""
+    seen: dict[str, str] = {}
+    for item in text.split(","):
+        if stripped := item.strip():
+            seen.setdefault(stripped.lower(), stripped)
+    return list(seen.values())
+
+
+def _repos(text: str, name: str) -> tuple[str, ...]:
+    items = _items(text)
+    for item in items:
+        if not _REPO.fullmatch(item):
+            raise ConfigError(
+                f"{name}: {item!r} is not a repository. Write owner/repo, "
+                "for example GH_REPOS=octocat/hello-world,octocat/spoon-knife"
+            )
+    return tuple(items)
+
+
+def _workflows(text: str, name: str) -> tuple[str, ...]:
+    # File names are case-sensitive on GitHub, unlike owners and repositories.
+    items = list(
+        dict.fromkeys(item.strip() for item in text.split(",") if item.strip())
+    )
+    if EVERY_WORKFLOW in items:
+        return (EVERY_WORKFLOW,)
+    for item in items:
+        if not _WORKFLOW.fullmatch(item):
+            raise ConfigError(
+                f"{name}: {item!r} is not a workflow file name. Write the file's name "
+                "below .github/workflows, for example GH_WORKFLOWS=ci.yml,deploy.yaml, "
+                "or * for every workflow."
+            )
+    return tuple(items)
+
+
+def _integer(low: int, high: int) -> Callable[[str, str], int]:
+    def parse(text: str, name: str) -> int:
+        if re.fullmatch(r"[0-9]{1,9}", text) and low <= int(text) <= high:
+            return int(text)
+        raise ConfigError(
+            f"{name}: {text!r} is not a whole number from {low} to {high}."
+        )
+
+    return parse
+
+
+def _api_url(text: str, name: str) -> str:
+    try:
+        url = urlsplit(text)
+        is_good = bool(
+            url.scheme in ("http", "https")
+            and url.hostname
+            and not (url.username or url.password or url.query or url.fragment)
+            and (url.port is None or url.port > 0)
+        )
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(
+            f"{name}: not an address of GitHub's API. Leave it out for github.com, or "
+            "write https://HOST/api/v3 for GitHub Enterprise Server."
+        )
+    return text.rstrip("/")
+
+
+def _timezone(text: str, name: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"{name}: {text!r} is not a time zone. Write an IANA name such as UTC, "
+            "Europe/Berlin or America/New_York."
+        ) from None
+    return text
+
+
+_PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "GITHUB_TOKEN": ("token", _token),
+    "GITHUB_TOKEN_FILE": ("token_file", _path),
+    "GH_REPOS": ("repos", _repos),
+    "GH_WORKFLOWS": ("workflows", _workflows),
+    "REFRESH_SECONDS": ("refresh_seconds", _integer(MIN_REFRESH_SECONDS, 86_400)),
+    "DASHBOARD_TITLE": ("title", _text),
+    "GITHUB_API_URL": ("api_url", _api_url),
+    "CI_OBSERVER_DB": ("db_path", _path),
+    "CI_OBSERVER_HOST": ("host", _text),
+    "CI_OBSERVER_PORT": ("port", _integer(1, MAX_PORT)),
+    "HISTORY_DAYS": ("history_days", _integer(1, 3650)),
+    "DASHBOARD_TIMEZONE": ("timezone", _timezone),
+}
+SETTINGS = tuple(_PARSERS)
