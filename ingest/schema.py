@@ -1,0 +1,212 @@
+"""The database's schema: migrations for the tables, `views.sql` for the views.
+
+The schema is the contract between `ingest` (the only writer) and the web side, which
+only selects. A table changes by adding a migration below; a view changes by editing
+`views.sql`, and is made anew at the next start.
+"""
+
+import re
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from ingest.errors import DatabaseError
+
+BUSY_TIMEOUT_SECONDS = 20
+
+migrations = Migrations("ci_observer")
+
+
+@migrations()
+def m001_runs(db: Database) -> None:
+    """Runs, their attempts and GitHub's whole objects.
+
+    `repo` compares without regard to letter case, as GitHub's own names do.
+    """
+    _execute_all(
+        db,
+        """
+        create table runs (
+            run_id integer primary key,
+            repo text not null collate nocase,
+            workflow text not null,
+            workflow_name text,
+            run_number integer,
+            run_attempt integer not null,
+            event text,
+            display_title text,
+            status text,
+            conclusion text,
+            head_branch text,
+            head_sha text,
+            head_repo text,
+            actor text,
+            triggering_actor text,
+            pr_number integer,
+            created_at text not null,
+            started_at text not null,
+            updated_at text not null,
+            duration_seconds integer,
+            html_url text
+        );
+        create index runs_started on runs (started_at, run_id);
+        create index runs_branch on runs
+            (repo, workflow, head_branch, created_at, run_id);
+        create index runs_workflow on runs (repo, workflow, started_at, run_id);
+        create index runs_sha on runs (head_sha);
+        create index runs_unfinished on runs (repo, workflow)
+            where status <> 'completed';
+
+        create table run_attempts (
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            status text,
+            conclusion text,
+            started_at text not null,
+            updated_at text not null,
+            duration_seconds integer,
+            triggering_actor text,
+            primary key (run_id, run_attempt)
+        ) without rowid;
+
+        create table run_payloads (
+            run_id integer primary key references runs (run_id),
+            raw_json text not null
+        );
+
+        create table branches (
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            primary key (repo, workflow, branch)
+        ) without rowid;
+        """,
+    )
+
+
+@migrations()
+def m002_polling(db: Database) -> None:
+    """What is watched, what the polls found, and what this instance is."""
+    _execute_all(
+        db,
+        """
+        create table feeds (
+            repo text not null collate nocase,
+            workflow text not null,
+            is_watched integer not null default 1,
+            workflow_name text,
+            workflow_state text,
+            default_branch text,
+            described_at text,
+            etag text,
+            checked_at text,
+            changed_at text,
+            error text,
+            error_kind text,
+            error_at text,
+            retry_at text,
+            backfill_until text,
+            backfill_next_url text,
+            backfilled_to text,
+            backfilled_at text,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        create table polls (
+            poll_id integer primary key,
+            started_at text not null,
+            finished_at text not null,
+            feeds integer not null,
+            feeds_failed integer not null,
+            requests integer not null,
+            not_modified integer not null,
+            runs_written integer not null,
+            rate_limit integer,
+            rate_limit_remaining integer,
+            rate_limit_reset_at text,
+            error text,
+            error_kind text
+        );
+
+        create table instance (
+            key text primary key,
+            value text
+        ) without rowid;
+        insert into instance values ('revision', '0');
+
+        create table timezone_offsets (
+            from_at text primary key,
+            offset_seconds integer not null
+        ) without rowid;
+        insert into timezone_offsets values ('0001-01-01T00:00:00Z', 0);
+        """,
+    )
+
+
+def connect(path: Path) -> Database:
+    """Open the database for writing, making the file and its folder when absent.
+
+    WAL lets the web side read while a poll writes. Raises `DatabaseError` when the file
+    cannot be opened or is not an SQLite database.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        conn.execute("pragma journal_mode = wal")
+        conn.execute("pragma synchronous = normal")
+        conn.execute("pragma foreign_keys = on")
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseError(
+            f"Cannot open the database {path}: {error}. Check CI_OBSERVER_DB, that its "
+            "folder exists and is writable, and that the file is an SQLite database."
+        ) from error
+    return Database(conn)
+
+
+def migrate(db: Database) -> list[str]:
+    """Bring the schema up to date; return the names of the migrations that ran."""
+    pending = [migration.name for migration in migrations.pending(db)]
+    if not pending and _stored_views(db) == views():
+        return []
+    with db.atomic():
+        # Views may name columns that a migration is about to change.
+        for name in _stored_views(db):
+            db.execute(f"drop view [{name}]")
+        migrations.apply(db)
+        for sql in views().values():
+            db.execute(sql)
+    return pending
+
+
+def views() -> dict[str, str]:
+    """Name → `create view` statement, in the order in which they must be made."""
+    text = resources.files("ingest").joinpath("views.sql").read_text()
+    return {
+        re.split(r"\s+", sql, maxsplit=3)[2]: sql
+        for sql in _statements(re.sub(r"(?m)^--.*\n", "", text))
+    }
+
+
+def _stored_views(db: Database) -> dict[str, str]:
+    return dict(
+        db.execute("select name, sql from sqlite_master where type = 'view'").fetchall()
+    )
+
+
+def _execute_all(db: Database, script: str) -> None:
+    # Not executescript: that would commit the migration's transaction half-way.
+    for sql in _statements(script):
+        db.execute(sql)
+
+
+def _statements(script: str) -> list[str]:
+    statements: list[str] = []
+    rest = ""
+    for line in script.splitlines(keepends=True):
+        rest += line
+        if sqlite3.complete_statement(rest):
+            statements.append(rest.strip().removesuffix(";"))
+            rest = ""
+    return statements
