@@ -1,0 +1,237 @@
+"""The command `ci-observer`: what is printed, and the exit codes.
+
+0 is success, 1 a feed or a check that failed, 2 a setting that is wrong.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from importlib.metadata import version
+from typing import Any
+
+import click
+from sqlite_utils import Database
+
+from ingest import check as checking
+from ingest import schema, store, supervise
+from ingest.client import GitHub, open_http
+from ingest.config import ROOT, Config, load_config
+from ingest.errors import CIObserverError, ConfigError
+from ingest.poller import Poller, run_forever
+
+VERSION = version("ci-observer")
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+log = logging.getLogger("ci_observer")
+
+
+def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Say an expected error in one line instead of a traceback."""
+
+    @wraps(command)
+    def explained(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except CIObserverError as error:
+            click.echo(f"Error: {error}", err=True)
+            is_config = isinstance(error, ConfigError)
+            sys.exit(EXIT_CONFIG if is_config else EXIT_FAILED)
+
+    return explained
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION)
+def main() -> None:
+    """Archive GitHub Actions runs in SQLite and show them on a status wall.
+
+    Settings come from the environment or a .env file in the current folder:
+    GITHUB_TOKEN, GH_REPOS, GH_WORKFLOWS and a few more, all explained in
+    docs/configuration.md. Nothing is ever written to GitHub.
+
+    \b
+    Try it without a token:   ci-observer demo
+    Check your settings:      ci-observer check
+    Run everything:           ci-observer up
+    """
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        level=logging.INFO,
+    )
+    # httpx would write a line for each request.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Make one complete pass, then exit.")
+@_explaining_errors
+def ingest(*, once: bool) -> None:
+    """Poll GitHub into the database, for ever or once.
+
+    With --once: exit 0 when every feed was fetched, 1 when one failed.
+    """
+    config = load_config()
+    db = _open_database(config)
+    store.save_instance(db, config, version=VERSION, now=_now())
+    if config.why_not_polling:
+        log.warning(config.why_not_polling)
+    _run(_ingest_once(config, db) if once else _ingest_forever(config, db))
+
+
+@main.command()
+@_explaining_errors
+def serve() -> None:
+    """Serve the wall, the API and Datasette, read-only.
+
+    The web process never reads the token.
+    """
+    from web.server import build_datasette, serve_forever  # noqa: PLC0415 (slow)
+
+    config = load_config(with_token=False)
+    _open_database(config).close()
+    log.info("The wall is at http://%s:%s", config.host, config.port)
+    serve_forever(build_datasette(config.db_path, root=ROOT), config.host, config.port)
+
+
+@main.command()
+@_explaining_errors
+def up() -> None:
+    """Run ingest and serve together; a dead one is restarted with growing waits.
+
+    SIGTERM or Ctrl-C stops both. This is what the container runs.
+    """
+    config = load_config()
+    _open_database(config).close()
+    supervise.run(config)
+
+
+@main.command()
+@click.option("--seed", default=1, show_default=True, help="Another seed, other runs.")
+@_explaining_errors
+def demo(*, seed: int) -> None:
+    """Show the wall with a simulated GitHub: no token, no network.
+
+    The demo has a database of its own beside yours, made anew at every start.
+    """
+    supervise.run_demo(load_config(with_token=False), seed=seed)
+
+
+@main.command()
+@_explaining_errors
+def check() -> None:
+    """Print the settings and try every feed: found, not found, no access.
+
+    Exit 0 when all are found, 1 when one is not, 2 when a setting is wrong.
+    """
+    config = load_config()
+    click.echo(checking.settings_text(config))
+    if config.why_not_polling:
+        click.echo(config.why_not_polling)
+        return
+    if not asyncio.run(_check_feeds(config)):
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@_explaining_errors
+def migrate() -> None:
+    """Make the database, or bring its schema up to date."""
+    config = load_config(with_token=False)
+    db = schema.connect(config.db_path)
+    applied = schema.migrate(db)
+    db.close()
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo(f"{config.db_path} is up to date.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _open_database(config: Config) -> Database:
+    db = schema.connect(config.db_path)
+    schema.migrate(db)
+    return db
+
+
+def _github(config: Config, http: Any) -> GitHub:
+    return GitHub(http, api_url=config.api_url, token=config.token, clock=_now)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run until done, or until SIGTERM or Ctrl-C, which are no failure."""
+
+    async def run() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("Stopped.")
+
+    asyncio.run(run())
+
+
+async def _ingest_forever(config: Config, db: Database) -> None:
+    if config.why_not_polling:
+        await asyncio.Event().wait()
+    async with open_http(VERSION) as http:
+        poller = Poller(config, db, _github(config, http), _now)
+        log.info(
+            "Polling %d repositories every %d s into %s",
+            len(config.repos),
+            config.refresh_seconds,
+            config.db_path,
+        )
+        await run_forever(
+            poller, db, refresh=timedelta(seconds=config.refresh_seconds), clock=_now
+        )
+
+
+async def _ingest_once(config: Config, db: Database) -> None:
+    if config.why_not_polling:
+        return
+    async with open_http(VERSION) as http:
+        result = await Poller(config, db, _github(config, http), _now).poll(
+            on_progress=_progress_line()
+        )
+    click.echo(
+        f"{result.feeds} feeds polled, {result.feeds_failed} failed; "
+        f"{result.runs_written} runs written; {result.requests} requests, "
+        f"{result.not_modified} of them 304."
+    )
+    if result.error or result.feeds_failed:
+        sys.exit(EXIT_FAILED)
+
+
+def _progress_line() -> Callable[[int, int], None]:
+    """On a terminal, a line that says how many feeds have their whole history."""
+    if not sys.stderr.isatty():
+        return lambda done, total: None
+
+    def show(done: int, total: int) -> None:
+        click.echo(f"\rhistory: {done} of {total} feeds complete", err=True, nl=False)
+        if done == total:
+            click.echo(err=True)
+
+    return show
+
+
+async def _check_feeds(config: Config) -> bool:
+    async with open_http(VERSION) as http:
+        github = _github(config, http)
+        is_good = True
+        async for line in checking.check_feeds(config, github):
+            click.echo(line.text)
+            is_good &= line.is_good
+        click.echo(checking.budget_text(config, github.meter, now=_now()))
+    return is_good

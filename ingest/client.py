@@ -1,0 +1,195 @@
+"""The requests that CI Observer makes of GitHub, all of them GET.
+
+Knows HTTP and GitHub's paths; does not sleep, retry or know the database.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urljoin
+
+import httpx
+
+from ingest.errors import GitHubUnavailable, GitHubUnreachable, InvalidResponse
+from ingest.wire import (
+    RateLimit,
+    parse_answer,
+    parse_default_branch,
+    parse_runs,
+    parse_workflows,
+)
+
+# GitHub itself gives up after 10 seconds:
+# https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+TIMEOUT = httpx.Timeout(20, connect=10)
+API_VERSION = "2022-11-28"
+MAX_REDIRECTS = 3
+EXPIRATION_HEADER = "github-authentication-token-expiration"
+
+
+@dataclass
+class Meter:
+    """What the requests since the last `reset` came to."""
+
+    requests: int = 0
+    not_modified: int = 0
+    rate_limit: RateLimit | None = None
+    token_expires: str | None = None
+
+    def reset(self) -> None:
+        """Count from zero; the rate limit stays what GitHub last said."""
+        self.requests = self.not_modified = 0
+
+    def count(self, status: int, headers: Mapping[str, str]) -> None:
+        """Note one answer."""
+        self.requests += 1
+        self.not_modified += status == HTTPStatus.NOT_MODIFIED
+        self.rate_limit = RateLimit.from_headers(headers) or self.rate_limit
+        self.token_expires = headers.get(EXPIRATION_HEADER, self.token_expires)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a run list; no `runs` and `is_not_modified` for a 304."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    etag: str | None = None
+    next_url: str | None = None
+    is_not_modified: bool = False
+
+
+class GitHub:
+    """GitHub's REST API below one base address.
+
+    Every method raises a `GitHubError` when it cannot give what its name says.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        api_url: str,
+        token: str | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.meter = Meter()
+        self._http = http
+        self._api_url = api_url
+        self._token = token
+        self._clock = clock
+
+    async def fetch_runs(
+        self, repo: str, workflow: str, *, per_page: int, etag: str | None = None
+    ) -> Page:
+        """The newest runs of a workflow, or "not modified" since `etag`.
+
+        Unfiltered, since GitHub answers filtered lists from a search index that lags.
+        https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
+        """
+        path = f"/repos/{repo}/actions/workflows/{quote(workflow, safe='')}/runs"
+        return await self.fetch_page(
+            f"{self._api_url}{path}?per_page={per_page}", etag=etag
+        )
+
+    async def fetch_page(self, url: str, *, etag: str | None = None) -> Page:
+        """A page of runs by its address, such as the `next_url` of another."""
+        answer = await self._get(url, etag=etag)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return Page(is_not_modified=True, etag=etag)
+        return Page(
+            runs=parse_runs(self._parse(answer)),
+            etag=answer.headers.get("etag"),
+            next_url=answer.links.get("next", {}).get("url"),
+        )
+
+    async def fetch_default_branch(self, repo: str) -> str:
+        """The name of a repository's default branch."""
+        answer = await self._get(f"{self._api_url}/repos/{repo}")
+        return parse_default_branch(self._parse(answer))
+
+    async def fetch_workflows(self, repo: str) -> list[dict[str, Any]]:
+        """Every workflow of a repository, as GitHub's objects."""
+        url: str | None = f"{self._api_url}/repos/{repo}/actions/workflows?per_page=100"
+        workflows: list[dict[str, Any]] = []
+        while url:
+            answer = await self._get(url)
+            workflows += parse_workflows(self._parse(answer))
+            url = answer.links.get("next", {}).get("url")
+        return workflows
+
+    def _parse(self, answer: httpx.Response) -> Any:
+        return parse_answer(
+            answer.status_code, answer.headers, answer.content, now=self._clock()
+        )
+
+    async def _get(self, url: str, *, etag: str | None = None) -> httpx.Response:
+        """GET within GitHub's origin, following its redirects of renamed repositories.
+
+        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            self._refuse_other_origin(url)
+            answer = await self._send(url, etag)
+            if not answer.has_redirect_location:
+                return answer
+            url = urljoin(str(answer.url), answer.headers["location"])
+        raise InvalidResponse("GitHub redirects in circles.")
+
+    async def _send(self, url: str, etag: str | None) -> httpx.Response:
+        try:
+            answer = await self._http.get(url, headers=self._headers(etag))
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise GitHubUnreachable(
+                f"GitHub cannot be reached: {_reason(error)}."
+            ) from error
+        except httpx.HTTPError as error:
+            raise GitHubUnavailable(
+                f"GitHub did not answer: {_reason(error)}."
+            ) from error
+        self.meter.count(answer.status_code, answer.headers)
+        return answer
+
+    def _headers(self, etag: str | None) -> dict[str, str]:
+        headers = {}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        if etag:
+            headers["if-none-match"] = etag
+        return headers
+
+    def _refuse_other_origin(self, url: str) -> None:
+        # A link or redirect elsewhere must not carry the token there.
+        try:
+            ours, theirs = httpx.URL(self._api_url), httpx.URL(url)
+        except httpx.InvalidURL:
+            raise InvalidResponse("GitHub points to an invalid address.") from None
+        if (ours.scheme, ours.host, ours.port) != (
+            theirs.scheme,
+            theirs.host,
+            theirs.port,
+        ):
+            raise InvalidResponse(
+                f"GitHub points to another address ({theirs.scheme}://{theirs.host}), "
+                "which is not asked. If your API lives there, set GITHUB_API_URL to it."
+            )
+
+
+def open_http(version: str) -> httpx.AsyncClient:
+    """The HTTP client, with the headers and timeouts that every request needs.
+
+    https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#headers
+    """
+    return httpx.AsyncClient(
+        timeout=TIMEOUT,
+        headers={
+            "accept": "application/vnd.github+json",
+            "user-agent": f"ci-observer/{version}",
+            "x-github-api-version": API_VERSION,
+        },
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

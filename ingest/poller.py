@@ -1,0 +1,287 @@
+"""The poll: which feeds are asked when, and what follows from GitHub's answers.
+
+`Poller.poll` is one pass and never waits for the next; `run_forever` only repeats it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import stamina
+from sqlite_utils import Database
+
+from ingest import store
+from ingest.client import GitHub, Page
+from ingest.config import Config
+from ingest.errors import (
+    Forbidden,
+    GitHubError,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+)
+from ingest.store import Feed, utc
+from ingest.watching import Watch
+
+log = logging.getLogger("ci_observer.ingest")
+
+T = TypeVar("T", str, Feed)
+Clock = Callable[[], datetime]
+Progress = Callable[[int, int], None]
+
+CONCURRENCY = 4
+LIVE_PAGE = 30
+CATCH_UP_PAGE = 100
+# Repeated 404s and 401s can get the address blocked:
+# https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+NO_ACCESS_WAIT = timedelta(hours=1)
+# A limit that is hit again right after its wait asks for growing ones, up to an hour.
+LIMITED_AGAIN_WAIT = timedelta(minutes=1)
+MOST_DOUBLINGS = 6
+
+
+def _is_passing(error: Exception) -> bool:
+    is_no_network = isinstance(error, GitHubUnreachable)
+    return isinstance(error, GitHubUnavailable) and not is_no_network
+
+
+# A passing fault is tried three times in all, then left to the next pass.
+retry_unavailable = stamina.AsyncRetryingCaller(
+    attempts=3, wait_initial=1, wait_max=10
+).on(_is_passing)
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """What one pass came to; the fields are columns of the table `polls`."""
+
+    started_at: str
+    finished_at: str
+    feeds: int
+    feeds_failed: int
+    requests: int
+    not_modified: int
+    runs_written: int
+    rate_limit: int | None
+    rate_limit_remaining: int | None
+    rate_limit_reset_at: str | None
+    error: str | None
+    error_kind: str | None
+
+
+class Poller:
+    """Polls the watched feeds of one database.
+
+    `clock` gives aware times. One failing feed is noted and never stops the others;
+    what concerns them all (a spent limit, a bad token, no network) ends the pass.
+    """
+
+    def __init__(
+        self, config: Config, db: Database, github: GitHub, clock: Clock
+    ) -> None:
+        self._config = config
+        self._db = db
+        self._github = github
+        self._clock = clock
+        self._watch = Watch(config, db, github, clock)
+        self._watch.start()
+        self._limited_in_a_row = 0
+        self._is_first_pass = True
+        self._failed: set[str] = set()
+        self._written = 0
+        self._stopped_by: GitHubError | None = None
+
+    async def poll(
+        self,
+        *,
+        catch_up_until: datetime | None = None,
+        on_progress: Progress = lambda done, total: None,
+    ) -> PollResult:
+        """One pass: repositories described daily, live pages, then older pages.
+
+        Catching up with older pages ends at `catch_up_until`, so that live polling is
+        never late, or when everything is fetched. `on_progress` is told how many feeds
+        are complete, and of how many.
+        """
+        self._failed, self._written, self._stopped_by = set(), 0, None
+        self._github.meter.reset()
+        started_at = self._clock()
+        await self._each(self._watch.repos_to_describe(), self._watch.describe)
+        feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
+        await self._each(feeds, self._poll_feed)
+        await self._catch_up(catch_up_until, on_progress)
+        self._is_first_pass = False
+        result = self._result(started_at, len(feeds))
+        store.save_poll(self._db, asdict(result))
+        return result
+
+    def next_poll_at(self, started_at: datetime) -> datetime:
+        """When the pass after the one that started then is due."""
+        now = self._clock()
+        usual = max(now, started_at + timedelta(seconds=self._config.refresh_seconds))
+        error = self._stopped_by
+        if isinstance(error, RateLimited):
+            doublings = min(self._limited_in_a_row, MOST_DOUBLINGS)
+            self._limited_in_a_row += 1
+            return max(usual, error.retry_at + LIMITED_AGAIN_WAIT * (2**doublings - 1))
+        if isinstance(error, Unauthorized):
+            return max(usual, now + NO_ACCESS_WAIT)
+        self._limited_in_a_row = 0
+        return usual
+
+    def _is_due(self, feed: Feed, now: datetime) -> bool:
+        # A restart asks again at once: the settings or the token may have been mended.
+        is_resting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
+        return not is_resting and str(feed) not in self._failed
+
+    async def _each(
+        self, items: Collection[T], work: Callable[[T], Awaitable[None]]
+    ) -> None:
+        """Do `work` for every item, a few at once, until GitHub asks to stop."""
+        limit = asyncio.Semaphore(CONCURRENCY)
+
+        async def one(item: T) -> None:
+            async with limit:
+                if self._stopped_by is None:
+                    await self._noting_errors(item, work)
+
+        async with asyncio.TaskGroup() as tasks:
+            for item in items:
+                tasks.create_task(one(item))
+
+    async def _noting_errors(
+        self, item: T, work: Callable[[T], Awaitable[None]]
+    ) -> None:
+        try:
+            await retry_unavailable(work, item)
+        except (RateLimited, Unauthorized, GitHubUnreachable) as error:
+            if self._stopped_by is None:
+                log.warning("%s", error)
+            self._stopped_by = error
+        except GitHubError as error:
+            self._note_error(item, error)
+
+    def _note_error(self, item: Feed | str, error: GitHubError) -> None:
+        """Keep an error with its feed, or with every feed of its repository."""
+        wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
+        if isinstance(item, Feed):
+            self._save_error(item, error, wait)
+            return
+        if wait is None:
+            # What is known of the repository still serves to poll its feeds.
+            log.warning("%s: %s", item, error)
+            return
+        self._watch.describe_again_after(item, wait)
+        if not self._watch.feeds_of(item):
+            self._watch.watch_placeholder(item)
+        for feed in self._watch.feeds_of(item):
+            self._save_error(feed, error, wait)
+
+    def _save_error(
+        self, feed: Feed, error: GitHubError, wait: timedelta | None
+    ) -> None:
+        now = self._clock()
+        if feed.error != str(error):
+            log.warning("%s: %s", feed, error)
+        self._failed.add(str(feed))
+        store.save_feed_error(
+            self._db,
+            feed,
+            error=str(error),
+            kind=error.kind,
+            now=now,
+            retry_at=now + wait if wait else None,
+        )
+
+    async def _poll_feed(self, feed: Feed) -> None:
+        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
+        page = await self._github.fetch_runs(
+            feed.repo, feed.workflow, per_page=LIVE_PAGE, etag=feed.etag
+        )
+        now = self._clock()
+        if feed.error:
+            log.info("%s: answers again", feed)
+        if page.is_not_modified:
+            store.save_checked(self._db, feed, now)
+            return
+        saved = store.save_live_page(
+            self._db,
+            feed,
+            page.runs,
+            etag=page.etag,
+            has_more=page.next_url is not None,
+            horizon=now - timedelta(days=self._config.history_days),
+            now=now,
+        )
+        self._note_written(feed, saved.written)
+
+    async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
+        """Fetch older pages of the feeds that miss some, one page of each in turn."""
+        while self._stopped_by is None:
+            feeds = self._watch.feeds()
+            behind = [
+                f for f in feeds if f.backfill_until and str(f) not in self._failed
+            ]
+            on_progress(len(feeds) - len(behind), len(feeds))
+            if not behind or (until is not None and self._clock() >= until):
+                return
+            await self._each(behind, self._fetch_older)
+
+    async def _fetch_older(self, feed: Feed) -> None:
+        page = await self._older_page(feed)
+        saved = store.save_older_page(
+            self._db, feed, page.runs, next_url=page.next_url, now=self._clock()
+        )
+        self._note_written(feed, saved.written)
+
+    async def _older_page(self, feed: Feed) -> Page:
+        if feed.backfill_next_url:
+            return await self._github.fetch_page(feed.backfill_next_url)
+        return await self._github.fetch_runs(
+            feed.repo, feed.workflow, per_page=CATCH_UP_PAGE
+        )
+
+    def _note_written(self, feed: Feed, written: int) -> None:
+        self._written += written
+        if written:
+            log.info("%s: %d run%s", feed, written, "" if written == 1 else "s")
+
+    def _result(self, started_at: datetime, feeds: int) -> PollResult:
+        meter = self._github.meter
+        limit, error = meter.rate_limit, self._stopped_by
+        return PollResult(
+            started_at=utc(started_at),
+            finished_at=utc(self._clock()),
+            feeds=feeds,
+            feeds_failed=len(self._failed),
+            requests=meter.requests,
+            not_modified=meter.not_modified,
+            runs_written=self._written,
+            error=str(error) if error else None,
+            error_kind=error.kind if error else None,
+            rate_limit=limit.limit if limit else None,
+            rate_limit_remaining=limit.remaining if limit else None,
+            rate_limit_reset_at=utc(limit.reset_at) if limit else None,
+        )
+
+
+async def run_forever(
+    poller: Poller,
+    db: Database,
+    *,
+    refresh: timedelta,
+    clock: Clock,
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Poll, tell when the next poll is due, wait, for ever; ends by cancellation."""
+    while True:
+        started_at = clock()
+        await poller.poll(catch_up_until=started_at + refresh)
+        next_poll_at = poller.next_poll_at(started_at)
+        store.save_next_poll(db, next_poll_at)
+        await wait(max(0.0, (next_poll_at - clock()).total_seconds()))
