@@ -1,0 +1,95 @@
+"""Answers over HTTP: methods, ETags, errors. What they say is made in `queries`."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from datasette.utils.asgi import Request, Response
+
+from web.cache import Answer
+from web.errors import WebError
+
+METHODS = ("GET", "HEAD", "OPTIONS")
+JSON = "application/json; charset=utf-8"
+
+
+async def respond(
+    request: Request,
+    compute: Callable[[], Awaitable[Answer]],
+    *,
+    content_type: str = JSON,
+) -> Response:
+    """Answer a request: 405 or 204 by its method, 304 when the client has the content.
+
+    A `WebError` that `compute` raises becomes a JSON error.
+    """
+    refused = refuse_method(request)
+    if refused is not None:
+        return refused
+    try:
+        answer = await compute()
+    except WebError as error:
+        return error_response(request, str(error), error.status)
+    return _with_etag(request, answer, content_type)
+
+
+def refuse_method(request: Request) -> Response | None:
+    """The answer to OPTIONS, and to any method that would write; None to GET, HEAD."""
+    allow = {"Allow": ", ".join(METHODS)}
+    if request.method == "OPTIONS":
+        return Response("", status=204, headers=allow)
+    if request.method not in METHODS:
+        message = f"{request.method} is not allowed. CI Observer only reads: use GET."
+        return error_response(request, message, 405, headers=allow)
+    return None
+
+
+def error_response(
+    request: Request,
+    message: str,
+    status: int,
+    *,
+    headers: dict[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """`{"ok": false, "error": …, "status": …}`."""
+    body = json.dumps({"ok": False, "error": message, "status": status} | more)
+    return _response(request, body.encode(), JSON, status, headers or {})
+
+
+def _with_etag(request: Request, answer: Answer, content_type: str) -> Response:
+    headers = {"ETag": answer.etag}
+    if has_etag(request.headers.get("if-none-match", ""), answer.etag):
+        headers["Cache-Control"] = "no-cache"
+        return Response("", status=304, headers=headers, content_type=content_type)
+    return _response(request, answer.content, content_type, 200, headers)
+
+
+def has_etag(if_none_match: str, etag: str) -> bool:
+    """Whether an If-None-Match header names the ETag, by the weak comparison.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match
+    """
+    # Our own ETags hold no comma, so that splitting at commas cannot break one.
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]
+
+
+def _response(
+    request: Request,
+    content: bytes,
+    content_type: str,
+    status: int,
+    headers: dict[str, str],
+) -> Response:
+    return Response(
+        b"" if request.method == "HEAD" else content,
+        status=status,
+        headers=headers
+        | {
+            # Keep it, but ask before every use: the answer is usually 304.
+            "Cache-Control": "no-cache",
+            "Content-Length": str(len(content)),
+        },
+        content_type=content_type,
+    )

@@ -1,0 +1,112 @@
+"""Answers kept while they are true: one bounded cache per Datasette.
+
+An answer holds until the database's revision grows, a feed turns fresh again, or the
+instant comes at which time alone would change it.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from datasette.app import Datasette
+
+from web.database import fetch_row
+
+MAX_ANSWERS = 500
+MAX_BYTES = 32_000_000
+
+# What an answer was computed from. A feed turns stale by time, which `flips_at`
+# foretells; that it is fresh again no revision says, only the number of stale feeds.
+FACTS_SQL = """
+select
+  (select value from instance where key = 'revision') as revision,
+  (
+    select count(*) from feeds cross join settings
+    where is_watched and checked_at <= strftime(
+      '%Y-%m-%dT%H:%M:%SZ', now, '-' || stale_seconds || ' seconds'
+    )
+  ) as stale_feeds,
+  now
+from clock
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole response body and what it holds good for."""
+
+    text: str
+    revision: int
+    stale_feeds: int = 0
+    flips_at: str | None = None
+
+    @cached_property
+    def content(self) -> bytes:
+        return self.text.encode()
+
+    @cached_property
+    def etag(self) -> str:
+        """The same for the same content, also after a restart."""
+        return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+
+
+class Cache:
+    """The last used answers by key, and a lock for each that is being computed."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._bytes = 0
+
+    def lock(self, key: Hashable) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    def get(self, key: Hashable) -> Answer | None:
+        if key in self._answers:
+            self._answers.move_to_end(key)
+        return self._answers.get(key)
+
+    def put(self, key: Hashable, answer: Answer) -> None:
+        self._remove(key)
+        self._answers[key] = answer
+        self._bytes += len(answer.content)
+        while self._bytes > MAX_BYTES or len(self._answers) > MAX_ANSWERS:
+            self._remove(next(iter(self._answers)))
+
+    def _remove(self, key: Hashable) -> None:
+        if key in self._answers:
+            self._bytes -= len(self._answers.pop(key).content)
+
+
+# By Datasette, not one for the module: its answers come from that one's database.
+_caches: WeakKeyDictionary[Datasette, Cache] = WeakKeyDictionary()
+
+
+async def reuse(
+    datasette: Datasette, key: Hashable, compute: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """The kept answer while it is true, else a new one, computed once for all."""
+    cache = _caches.setdefault(datasette, Cache())
+    kept = cache.get(key)
+    if kept is not None and await _is_true(datasette, kept):
+        return kept
+    async with cache.lock(key):
+        newer = cache.get(key)
+        if newer is not None and newer is not kept:
+            return newer  # computed while this request waited for the lock
+        answer = await compute()
+        cache.put(key, answer)
+    return answer
+
+
+async def _is_true(datasette: Datasette, answer: Answer) -> bool:
+    facts = await fetch_row(datasette, FACTS_SQL)
+    return (
+        answer.revision == int(facts["revision"])
+        and answer.stale_feeds == facts["stale_feeds"]
+        and (answer.flips_at is None or facts["now"] < answer.flips_at)
+    )

@@ -1,0 +1,79 @@
+"""Reads the one database: read-only connections, SQLite's errors in plain words."""
+
+from pathlib import Path
+
+from datasette.app import Datasette
+from datasette.database import Database
+from datasette.utils import sqlite_timelimit
+from datasette.utils.sqlite import sqlite3
+
+from web.errors import Unavailable
+
+DATABASE = "ci_observer"
+TIME_LIMIT_MS = 10_000
+
+Params = dict[str, str | int]
+
+# SQLite's words → what somebody can do about it. The first that occurs is taken.
+_ADVICE = {
+    "unable to open": "There is no readable database at {path}. Start ci-observer"
+    " ingest to make it, or check CI_OBSERVER_DB and the file's permissions.",
+    "no such": "The database {path} has no CI Observer tables of this version. Run"
+    " ci-observer migrate.",
+    "locked": "The database {path} is locked by another program. Close what holds it;"
+    " this page works again by itself.",
+    "busy": "The database {path} is busy. Try again in a moment.",
+    "interrupted": "The database took longer than {seconds} seconds to answer. Narrow"
+    " the selection, for example with repo= and since=.",
+    "not a database": "The file {path} is not an SQLite database. Check CI_OBSERVER_DB,"
+    " or restore a backup.",
+    "malformed": "The database {path} is damaged. Restore a backup, or repair it with"
+    " sqlite3's .recover.",
+}
+
+
+class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no types
+    """Datasette's database, for any path and without a way to write."""
+
+    def connect(self, write: bool = False) -> sqlite3.Connection:
+        if write:
+            raise Unavailable("The web side only reads: ci-observer ingest writes.")
+        # Datasette puts the path into the URI as it is: a ? or # would end it.
+        uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
+        conn = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._all_file_connections.append(conn)
+        return conn
+
+
+async def fetch_rows(
+    datasette: Datasette, sql: str, params: Params | None = None
+) -> list[sqlite3.Row]:
+    """Run one select; raise `Unavailable`, with advice, when SQLite cannot."""
+    database = datasette.get_database(DATABASE)
+
+    def read(conn: sqlite3.Connection) -> list[sqlite3.Row]:
+        # Not Datasette's own execute: its limits are for queries that people type.
+        with sqlite_timelimit(conn, TIME_LIMIT_MS):
+            rows: list[sqlite3.Row] = conn.execute(sql, params or {}).fetchall()
+            return rows
+
+    try:
+        rows: list[sqlite3.Row] = await database.execute_fn(read)
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(_advice(error, database.path)) from error
+    return rows
+
+
+async def fetch_row(
+    datasette: Datasette, sql: str, params: Params | None = None
+) -> sqlite3.Row:
+    """Run a select that gives one row."""
+    rows = await fetch_rows(datasette, sql, params)
+    return rows[0]
+
+
+def _advice(error: sqlite3.DatabaseError, path: str) -> str:
+    for words, advice in _ADVICE.items():
+        if words in str(error):
+            return advice.format(path=path, seconds=TIME_LIMIT_MS // 1000)
+    return f"The database {path} cannot be read: {error}."

@@ -1,0 +1,324 @@
+"""Every select of the web side, and the answers made of them.
+
+The JSON is built inside SQLite, in one statement per answer: all of it is read at one
+revision, and Python never handles single rows.
+"""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from datasette.app import Datasette
+
+from web.cache import FACTS_SQL, Answer, reuse
+from web.database import Params, fetch_row
+from web.errors import BadRequest
+from web.filters import ACTIVITIES, TILE_STATES, Filters
+
+# In the order of the API's answers and of the export's header row.
+RUN_COLUMNS = (
+    "run_id",
+    "repo",
+    "workflow",
+    "workflow_name",
+    "run_number",
+    "run_attempt",
+    "event",
+    "display_title",
+    "status",
+    "conclusion",
+    "head_branch",
+    "head_sha",
+    "head_repo",
+    "actor",
+    "triggering_actor",
+    "pr_number",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "duration_seconds",
+    "html_url",
+)
+
+# Not stale_at, flips_at and rank: those change with every poll, this answer must not.
+TILE_COLUMNS = (
+    "repo",
+    "workflow",
+    "workflow_name",
+    "workflow_state",
+    "branch",
+    "is_default_branch",
+    "tile_state",
+    "base",
+    "activity",
+    "alarm",
+    "error",
+    "since_at",
+    "streak",
+    "base_run_id",
+    "base_run_number",
+    "base_run_attempt",
+    "base_conclusion",
+    "base_display_title",
+    "base_actor",
+    "base_started_at",
+    "base_duration_seconds",
+    "base_html_url",
+    "run_id",
+    "run_number",
+    "run_attempt",
+    "status",
+    "conclusion",
+    "event",
+    "display_title",
+    "head_sha",
+    "actor",
+    "triggering_actor",
+    "pr_number",
+    "created_at",
+    "started_at",
+    "duration_seconds",
+    "html_url",
+    "median_duration_seconds",
+    "success_rate",
+    "is_flaky",
+    "strip",
+    "overdue_at",
+    "zombie_at",
+)
+
+_JSON_VALUES = {
+    "is_default_branch": "json(iif(is_default_branch, 'true', 'false'))",
+    "is_flaky": "json(iif(is_flaky, 'true', 'false'))",
+    "strip": "json(strip)",
+    "raw_json": "json(raw_json)",
+}
+
+
+def json_object_sql(columns: tuple[str, ...]) -> str:
+    """A row as a JSON object."""
+    pairs = (f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns)
+    return f"json_object({', '.join(pairs)})"
+
+
+# The page of keys comes first: an index holds them, and a row is read only when shown.
+RUNS_SQL = """
+with page as materialized (
+  select run_id, started_at from runs
+  where {where}
+  order by started_at desc, run_id desc limit :limit + 1
+),
+shown as (
+  select {columns} from page cross join {source} using (run_id)
+  order by page.started_at desc, run_id desc limit :limit
+)
+select
+  (select value from instance where key = 'revision') as revision,
+  (select json_group_array({json_object}) from shown) as runs,
+  (
+    select json_array(started_at, run_id) from page
+    where (select count(*) from page) > :limit limit 1 offset :limit - 1
+  ) as next
+"""
+
+WALL_SQL = f"""
+with facts as ({FACTS_SQL}),
+tiles as materialized (select * from {{source}} where {{where}}),
+words as (
+  select tile_state as word from tiles
+  union all
+  select activity from tiles where activity is not null
+)
+select
+  facts.revision,
+  facts.stale_feeds,
+  (select min(flips_at) from tiles) as flips_at,
+  (select count(*) from tiles) as total,
+  (
+    select json_group_object(word, number)
+    from (select word, count(*) as number from words group by word)
+  ) as counts,
+  (
+    select json_group_array({json_object_sql(TILE_COLUMNS)})
+    from (
+      select * from tiles where {{state}}
+      order by rank, since_at, repo, workflow, branch
+    )
+  ) as tiles
+from facts
+"""  # noqa: S608 (own names)
+
+CONFIG_SQL = """
+select json_object(
+  'title', coalesce(max(value) filter (where key = 'title'), 'CI Observer'),
+  'refresh_seconds', coalesce(
+    cast(max(value) filter (where key = 'refresh_seconds') as integer), 60
+  ),
+  'timezone', coalesce(max(value) filter (where key = 'timezone'), 'UTC'),
+  'repos', json(coalesce(max(value) filter (where key = 'repos'), '[]')),
+  'workflows', json(coalesce(max(value) filter (where key = 'workflows'), '[]')),
+  'version', max(value) filter (where key = 'version'),
+  'revision', cast(max(value) filter (where key = 'revision') as integer),
+  'polling', (
+    select json_object(
+      'state', state,
+      'reason', reason,
+      'last_success_at', last_success_at,
+      'next_poll_at', next_poll_at,
+      'rate_limit', iif(rate_limit is null, null, json_object(
+        'limit', rate_limit,
+        'remaining', rate_limit_remaining,
+        'reset_at', rate_limit_reset_at
+      ))
+    )
+    from polling
+  ),
+  'server_time', (select now from clock)
+) as config
+from instance
+"""
+
+HEALTH_SQL = "select is_healthy, state, reason, last_success_at from polling"
+
+_VALUES_SQL = """
+(
+  select json_group_array(json_object('value', value, 'count', number)) from (
+    select {column} as value, sum(number) as number from combinations
+    where {column} is not null
+    group by {column} order by 2 desc, 1 limit 1000
+  )
+)"""
+
+FILTER_COLUMNS = {
+    "repos": "repo",
+    "workflows": "workflow",
+    "branches": "head_branch",
+    "events": "event",
+    "actors": "actor",
+    "statuses": "status",
+    "conclusions": "conclusion",
+}
+
+FILTERS_SQL = f"""
+with combinations as materialized (
+  select {", ".join(FILTER_COLUMNS.values())}, count(*) as number
+  from runs group by {", ".join(FILTER_COLUMNS.values())}
+)
+select
+  (select value from instance where key = 'revision') as revision,
+  {
+    ", ".join(
+        _VALUES_SQL.format(column=column) + f" as {name}"
+        for name, column in FILTER_COLUMNS.items()
+    )
+}
+"""  # noqa: S608 (own names)
+
+
+async def fetch_runs(datasette: Datasette, filters: Filters) -> Answer:
+    """One page of runs, newest first."""
+
+    async def compute() -> Answer:
+        sql, params = runs_sql(filters)
+        row = await fetch_row(datasette, sql, params | {"limit": filters.limit})
+        cursor = None if row["next"] is None else encode_cursor(row["next"])
+        return Answer(
+            f'{{"ok": true, "revision": {row["revision"]}, "runs": {row["runs"]}, '
+            f'"next": {json.dumps(cursor)}}}',
+            revision=int(row["revision"]),
+        )
+
+    return await reuse(datasette, ("runs", filters), compute)
+
+
+async def fetch_wall(datasette: Datasette, filters: Filters) -> Answer:
+    """The tiles, and how many there are of each state."""
+
+    async def compute() -> Answer:
+        sql, params = wall_sql(filters)
+        row = await fetch_row(datasette, sql, params)
+        counts = dict.fromkeys(("total", *TILE_STATES, *ACTIVITIES), 0)
+        counts |= json.loads(row["counts"]) | {"total": row["total"]}
+        return Answer(
+            f'{{"ok": true, "revision": {row["revision"]}, '
+            f'"counts": {json.dumps(counts)}, "tiles": {row["tiles"]}}}',
+            revision=int(row["revision"]),
+            stale_feeds=row["stale_feeds"],
+            flips_at=row["flips_at"],
+        )
+
+    return await reuse(datasette, ("wall", filters), compute)
+
+
+async def fetch_filters(datasette: Datasette) -> Answer:
+    """What the runs can be filtered by, and how many runs have each value."""
+
+    async def compute() -> Answer:
+        row = await fetch_row(datasette, FILTERS_SQL)
+        values = ", ".join(f'"{name}": {row[name]}' for name in FILTER_COLUMNS)
+        return Answer(
+            f'{{"ok": true, "revision": {row["revision"]}, {values}}}',
+            revision=int(row["revision"]),
+        )
+
+    return await reuse(datasette, "filters", compute)
+
+
+async def fetch_config(datasette: Datasette) -> dict[str, Any]:
+    """The public settings and how polling goes; never a secret."""
+    row = await fetch_row(datasette, CONFIG_SQL)
+    config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
+    return config
+
+
+async def fetch_health(datasette: Datasette) -> dict[str, Any]:
+    """Whether the data are fresh, or polling is off on purpose."""
+    return dict(await fetch_row(datasette, HEALTH_SQL))
+
+
+def runs_sql(filters: Filters) -> tuple[str, Params]:
+    """The select of one page of runs; the limit is the caller's parameter."""
+    where, params = filters.where_sql()
+    if filters.cursor:
+        where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
+        cursor_at, cursor_id = decode_cursor(filters.cursor)
+        params = params | {"cursor_at": cursor_at, "cursor_id": cursor_id}
+    columns = (*RUN_COLUMNS, "raw_json") if filters.raw else RUN_COLUMNS
+    source = "runs_full" if filters.raw else "runs"
+    sql = RUNS_SQL.format(
+        where=where,
+        source=source,
+        columns=", ".join(f"{source}.{name}" for name in columns),
+        json_object=json_object_sql(columns),
+    )
+    return sql, params
+
+
+def wall_sql(filters: Filters) -> tuple[str, Params]:
+    """The select of the tiles, of the default branches unless others are named."""
+    where, params = filters.where_sql(branch="branch")
+    state, state_params = filters.state_sql()
+    source = "wall_branches" if filters.branch else "wall"
+    sql = WALL_SQL.format(source=source, where=where, state=state)
+    return sql, params | state_params
+
+
+def encode_cursor(key: str) -> str:
+    """The sort key of a page's last run, as JSON, for a URL."""
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, int]:
+    """The sort key (started_at, run_id) in a cursor; raise `BadRequest` if none is."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        started_at, run_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        if not (isinstance(started_at, str) and type(run_id) is int):
+            raise TypeError
+    except (binascii.Error, UnicodeError, ValueError, TypeError, RecursionError):
+        raise BadRequest(
+            f"cursor={cursor} is not one that this API gave. Take the value of next,"
+            " or leave it out for the first page."
+        ) from None
+    return started_at, run_id
