@@ -81,7 +81,9 @@ def ingest(*, once: bool) -> None:
     store.save_instance(db, config, version=VERSION, now=_now())
     if config.why_not_polling:
         log.warning(config.why_not_polling)
-    _run(_ingest_once(config, db) if once else _ingest_forever(config, db))
+    if once and config.why_not_polling:
+        return
+    sys.exit(_run(_ingest_once(config, db) if once else _ingest_forever(config, db)))
 
 
 @main.command()
@@ -91,12 +93,13 @@ def serve() -> None:
 
     The web process never reads the token.
     """
-    from web.server import build_datasette, serve_forever  # noqa: PLC0415 (slow)
+    from web import server  # noqa: PLC0415 (Datasette takes a second to import)
 
     config = load_config(with_token=False)
     _open_database(config).close()
     log.info("The wall is at http://%s:%s", config.host, config.port)
-    serve_forever(build_datasette(config.db_path, root=ROOT), config.host, config.port)
+    datasette = server.build_datasette(config.db_path, root=ROOT)
+    server.serve(datasette, config.host, config.port)
 
 
 @main.command()
@@ -165,23 +168,24 @@ def _github(config: Config, http: Any) -> GitHub:
     return GitHub(http, api_url=config.api_url, token=config.token, clock=_now)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run until done, or until SIGTERM or Ctrl-C, which are no failure."""
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    """The work's exit code; SIGTERM or Ctrl-C ends it in good order, with 0."""
 
-    async def run() -> None:
+    async def run() -> int:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         try:
-            await task
+            return await task
         except asyncio.CancelledError:
             log.info("Stopped.")
+            return 0
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
-async def _ingest_forever(config: Config, db: Database) -> None:
+async def _ingest_forever(config: Config, db: Database) -> int:
     if config.why_not_polling:
         await asyncio.Event().wait()
     async with open_http(VERSION) as http:
@@ -195,11 +199,10 @@ async def _ingest_forever(config: Config, db: Database) -> None:
         await run_forever(
             poller, db, refresh=timedelta(seconds=config.refresh_seconds), clock=_now
         )
+    return 0
 
 
-async def _ingest_once(config: Config, db: Database) -> None:
-    if config.why_not_polling:
-        return
+async def _ingest_once(config: Config, db: Database) -> int:
     async with open_http(VERSION) as http:
         result = await Poller(config, db, _github(config, http), _now).poll(
             on_progress=_progress_line()
@@ -209,8 +212,7 @@ async def _ingest_once(config: Config, db: Database) -> None:
         f"{result.runs_written} runs written; {result.requests} requests, "
         f"{result.not_modified} of them 304."
     )
-    if result.error or result.feeds_failed:
-        sys.exit(EXIT_FAILED)
+    return EXIT_FAILED if result.error or result.feeds_failed else 0
 
 
 def _progress_line() -> Callable[[int, int], None]:

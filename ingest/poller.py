@@ -128,7 +128,9 @@ class Poller:
         if isinstance(error, RateLimited):
             doublings = min(self._limited_in_a_row, MOST_DOUBLINGS)
             self._limited_in_a_row += 1
-            return max(usual, error.retry_at + LIMITED_AGAIN_WAIT * (2**doublings - 1))
+            return max(
+                usual, error.retry_at + LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
+            )
         if isinstance(error, Unauthorized):
             return max(usual, now + NO_ACCESS_WAIT)
         self._limited_in_a_row = 0

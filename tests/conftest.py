@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -62,3 +63,21 @@ def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
     for feed in store.watched_feeds(db):
         store.save_checked(db, feed, now)
     store.save_next_poll(db, now)
+
+
+def save_runs(
+    db: Database,
+    *payloads: dict[str, Any],
+    repo: str = "acme/api",
+    workflow: str = "ci.yml",
+    now: datetime = NOW,
+) -> store.Saved:
+    """Store runs of a watched feed as a live poll that found them would."""
+    [feed] = [
+        feed
+        for feed in store.watched_feeds(db)
+        if (feed.repo, feed.workflow) == (repo, workflow)
+    ]
+    return store.save_live_page(
+        db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
+    )
