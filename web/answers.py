@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from datasette.utils.asgi import Request, Response
 
 from web.cache import Answer
 from web.errors import WebError
+from web.filters import Filters
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 JSON = "application/json; charset=utf-8"
@@ -15,21 +15,23 @@ JSON = "application/json; charset=utf-8"
 
 async def respond(
     request: Request,
-    compute: Callable[[], Awaitable[Answer]],
+    fetch: Callable[[Filters], Awaitable[Answer]],
     *,
+    allowed: tuple[str, ...] = (),
     content_type: str = JSON,
 ) -> Response:
     """Answer a request: 405 or 204 by its method, 304 when the client has the content.
 
-    A `WebError` that `compute` raises becomes a JSON error.
+    `fetch` is given the URL's filters, of which `allowed` may be set. A `WebError` that
+    it raises becomes a JSON error.
     """
     refused = refuse_method(request)
     if refused is not None:
         return refused
     try:
-        answer = await compute()
+        answer = await fetch(Filters.from_query(request.query_string, allowed))
     except WebError as error:
-        return error_response(request, str(error), error.status)
+        return error_response(request, str(error), error.status, facts=error.facts)
     return _with_etag(request, answer, content_type)
 
 
@@ -50,10 +52,10 @@ def error_response(
     status: int,
     *,
     headers: dict[str, str] | None = None,
-    **more: Any,
+    facts: dict[str, str | None] | None = None,
 ) -> Response:
     """`{"ok": false, "error": …, "status": …}`."""
-    body = json.dumps({"ok": False, "error": message, "status": status} | more)
+    body = json.dumps({"ok": False, "error": message, "status": status} | (facts or {}))
     return _response(request, body.encode(), JSON, status, headers or {})
 
 

@@ -44,6 +44,11 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self._all_file_connections.append(conn)
         return conn
 
+    def interrupt(self) -> None:
+        """End every query that is running."""
+        for conn in self._all_file_connections:
+            conn.interrupt()
+
 
 async def fetch_rows(
     datasette: Datasette, sql: str, params: Params | None = None

@@ -2,9 +2,13 @@
 
 
 class WebError(Exception):
-    """Base: the message is shown to the reader as it is."""
+    """Base: the message is shown to the reader as it is, with facts that explain it."""
 
     status = 500
+
+    def __init__(self, message: str, **facts: str | None) -> None:
+        super().__init__(message)
+        self.facts = facts
 
 
 class BadRequest(WebError):

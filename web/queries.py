@@ -13,7 +13,7 @@ from datasette.app import Datasette
 
 from web.cache import FACTS_SQL, Answer, reuse
 from web.database import Params, fetch_row
-from web.errors import BadRequest
+from web.errors import BadRequest, Unavailable
 from web.filters import ACTIVITIES, TILE_STATES, Filters
 
 # In the order of the API's answers and of the export's header row.
@@ -179,7 +179,12 @@ select json_object(
 from instance
 """
 
-HEALTH_SQL = "select is_healthy, state, reason, last_success_at from polling"
+HEALTH_SQL = """
+select
+  (select value from instance where key = 'revision') as revision,
+  is_healthy, state, reason, last_success_at
+from polling
+"""
 
 _VALUES_SQL = """
 (
@@ -272,9 +277,16 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
     return config
 
 
-async def fetch_health(datasette: Datasette) -> dict[str, Any]:
-    """Whether the data are fresh, or polling is off on purpose."""
-    return dict(await fetch_row(datasette, HEALTH_SQL))
+async def fetch_health(datasette: Datasette) -> Answer:
+    """That the data are fresh, or off on purpose; else raise `Unavailable`."""
+    row = await fetch_row(datasette, HEALTH_SQL)
+    facts = {name: row[name] for name in ("state", "last_success_at")}
+    if not row["is_healthy"]:
+        raise Unavailable(row["reason"] or "Nothing was fetched lately.", **facts)
+    return Answer(
+        json.dumps({"ok": True} | facts | {"reason": row["reason"]}),
+        revision=int(row["revision"]),
+    )
 
 
 def runs_sql(filters: Filters) -> tuple[str, Params]:
@@ -284,7 +296,7 @@ def runs_sql(filters: Filters) -> tuple[str, Params]:
         where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
         cursor_at, cursor_id = decode_cursor(filters.cursor)
         params = params | {"cursor_at": cursor_at, "cursor_id": cursor_id}
-    columns = (*RUN_COLUMNS, "raw_json") if filters.raw else RUN_COLUMNS
+    columns = run_columns(filters)
     source = "runs_full" if filters.raw else "runs"
     sql = RUNS_SQL.format(
         where=where,
@@ -293,6 +305,11 @@ def runs_sql(filters: Filters) -> tuple[str, Params]:
         json_object=json_object_sql(columns),
     )
     return sql, params
+
+
+def run_columns(filters: Filters) -> tuple[str, ...]:
+    """The columns of each run in an answer, in order."""
+    return (*RUN_COLUMNS, "raw_json") if filters.raw else RUN_COLUMNS
 
 
 def wall_sql(filters: Filters) -> tuple[str, Params]:

@@ -1,6 +1,6 @@
 """The web process: Datasette on the one database, and uvicorn to serve it."""
 
-import logging
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ from datasette.app import Datasette
 from datasette.utils import parse_metadata
 
 from web.database import DATABASE, ReadOnlyDatabase
-
-log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3
 
@@ -59,20 +57,42 @@ def build_datasette(
     return datasette
 
 
-def serve_forever(datasette: Datasette, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    uvicorn.Server(
+def serve(datasette: Datasette, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then end within a few seconds."""
+    run(make_server(datasette, host, port), datasette)
+
+
+def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
+    """uvicorn, on uvloop and httptools when they are installed."""
+    return uvicorn.Server(
         uvicorn.Config(
             datasette.app(),
             host=host,
             port=port,
-            # The command has set up logging: one line per event, and none per request.
+            # The command has set up logging: a line per trouble, none per request.
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
+            ws="none",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-    ).run()
+    )
+
+
+def run(server: uvicorn.Server, datasette: Datasette) -> None:
+    """Run a server to its end, which a signal brings."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal that ended it again: by itself that is no clean exit.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run()
+    # Python waits for its threads, and so for a slow query.
+    datasette.executor.shutdown(wait=False, cancel_futures=True)
+    datasette.get_database(DATABASE).interrupt()
 
 
 def _folder(path: Path) -> str | None:
