@@ -1,0 +1,84 @@
+"""The headers that tell browsers what no page of ours does."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from datasette import hookimpl
+from datasette.app import Datasette
+
+Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[dict[str, Any], Any, Send], Awaitable[None]]
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    # For browsers that do not know frame-ancestors.
+    "X-Frame-Options": "SAMEORIGIN",
+}
+COMMON_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'self'; img-src 'self' data:"
+)
+# Datasette's pages have scripts and styles inside them.
+DATASETTE_POLICY = (
+    f"{COMMON_POLICY} blob:; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'"
+)
+# Vega compiles the charts' expressions.
+DASHBOARD_POLICY = DATASETTE_POLICY.replace(
+    "script-src 'self'", "script-src 'self' 'unsafe-eval'"
+)
+
+
+@hookimpl
+def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    def wrap(app: App) -> App:
+        async def wrapped(scope: dict[str, Any], receive: Any, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            policy = content_security_policy(datasette, _route(datasette, scope))
+
+            async def send_with_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    headers = HEADERS | {"Content-Security-Policy": policy}
+                    message = message | {"headers": _add(message["headers"], headers)}
+                await send(message)
+
+            await app(scope, receive, send_with_headers)
+
+        return wrapped
+
+    return wrap
+
+
+@hookimpl
+def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
+    # Nothing of ours can be written to: a POST shall get our 405 instead.
+    return not _is_datasettes(datasette, _route(datasette, scope))
+
+
+def content_security_policy(datasette: Datasette, route: str) -> str:
+    """Our own pages may do the least."""
+    if route.startswith("/-/dashboards"):
+        return DASHBOARD_POLICY
+    return DATASETTE_POLICY if _is_datasettes(datasette, route) else COMMON_POLICY
+
+
+def _is_datasettes(datasette: Datasette, route: str) -> bool:
+    return route.startswith(("/-/", *(f"/{name}" for name in datasette.databases)))
+
+
+def _route(datasette: Datasette, scope: dict[str, Any]) -> str:
+    # A proxy may have taken the base_url away already.
+    path: str = scope["path"]
+    return "/" + path.removeprefix(datasette.setting("base_url"))
+
+
+def _add(
+    headers: list[tuple[bytes, bytes]], more: dict[str, str]
+) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+    return [*headers, *(header for header in added if header[0] not in present)]
