@@ -32,8 +32,11 @@ class App:
         if scope["type"] != "http":
             return
         call = call_of(scope, self.github.settings.base_path)
-        if call is None:
-            await transmit(send, self._outside(scope))
+        page = run_page(self.github.world, scope["path"])
+        if page is not None:
+            await transmit(send, page)
+        elif call is None:
+            await transmit(send, not_found())
         elif call.path.startswith(PREFIX):
             body = await Request(scope, receive).body()
             await transmit(send, control(self.github, call, body))
@@ -51,10 +54,6 @@ class App:
             await transmit_half(send, answer)
         else:
             await transmit(send, self._encoded(call, answer))
-
-    def _outside(self, scope: Scope) -> Answer:
-        """Beside the API: the page a run's `html_url` leads to in the demo."""
-        return run_page(self.github.world, scope["path"]) or not_found()
 
     def _encoded(self, call: Call, answer: Answer) -> Answer:
         """Compressed when the settings want it and the client takes it."""

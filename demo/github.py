@@ -88,8 +88,8 @@ class GitHub:
     def handle(self, call: Call) -> tuple[Answer, Plan]:
         """The complete answer; the plan tells the transport what else to do."""
         with self.world.lock:
-            now = self.clock()
-            self.world.advance_to(now)
+            self.world.advance_to(self.clock())
+            now = self.world.now
             self.requests += 1
             token = self._token(call)
             user = token.user if token else ANONYMOUS

@@ -35,7 +35,8 @@ class Habit:
     every `live_seconds` or so (0: no faster than in the past). `seconds` is the median
     duration. `breaks`, `flaky` and `skips` are chances of a run; `nightly` is an hour
     of the day (UTC) and replaces `per_day`. `until_days` stops births so many days
-    before the start. `also_before` bears a run so many minutes before the start.
+    before the start. `also_before` bears a run so many minutes before the start;
+    `live_from` is when the lively part begins, in seconds after the start.
     """
 
     repo: str
@@ -56,6 +57,7 @@ class Habit:
     also_before: tuple[float, ...] = ()
     state: str = "active"
     path: str | None = None
+    live_from: float = 0
 
 
 # name → (default branch, description)
@@ -75,7 +77,9 @@ REPOSITORIES = {
 INFRA = "acme/infrastructure-live-accounts-networks-and-shared-modules"
 
 HABITS = (
-    Habit("acme/web-store", "ci.yml", "CI", 3, 38, 42, REVIEWED, breaks=0.1),
+    Habit(
+        "acme/web-store", "ci.yml", "CI", 3, 38, 42, REVIEWED, breaks=0.1, live_from=75
+    ),
     Habit("acme/web-store", "lint.yml", "Lint", 2, 17, 55, skips=0.15, breaks=0.04),
     Habit(
         "acme/web-store", "e2e.yml", "End-to-end", 2, 85, 100, flaky=0.35, cancels=True
@@ -125,7 +129,7 @@ HABITS = (
         "acme/data-pipeline", "nightly-etl.yml", "Nightly ETL", nightly=2, seconds=2900
     ),
     Habit("acme/data-pipeline", "backfill.yml", "Backfill by hand", per_day=0),
-    Habit("acme/open-toolkit", "ci.yml", "CI", 5, 52, 33, OPEN_SOURCE, cancels=True),
+    Habit("acme/open-toolkit", "ci.yml", "CI", 5, 41, 60, OPEN_SOURCE, cancels=True),
     Habit("acme/open-toolkit", "docs.yml", "Docs", 0.8, 41, 0, PUSH),
     Habit(
         "acme/open-toolkit",

@@ -74,15 +74,16 @@ class Life:
         if habit.nightly is not None:
             return self._next_night(at, habit.nightly)
         if habit.live_seconds and at >= self.start:
-            share = 0.35 if self.is_red else 1.0
-            pause = habit.live_seconds * share * self.random.uniform(0.5, 1.5)
+            pause = habit.live_seconds * self.random.uniform(0.5, 1.5)
+            if self.is_red:  # the fix comes soon after the failure is seen
+                pause = habit.seconds * 1.2 + self.random.uniform(5, 15)
             return at + timedelta(seconds=pause)
         if not habit.per_day:
             return None
         rate = habit.per_day / OFFICE_SHARE / DAY
         following = at + timedelta(seconds=self.random.expovariate(rate))
         if habit.live_seconds and following > self.start:
-            pause = self.random.uniform(0, habit.live_seconds)
+            pause = habit.live_from + self.random.uniform(0, habit.live_seconds)
             return self.start + timedelta(seconds=pause)
         return following
 

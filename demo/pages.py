@@ -13,7 +13,9 @@ TEXT = {"content-type": "text/plain; charset=utf-8"}
 def run_page(world: World, path: str) -> Answer | None:
     """Text about `/{owner}/{repo}/actions/runs/{id}`, None for any other path."""
     match path.split("/"):
-        case ["", _, _, "actions", "runs", number, *_] if number.isdecimal():
+        case ["", owner, _, "actions", "runs", number, *_] if number.isdecimal():
+            if owner == "repositories":  # the numeric form of the API
+                return None
             run = world.runs.get(int(number))
             return None if run is None else Answer(200, describe(world, run), TEXT)
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import suppress
 from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
@@ -47,7 +49,7 @@ class GitHubServer:
         self.github = GitHub(world, self.clock, Settings(**settings))
         self._socket = bound_socket(host, port)
         self.origin = f"http://{host}:{self._socket.getsockname()[1]}"
-        self._server = ReadyServer(
+        self._server = PromptServer(
             uvicorn.Config(
                 App(self.github),
                 lifespan="off",
@@ -106,7 +108,7 @@ class GitHubServer:
 
     def stop(self) -> None:
         """End at once, also requests that are still being delayed."""
-        self._server.should_exit = self._server.force_exit = True
+        self._server.stop()
         self._thread.join(STOP_SECONDS)
         self._socket.close()
 
@@ -129,16 +131,41 @@ class GitHubServer:
         self._server.run(sockets=[self._socket])
 
 
-class ReadyServer(uvicorn.Server):
-    """A uvicorn server that says when it listens."""
+class PromptServer(uvicorn.Server):
+    """A uvicorn server that says when it listens and stops at once.
+
+    uvicorn itself looks ten times a second whether it should end, and waits for its
+    requests; a test-suite with hundreds of servers has no time for that.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+    def stop(self) -> None:
+        """End the loop; called from another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self.ready.set()
+        while not await self.on_tick(0):  # writes the Date header, once a second
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close everything; the requests still under way are cancelled."""
+        for server in self.servers:
+            server.close()
+        for task in self.server_state.tasks:
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

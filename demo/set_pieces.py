@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from demo.habits import INFRA
+from demo.habits import FIXES, INFRA
 from demo.records import Json, RunVersion
 from demo.world import World
 
@@ -165,6 +165,29 @@ def touched_later(world: World, at: datetime) -> None:
     )
 
 
+def opening_failure(world: World, at: datetime) -> None:
+    """Half-way when the demo starts, and about to fail."""
+    opening_run(world, at, (4, 32), "failure", "Cache the price list for a minute")
+
+
+def opening_fix(world: World, at: datetime) -> None:
+    opening_run(world, at, (4, 30), "success", FIXES[1])
+
+
+def opening_run(
+    world: World, at: datetime, times: tuple[float, float], conclusion: str, title: str
+) -> None:
+    run = world.add_run(
+        "acme/web-store", "ci.yml", status="queued", display_title=title
+    )
+    actor = run.actor
+    begun, done = (at + timedelta(seconds=seconds) for seconds in times)
+    run.versions += [
+        RunVersion(begun, "in_progress", None, 1, at, begun, actor),
+        RunVersion(done, "completed", conclusion, 1, at, done, actor),
+    ]
+
+
 # How long before the start each happens.
 PIECES: tuple[tuple[timedelta, Piece], ...] = (
     (timedelta(days=84), touched_later),
@@ -180,6 +203,8 @@ PIECES: tuple[tuple[timedelta, Piece], ...] = (
     (timedelta(hours=1), third_time_lucky),
     (timedelta(minutes=48), fork_needs_approval),
     (timedelta(minutes=33), hostile_names),
+    (timedelta(seconds=18), opening_failure),
+    (timedelta(seconds=-22), opening_fix),
 )
 
 
