@@ -93,12 +93,15 @@ def load_config(*, with_token: bool = True) -> Config:
 
     The web side passes `with_token=False` and never holds the token.
     """
-    environ = {k: v for k, v in dotenv_values(".env").items() if v is not None}
-    environ |= os.environ
-    if not with_token:
-        for name in SECRETS:
-            environ.pop(name, None)
-    return Config.from_environ(environ)
+    from_file = {k: v for k, v in dotenv_values(".env").items() if v is not None}
+    if any(name in os.environ for name in SECRETS) or not with_token:
+        from_file = _without_secrets(from_file)
+    environ = dict(os.environ) if with_token else _without_secrets(os.environ)
+    return Config.from_environ(from_file | environ)
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name not in SECRETS}
 
 
 def read_token_file(path: Path) -> str:

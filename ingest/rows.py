@@ -38,8 +38,8 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     object has no integer `id`.
     https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
     """
-    run_id = payload.get("id")
-    if not isinstance(run_id, int) or isinstance(run_id, bool):
+    run_id = _integer(payload.get("id"))
+    if run_id is None:
         raise InvalidResponse(f"A run of {repo} {workflow} has no id.")
     status = _text(payload.get("status"))
     created_at = _first_text(payload, "created_at", "run_started_at", "updated_at")

@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlite_utils import Database
 
 from ingest import schema, store
 from ingest.config import Config
+
+# A property holds however slow the machine is, and each example cleans up its own files.
+settings.register_profile(
+    "ci_observer",
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("ci_observer")
 
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 

@@ -1,0 +1,162 @@
+"""Writes what is watched: the feeds, what GitHub says of them, how fresh they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from ingest.store.instance import bump_revision, utc
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One watched (repo, workflow) pair, as the table `feeds` holds it."""
+
+    repo: str
+    workflow: str
+    workflow_state: str | None
+    default_branch: str | None
+    described_at: str | None
+    etag: str | None
+    checked_at: str | None
+    error: str | None
+    error_kind: str | None
+    retry_at: str | None
+    backfill_until: str | None
+    backfill_next_url: str | None
+    backfilled_to: str | None
+    backfilled_at: str | None
+
+    def __str__(self) -> str:
+        return f"{self.repo} {self.workflow}"
+
+
+def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
+    """Make the (repo, workflow) pairs the watched feeds; the others keep their history.
+
+    A tile thus leaves the wall when its pair leaves the settings.
+    """
+    with db.atomic():
+        before = _watched(db)
+        db.execute("update feeds set is_watched = 0 where is_watched")
+        db.conn.executemany(
+            "insert into feeds (repo, workflow) values (?, ?)"
+            " on conflict do update set is_watched = 1",
+            pairs,
+        )
+        if _watched(db) != before:
+            bump_revision(db)
+
+
+def watched_feeds(db: Database) -> list[Feed]:
+    """The feeds to poll, in the order of their names."""
+    columns = ", ".join(Feed.__dataclass_fields__)
+    return [
+        Feed(*row)
+        for row in db.execute(
+            f"select {columns} from feeds where is_watched"  # noqa: S608 (own names)
+            " order by repo, workflow"
+        )
+    ]
+
+
+def save_description(
+    db: Database,
+    repo: str,
+    *,
+    default_branch: str,
+    workflows: Mapping[str, tuple[str | None, str | None]],
+    now: datetime,
+) -> None:
+    """Write a repository's default branch and each workflow's (name, state).
+
+    A watched workflow that GitHub does not list keeps what was known of it.
+    """
+    described = [
+        (name, state, repo, workflow) for workflow, (name, state) in workflows.items()
+    ]
+    with db.atomic():
+        before = _descriptions(db, repo)
+        db.execute(
+            "update feeds set default_branch = ?, described_at = ? where repo = ?",
+            [default_branch, utc(now), repo],
+        )
+        db.conn.executemany(
+            "update feeds set workflow_name = ?, workflow_state = ?"
+            " where repo = ? and workflow = ?",
+            described,
+        )
+        if _descriptions(db, repo) != before:
+            bump_revision(db)
+
+
+def save_checked(db: Database, feed: Feed, now: datetime) -> None:
+    """Note that GitHub has just answered for this feed: its data are fresh."""
+    with db.atomic():
+        set_checked(db, feed, now)
+
+
+def save_feed_error(
+    db: Database,
+    feed: Feed,
+    *,
+    error: str,
+    kind: str,
+    now: datetime,
+    retry_at: datetime | None,
+) -> None:
+    """Keep why a feed could not be fetched; its runs and its freshness stay."""
+    with db.atomic():
+        set_feed(
+            db,
+            feed,
+            error=error,
+            error_kind=kind,
+            error_at=utc(now),
+            retry_at=utc(retry_at) if retry_at else None,
+        )
+        if (feed.error, feed.error_kind) != (error, kind):
+            bump_revision(db)
+
+
+def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
+    """Set columns of a feed, within the caller\'s transaction."""
+    if not columns:
+        return
+    settings = ", ".join(f"{name} = :{name}" for name in columns)
+    db.execute(
+        f"update feeds set {settings}"  # noqa: S608 (own names)
+        " where repo = :repo and workflow = :workflow",
+        columns | {"repo": feed.repo, "workflow": feed.workflow},
+    )
+
+
+def set_checked(db: Database, feed: Feed, now: datetime, **columns: str | None) -> None:
+    """Set a feed fresh and free of errors, within the caller\'s transaction."""
+    set_feed(
+        db,
+        feed,
+        checked_at=utc(now),
+        error=None,
+        error_kind=None,
+        error_at=None,
+        retry_at=None,
+        **columns,
+    )
+    if feed.error or feed.checked_at is None:
+        bump_revision(db)
+
+
+def _watched(db: Database) -> set[tuple[str, str]]:
+    return set(db.execute("select repo, workflow from feeds where is_watched"))
+
+
+def _descriptions(db: Database, repo: str) -> set[tuple[str | None, ...]]:
+    return set(
+        db.execute(
+            "select workflow, workflow_name, workflow_state, default_branch from feeds"
+            " where repo = ?",
+            [repo],
+        )
+    )

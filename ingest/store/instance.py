@@ -1,0 +1,112 @@
+"""Writes what the instance is: its settings, its polls and the revision."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlite_utils import Database
+
+from ingest.config import Config
+
+POLLS_KEPT = 10_000
+NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"
+
+
+def save_instance(
+    db: Database,
+    config: Config,
+    *,
+    version: str,
+    now: datetime,
+) -> None:
+    """Write what the web side needs to know of the settings; never the token."""
+    public = {
+        "title": config.title,
+        "refresh_seconds": str(config.refresh_seconds),
+        "timezone": config.timezone,
+        "repos": json.dumps(config.repos),
+        "workflows": json.dumps(config.workflows),
+        "version": version,
+        "why_not_polling": config.why_not_polling,
+        "ingest_started_at": utc(now),
+        "next_poll_at": None,
+    }
+    with db.atomic():
+        before = dict(db.execute("select key, value from instance").fetchall())
+        _save_settings(db, public)
+        _save_timezone_offsets(db, config.timezone, now)
+        volatile = {"ingest_started_at", "next_poll_at"}
+        if any(before.get(k) != v for k, v in public.items() if k not in volatile):
+            bump_revision(db)
+
+
+def save_next_poll(db: Database, next_poll_at: datetime) -> None:
+    """Say when the next poll is due, by which the wall knows that ingest lives."""
+    with db.atomic():
+        _save_settings(db, {"next_poll_at": utc(next_poll_at)})
+
+
+def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
+    """Record a poll pass, and drop the records of long ago."""
+    with db.atomic():
+        names, marks = ", ".join(poll), ", ".join(f":{name}" for name in poll)
+        poll_id = db.execute(
+            f"insert into polls ({names}) values ({marks})",  # noqa: S608 (own names)
+            dict(poll),
+        ).lastrowid
+        db.execute(
+            "delete from polls where poll_id <= ?", [(poll_id or 0) - POLLS_KEPT]
+        )
+
+
+def bump_revision(db: Database) -> None:
+    """Tell readers that something they could see has changed."""
+    db.execute("update instance set value = value + 1 where key = 'revision'")
+
+
+def utc(instant: datetime) -> str:
+    """An aware time as GitHub writes it, with whole seconds and a Z."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _save_settings(db: Database, values: Mapping[str, str | None]) -> None:
+    db.conn.executemany(
+        "insert into instance values (?, ?)"
+        " on conflict do update set value = excluded.value",
+        list(values.items()),
+    )
+
+
+def _save_timezone_offsets(db: Database, timezone: str, now: datetime) -> None:
+    """Write every change of a zone's offset, from GitHub's beginning to 2 years on.
+
+    By them SQL can tell a run's local day; SQLite itself knows no time zones.
+    """
+    zone = ZoneInfo(timezone)
+    github_began = datetime(2008, 1, 1, tzinfo=UTC)
+    offsets = [(NO_OFFSET_BEFORE, _offset_seconds(github_began, zone))]
+    offsets += _offset_changes(zone, github_began, now + timedelta(days=730))
+    db.execute("delete from timezone_offsets")
+    db.conn.executemany("insert into timezone_offsets values (?, ?)", offsets)
+
+
+def _offset_changes(
+    zone: ZoneInfo, start: datetime, end: datetime
+) -> Iterable[tuple[str, int]]:
+    """Each (instant, new offset in seconds); changes fall on quarters of an hour."""
+    day, quarter = timedelta(days=1), timedelta(minutes=15)
+    while start < end:
+        step = day
+        if _offset_seconds(start, zone) != _offset_seconds(start + day, zone):
+            step = quarter
+            after = _offset_seconds(start + quarter, zone)
+            if after != _offset_seconds(start, zone):
+                yield utc(start + quarter), after
+        start += step
+
+
+def _offset_seconds(instant: datetime, zone: ZoneInfo) -> int:
+    offset = instant.astimezone(zone).utcoffset()
+    return int(offset.total_seconds()) if offset else 0

@@ -1,0 +1,189 @@
+"""Writes what GitHub said of runs: pages of run objects into rows."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
+from ingest.store.feeds import Feed, set_checked, set_feed
+from ingest.store.instance import bump_revision, utc
+
+SQLITE_VARIABLES = 500
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a page of runs changed: how many rows, and how many runs were known."""
+
+    written: int
+    known: int
+
+
+def save_live_page(
+    db: Database,
+    feed: Feed,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    etag: str | None,
+    has_more: bool,
+    horizon: datetime,
+    now: datetime,
+) -> Saved:
+    """Write the newest runs of a feed, their ETag and the proof of freshness.
+
+    All of it is one transaction: an ETag without its rows would hide them behind 304s.
+    When none of the runs was known and there are more, some may have been missed: the
+    feed is marked to catch up with older pages, back to what is stored or to `horizon`.
+    """
+    with db.atomic():
+        newest_known = _newest_created_at(db, feed)
+        saved = _save_runs(db, feed, payloads)
+        progress: dict[str, str | None] = {"etag": etag}
+        if payloads and has_more and not saved.known:
+            until = newest_known if feed.backfilled_at else None
+            progress |= {
+                "backfill_until": until or utc(horizon),
+                "backfill_next_url": None,
+            }
+        elif not feed.backfill_until and not feed.backfilled_at:
+            progress["backfilled_at"] = utc(now)
+        set_checked(db, feed, now, **progress)
+        _note_changes(db, feed, saved.written, now)
+    return saved
+
+
+def save_older_page(
+    db: Database,
+    feed: Feed,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    next_url: str | None,
+    now: datetime,
+) -> Saved:
+    """Write a page of older runs and how far the catching up has come.
+
+    Done when the page reaches back to `backfill_until` or is the last one.
+    """
+    with db.atomic():
+        saved = _save_runs(db, feed, payloads)
+        created = [str(run.get("created_at") or "") for run in payloads]
+        oldest = min(created, default=None)
+        until = feed.backfill_until or ""
+        is_done = next_url is None or oldest is None or oldest < until
+        set_feed(
+            db,
+            feed,
+            backfill_until=None if is_done else until,
+            backfill_next_url=None if is_done else next_url,
+            backfilled_to=oldest or feed.backfilled_to,
+            backfilled_at=utc(now) if is_done else feed.backfilled_at,
+        )
+        _note_changes(db, feed, saved.written, now)
+    return saved
+
+
+def _note_changes(db: Database, feed: Feed, written: int, now: datetime) -> None:
+    if written:
+        set_feed(db, feed, changed_at=utc(now))
+        bump_revision(db)
+
+
+def _newest_created_at(db: Database, feed: Feed) -> str | None:
+    [[newest]] = db.execute(
+        "select max(created_at) from runs where repo = ? and workflow = ?",
+        [feed.repo, feed.workflow],
+    )
+    return str(newest) if newest else None
+
+
+def _save_runs(
+    db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]
+) -> Saved:
+    seen = [
+        (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
+        for payload in payloads
+    ]
+    ids = [run["run_id"] for run, _ in seen]
+    runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
+    attempts = {
+        (row["run_id"], row["run_attempt"]): row
+        for row in _rows(db, "run_attempts", ids)
+    }
+    known = len(runs)
+    written = 0
+    for run, payload in seen:
+        written += _save_run(db, run, payload, runs, attempts)
+    return Saved(written, known)
+
+
+def _save_run(
+    db: Database,
+    run: Row,
+    payload: Mapping[str, Any],
+    runs: dict[int, Row],
+    attempts: dict[tuple[int, int], Row],
+) -> bool:
+    """Write what is new in one run; return whether anything was."""
+    stored = runs.get(run["run_id"])
+    key = (run["run_id"], run["run_attempt"])
+    attempt = merge_attempt(attempts.get(key), attempt_row(run))
+    is_old = stored is not None and is_older_run(run, stored)
+    if is_old and stored is not None:
+        run = stored
+    if run["run_attempt"] == attempt["run_attempt"]:
+        run = run | {"duration_seconds": attempt["duration_seconds"]}
+    changed = False
+    if run != stored:
+        _upsert(db, "runs", run, ["run_id"])
+        changed = True
+    if attempt != attempts.get(key):
+        _upsert(db, "run_attempts", attempt, ["run_id", "run_attempt"])
+        changed = True
+    if not is_old:
+        changed |= _save_payload(db, run["run_id"], payload)
+        _save_branch(db, run)
+    runs[run["run_id"]], attempts[key] = run, attempt
+    return changed
+
+
+def _save_payload(db: Database, run_id: int, payload: Mapping[str, Any]) -> bool:
+    raw_json = json.dumps(payload, separators=(",", ":"))
+    return bool(
+        db.execute(
+            "insert into run_payloads values (:run_id, :raw_json)"
+            " on conflict do update set raw_json = excluded.raw_json"
+            " where raw_json <> excluded.raw_json",
+            {"run_id": run_id, "raw_json": raw_json},
+        ).rowcount
+    )
+
+
+def _save_branch(db: Database, run: Row) -> None:
+    if run["head_branch"] is not None and run["head_repo"] == run["repo"]:
+        db.execute(
+            "insert or ignore into branches values (:repo, :workflow, :head_branch)",
+            run,
+        )
+
+
+def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
+    for start in range(0, len(ids), SQLITE_VARIABLES):
+        some = ids[start : start + SQLITE_VARIABLES]
+        marks = ", ".join("?" * len(some))
+        yield from db[table].rows_where(f"run_id in ({marks})", some)
+
+
+def _upsert(db: Database, table: str, row: Row, keys: Sequence[str]) -> None:
+    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    rest = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
+    db.execute(
+        f"insert into {table} ({names}) values ({values})"  # noqa: S608 (own names)
+        f" on conflict ({', '.join(keys)}) do update set {rest}",
+        row,
+    )
