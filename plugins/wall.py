@@ -1,0 +1,95 @@
+"""The status wall at /: the page with its first data inside, and the way back to it."""
+
+import json
+from typing import Any
+
+from datasette import hookimpl
+from datasette.app import Datasette
+from datasette.utils.asgi import Request, Response
+
+from web import queries
+from web.answers import refuse_method
+from web.errors import WebError
+from web.filters import ACTIVITIES, TILE_STATES, Filters
+
+THEMES = ("dark", "light", "auto")
+NARROWED_BY = ("repo", "workflow", "branch", "state", "q")
+# What the page says of itself while the database cannot be read; it keeps asking.
+NO_CONFIG = {
+    "title": "CI Observer",
+    "refresh_seconds": 60,
+    "timezone": "UTC",
+    "version": None,
+    "polling": {"state": "offline", "last_success_at": None, "next_poll_at": None},
+    "server_time": None,
+}
+
+
+async def wall(datasette: Datasette, request: Request) -> Response:
+    refused = refuse_method(request)
+    if refused is not None:
+        return refused
+    status = 200
+    try:
+        page = await fetch_page(datasette, request)
+    except WebError as error:
+        polling = NO_CONFIG["polling"] | {"reason": str(error)}  # type: ignore[operator]
+        page = {
+            "config": NO_CONFIG | {"polling": polling},
+            "wall": {"tiles": []},
+            "tiles": [],
+        }
+        status = error.status
+    theme = request.args.get("theme")
+    page |= {
+        "title": page_title(page["config"]["title"], page["tiles"]),
+        "theme": theme if theme in THEMES else None,
+    }
+    html = await datasette.render_template("wall.html", page, request=request)
+    return Response.html(html, status=status, headers={"Cache-Control": "no-store"})
+
+
+async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
+    """The page's data: every tile for the script, the asked-for ones for the table."""
+    shown = asked_filters(request)
+    every = await queries.fetch_wall(datasette, Filters(branch=shown.branch))
+    asked = await queries.fetch_wall(datasette, shown)
+    return {
+        "config": await queries.fetch_config(datasette),
+        "wall": json.loads(every.content),
+        "tiles": [with_link(tile) for tile in json.loads(asked.content)["tiles"]],
+    }
+
+
+def asked_filters(request: Request) -> Filters:
+    """The wall's filters in the URL; what is none, or has a bad value, narrows nothing."""
+    pairs = [
+        (name, value)
+        for name in NARROWED_BY
+        for value in request.args.getlist(name)
+        if name != "state" or value in TILE_STATES + ACTIVITIES
+    ]
+    return Filters.from_args(pairs)
+
+
+def with_link(tile: dict[str, Any]) -> dict[str, Any]:
+    """A tile and the run to open, if its address is one for the web."""
+    active_url, base_url = tile["html_url"], tile["base_html_url"]
+    url = str(active_url if tile["activity"] else base_url or active_url)
+    return tile | {"link": url if url.startswith(("https://", "http://")) else None}
+
+
+def page_title(title: str, tiles: list[dict[str, Any]]) -> str:
+    """The tab's title: how many fail, before what the wall is called."""
+    failing = sum(tile["tile_state"] == "failing" for tile in tiles)
+    return f"{failing} failing – {title}" if failing else title  # noqa: RUF001
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, object]]:
+    return [(r"^/$", wall)]
+
+
+@hookimpl
+def menu_links(datasette: Datasette) -> list[dict[str, str]]:
+    return [{"href": datasette.urls.path("/"), "label": "Status wall"}]
