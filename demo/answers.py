@@ -6,7 +6,7 @@ Pure functions of their arguments; nothing here knows the world or the network.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -15,6 +15,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 DOCS = "https://docs.github.com/rest"
 JSON_TYPE = "application/json; charset=utf-8"
 API_VERSIONS = ("2022-11-28", "2026-03-10")
+
+
+ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,23 @@ class Answer:
 
 def encoded(value: Any) -> bytes:
     """Compact UTF-8, as GitHub sends it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return ENCODER.encode(value).encode()
+
+
+def encoded_with_parts(
+    body: Mapping[str, Any],
+    names: Collection[str],
+    encode: Callable[[Any], bytes],
+) -> bytes:
+    """The object with some of its values encoded by the caller, at its end."""
+    rest = {name: value for name, value in body.items() if name not in names}
+    parts = [
+        b'"%b":%b' % (name.encode(), encode(body[name]))
+        for name in names
+        if name in body
+    ]
+    whole = [encoded(rest)[1:-1], *parts] if rest else parts
+    return b"{%b}" % b",".join(whole)
 
 
 def json_answer(

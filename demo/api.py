@@ -12,6 +12,7 @@ from demo.answers import (
     Answer,
     Call,
     encoded,
+    encoded_with_parts,
     error,
     json_answer,
     link_header,
@@ -31,12 +32,13 @@ from demo.queries import (
     page_of,
     row_filter,
 )
-from demo.records import Repo, Run, RunVersion, Workflow
+from demo.records import Json, Repo, Run, RunVersion, Workflow
 from demo.runs import run_object
 from demo.world import World
 
 RUN_CACHE_BYTES = 32 * 2**20
 PAGE_CACHE_BYTES = 32 * 2**20
+REPOSITORY_KEYS = ("repository", "head_repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Api:
         self.world = world
         self._runs = ByteCache(RUN_CACHE_BYTES)
         self._pages = ByteCache(PAGE_CACHE_BYTES)
+        self._repositories: dict[int, tuple[Json, bytes]] = {}
 
     def answer(self, call: Call, reader: Reader) -> Answer:
         """The answer to a GET; 404 for whatever is not simulated."""
@@ -226,19 +229,28 @@ class Api:
     ) -> bytes:
         lean = flag(call.query, "exclude_pull_requests"), reader.old_enterprise
         key = (version.serial, run.repo.full_name, lean)
+        return self._runs.get(key, lambda: self._build_run(run, version, *lean)).content
 
-        def build() -> bytes:
-            return encoded(
-                run_object(
-                    run,
-                    version,
-                    self.world.sites,
-                    exclude_pull_requests=lean[0],
-                    old_enterprise=lean[1],
-                )
-            )
+    def _build_run(
+        self, run: Run, version: RunVersion, lean: bool, old_enterprise: bool
+    ) -> bytes:
+        body = run_object(
+            run,
+            version,
+            self.world.sites,
+            exclude_pull_requests=lean,
+            old_enterprise=old_enterprise,
+        )
+        if run.payload is not None:
+            return encoded(body)
+        return encoded_with_parts(body, REPOSITORY_KEYS, self._repository_bytes)
 
-        return self._runs.get(key, build).content
+    def _repository_bytes(self, repository: Json) -> bytes:
+        """Two thirds of every run are these: encode each object once."""
+        known = self._repositories.get(id(repository))
+        if known is None or known[0] is not repository:
+            known = self._repositories[id(repository)] = repository, encoded(repository)
+        return known[1]
 
 
 def rate_limit(reader: Reader) -> Answer:
@@ -288,11 +300,12 @@ def select_rows(call: Call, reader: Reader, runs: Sequence[Run]) -> list[Row]:
     rows = [
         (run, version)
         for run in reversed(runs)
-        if (version := run.version_at(reader.as_of)) is not None and test(run, version)
+        if (version := run.version_at(reader.as_of)) is not None
     ]
-    if reader.keep < 1 and is_filtered(call.query):
-        return rows[len(rows) - int(len(rows) * reader.keep) :]
-    return rows
+    if test is None:
+        return rows
+    found = [row for row in rows if test(*row)]
+    return found[len(found) - int(len(found) * reader.keep) :]
 
 
 def listing(

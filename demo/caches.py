@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from hashlib import sha256
-from typing import NamedTuple
 
 
-class Body(NamedTuple):
-    """Bytes with their SHA-256, which every ETag needs."""
+class Body:
+    """Bytes, and their SHA-256 once an ETag needs it."""
 
-    content: bytes
-    digest: bytes
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    @cached_property
+    def digest(self) -> bytes:
+        return sha256(self.content).digest()
 
 
 class ByteCache:
@@ -27,9 +31,8 @@ class ByteCache:
         """The body under this key, built when it is not there."""
         body = self._bodies.get(key)
         if body is None:
-            content = build()
-            body = self._bodies[key] = Body(content, sha256(content).digest())
-            self.size += len(content)
+            body = self._bodies[key] = Body(build())
+            self.size += len(body.content)
             self._shrink()
         self._bodies.move_to_end(key, last=True)
         return body

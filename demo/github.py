@@ -25,6 +25,7 @@ from demo.world import World
 
 LOG_LENGTH = 50_000
 SCHEMES = ("bearer", "token")
+SECRET = ("authorization", "cookie")
 DEMO_TOKEN = "demo-token"  # noqa: S105 (opens the simulator only)
 
 
@@ -32,8 +33,9 @@ DEMO_TOKEN = "demo-token"  # noqa: S105 (opens the simulator only)
 class Entry:
     """One request as the log keeps it; never the token itself.
 
-    `charged` says whether it cost one of the hour's requests, `faults` which faults
-    struck it. `status` is 0 for a dropped connection.
+    `has_token` says whether one was sent, `authorised` whether it was a known one;
+    `charged` whether it cost one of the hour's requests, `faults` which faults struck
+    it. `status` is 0 for a dropped connection; `headers` are all but the secret ones.
     """
 
     at: datetime
@@ -41,11 +43,12 @@ class Entry:
     path: str
     query: Mapping[str, str]
     status: int
+    has_token: bool
     authorised: bool
     conditional: bool
     charged: bool
     faults: tuple[str, ...] = ()
-    user_agent: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_write(self) -> bool:
@@ -194,11 +197,12 @@ class GitHub:
             path=call.path,
             query=call.query,
             status=0 if plan.drop else answer.status,
+            has_token="authorization" in call.headers,
             authorised=authorised,
             conditional="if-none-match" in call.headers,
             charged=charged,
             faults=tuple(plan.kinds),
-            user_agent=call.headers.get("user-agent", ""),
+            headers={k: v for k, v in call.headers.items() if k not in SECRET},
         )
         del self.log[: max(0, len(self.log) + 1 - LOG_LENGTH)]
         self.log.append(entry)

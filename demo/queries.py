@@ -86,9 +86,14 @@ def is_filtered(query: Mapping[str, str]) -> bool:
     return any(query.get(name) for name in FILTERS)
 
 
-def row_filter(query: Mapping[str, str]) -> Test:
-    """All given filters together; BadParameter for a word GitHub does not know."""
+def row_filter(query: Mapping[str, str]) -> Test | None:
+    """All given filters together, None without any.
+
+    Raises BadParameter for a word GitHub does not know.
+    """
     tests = [MAKERS[name](query[name]) for name in FILTERS if query.get(name)]
+    if not tests:
+        return None
     return lambda run, version: all(test(run, version) for test in tests)
 
 

@@ -48,6 +48,18 @@ def overtime(world: World, at: datetime) -> None:
     )
 
 
+def held_back(world: World, _: datetime) -> None:
+    """First in the queue of a concurrency group that is full."""
+    world.add_run(
+        "acme/data-pipeline",
+        "ci.yml",
+        status="pending",
+        event="pull_request",
+        head_branch="feature/late-events",
+        pull_requests=[88],
+    )
+
+
 def fork_needs_approval(world: World, at: datetime) -> None:
     """A first contribution: completed, action_required, all three times equal."""
     world.add_run(
@@ -201,6 +213,7 @@ PIECES: tuple[tuple[timedelta, Piece], ...] = (
     (timedelta(hours=4), red_main),
     (timedelta(hours=2, minutes=10), overtime),
     (timedelta(hours=1), third_time_lucky),
+    (timedelta(minutes=55), held_back),
     (timedelta(minutes=48), fork_needs_approval),
     (timedelta(minutes=33), hostile_names),
     (timedelta(seconds=18), opening_failure),

@@ -223,7 +223,8 @@ class World(Places):
         The repository is the one of `repository.full_name` and the workflow file the
         basename of `path`; without a path that of another payload of the same
         `workflow_id`, else `workflow_files[workflow_id]`, else `workflow-ID.yml`. An
-        id that occurs several times gets its states as versions, newest last.
+        id that occurs several times gets its states as versions; the one with the
+        highest attempt and `updated_at` is current, of equal ones the last given.
         """
         given = list(payloads)
         paths = workflow_paths(given, workflow_files or {})

@@ -34,35 +34,42 @@ def client(github: GitHubServer) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "status", "message"),
+    ("fault", "status", "message"),
     [
-        ("server_error", {}, 502, "Server Error"),
-        ("server_error", {"status": 500}, 500, "Server Error"),
-        ("forbidden", {}, 403, "Resource not accessible by personal access token"),
-        ("primary_limit", {}, 403, "API rate limit exceeded for user ID 583231."),
-        ("primary_limit", {"status": 429}, 429, "API rate limit exceeded"),
-        ("secondary_limit", {}, 403, "You have exceeded a secondary rate limit"),
-        ("secondary_limit", {"status": 429}, 429, "You have exceeded a secondary"),
-        ("unauthorized", {}, 401, "Bad credentials"),
-        ("not_found", {}, 404, "Not Found"),
-        ("status", {"status": 410, "message": "Gone"}, 410, "Gone"),
+        ({"kind": "server_error"}, 502, "Server Error"),
+        ({"kind": "server_error", "status": 500}, 500, "Server Error"),
+        (
+            {"kind": "forbidden"},
+            403,
+            "Resource not accessible by personal access token",
+        ),
+        ({"kind": "primary_limit"}, 403, "API rate limit exceeded for user ID 583231."),
+        ({"kind": "primary_limit", "status": 429}, 429, "API rate limit exceeded"),
+        ({"kind": "secondary_limit"}, 403, "You have exceeded a secondary rate limit"),
+        (
+            {"kind": "secondary_limit", "status": 429},
+            429,
+            "You have exceeded a secondary",
+        ),
+        ({"kind": "unauthorized"}, 401, "Bad credentials"),
+        ({"kind": "not_found"}, 404, "Not Found"),
+        ({"kind": "status", "status": 410, "message": "Gone"}, 410, "Gone"),
     ],
 )
 def test_error_answers(
     client: httpx.Client,
     github: GitHubServer,
-    kind: str,
-    options: dict[str, Any],
+    fault: dict[str, Any],
     status: int,
     message: str,
 ) -> None:
-    github.faults.add(kind, **options)
+    github.faults.add(**fault)
     struck, healed = client.get(RUNS), client.get(RUNS)
 
     assert struck.status_code == status
     assert struck.json()["message"].startswith(message)
     assert healed.status_code == 200
-    assert [entry.faults for entry in github.log] == [(kind,), ()]
+    assert [entry.faults for entry in github.log] == [(fault["kind"],), ()]
 
 
 def test_a_502_carries_an_etag(client: httpx.Client, github: GitHubServer) -> None:

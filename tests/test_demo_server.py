@@ -337,7 +337,8 @@ def test_an_unknown_token_is_401(github: GitHubServer) -> None:
 
     assert response.status_code == 401
     assert response.json()["message"] == "Bad credentials"
-    assert not github.log[-1].authorised
+    assert (github.log[-1].has_token, github.log[-1].authorised) == (True, False)
+    assert github.log[-1].headers["user-agent"].startswith("python-httpx/")
     assert "wrong" not in repr(github.log)
 
 
