@@ -73,8 +73,12 @@ class Answer:
 
 
 def encoded(value: Any) -> bytes:
-    """Compact UTF-8, as GitHub sends it."""
-    return ENCODER.encode(value).encode()
+    """Compact UTF-8, as GitHub sends it; half a surrogate pair stays an escape."""
+    text = ENCODER.encode(value)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def encoded_with_parts(

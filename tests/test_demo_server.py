@@ -491,6 +491,15 @@ def test_a_run_has_a_page_outside_the_api(world: World) -> None:
     assert f"{REPO}  {FILE}  run 1" in response.text
 
 
+def test_half_a_surrogate_pair_arrives_as_it_is(
+    client: httpx.Client, world: World
+) -> None:
+    run = world.add_run(REPO, FILE, display_title="cut \ud83d")
+
+    assert client.get(f"{RUNS}/{run.id}").json()["display_title"] == "cut \ud83d"
+    assert client.get(RUNS).status_code == 200
+
+
 def test_time_is_the_clocks(client: httpx.Client, github: GitHubServer) -> None:
     world = github.world
     world.at("2026-03-02T09:10:00Z", lambda world, _: world.add_run(REPO, FILE))
