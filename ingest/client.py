@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 import httpx
 
@@ -130,11 +130,11 @@ class GitHub:
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
         """
         for _ in range(MAX_REDIRECTS + 1):
-            self._refuse_other_origin(url)
+            url = self._within_origin(url)
             answer = await self._send(url, etag)
             if not answer.has_redirect_location:
                 return answer
-            url = urljoin(str(answer.url), answer.headers["location"])
+            url = answer.headers["location"]
         raise InvalidResponse("GitHub redirects in circles.")
 
     async def _send(self, url: str, etag: str | None) -> httpx.Response:
@@ -159,21 +159,22 @@ class GitHub:
             headers["if-none-match"] = etag
         return headers
 
-    def _refuse_other_origin(self, url: str) -> None:
-        # A link or redirect elsewhere must not carry the token there.
+    def _within_origin(self, url: str) -> str:
+        """The whole address that a link or redirect points to, if it is GitHub's.
+
+        Elsewhere must not be asked: the request would carry the token there.
+        """
+        ours = httpx.URL(self._api_url)
         try:
-            ours, theirs = httpx.URL(self._api_url), httpx.URL(url)
-        except httpx.InvalidURL:
+            theirs = ours.join(url)
+        except (httpx.InvalidURL, ValueError):
             raise InvalidResponse("GitHub points to an invalid address.") from None
-        if (ours.scheme, ours.host, ours.port) != (
-            theirs.scheme,
-            theirs.host,
-            theirs.port,
-        ):
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
             raise InvalidResponse(
                 f"GitHub points to another address ({theirs.scheme}://{theirs.host}), "
                 "which is not asked. If your API lives there, set GITHUB_API_URL to it."
             )
+        return str(theirs)
 
 
 def open_http(version: str) -> httpx.AsyncClient:

@@ -1,0 +1,92 @@
+"""Who may import whom, and where each effect has its one place."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("ingest", "web", "plugins", "demo")
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for name in folders for path in sorted((ROOT / name).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The top-level packages that a file imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name.split(".")[0] for name in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.split(".")[0]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def importers_of(package: str, *folders: str) -> list[str]:
+    return [named(p) for p in sources(*folders) if package in set(imports(p))]
+
+
+def readers_of_the_environment(path: Path) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+
+
+def test_there_is_something_to_look_at():
+    assert all(sources(folder) for folder in FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("package", "folders"),
+    [
+        ("ingest", ("web", "plugins", "demo")),
+        ("plugins", ("ingest", "web", "demo")),
+        ("datasette", ("ingest", "demo")),
+        ("demo", ("web", "plugins")),
+    ],
+)
+def test_the_sides_do_not_import_each_other(package, folders):
+    assert importers_of(package, *folders) == []
+
+
+def test_only_the_commands_know_both_sides():
+    """`serve` starts the web side, `demo` the simulated GitHub."""
+    assert importers_of("web", "ingest") == ["ingest/cli.py"]
+    assert importers_of("demo", "ingest") == ["ingest/supervise.py"]
+
+
+def test_one_module_talks_http():
+    assert importers_of("httpx", "ingest", "web", "plugins") == ["ingest/client.py"]
+
+
+def test_one_module_reads_the_settings_and_one_hands_the_environment_on():
+    readers = [named(p) for p in sources(*FOLDERS) if readers_of_the_environment(p)]
+
+    assert readers == ["ingest/config.py", "ingest/supervise.py"]
+
+
+def test_sqlite_is_opened_for_writing_in_one_place():
+    assert importers_of("sqlite3", "ingest") == ["ingest/schema.py"]
+
+
+@pytest.mark.parametrize("name", ["ingest/rows.py", "ingest/wire.py"])
+def test_pure_modules_import_nothing_with_an_effect(name):
+    allowed = {"collections", "dataclasses", "datetime", "http", "ingest", "json"}
+
+    assert set(imports(ROOT / name)) - {"typing"} <= allowed
+
+
+def test_plugin_files_avoid_what_datasette_s_loader_breaks():
+    """Loaded by exec, dataclasses with postponed annotations crash at the start."""
+    for path in sources("plugins"):
+        assert "__future__" not in set(imports(path)), named(path)
