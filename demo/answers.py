@@ -116,6 +116,16 @@ def not_found() -> Answer:
     return error(404, "Not Found")
 
 
+def redirect(location: str, status: int = 301) -> Answer:
+    body = {
+        "message": "Moved Permanently" if status in (301, 308) else "Found",
+        "url": location,
+        "documentation_url": "https://docs.github.com/rest/guides/"
+        "best-practices-for-using-the-rest-api#follow-redirects",
+    }
+    return json_answer(body, status, headers={"location": location})
+
+
 def etag_of(call: Call, answer: Answer) -> str:
     """A weak tag over the request headers that vary the answer, and the body.
 

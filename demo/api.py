@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from demo.answers import (
@@ -17,10 +15,10 @@ from demo.answers import (
     json_answer,
     link_header,
     not_found,
+    redirect,
 )
 from demo.caches import Body, ByteCache
 from demo.jobs import job_objects
-from demo.limits import Bucket, Token
 from demo.objects import full_repository, minimal_repository, workflow_object
 from demo.queries import (
     FILTERED_CAP,
@@ -30,35 +28,15 @@ from demo.queries import (
     flag,
     is_filtered,
     page_of,
-    row_filter,
 )
-from demo.records import Json, Repo, Run, RunVersion, Workflow
+from demo.reader import Reader, attempts_of, find_workflow, select_rows
+from demo.records import Json, Repo, Run, RunVersion
 from demo.runs import run_object
 from demo.world import World
 
 RUN_CACHE_BYTES = 32 * 2**20
 PAGE_CACHE_BYTES = 32 * 2**20
 REPOSITORY_KEYS = ("repository", "head_repository")
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who reads, and what a fault lets him see.
-
-    `as_of` is the instant of the replica that answers; `keep` the share of its rows
-    a lagging search index still finds, 1.0 for all.
-    """
-
-    token: Token | None
-    bucket: Bucket
-    as_of: datetime
-    keep: float = 1.0
-    old_enterprise: bool = False
-
-    def may_see(self, repo: Repo) -> bool:
-        if not repo.private:
-            return True
-        return self.token is not None and self.token.sees(repo.full_name)
 
 
 class Api:
@@ -268,44 +246,6 @@ def moved(call: Call, repo: Repo) -> Answer:
     path = "/".join(["", "repositories", str(repo.id), *call.path.split("/")[4:]])
     query = f"?{call.query_string}" if call.query_string else ""
     return redirect(call.url(path) + query)
-
-
-def redirect(location: str, status: int = 301) -> Answer:
-    body = {
-        "message": "Moved Permanently" if status in (301, 308) else "Found",
-        "url": location,
-        "documentation_url": "https://docs.github.com/rest/guides/"
-        "best-practices-for-using-the-rest-api#follow-redirects",
-    }
-    return json_answer(body, status, headers={"location": location})
-
-
-def find_workflow(repo: Repo, key: str) -> Workflow | None:
-    """By numeric id, file name, or whole path (sent with `%2F`)."""
-    for workflow in repo.workflows.values():
-        if key in (str(workflow.id), workflow.file, workflow.path):
-            return workflow
-    return None
-
-
-def attempts_of(run: Run, now: datetime) -> list[RunVersion]:
-    """The last version of each attempt seen so far, newest attempt first."""
-    last = {v.run_attempt: v for v in run.versions if v.at <= now}
-    return [last[number] for number in sorted(last, reverse=True)]
-
-
-def select_rows(call: Call, reader: Reader, runs: Sequence[Run]) -> list[Row]:
-    """Visible runs that pass the filters, newest first."""
-    test = row_filter(call.query)
-    rows = [
-        (run, version)
-        for run in reversed(runs)
-        if (version := run.version_at(reader.as_of)) is not None
-    ]
-    if test is None:
-        return rows
-    found = [row for row in rows if test(*row)]
-    return found[len(found) - int(len(found) * reader.keep) :]
 
 
 def listing(

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from demo.answers import Answer, Call, encoded, error, json_answer
-from demo.api import redirect
+from demo.answers import Answer, Call, encoded, error, json_answer, redirect
 from demo.chance import generator
 
 Reshape = Callable[[Answer], Answer]

@@ -17,9 +17,10 @@ from demo.answers import (
     matches,
     not_found,
 )
-from demo.api import Api, Reader
+from demo.api import Api
 from demo.faults import Faults, Plan
 from demo.limits import ANONYMOUS, Bucket, RateLimits, Token
+from demo.reader import Reader
 from demo.times import Clock
 from demo.world import World
 
