@@ -1,0 +1,39 @@
+# The image holds one thing: the command `ci-observer`, which by default runs `up`.
+# docs/operations.md says how to run it and what the entrypoint does.
+
+FROM python:3.13-slim-trixie AS builder
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /app
+# The dependencies first: they change less often than the code.
+COPY requirements.lock ./
+RUN python -m venv /opt/venv \
+ && /opt/venv/bin/python -m pip install --require-hashes -r requirements.lock
+COPY . .
+# Datasette asks for pip and setuptools, but only its own `install` command uses them.
+RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
+ && /opt/venv/bin/python -m pip uninstall --yes setuptools pip \
+ && rm -rf build ./*.egg-info \
+ && python -m compileall -q ingest web demo plugins
+
+FROM python:3.13-slim-trixie
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin app \
+ && rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
+ && install -d -o app -g app /app/data
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /app /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    # Big sorts spill to the volume, not to the memory behind /tmp.
+    SQLITE_TMPDIR=/app/data \
+    CI_OBSERVER_DB=/app/data/ci_observer.db \
+    CI_OBSERVER_HOST=0.0.0.0 \
+    CI_OBSERVER_PORT=8089
+WORKDIR /app
+EXPOSE 8089
+HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
+  CMD ["python", "/app/container/healthcheck.py"]
+# Starts as root, runs as the owner of /app/data; `--user` starts it as that user.
+ENTRYPOINT ["/app/container/entrypoint.sh", "ci-observer"]
+CMD ["up"]
