@@ -1,16 +1,18 @@
 // How many columns, and how large the text, so that every tile fits the screen.
 
-// What a tile needs at each density, in units of its text size: width and height; and
-// how large that unit must be, in the page's root text size, for the density to be used.
+// What a tile needs at each density, in units of its text size, with the smallest name:
+// width and height; and how large that unit must be, in the page's root text size, for
+// the density to be used.
 const DENSITIES = [
-  { name: "full", width: 21, height: 13.2, least: 0.95 },
-  { name: "medium", width: 19, height: 9.9, least: 0.78 },
+  { name: "full", width: 21, height: 12.4, least: 0.95 },
+  { name: "medium", width: 19, height: 10.1, least: 0.78 },
   { name: "compact", width: 16, height: 6.6, least: 0.62 },
 ];
 const LARGEST_UNIT = 3;
 const PHONE_WIDTH = 700;
 const NAME_UNITS = { largest: 2, smallest: 1.45 };
 const CHARACTER_WIDTH = 0.56;
+const NAME_LINE = 1.22;
 
 export function fit(grid, names) {
   const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -21,14 +23,9 @@ export function fit(grid, names) {
     height: window.innerHeight - box.top - window.scrollY - gap,
   };
   const plan = window.innerWidth < PHONE_WIDTH
-    ? { columns: 1, rows: 0, unit: root, width: room.width, name: "full" }
+    ? { columns: 1, rows: 0, unit: root, width: room.width, spare: root, name: "full" }
     : plans(names.length, room, gap, root);
-  const longest = Math.max(1, ...names.map((name) => name.length));
-  const free = plan.width - 4.6 * plan.unit;
-  const size = Math.min(
-    NAME_UNITS.largest * plan.unit,
-    Math.max(NAME_UNITS.smallest * plan.unit, free / (longest * CHARACTER_WIDTH)),
-  );
+  const size = nameSize(plan, Math.max(1, ...names.map((name) => name.length)));
   grid.dataset.density = plan.name;
   grid.dataset.fits = plan.rows > 0;
   grid.style.setProperty("--columns", plan.columns);
@@ -38,12 +35,22 @@ export function fit(grid, names) {
   grid.style.setProperty("--height", `${Math.floor(room.height)}px`);
 }
 
+// One size for all names: as large as the longest, and the room above the rest, allow.
+function nameSize({ unit, width, spare }, longest) {
+  const smallest = NAME_UNITS.smallest * unit;
+  const free = (width - 4.6 * unit) / (longest * CHARACTER_WIDTH);
+  return Math.min(
+    NAME_UNITS.largest * unit, smallest + spare / NAME_LINE, Math.max(smallest, free),
+  );
+}
+
 function plans(count, room, gap, root) {
   for (const density of DENSITIES) {
     const best = bestColumns(count, room, gap, density);
     if (best.unit >= density.least * root) {
       const unit = Math.min(best.unit, LARGEST_UNIT * root);
-      return { ...best, unit, name: density.name };
+      const spare = Math.max(0, best.height - density.height * unit);
+      return { ...best, unit, spare, name: density.name };
     }
   }
   return scrolling(room, gap, root);
@@ -56,7 +63,7 @@ function bestColumns(count, room, gap, density) {
     const width = (room.width - gap * (columns - 1)) / columns;
     const height = (room.height - gap * (rows - 1)) / rows;
     const unit = Math.min(width / density.width, height / density.height);
-    if (unit > best.unit) best = { columns, rows, unit, width };
+    if (unit > best.unit) best = { columns, rows, unit, width, height };
   }
   return best;
 }
@@ -69,5 +76,5 @@ function scrolling(room, gap, root) {
     1, Math.floor((room.width + gap) / (density.width * unit + gap)),
   );
   const width = (room.width - gap * (columns - 1)) / columns;
-  return { columns, rows: 0, unit, width, name: density.name };
+  return { columns, rows: 0, unit, width, spare: unit, name: density.name };
 }

@@ -36,7 +36,6 @@ export function fillTile(node, tile, page) {
   node.dataset.state = state;
   node.dataset.branch = tile.is_default_branch ? "default" : "other";
   node.dataset.alarm = Boolean(tile.alarm);
-  node.dataset.activity = tile.alarm === "zombie" ? "" : tile.activity || "";
   setSymbol(part(node, "symbol"), state);
   setSymbol(part(node, "activity-symbol"), tile.activity || "running");
   const link = part(node, "run");
@@ -63,6 +62,7 @@ export function tickTile(node, tile, page) {
   const doing = activity(tile, now);
   const line = part(node, "activity");
   line.hidden = !doing;
+  node.dataset.activity = doing ? tile.activity : "";
   node.classList.toggle("tile--active", Boolean(doing));
   if (doing) {
     setText(part(node, "activity-word"), doing.name);

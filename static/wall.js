@@ -17,13 +17,13 @@ const grid = find("tiles");
 const template = find("tile");
 const first = JSON.parse(find("first-data").textContent);
 const openedAt = Date.now();
-const nodes = new Map();
 
 let config = first.config;
 let wall = first.wall;
 let etag = null;
 let filters = readFilters(location.search);
 let shown = [];
+let nodes = new Map();
 let times = calendar(config.timezone);
 let clockOffset = 0;
 let lastAnswerAt = 0;
@@ -100,20 +100,23 @@ function draw() {
 }
 
 function drawTiles() {
-  const keys = new Set(shown.map(keyOf));
-  for (const [key, node] of nodes) {
-    if (!keys.has(key)) {
-      node.remove();
-      nodes.delete(key);
-    }
-  }
-  shown.forEach((tile, index) => {
-    const key = keyOf(tile);
-    if (!nodes.has(key)) nodes.set(key, makeTile(template));
-    const node = nodes.get(key);
-    // Only what stands elsewhere is moved, so that the focus stays where it is.
-    if (grid.children[index] !== node) grid.insertBefore(node, grid.children[index]);
+  const old = nodes;
+  nodes = new Map();
+  for (const tile of shown) {
+    const node = old.get(keyOf(tile)) || makeTile(template);
+    nodes.set(keyOf(tile), node);
     fillTile(node, tile, page());
+  }
+  place(grid, [...nodes.values()]);
+}
+
+// Only what stands elsewhere is moved, so that the focus stays where it is.
+function place(parent, children) {
+  const kept = new Set(children);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  children.forEach((child, index) => {
+    const there = parent.children[index] || null;
+    if (there !== child) parent.insertBefore(child, there);
   });
 }
 
@@ -125,7 +128,7 @@ function drawCounts(tiles) {
     ({ state, count }) => count || filters.state.includes(state),
   );
   const old = new Map([...list.children].map((item) => [item.dataset.state, item]));
-  list.replaceChildren(...present.map(({ state, name, count }) => {
+  place(list, present.map(({ state, name, count }) => {
     const item = old.get(state) || makeCount(state);
     const button = item.firstElementChild;
     button.setAttribute("aria-pressed", filters.state.includes(state));

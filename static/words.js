@@ -140,7 +140,7 @@ export function detail(tile, when, now) {
 
 // What goes on above the result: its words, and how far it is (0 to 1, or null).
 export function activity(tile, now) {
-  if (!tile.activity || tile.alarm === "zombie") return null;
+  if (!tile.activity || (tile.alarm && tile.alarm !== "invalid_file")) return null;
   const name = word(tile.activity);
   const elapsed = Math.max(0, now - seconds(tile.started_at));
   if (tile.activity === "held") return { name, text: "needs approval", done: null };

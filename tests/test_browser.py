@@ -1,0 +1,369 @@
+"""The wall in a real browser, against the real server, on a real database."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import NOW, save_runs, watch
+from factories import run_payload, times
+from sqlite_utils import Database
+
+from ingest import store
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit, WallServer
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+TV = {"width": 1920, "height": 1080}
+TV_4K = {"width": 3840, "height": 2160}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def wall(db: Database) -> Database:
+    """Two feeds: acme/api passes, acme/web has never run."""
+    watch(db, ("acme/api", "ci.yml"), ("acme/web", "deploy.yml"))
+    save_poll(db)
+    save_runs(db, run_payload(1, **times("12:00")), run_payload(2, **times("13:00")))
+    return db
+
+
+def save_poll(db: Database, **changes: Any) -> None:
+    poll = {
+        "started_at": store.utc(NOW - timedelta(seconds=21)),
+        "finished_at": store.utc(NOW - timedelta(seconds=20)),
+        "feeds": 2,
+        "feeds_failed": 0,
+        "requests": 2,
+        "not_modified": 2,
+        "runs_written": 0,
+        "rate_limit": 5000,
+        "rate_limit_remaining": 4000,
+        "rate_limit_reset_at": store.utc(NOW),
+        "error": None,
+        "error_kind": None,
+    }
+    store.save_poll(db, poll | changes)
+
+
+def tile(page: Any, repo: str) -> Any:
+    return page.locator(".tile", has_text=repo)
+
+
+def fail(db: Database, run_id: int = 3, **changes: Any) -> None:
+    save_runs(
+        db, run_payload(run_id, conclusion="failure", **times("14:00"), **changes)
+    )
+
+
+def test_each_feed_has_a_tile(wall: Database, visit: "Visit", expect: Any) -> None:
+    page = visit.open()
+    expect(page.locator(".tile")).to_have_count(2)
+    expect(tile(page, "acme/api")).to_have_attribute("data-state", "passing")
+    expect(tile(page, "acme/api")).to_contain_text("since 12:00")
+    expect(tile(page, "acme/web")).to_have_attribute("data-state", "unknown")
+    expect(tile(page, "acme/web")).to_contain_text("never ran on main")
+    expect(page).to_have_title("CI Observer")
+
+
+def test_a_failure_turns_the_tile_without_a_reload(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.evaluate("window.isSamePage = true")
+    fail(wall, display_title="Break the build")
+    visit.refresh()
+    api = tile(page, "acme/api")
+    expect(api).to_have_attribute("data-state", "failing")
+    expect(api).to_contain_text("Break the build")
+    expect(page).to_have_title("1 failing – CI Observer")  # noqa: RUF001
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("failing"))
+    assert page.evaluate("window.isSamePage")
+
+
+def test_failing_tiles_come_first_and_say_since_when(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    fail(wall, run_id=3)
+    save_runs(wall, run_payload(4, conclusion="timed_out", **times("15:00")))
+    page = visit.open()
+    first = page.locator(".tile").first
+    expect(first).to_contain_text("failing")
+    expect(first).to_contain_text("2nd in a row")
+    expect(first).to_contain_text("timed out")
+    expect(first).to_contain_text("since 14:00")
+
+
+def test_a_running_tile_fills_to_its_share_of_the_usual_time(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    started_at = store.utc(NOW - timedelta(minutes=2))
+    save_runs(
+        wall,
+        run_payload(
+            3,
+            status="in_progress",
+            conclusion=None,
+            created_at=started_at,
+            run_started_at=started_at,
+        ),
+    )
+    page = visit.open()
+    api = tile(page, "acme/api")
+    expect(api).to_have_attribute("data-state", "passing")
+    expect(api.locator(".tile__activity")).to_contain_text("2\xa0m of ~5\xa0m")
+    share = float(
+        api.evaluate("node => parseFloat(node.style.getPropertyValue('--done'))")
+    )
+    assert share == pytest.approx(40, abs=2)
+    page.clock.fast_forward(55_000)
+    expect(api.locator(".tile__activity")).to_contain_text("3\xa0m of ~5\xa0m")
+
+
+def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -> None:
+    fail(wall)
+    page = visit.open()
+    bars = tile(page, "acme/api").locator(".bar")
+    expect(bars).to_have_count(3)
+    assert bars.evaluate_all("bars => bars.map(bar => bar.dataset.result)") == [
+        "success",
+        "success",
+        "failure",
+    ]
+    expect(bars.last).to_have_attribute("href", re.compile(r"/actions/runs/3$"))
+    expect(bars.last).to_have_attribute("title", re.compile("^#3 failure"))
+
+
+def test_a_count_is_a_filter_and_the_address_keeps_it(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    fail(wall)
+    page = visit.open()
+    page.get_by_role("button", name="1 failing").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"\?state=failing$"))
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page.get_by_role("button", name="1 failing")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.go_back()
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_the_lists_narrow_the_wall(wall: Database, visit: "Visit", expect: Any) -> None:
+    page = visit.open("?theme=light")
+    page.get_by_text("Filter", exact=False).first.click()
+    page.get_by_label("Repository").select_option("acme/web")
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"\?theme=light&repo=acme%2Fweb$"))
+    page.get_by_label("Search").fill("nothing like it")
+    expect(page.locator(".tile")).to_have_count(0)
+    expect(page.get_by_role("heading", name="No tile matches")).to_be_visible()
+    page.locator("#empty-clear").click()
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_another_branch_has_its_own_tiles(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    fail(wall, head_branch=HOSTILE)
+    page = visit.open()
+    page.locator("#filters summary").click()
+    page.get_by_label("Branch").select_option(HOSTILE)
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page.locator(".tile__branch")).to_have_text(HOSTILE)
+    expect(page.locator(".tile")).to_have_attribute("data-state", "failing")
+    page.reload()
+    expect(page.locator(".tile__branch")).to_have_text(HOSTILE)
+
+
+def test_hostile_names_are_text(wall: Database, visit: "Visit", expect: Any) -> None:
+    fail(
+        wall,
+        display_title=f"{HOSTILE}</script>",
+        actor={"login": HOSTILE},
+        html_url="javascript:alert(1)",
+    )
+    page = visit.open()
+    expect(tile(page, "acme/api")).to_contain_text(HOSTILE)
+    expect(page.locator("img")).to_have_count(0)
+    expect(page.locator('[href^="javascript"]')).to_have_count(0)
+
+
+def test_a_dead_server_is_told_and_forgiven(
+    wall: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    page = visit.open()
+    expect(page.locator("#banner")).to_be_hidden()
+    server.stop()
+    for _ in range(4):
+        visit.refresh()
+    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page).to_have_title("no data – CI Observer")  # noqa: RUF001
+    expect(page.locator(".tiles")).to_have_attribute("data-lost", "true")
+    fail(wall)
+    server.start()
+    visit.refresh()
+    expect(tile(page, "acme/api")).to_have_attribute("data-state", "failing")
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator(".tiles")).to_have_attribute("data-lost", "false")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("unauthorized", "GitHub refuses the token"),
+        ("rate_limited", "GitHub's rate limit is spent"),
+        ("offline", "GitHub does not answer"),
+    ],
+)
+def test_trouble_with_polling_is_told(
+    wall: Database, visit: "Visit", expect: Any, kind: str, words: str
+) -> None:
+    page = visit.open()
+    save_poll(wall, error="Reason in words.", error_kind=kind)
+    visit.refresh()
+    expect(page.locator("#banner")).to_contain_text(words)
+    expect(page.locator("#banner")).to_contain_text("Reason in words.")
+    expect(page.locator("#banner")).to_have_attribute("data-level", "loud")
+
+
+def test_old_data_are_told(wall: Database, visit: "Visit", expect: Any) -> None:
+    page = visit.open()
+    expect(page.locator("#age")).to_have_text("data 20\xa0s old")
+    page.clock.fast_forward(40_000)
+    expect(page.locator("#age")).to_have_text("data 1\xa0m old")
+
+
+def test_a_new_version_reloads_the_page(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.evaluate("window.isSamePage = true")
+    with wall.atomic():
+        wall.execute("update instance set value = '9.9.9' where key = 'version'")
+    visit.refresh()
+    page.wait_for_function("window.isSamePage === undefined")
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_wrong_clock_changes_nothing(
+    wall: Database, visit: "Visit", new_visit: "NewVisit", hours: int
+) -> None:
+    fail(wall)
+    wrong = new_visit()
+    visit.page.clock.set_fixed_time(NOW)
+    wrong.page.clock.set_fixed_time(NOW + timedelta(hours=hours))
+    texts = [page.locator("body").inner_text() for page in (visit.open(), wrong.open())]
+    assert "data 20\xa0s old" in texts[0]
+    assert texts[0] == texts[1]
+
+
+def test_without_javascript_there_is_a_table(
+    wall: Database, new_visit: "NewVisit", expect: Any
+) -> None:
+    page = new_visit(java_script_enabled=False).open()
+    expect(page.get_by_role("row", name="acme/api")).to_contain_text("passing")
+
+
+def test_the_keyboard_reaches_tiles_and_counts(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.locator(".count").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".count").first).to_have_attribute("aria-pressed", "true")
+    # A refresh must not take the focus away.
+    visit.refresh()
+    expect(page.locator(".count").first).to_be_focused()
+
+
+@pytest.mark.parametrize("count", [1, 7, 24, 60])
+@pytest.mark.parametrize("screen", [TV, TV_4K], ids=["1080p", "2160p"])
+def test_all_tiles_fit_a_television(
+    db: Database, new_visit: "NewVisit", count: int, screen: dict[str, int]
+) -> None:
+    fill(db, count)
+    page = new_visit(viewport=screen).open()
+    assert page.locator(".tile").count() == count
+    assert overflow(page) == (0, 0)
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("count", [1, 24])
+def test_a_phone_scrolls_down_only(
+    db: Database, new_visit: "NewVisit", count: int
+) -> None:
+    fill(db, count)
+    page = new_visit(viewport=PHONE).open()
+    assert overflow(page)[0] == 0
+    assert page.evaluate(CUT_OFF) == []
+
+
+# Parts of tiles that stand, more than a hair, outside their tile.
+CUT_OFF = """
+() => [...document.querySelectorAll(".tile")].flatMap((tile) => {
+  const box = tile.getBoundingClientRect();
+  return [...tile.querySelectorAll("[data-part]")]
+    .filter((part) => part.getClientRects().length)
+    .filter((part) => part.getBoundingClientRect().bottom > box.bottom + 2)
+    .map((part) => `${part.dataset.part} of ${tile.dataset.state}`
+      + ` by ${part.getBoundingClientRect().bottom - box.bottom} px`);
+})
+"""
+
+
+def overflow(page: Any) -> tuple[int, int]:
+    """By how many pixels the page is wider and higher than the window."""
+    width, height = page.evaluate(
+        "() => [document.documentElement.scrollWidth - window.innerWidth,"
+        " document.documentElement.scrollHeight - window.innerHeight]"
+    )
+    return width, height
+
+
+def fill(db: Database, count: int) -> None:
+    """So many feeds, in every state that runs alone can bring about."""
+    pairs = [(f"acme/service-{number:02}", "ci.yml") for number in range(count)]
+    watch(db, *pairs)
+    save_poll(db)
+    recently = store.utc(NOW - timedelta(minutes=4))
+    now = {"created_at": recently, "run_started_at": recently, "updated_at": recently}
+    for number, (repo, _) in enumerate(pairs):
+        own = {
+            "repository": {"full_name": repo},
+            "head_repository": {"full_name": repo},
+            "display_title": "A change whose title is longer than any tile is wide",
+        }
+        active = [
+            {"status": "in_progress", "conclusion": None, **now},
+            {"status": "queued", "conclusion": None, **now},
+            {"conclusion": "action_required", **now},
+            {"name": ".github/workflows/ci.yml", "conclusion": "failure", **now},
+            {"conclusion": "success", "run_attempt": 3, **now},
+            None,
+        ][number % 6]
+        base = 100 * number
+        conclusion = "failure" if number % 5 == 0 else "success"
+        runs = [
+            run_payload(base + n, conclusion=conclusion, **own, **times(f"{n:02}:00"))
+            for n in range(1, 15)
+        ]
+        if active:
+            runs.append(run_payload(base + 20, **own, **active))
+        save_runs(db, *runs, repo=repo)
+    error = "acme/service-00 was not found, or the token has no access to it at all."
+    store.save_feed_error(
+        db,
+        store.watched_feeds(db)[0],
+        error=error,
+        kind="not_found",
+        now=NOW,
+        retry_at=None,
+    )
