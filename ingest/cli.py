@@ -64,8 +64,9 @@ def main() -> None:
         datefmt="%Y-%m-%d %H:%M:%S",
         level=logging.INFO,
     )
-    # httpx would write a line for each request.
+    # A line for each request, and one for each retry, would be noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 @main.command()

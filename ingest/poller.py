@@ -44,16 +44,10 @@ NO_ACCESS_WAIT = timedelta(hours=1)
 LIMITED_AGAIN_WAIT = timedelta(minutes=1)
 MOST_DOUBLINGS = 6
 
-
-def _is_passing(error: Exception) -> bool:
-    is_no_network = isinstance(error, GitHubUnreachable)
-    return isinstance(error, GitHubUnavailable) and not is_no_network
-
-
 # A passing fault is tried three times in all, then left to the next pass.
 retry_unavailable = stamina.AsyncRetryingCaller(
     attempts=3, wait_initial=1, wait_max=10
-).on(_is_passing)
+).on(GitHubUnavailable)
 
 
 @dataclass(frozen=True)
@@ -239,7 +233,9 @@ class Poller:
         saved = store.save_older_page(
             self._db, feed, page.runs, next_url=page.next_url, now=self._clock()
         )
-        self._note_written(feed, saved.written)
+        self._written += saved.written
+        if saved.is_complete:
+            log.info("%s: history is complete", feed)
 
     async def _older_page(self, feed: Feed) -> Page:
         if feed.backfill_next_url:

@@ -20,6 +20,8 @@ SUPERVISOR = {
     "logfile_maxbytes": "0",
     # Only what goes wrong; the processes speak for themselves.
     "loglevel": "warn",
+    # So many file descriptors are closed in a child, and `STDOUT` is not to be.
+    "minfds": "3",
 }
 PROGRAM = {
     "autorestart": "true",
@@ -29,11 +31,15 @@ PROGRAM = {
     "startretries": "1000000",
     # SIGTERM must end everything within 10 seconds.
     "stopwaitsecs": "7",
-    "stdout_logfile": "/dev/fd/1",
-    "stdout_logfile_maxbytes": "0",
-    "redirect_stderr": "true",
+    "stdout_logfile": "NONE",
+    "stderr_logfile": "NONE",
 }
-DEMO_TOKEN = "demo"  # noqa: S105 (the simulated GitHub's)
+# Each process writes to our own output, kept open as these two. Supervisor would open
+# /dev/fd/1 anew at every start, which fails for a socket (systemd's journal) and for
+# another user's pipe (a container that has given up root), and for ever waits for the
+# reader of a pipe that has none.
+STDOUT, STDERR = 8, 9
+TO_OUR_OUTPUT = ["sh", "-c", f'exec "$@" >&{STDOUT} 2>&{STDERR}', "sh"]
 
 
 def run(config: Config) -> None:
@@ -46,7 +52,7 @@ def run(config: Config) -> None:
 
 def run_demo(config: Config, *, seed: int) -> None:
     """Become the supervisor of a simulated GitHub, ingest and web; does not return."""
-    from demo import scenario  # noqa: PLC0415 (only the demo needs it)
+    from demo import github, scenario  # noqa: PLC0415 (only the demo needs them)
 
     _refuse_busy_port(config.host, config.port)
     port = _free_port()
@@ -55,7 +61,7 @@ def run_demo(config: Config, *, seed: int) -> None:
         Path(f"{db_path}{suffix}").unlink(missing_ok=True)
     environ = {
         **{k: v for k, v in os.environ.items() if k not in SECRETS},
-        "GITHUB_TOKEN": DEMO_TOKEN,
+        "GITHUB_TOKEN": github.DEMO_TOKEN,
         "GITHUB_API_URL": f"http://127.0.0.1:{port}",
         "GH_REPOS": scenario.REPOS,
         "GH_WORKFLOWS": scenario.WORKFLOWS,
@@ -63,9 +69,10 @@ def run_demo(config: Config, *, seed: int) -> None:
         "DASHBOARD_TITLE": "CI Observer demo (simulated data)",
         "CI_OBSERVER_DB": str(db_path),
     }
-    github = [sys.executable, "-m", "demo", "--port", str(port), "--seed", str(seed)]
+    simulated = [sys.executable, "-m", "demo", "--port", str(port)]
+    simulated += ["--seed", str(seed)]
     _become_supervisor(
-        {"github": github, "ingest": _ci_observer("ingest"), "web": _web()}, environ
+        {"github": simulated, "ingest": _ci_observer("ingest"), "web": _web()}, environ
     )
 
 
@@ -84,6 +91,8 @@ def _become_supervisor(programs: dict[str, list[str]], environ: dict[str, str]) 
     path = folder / "supervisord.conf"
     with path.open("w") as file:
         _configuration(programs, folder).write(file)
+    for number, kept in ((1, STDOUT), (2, STDERR)):
+        os.dup2(number, kept, inheritable=True)
     arguments = ["-m", "supervisor.supervisord", "--configuration", str(path)]
     os.execve(sys.executable, [sys.executable, *arguments], environ)  # noqa: S606
 
@@ -99,7 +108,7 @@ def _configuration(programs: dict[str, list[str]], folder: Path) -> RawConfigPar
         conf["supervisord"]["user"] = "root"
     for name, command in programs.items():
         # Supervisor reads % as the beginning of a variable.
-        text = join(command).replace("%", "%%")
+        text = join([*TO_OUR_OUTPUT, *command]).replace("%", "%%")
         conf[f"program:{name}"] = PROGRAM | {"command": text}
     return conf
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,15 @@ SQLITE_VARIABLES = 500
 
 @dataclass(frozen=True)
 class Saved:
-    """What a page of runs changed: how many rows, and how many runs were known."""
+    """What a page of runs changed.
+
+    How many runs were written, how many were known before, and whether the page was
+    the last one of catching up.
+    """
 
     written: int
     known: int
+    is_complete: bool = False
 
 
 def save_live_page(
@@ -83,7 +88,7 @@ def save_older_page(
             backfilled_at=utc(now) if is_done else feed.backfilled_at,
         )
         _note_changes(db, feed, saved.written, now)
-    return saved
+    return replace(saved, is_complete=is_done)
 
 
 def _note_changes(db: Database, feed: Feed, written: int, now: datetime) -> None:
