@@ -1,5 +1,6 @@
 """What a URL may select: parsed, checked, written back, and as parametrised SQL."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -157,10 +158,9 @@ class _Where:
             every = []
             for j, word in enumerate(text.split()):
                 name = f"q_{i}_{j}"
-                self.params[name] = word
-                # instr, unlike like, has no wildcards, and reads past a NUL.
+                self.params[name] = f"%{_without_wildcards(word)}%"
                 found = " or ".join(
-                    f"instr(lower({column}), lower(:{name}))" for column in columns
+                    f"{column} like :{name} escape '\\'" for column in columns
                 )
                 every.append(f"({found})")
             either.append(" and ".join(every))
@@ -171,6 +171,10 @@ class _Where:
 def _marks(name: str, values: tuple[str, ...]) -> tuple[str, Params]:
     params: Params = {f"{name}_{i}": value for i, value in enumerate(values)}
     return ", ".join(f":{mark}" for mark in params), params
+
+
+def _without_wildcards(word: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", word)
 
 
 def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:
@@ -184,7 +188,9 @@ def _strings(values: list[str]) -> tuple[str, ...]:
 
 
 def _texts(values: list[str]) -> tuple[str, ...]:
-    texts = _strings([" ".join(value.split()) for value in values])
+    # SQLite's like reads no further than a NUL.
+    texts = _strings([" ".join(value.replace("\0", " ").split()) for value in values])
+    texts = tuple(filter(None, texts))
     if any(len(text.split()) > MAX_WORDS for text in texts):
         raise BadRequest(f"q takes at most {MAX_WORDS} words, for example q=deploy.")
     return texts

@@ -189,9 +189,9 @@ from polling
 _VALUES_SQL = """
 (
   select json_group_array(json_object('value', value, 'count', number)) from (
-    select {column} as value, sum(number) as number from combinations
+    select {column} as value, count(*) as number from runs
     where {column} is not null
-    group by {column} order by 2 desc, 1 limit 1000
+    group by {column} order by number desc, value limit 1000
   )
 )"""
 
@@ -206,10 +206,6 @@ FILTER_COLUMNS = {
 }
 
 FILTERS_SQL = f"""
-with combinations as materialized (
-  select {", ".join(FILTER_COLUMNS.values())}, count(*) as number
-  from runs group by {", ".join(FILTER_COLUMNS.values())}
-)
 select
   (select value from instance where key = 'revision') as revision,
   {
@@ -331,9 +327,16 @@ def decode_cursor(cursor: str) -> tuple[str, int]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         started_at, run_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        if not (isinstance(started_at, str) and type(run_id) is int):
-            raise TypeError
-    except (binascii.Error, UnicodeError, ValueError, TypeError, RecursionError):
+        started_at.encode()
+        run_id.to_bytes(8, signed=True)
+    except (
+        binascii.Error,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
         raise BadRequest(
             f"cursor={cursor} is not one that this API gave. Take the value of next,"
             " or leave it out for the first page."
