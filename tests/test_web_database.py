@@ -1,0 +1,134 @@
+"""A database that cannot answer: every route says so, and what to do."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+from web_client import get_error, get_json, serving
+
+from ingest import schema
+from web.database import DATABASE
+from web.errors import Unavailable
+
+ROUTES = (
+    "/api/runs",
+    "/api/runs.csv",
+    "/api/runs.ndjson",
+    "/api/wall",
+    "/api/filters",
+    "/api/config",
+    "/api/health",
+)
+
+
+async def errors(db_path: Path) -> set[tuple[int, str]]:
+    """What every route answers."""
+    async with serving(db_path) as datasette:
+        return {await get_error(datasette, path) for path in ROUTES}
+
+
+@pytest.mark.asyncio
+async def test_a_missing_database_is_503(tmp_path: Path) -> None:
+    [(status, error)] = await errors(tmp_path / "none.db")
+
+    assert status == 503
+    assert f"There is no readable database at {tmp_path / 'none.db'}." in error
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_no_database_is_503(db_path: Path) -> None:
+    db_path.write_text("This is no database. " * 100)
+    [(status, error)] = await errors(db_path)
+
+    assert status == 503
+    assert "is not an SQLite database" in error
+
+
+@pytest.mark.asyncio
+async def test_an_empty_file_asks_for_migrate(db_path: Path) -> None:
+    db_path.touch()
+    [(status, error)] = await errors(db_path)
+
+    assert status == 503
+    assert "Run ci-observer migrate." in error
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_database_is_503(db_path: Path, db: Database) -> None:
+    db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    content = bytearray(db_path.read_bytes())
+    content[100:4096] = b"\xff" * 3996
+    db_path.write_bytes(content)
+    [(status, error)] = await errors(db_path)
+
+    assert status == 503
+    assert "is damaged. Restore a backup" in error
+
+
+@pytest.mark.asyncio
+async def test_a_locked_database_is_503(db_path: Path, db: Database) -> None:
+    db.execute("pragma journal_mode = delete").fetchall()
+    holder = sqlite3.connect(db_path)
+    holder.execute("begin exclusive")
+    async with serving(db_path, num_sql_threads=1) as datasette:
+        await datasette.get_database(DATABASE).execute_fn(
+            lambda conn: conn.execute("pragma busy_timeout = 0")
+        )
+        status, error = await get_error(datasette, "/api/runs")
+        holder.close()
+        answer = await get_json(datasette, "/api/runs")
+
+    assert status == 503
+    assert "is locked by another program" in error
+    assert answer["runs"] == []
+
+
+@pytest.mark.asyncio
+async def test_a_slow_query_asks_to_narrow(
+    db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.database.TIME_LIMIT_MS", 0)
+    async with serving(db_path) as datasette:
+        status, error = await get_error(datasette, "/api/filters")
+
+    assert status == 503
+    assert "Narrow the selection" in error
+
+
+@pytest.mark.asyncio
+async def test_a_database_works_as_soon_as_it_is_there(db_path: Path) -> None:
+    async with serving(db_path) as datasette:
+        status, _ = await get_error(datasette, "/api/runs")
+        await asyncio.to_thread(_make_database, db_path)
+        answer = await get_json(datasette, "/api/runs")
+
+    assert (status, answer["runs"]) == (503, [])
+
+
+def _make_database(db_path: Path) -> None:
+    db = schema.connect(db_path)
+    schema.migrate(db)
+    db.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["a?mode=rwc.db", "50%20 off#1.db"])
+async def test_any_path_can_be_opened(tmp_path: Path, name: str) -> None:
+    _make_database(tmp_path / name)
+    async with serving(tmp_path / name) as datasette:
+        answer = await get_json(datasette, "/api/config")
+
+    assert answer["title"] == "CI Observer"
+
+
+@pytest.mark.asyncio
+async def test_nothing_can_be_written(db_path: Path, db: Database) -> None:
+    async with serving(db_path) as datasette:
+        database = datasette.get_database(DATABASE)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await database.execute("delete from instance", log_sql_errors=False)
+        with pytest.raises(Unavailable, match="only reads"):
+            database.connect(write=True)
