@@ -13,6 +13,8 @@ COPY . .
 RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
  && /opt/venv/bin/python -m pip uninstall --yes setuptools pip \
  && rm -rf build ./*.egg-info \
+ # A clone made with a strict umask must be readable by the user it runs as.
+ && chmod -R u=rwX,go=rX . \
  && python -m compileall -q ingest web demo plugins
 
 FROM python:3.13-slim-trixie

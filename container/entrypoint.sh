@@ -23,6 +23,5 @@ fi
 
 if [ ! -w "$data" ]; then
     echo "uid $(id -u) cannot write to $data: run chown -R $(id -u) on that folder." >&2
-    exit 1
 fi
 exec "$@"
