@@ -9,16 +9,17 @@ COPY requirements.lock ./
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --require-hashes -r requirements.lock
 COPY . .
+# A clone that was made with a strict umask must be readable by another user.
 # Datasette asks for pip and setuptools, but only its own `install` command uses them.
 RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
  && /opt/venv/bin/python -m pip uninstall --yes setuptools pip \
  && rm -rf build ./*.egg-info \
- # A clone made with a strict umask must be readable by the user it runs as.
  && chmod -R u=rwX,go=rX . \
  && python -m compileall -q ingest web demo plugins
 
 FROM python:3.13-slim-trixie
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin app \
+RUN groupadd --gid 10001 app \
+ && useradd --uid 10001 --gid app --no-create-home --shell /usr/sbin/nologin app \
  && rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
  && install -d -o app -g app /app/data
 COPY --from=builder /opt/venv /opt/venv
