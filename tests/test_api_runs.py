@@ -16,7 +16,8 @@ from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
 from ingest import store
-from web.queries import RUN_COLUMNS, encode_cursor
+from web.columns import RUN_COLUMNS
+from web.cursors import encode_cursor
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from test_api_runs import of_repo, save
 from web_client import get_error, get_json, serving
 
-from web.queries import TILE_COLUMNS
+from web.columns import TILE_COLUMNS
 
 
 @pytest_asyncio.fixture

@@ -17,10 +17,12 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from web.answers import error_response, refuse_method
+from web.columns import run_columns
+from web.cursors import encode_cursor
 from web.database import fetch_row
 from web.errors import WebError
 from web.filters import EXPORT, Filters
-from web.queries import encode_cursor, run_columns, runs_sql
+from web.queries import runs_sql
 
 PAGE_SIZE = 1000
 RAW_PAGE_SIZE = 100  # of some 12 kB each
@@ -82,7 +84,9 @@ async def stream_runs(
     async with aclosing(pages):
         await send(_start(form))
         if request.method != "HEAD":
-            await send(_body(form.render_header(run_columns(filters)), more=True))
+            await send(
+                _body(form.render_header(run_columns(raw=filters.raw)), more=True)
+            )
             await send(_body(form.render_runs(first), more=True))
             await _send_pages(pages, receive, send, form)
     await send(_body(""))

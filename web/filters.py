@@ -1,19 +1,18 @@
 """What a URL may select: parsed, checked, written back, and as parametrised SQL."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from web.conditions import Where, marks
 from web.database import Params
 from web.errors import BadRequest
 
 MAX_LIMIT = 1000
 MAX_ARGUMENTS = 100
 MAX_WORDS = 10
-NULL = "null"
 
 TILE_STATES = (
     "failing",
@@ -114,7 +113,7 @@ class Filters:
 
     def where_sql(self, *, branch: str = "head_branch") -> tuple[str, Params]:
         """The condition on a run, or on a tile, and its parameters."""
-        where = _Where()
+        where = Where()
         for name, column in (COLUMNS | {"branch": branch}).items():
             where.any_of(name, column, getattr(self, name))
         if self.since:
@@ -128,53 +127,8 @@ class Filters:
         """The condition on a tile's state or activity, which time alone may change."""
         if not self.state:
             return "true", {}
-        marks, params = _marks("state", self.state)
-        return f"(tile_state in ({marks}) or activity in ({marks}))", params
-
-
-class _Where:
-    """Conditions joined by "and", with named parameters: no value enters the SQL."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.params: Params = {}
-
-    def add(self, part: str, **params: str | int) -> None:
-        self.parts.append(part)
-        self.params |= params
-
-    def any_of(self, name: str, column: str, values: tuple[str, ...]) -> None:
-        if not values:
-            return
-        marks, params = _marks(name, values)
-        part = f"{column} in ({marks})"
-        if NULL in values:
-            part = f"({part} or {column} is null)"
-        self.add(part, **params)
-
-    def words(self, texts: tuple[str, ...], columns: tuple[str, ...]) -> None:
-        either = []
-        for i, text in enumerate(texts):
-            every = []
-            for j, word in enumerate(text.split()):
-                name = f"q_{i}_{j}"
-                self.params[name] = f"%{_without_wildcards(word)}%"
-                found = " or ".join(
-                    f"{column} like :{name} escape '\\'" for column in columns
-                )
-                every.append(f"({found})")
-            either.append(" and ".join(every))
-        if either:
-            self.parts.append(f"({' or '.join(either)})")
-
-
-def _marks(name: str, values: tuple[str, ...]) -> tuple[str, Params]:
-    params: Params = {f"{name}_{i}": value for i, value in enumerate(values)}
-    return ", ".join(f":{mark}" for mark in params), params
-
-
-def _without_wildcards(word: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", word)
+        names, params = marks("state", self.state)
+        return f"(tile_state in ({names}) or activity in ({names}))", params
 
 
 def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:

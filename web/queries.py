@@ -4,103 +4,17 @@ The JSON is built inside SQLite, in one statement per answer: all of it is read 
 revision, and Python never handles single rows.
 """
 
-import base64
-import binascii
 import json
 from typing import Any
 
 from datasette.app import Datasette
 
 from web.cache import FACTS_SQL, Answer, reuse
+from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql, run_columns
+from web.cursors import decode_cursor, encode_cursor
 from web.database import Params, fetch_row
-from web.errors import BadRequest, Unavailable
+from web.errors import Unavailable
 from web.filters import ACTIVITIES, TILE_STATES, Filters
-
-# In the order of the API's answers and of the export's header row.
-RUN_COLUMNS = (
-    "run_id",
-    "repo",
-    "workflow",
-    "workflow_name",
-    "run_number",
-    "run_attempt",
-    "event",
-    "display_title",
-    "status",
-    "conclusion",
-    "head_branch",
-    "head_sha",
-    "head_repo",
-    "actor",
-    "triggering_actor",
-    "pr_number",
-    "created_at",
-    "started_at",
-    "updated_at",
-    "duration_seconds",
-    "html_url",
-)
-
-# Not stale_at, flips_at and rank: those change with every poll, this answer must not.
-TILE_COLUMNS = (
-    "repo",
-    "workflow",
-    "workflow_name",
-    "workflow_state",
-    "branch",
-    "is_default_branch",
-    "tile_state",
-    "base",
-    "activity",
-    "alarm",
-    "error",
-    "since_at",
-    "streak",
-    "base_run_id",
-    "base_run_number",
-    "base_run_attempt",
-    "base_conclusion",
-    "base_display_title",
-    "base_actor",
-    "base_started_at",
-    "base_duration_seconds",
-    "base_html_url",
-    "run_id",
-    "run_number",
-    "run_attempt",
-    "status",
-    "conclusion",
-    "event",
-    "display_title",
-    "head_sha",
-    "actor",
-    "triggering_actor",
-    "pr_number",
-    "created_at",
-    "started_at",
-    "duration_seconds",
-    "html_url",
-    "median_duration_seconds",
-    "success_rate",
-    "is_flaky",
-    "strip",
-    "overdue_at",
-    "zombie_at",
-)
-
-_JSON_VALUES = {
-    "is_default_branch": "json(iif(is_default_branch, 'true', 'false'))",
-    "is_flaky": "json(iif(is_flaky, 'true', 'false'))",
-    "strip": "json(strip)",
-    "raw_json": "json(raw_json)",
-}
-
-
-def json_object_sql(columns: tuple[str, ...]) -> str:
-    """A row as a JSON object."""
-    pairs = (f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns)
-    return f"json_object({', '.join(pairs)})"
-
 
 # The page of keys comes first: an index holds them, and a row is read only when shown.
 RUNS_SQL = """
@@ -195,16 +109,6 @@ _VALUES_SQL = """
   )
 )"""
 
-FILTER_COLUMNS = {
-    "repos": "repo",
-    "workflows": "workflow",
-    "branches": "head_branch",
-    "events": "event",
-    "actors": "actor",
-    "statuses": "status",
-    "conclusions": "conclusion",
-}
-
 FILTERS_SQL = f"""
 select
   (select value from instance where key = 'revision') as revision,
@@ -292,7 +196,7 @@ def runs_sql(filters: Filters) -> tuple[str, Params]:
         where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
         cursor_at, cursor_id = decode_cursor(filters.cursor)
         params = params | {"cursor_at": cursor_at, "cursor_id": cursor_id}
-    columns = run_columns(filters)
+    columns = run_columns(raw=filters.raw)
     source = "runs_full" if filters.raw else "runs"
     sql = RUNS_SQL.format(
         where=where,
@@ -303,11 +207,6 @@ def runs_sql(filters: Filters) -> tuple[str, Params]:
     return sql, params
 
 
-def run_columns(filters: Filters) -> tuple[str, ...]:
-    """The columns of each run in an answer, in order."""
-    return (*RUN_COLUMNS, "raw_json") if filters.raw else RUN_COLUMNS
-
-
 def wall_sql(filters: Filters) -> tuple[str, Params]:
     """The select of the tiles, of the default branches unless others are named."""
     where, params = filters.where_sql(branch="branch")
@@ -315,30 +214,3 @@ def wall_sql(filters: Filters) -> tuple[str, Params]:
     source = "wall_branches" if filters.branch else "wall"
     sql = WALL_SQL.format(source=source, where=where, state=state)
     return sql, params | state_params
-
-
-def encode_cursor(key: str) -> str:
-    """The sort key of a page's last run, as JSON, for a URL."""
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[str, int]:
-    """The sort key (started_at, run_id) in a cursor; raise `BadRequest` if none is."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        started_at, run_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        started_at.encode()
-        run_id.to_bytes(8, signed=True)
-    except (
-        binascii.Error,
-        ValueError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ):
-        raise BadRequest(
-            f"cursor={cursor} is not one that this API gave. Take the value of next,"
-            " or leave it out for the first page."
-        ) from None
-    return started_at, run_id

@@ -1,0 +1,102 @@
+"""Which columns an answer has, in which order, and how SQLite writes them as JSON."""
+
+# In the order of the API's answers and of the export's header row.
+RUN_COLUMNS = (
+    "run_id",
+    "repo",
+    "workflow",
+    "workflow_name",
+    "run_number",
+    "run_attempt",
+    "event",
+    "display_title",
+    "status",
+    "conclusion",
+    "head_branch",
+    "head_sha",
+    "head_repo",
+    "actor",
+    "triggering_actor",
+    "pr_number",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "duration_seconds",
+    "html_url",
+)
+
+# Not stale_at, flips_at and rank: those change with every poll, this answer must not.
+TILE_COLUMNS = (
+    "repo",
+    "workflow",
+    "workflow_name",
+    "workflow_state",
+    "branch",
+    "is_default_branch",
+    "tile_state",
+    "base",
+    "activity",
+    "alarm",
+    "error",
+    "since_at",
+    "streak",
+    "base_run_id",
+    "base_run_number",
+    "base_run_attempt",
+    "base_conclusion",
+    "base_display_title",
+    "base_actor",
+    "base_started_at",
+    "base_duration_seconds",
+    "base_html_url",
+    "run_id",
+    "run_number",
+    "run_attempt",
+    "status",
+    "conclusion",
+    "event",
+    "display_title",
+    "head_sha",
+    "actor",
+    "triggering_actor",
+    "pr_number",
+    "created_at",
+    "started_at",
+    "duration_seconds",
+    "html_url",
+    "median_duration_seconds",
+    "success_rate",
+    "is_flaky",
+    "strip",
+    "overdue_at",
+    "zombie_at",
+)
+
+# List of /api/filters → column of `runs`.
+FILTER_COLUMNS = {
+    "repos": "repo",
+    "workflows": "workflow",
+    "branches": "head_branch",
+    "events": "event",
+    "actors": "actor",
+    "statuses": "status",
+    "conclusions": "conclusion",
+}
+
+_JSON_VALUES = {
+    "is_default_branch": "json(iif(is_default_branch, 'true', 'false'))",
+    "is_flaky": "json(iif(is_flaky, 'true', 'false'))",
+    "strip": "json(strip)",
+    "raw_json": "json(raw_json)",
+}
+
+
+def json_object_sql(columns: tuple[str, ...]) -> str:
+    """A row as a JSON object."""
+    pairs = (f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns)
+    return f"json_object({', '.join(pairs)})"
+
+
+def run_columns(*, raw: bool) -> tuple[str, ...]:
+    """The columns of each run in an answer."""
+    return (*RUN_COLUMNS, "raw_json") if raw else RUN_COLUMNS
