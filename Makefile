@@ -7,7 +7,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Warnings are about the machine, not about us.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 PACKAGES := $(VENV)/.packages
 READY := $(VENV)/.ready
 
