@@ -34,6 +34,8 @@ in_loop = pytest.mark.asyncio(loop_scope="module")
 
 RUNS = "/ci_observer/runs?repo=acme/api&workflow=ci.yml"
 WEB_RUNS = "/ci_observer/runs?repo=acme/web&workflow=ci.yml"
+TIMED = "&conclusion=success&run_attempt=1&duration_seconds__gt=0&_sort_desc=started_at"
+RERUN = "&status=completed&run_attempt__gt=1&_sort_desc=started_at"
 GITHUB = "https://github.com/acme/api/actions/runs"
 POLL = {
     "started_at": utc(NOW),
@@ -137,6 +139,12 @@ async def datasette(
     for database in datasette.databases.values():
         database.close()
     datasette.executor.shutdown()
+
+
+def days_of(path: str, more: str) -> str:
+    """The link to a feed's runs of the 30 days that a query looks at by itself."""
+    path = path.replace("/runs?", "/run_days?")
+    return f"{path}{more}&day__gte=2026-01-31&started_at__gte=2026-01-30"
 
 
 async def rows_of(datasette: Datasette, path: str, **params: str) -> list[Any]:
@@ -406,8 +414,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "p50_seconds_before": 600,
                 "p95_seconds_before": 600,
                 "p50_change_percent": 50.0,
-                "runs_path": f"{WEB_RUNS}&conclusion=success&run_attempt=1"
-                "&duration_seconds__gt=0&_sort_desc=started_at",
+                "runs_path": days_of(WEB_RUNS, TIMED),
             },
             {
                 "repo": "acme/api",
@@ -419,8 +426,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "p50_seconds_before": None,
                 "p95_seconds_before": None,
                 "p50_change_percent": None,
-                "runs_path": f"{RUNS}&conclusion=success&run_attempt=1"
-                "&duration_seconds__gt=0&_sort_desc=started_at",
+                "runs_path": days_of(RUNS, TIMED),
             },
         ],
     ),
@@ -454,7 +460,9 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "flaky_percent": 20.0,
                 "last_flaky_title": "Cache the index",
                 "last_flaky_html_url": f"{GITHUB}/2",
-                "runs_path": RUNS,
+                "runs_path": days_of(
+                    RUNS, "&event__not=workflow_run&_sort_desc=started_at"
+                ),
             }
         ],
     ),
@@ -486,7 +494,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "rerun_percent": 14.3,
                 "turned_green": 1,
                 "extra_attempts": 1,
-                "runs_path": f"{RUNS}&run_attempt__gt=1&_sort_desc=started_at",
+                "runs_path": days_of(RUNS, RERUN),
             },
             {
                 "repo": "acme/web",
@@ -496,7 +504,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "rerun_percent": 0.0,
                 "turned_green": 0,
                 "extra_attempts": 0,
-                "runs_path": f"{WEB_RUNS}&run_attempt__gt=1&_sort_desc=started_at",
+                "runs_path": days_of(WEB_RUNS, RERUN),
             },
         ],
     ),
@@ -596,6 +604,7 @@ async def test_a_canned_querys_page_opens_without_parameters(datasette, name):
     [
         ("failure_rate_by_day", "runs", {"days": "3"}),
         ("rerun_rate", "rerun", {}),
+        ("slowest_workflows", "runs", {}),
         ("archive", "runs", {}),
     ],
 )

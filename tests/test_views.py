@@ -830,7 +830,7 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
     assert rows_of(
         db,
         "select branch, newest_run_id, base_run_id, base, streak, since_at,"
-        " active_run_id, last_opposite_created_at from tile_facts order by branch",
+        " active_run_id from tile_facts order by branch",
     ) == [
         {
             "branch": "feature",
@@ -840,7 +840,6 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
             "streak": 1,
             "since_at": "2026-03-01T10:00:00Z",
             "active_run_id": 3,
-            "last_opposite_created_at": None,
         },
         {
             "branch": "main",
@@ -850,7 +849,6 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
             "streak": 1,
             "since_at": "2026-03-01T09:00:00Z",
             "active_run_id": None,
-            "last_opposite_created_at": None,
         },
     ]
 
