@@ -20,7 +20,7 @@ NO_CONFIG = {
     "refresh_seconds": 60,
     "timezone": "UTC",
     "version": None,
-    "polling": {"state": "offline", "last_success_at": None, "next_poll_at": None},
+    "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
     "server_time": None,
 }
 
@@ -62,7 +62,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
 
 
 def asked_filters(request: Request) -> Filters:
-    """The wall's filters in the URL; what is none, or has a bad value, narrows nothing."""
+    """The wall's filters in the URL; a state that does not exist narrows nothing."""
     pairs = [
         (name, value)
         for name in NARROWED_BY

@@ -1,6 +1,6 @@
 // One tile: made from the page's <template>, filled with text and data-* only.
 
-import { activity, ago, detail, duration, seconds, stateFacts, stateOf, word }
+import { activity, ago, detail, duration, nameOf, seconds, stateFacts, stateOf, word }
   from "./words.js";
 
 const part = (node, name) => node.querySelector(`[data-part="${name}"]`);
@@ -32,7 +32,7 @@ export function makeTile(template) {
 // Everything that only changes with the data; `tickTile` does the rest.
 export function fillTile(node, tile, page) {
   const state = stateOf(tile);
-  const name = tile.workflow_name || tile.workflow;
+  const name = nameOf(tile);
   node.dataset.state = state;
   node.dataset.branch = tile.is_default_branch ? "default" : "other";
   node.dataset.alarm = Boolean(tile.alarm);
@@ -54,7 +54,7 @@ export function fillTile(node, tile, page) {
 
 // What time alone changes.
 export function tickTile(node, tile, page) {
-  const now = page.now();
+  const { now } = page;
   const when = (instant) => page.calendar.point(seconds(instant), now);
   const facts = stateFacts(tile, when);
   setFacts(part(node, "facts"), facts);
@@ -76,7 +76,7 @@ export function tickTile(node, tile, page) {
   part(node, "run").setAttribute(
     "aria-label",
     [
-      `${tile.workflow_name || tile.workflow}, ${tile.repo}: ${word(stateOf(tile))}`,
+      `${nameOf(tile)}, ${tile.repo}: ${word(stateOf(tile))}`,
       ...facts.map(([, text]) => text),
       doing ? `${doing.name} ${doing.text}` : "",
     ].filter(Boolean).join(", "),
@@ -131,7 +131,10 @@ function fillStrip(list, tile) {
   if (list.dataset.strip === text) return;
   list.dataset.strip = text;
   const runs = JSON.parse(text) || [];
-  const longest = Math.max(1, ...runs.map((run) => run.duration_seconds || 0));
+  const durations = runs.map((run) => run.duration_seconds || 0).sort((a, b) => a - b);
+  // One run that hung for hours must not make all the others look the same.
+  const usual = durations[Math.floor(durations.length / 2)] || 1;
+  const longest = Math.min(3 * usual, durations[durations.length - 1] || 1);
   list.hidden = !runs.length;
   list.replaceChildren(...runs.map((run) => makeBar(run, longest)));
 }
@@ -140,7 +143,9 @@ function makeBar(run, longest) {
   const item = document.createElement("li");
   const bar = document.createElement("a");
   const result = run.status === "completed" ? run.conclusion : run.status;
-  const share = run.duration_seconds === null ? 1 : run.duration_seconds / longest;
+  const share = run.duration_seconds === null
+    ? 1
+    : Math.min(1, run.duration_seconds / longest);
   bar.className = "bar";
   bar.dataset.result = result || "";
   bar.tabIndex = -1;

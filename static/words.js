@@ -42,6 +42,10 @@ const DISABLED = {
 
 export const word = (state) => WORDS.get(state) || String(state).replace(/_/g, " ");
 
+// GitHub calls a workflow without a name by its path.
+export const nameOf = (tile) =>
+  (tile.workflow_name || tile.workflow).replace(/^\.github\/workflows\//, "");
+
 export function seconds(instant) {
   const value = Date.parse(instant) / 1000;
   return Number.isNaN(value) ? null : value;

@@ -164,7 +164,7 @@ def test_the_lists_narrow_the_wall(wall: Database, visit: "Visit", expect: Any) 
     page.get_by_label("Search").fill("nothing like it")
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.get_by_role("heading", name="No tile matches")).to_be_visible()
-    page.locator("#empty-clear").click()
+    page.locator("#filter-clear").click()
     expect(page.locator(".tile")).to_have_count(2)
 
 
@@ -205,13 +205,13 @@ def test_a_dead_server_is_told_and_forgiven(
         visit.refresh()
     expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
     expect(page).to_have_title("no data – CI Observer")  # noqa: RUF001
-    expect(page.locator(".tiles")).to_have_attribute("data-lost", "true")
+    expect(page.locator("body")).to_have_attribute("data-lost", "true")
     fail(wall)
     server.start()
     visit.refresh()
     expect(tile(page, "acme/api")).to_have_attribute("data-state", "failing")
     expect(page.locator("#banner")).to_be_hidden()
-    expect(page.locator(".tiles")).to_have_attribute("data-lost", "false")
+    expect(page.locator("body")).to_have_attribute("data-lost", "false")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +250,17 @@ def test_a_new_version_reloads_the_page(
     visit.refresh()
     page.wait_for_function("window.isSamePage === undefined")
     expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_an_empty_wall_says_what_to_do(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    watch(db)
+    page = visit.open()
+    expect(page.locator("#empty")).to_contain_text("Polling is off")
+    expect(page.locator("#empty")).to_contain_text("GH_REPOS=")
+    expect(page.locator("#banner")).to_be_hidden()
+    assert overflow(page) == (0, 0)
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

@@ -1,0 +1,58 @@
+// Whether the wall can be trusted, and the words when it cannot.
+
+import { ago, duration, seconds, word } from "./words.js";
+
+const LOST_AFTER_REFRESHES = 3;
+
+const POLLING = {
+  off: "Polling is off",
+  stale: "Polling has stopped",
+  rate_limited: "GitHub's rate limit is spent",
+  unauthorized: "GitHub refuses the token",
+  offline: "GitHub does not answer",
+  starting: "Starting",
+  no_database: "The database cannot be read",
+};
+
+const isOld = (at, now, config) =>
+  now - at > LOST_AFTER_REFRESHES * config.refresh_seconds;
+
+// The server has not answered for too long, whatever it said before.
+export const isLost = ({ config, now, lastAnswerAt }) =>
+  isOld(lastAnswerAt, now, config);
+
+export function dataAge({ config, now }) {
+  const checked = seconds(config.polling.last_success_at);
+  return checked === null ? "no data yet" : `data ${duration(now - checked)} old`;
+}
+
+// What to say above the tiles, and how loudly; null when all is well.
+export function bannerOf(contact) {
+  const { config, now, lastAnswerAt, calendar } = contact;
+  const { state, reason, last_success_at: last, next_poll_at: next } = config.polling;
+  if (isLost(contact)) {
+    return {
+      level: "loud",
+      word: "No contact with CI Observer",
+      text: `These tiles are from ${calendar.point(lastAnswerAt, now)}, `
+        + `${ago(lastAnswerAt, now)}. They may be wrong. Trying again by itself.`,
+    };
+  }
+  if (state === "ok") {
+    const at = seconds(last);
+    return isOld(at, now, config)
+      ? {
+        level: "loud",
+        word: "Old data",
+        text: `GitHub's last good answer is from ${calendar.point(at, now)}.`,
+      }
+      : null;
+  }
+  const due = state === "off" ? null : seconds(next);
+  const why = (reason || "").replace(/[^.!?]$/, "$&.");
+  return {
+    level: state === "starting" ? "calm" : "loud",
+    word: POLLING[state] || word(state),
+    text: why + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
+  };
+}
