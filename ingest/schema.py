@@ -76,10 +76,26 @@ def m001_runs(db: Database) -> None:
             raw_json text not null
         );
 
-        create table branches (
+        create table tiles (
             repo text not null collate nocase,
             workflow text not null,
             branch text not null,
+            newest_run_id integer,
+            base_run_id integer,
+            base_run_attempt integer,
+            base text,
+            base_conclusion text,
+            base_started_at text,
+            base_duration_seconds integer,
+            is_invalid_file integer,
+            streak integer,
+            since_at text,
+            active_run_id integer,
+            median_duration_seconds real,
+            success_rate real,
+            is_flaky integer,
+            overdue_at text,
+            strip text,
             primary key (repo, workflow, branch)
         ) without rowid;
         """,
@@ -177,7 +193,21 @@ def migrate(db: Database) -> list[str]:
         migrations.apply(db)
         for sql in views().values():
             db.execute(sql)
+        _remake_tiles(db)
     return pending
+
+
+def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
+    """Make one row of `tiles` equal to the view `tile_facts`, which defines it."""
+    key = [repo, workflow, branch]
+    db.execute(
+        "insert or ignore into tiles (repo, workflow, branch) values (?, ?, ?)", key
+    )
+    db.execute(
+        "replace into tiles select * from tile_facts"
+        " where repo = ? and workflow = ? and branch = ?",
+        key,
+    )
 
 
 def views() -> dict[str, str]:
@@ -187,6 +217,13 @@ def views() -> dict[str, str]:
         re.split(r"\s+", sql, maxsplit=3)[2]: sql
         for sql in _statements(re.sub(r"(?m)^--.*\n", "", text))
     }
+
+
+def _remake_tiles(db: Database) -> None:
+    db.execute("delete from tiles")
+    keys = "select distinct repo, workflow, head_branch from tile_runs"
+    for key in db.execute(keys).fetchall():
+        remake_tile(db, *key)
 
 
 def _stored_views(db: Database) -> dict[str, str]:

@@ -60,58 +60,65 @@ where a.run_attempt = (
     and d.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
 );
 
--- What the runs of one branch say, whatever the time: one row per (repo, workflow,
--- branch). Newest means created last; a re-run does not make an old commit new.
+-- What the runs of one branch say, whatever the time: one row per row of `tiles`, which
+-- ingest keeps equal to this in the transaction that changes a run. Always ask for one
+-- (repo, workflow, branch). Newest means created last; a re-run does not make an old
+-- commit new.
 create view tile_facts as
-with keys as (
+with bases as not materialized (
   select
-    b.repo, b.workflow, b.branch,
+    t.repo, t.workflow, t.branch,
     (
       select r.run_id from tile_runs r
-      where r.repo = b.repo and r.workflow = b.workflow and r.head_branch = b.branch
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
       order by r.created_at desc, r.run_id desc limit 1
     ) as newest_run_id,
     (
       select d.run_id from decisive_runs d
-      where d.repo = b.repo and d.workflow = b.workflow and d.head_branch = b.branch
+      where d.repo = t.repo and d.workflow = t.workflow and d.head_branch = t.branch
       order by d.created_at desc, d.run_id desc limit 1
     ) as base_run_id
-  from branches b
+  from tiles t
 ),
-bases as (
-  select keys.*, d.base, d.run_attempt as base_run_attempt, d.is_invalid_file,
+turns as not materialized (
+  select
+    bases.*, d.run_attempt as base_run_attempt, d.base,
     d.conclusion as base_conclusion, d.created_at as base_created_at,
     d.started_at as base_started_at, d.duration_seconds as base_duration_seconds,
-    (
+    d.is_invalid_file,
+    -- The last run that was otherwise; all after it have the base's result.
+    coalesce((
       select o.created_at from decisive_runs o
-      where o.repo = keys.repo and o.workflow = keys.workflow
-        and o.head_branch = keys.branch and o.base <> d.base
+      where o.repo = bases.repo and o.workflow = bases.workflow
+        and o.head_branch = bases.branch and o.base <> d.base
       order by o.created_at desc, o.run_id desc limit 1
-    ) as last_opposite_created_at
-  from keys left join decisive_runs d on d.run_id = keys.base_run_id
+    ), '') as turned_at
+  from bases join decisive_runs d on d.run_id = bases.base_run_id
+  union all
+  select bases.*, null, null, null, null, null, null, null, ''
+  from bases where base_run_id is null
 )
 select
-  bases.*,
+  repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
+  base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
   (
     select count(*) from decisive_runs d
-    where d.repo = bases.repo and d.workflow = bases.workflow
-      and d.head_branch = bases.branch
-      and d.created_at > coalesce(bases.last_opposite_created_at, '')
+    where d.repo = turns.repo and d.workflow = turns.workflow
+      and d.head_branch = turns.branch and d.created_at > turned_at
   ) as streak,
   (
     select d.started_at from decisive_runs d
-    where d.repo = bases.repo and d.workflow = bases.workflow
-      and d.head_branch = bases.branch
-      and d.created_at > coalesce(bases.last_opposite_created_at, '')
+    where d.repo = turns.repo and d.workflow = turns.workflow
+      and d.head_branch = turns.branch and d.created_at > turned_at
     order by d.created_at, d.run_id limit 1
   ) as since_at,
   (
     -- Unfinished, or held, and not older than the base.
     select r.run_id from tile_runs r
-    where r.repo = bases.repo and r.workflow = bases.workflow
-      and r.head_branch = bases.branch
+    where r.repo = turns.repo and r.workflow = turns.workflow
+      and r.head_branch = turns.branch
+      and r.created_at >= coalesce(base_created_at, '')
       and (r.status <> 'completed' or r.conclusion = 'action_required')
-      and r.created_at >= coalesce(bases.base_created_at, '')
     order by r.created_at desc, r.run_id desc limit 1
   ) as active_run_id,
   (
@@ -121,8 +128,8 @@ select
         count(*) over () as total
       from (
         select d.duration_seconds from decisive_runs d
-        where d.repo = bases.repo and d.workflow = bases.workflow
-          and d.head_branch = bases.branch and d.base = 'passing'
+        where d.repo = turns.repo and d.workflow = turns.workflow
+          and d.head_branch = turns.branch and d.base = 'passing'
           and d.run_attempt = 1 and d.duration_seconds > 0
         order by d.created_at desc, d.run_id desc limit 20
       )
@@ -131,8 +138,8 @@ select
   (
     select round(avg(base = 'passing'), 3) from (
       select d.base from decisive_runs d
-      where d.repo = bases.repo and d.workflow = bases.workflow
-        and d.head_branch = bases.branch
+      where d.repo = turns.repo and d.workflow = turns.workflow
+        and d.head_branch = turns.branch
       order by d.created_at desc, d.run_id desc limit 20
     )
   ) as success_rate,
@@ -143,8 +150,8 @@ select
       select r.head_sha
       from (
         select r.run_id, r.head_sha from tile_runs r
-        where r.repo = bases.repo and r.workflow = bases.workflow
-          and r.head_branch = bases.branch and r.event <> 'workflow_run'
+        where r.repo = turns.repo and r.workflow = turns.workflow
+          and r.head_branch = turns.branch and r.event <> 'workflow_run'
         order by r.created_at desc, r.run_id desc limit 20
       ) r
       join run_attempts a on a.run_id = r.run_id and a.status = 'completed'
@@ -153,21 +160,6 @@ select
         and sum(a.conclusion in ('failure', 'timed_out')) > 0
     )
   ) as is_flaky,
-  (
-    -- Oldest first, so that the newest stands at the right.
-    select json_group_array(json_object(
-      'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-      'status', status, 'conclusion', conclusion, 'started_at', started_at,
-      'duration_seconds', duration_seconds, 'html_url', html_url
-    )) from (
-      select * from (
-        select r.* from tile_runs r
-        where r.repo = bases.repo and r.workflow = bases.workflow
-          and r.head_branch = bases.branch
-        order by r.created_at desc, r.run_id desc limit 20
-      ) order by created_at, run_id
-    )
-  ) as strip,
   (
     -- When the next scheduled run is overdue: twice the longest gap between the last
     -- ten, and twelve hours, since GitHub starts schedules hours late or drops them.
@@ -181,30 +173,45 @@ select
           as gap
       from (
         select r.created_at from tile_runs r
-        where r.repo = bases.repo and r.workflow = bases.workflow
-          and r.head_branch = bases.branch and r.event = 'schedule'
+        where r.repo = turns.repo and r.workflow = turns.workflow
+          and r.head_branch = turns.branch and r.event = 'schedule'
         order by r.created_at desc limit 10
       )
     ) having count(*) >= 3
-  ) as overdue_at
-from bases;
+  ) as overdue_at,
+  (
+    -- The last 20 runs, oldest first, so that the newest stands at the right.
+    select json_group_array(json_object(
+      'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
+      'status', status, 'conclusion', conclusion, 'started_at', started_at,
+      'duration_seconds', duration_seconds, 'html_url', html_url
+    )) from (
+      select * from (
+        select r.* from tile_runs r
+        where r.repo = turns.repo and r.workflow = turns.workflow
+          and r.head_branch = turns.branch
+        order by r.created_at desc, r.run_id desc limit 20
+      ) order by created_at, run_id
+    )
+  ) as strip
+from turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.
 create view wall_branches as
-with tiles as (
-  select f.repo, f.workflow, f.default_branch as branch, 1 as is_default_branch
+with places as (
+  select f.*, f.default_branch as branch, 1 as is_default_branch
   from feeds f
   where f.is_watched
   union all
-  select f.repo, f.workflow, b.branch, 0
-  from feeds f join branches b on b.repo = f.repo and b.workflow = f.workflow
-  where f.is_watched and b.branch is not f.default_branch
+  select f.*, t.branch, 0
+  from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
+  where f.is_watched and t.branch is not f.default_branch
 ),
 instants as (
   select
-    tiles.*,
-    f.workflow_name, f.workflow_state, f.checked_at, f.error, f.error_kind, f.error_at,
+    f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
+    f.workflow_state, f.checked_at, f.error, f.error_kind,
     strftime('%Y-%m-%dT%H:%M:%SZ', f.checked_at, '+' || s.stale_seconds || ' seconds')
       as stale_at,
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
@@ -227,11 +234,10 @@ instants as (
       when a.conclusion = 'action_required' then 'held'
       else 'unfinished'
     end as activity
-  from tiles
-  join feeds f on f.repo = tiles.repo and f.workflow = tiles.workflow
+  from places f
   cross join settings s
-  left join tile_facts t
-    on t.repo = tiles.repo and t.workflow = tiles.workflow and t.branch = tiles.branch
+  left join tiles t
+    on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
   left join runs a on a.run_id = t.active_run_id
 ),
 alarms as (

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from ingest import schema, store
 from ingest.config import Config
 
-# A property holds however slow the machine is, and each example cleans up its own files.
+# A property holds however slow the machine is; each example cleans up its own files.
 settings.register_profile(
     "ci_observer",
     deadline=None,

@@ -92,7 +92,7 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("REFRESH_SECONDS", "4", "5 to"),
         ("REFRESH_SECONDS", "1m", "whole number"),
         ("REFRESH_SECONDS", "-60", "whole number"),
-        ("REFRESH_SECONDS", "６０", "whole number"),
+        ("REFRESH_SECONDS", "\uff16\uff10", "whole number"),
         ("CI_OBSERVER_PORT", "0", "1 to 65535"),
         ("CI_OBSERVER_PORT", "65536", "1 to 65535"),
         ("HISTORY_DAYS", "0", "1 to"),

@@ -120,7 +120,7 @@ def snapshot(db: Database) -> list[Any]:
     """All that a reader of runs or wall can see."""
     return [
         db.execute(f"select * from {table}").fetchall()  # noqa: S608 (own names)
-        for table in ("runs", "run_attempts", "run_payloads", "branches")
+        for table in ("runs", "run_attempts", "run_payloads", "tiles")
     ] + [revision(db)]
 
 

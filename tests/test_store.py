@@ -26,7 +26,7 @@ def contents(db):
     """Every row of the tables that hold runs."""
     return {
         table: db.execute(f"select * from {table} order by 1, 2").fetchall()  # noqa: S608
-        for table in ("runs", "run_attempts", "run_payloads", "branches")
+        for table in ("runs", "run_attempts", "run_payloads", "tiles")
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
+from ingest.schema import remake_tile
 from ingest.store.feeds import Feed, set_checked, set_feed
 from ingest.store.instance import bump_revision, utc
 
@@ -119,10 +120,13 @@ def _save_runs(
         for row in _rows(db, "run_attempts", ids)
     }
     known = len(runs)
-    written = 0
-    for run, payload in seen:
-        written += _save_run(db, run, payload, runs, attempts)
-    return Saved(written, known)
+    written = [
+        run["run_id"]
+        for run, payload in seen
+        if _save_run(db, run, payload, runs, attempts)
+    ]
+    _save_tiles(db, written)
+    return Saved(len(written), known)
 
 
 def _save_run(
@@ -150,7 +154,6 @@ def _save_run(
         changed = True
     if not is_old:
         changed |= _save_payload(db, run["run_id"], payload)
-        _save_branch(db, run)
     runs[run["run_id"]], attempts[key] = run, attempt
     return changed
 
@@ -167,12 +170,14 @@ def _save_payload(db: Database, run_id: int, payload: Mapping[str, Any]) -> bool
     )
 
 
-def _save_branch(db: Database, run: Row) -> None:
-    if run["head_branch"] is not None and run["head_repo"] == run["repo"]:
-        db.execute(
-            "insert or ignore into branches values (:repo, :workflow, :head_branch)",
-            run,
-        )
+def _save_tiles(db: Database, ids: Sequence[int]) -> None:
+    """Bring the tiles up to date on which these runs count."""
+    keys = {
+        (run["repo"], run["workflow"], run["head_branch"])
+        for run in _rows(db, "tile_runs", ids)
+    }
+    for key in sorted(keys):
+        remake_tile(db, *key)
 
 
 def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
