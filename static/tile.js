@@ -9,10 +9,8 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// A text that may be cut off shows itself whole on hover.
 function setLine(node, text) {
   setText(node, text);
-  node.title = text;
   node.hidden = !text;
 }
 
@@ -40,7 +38,6 @@ export function fillTile(node, tile, page) {
   setSymbol(part(node, "activity-symbol"), tile.activity || "running");
   const link = part(node, "run");
   setText(link, name);
-  link.title = name;
   setLink(link, tile.activity ? tile.html_url : tile.base_html_url || tile.html_url);
   setLine(part(node, "repo"), tile.repo);
   setLine(part(node, "branch"), tile.branch || "");
@@ -58,7 +55,8 @@ export function tickTile(node, tile, page) {
   const when = (instant) => page.calendar.point(seconds(instant), now);
   const facts = stateFacts(tile, when);
   setFacts(part(node, "facts"), facts);
-  setLine(part(node, "detail"), detail(tile, when, now));
+  const explanation = detail(tile, when, now);
+  setLine(part(node, "detail"), explanation);
   const doing = activity(tile, now);
   const line = part(node, "activity");
   line.hidden = !doing;
@@ -67,26 +65,32 @@ export function tickTile(node, tile, page) {
   if (doing) {
     setText(part(node, "activity-word"), doing.name);
     setText(part(node, "activity-text"), doing.text);
-    line.title = `${doing.name} ${doing.text}`;
   }
   const done = doing && doing.done !== null ? `${(doing.done * 100).toFixed(1)}%` : "";
   node.classList.toggle("tile--measured", done !== "");
   node.style.setProperty("--done", done || "100%");
   tickAge(part(node, "age"), tile, page, now);
-  part(node, "run").setAttribute(
-    "aria-label",
-    [
-      `${nameOf(tile)}, ${tile.repo}: ${word(stateOf(tile))}`,
-      ...facts.map(([, text]) => text),
-      doing ? `${doing.name} ${doing.text}` : "",
-    ].filter(Boolean).join(", "),
-  );
+  setLabel(part(node, "run"), [
+    nameOf(tile),
+    `${tile.repo} ${tile.branch || ""}`,
+    [word(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
+    doing ? `${doing.name} ${doing.text}` : "",
+    explanation,
+  ]);
+}
+
+// The link covers the tile: it says, and shows on hover, what may be cut off in it.
+function setLabel(link, lines) {
+  const title = lines.filter(Boolean).join("\n");
+  if (link.title === title) return;
+  link.title = title;
+  link.setAttribute("aria-label", title.replace(/\n/g, "; "));
 }
 
 function setFacts(node, facts) {
   const text = facts.map(([, fact]) => fact).join(" · ");
-  if (node.title === text) return;
-  node.title = text;
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
   node.replaceChildren(...facts.map(([name, fact]) => {
     const span = document.createElement("span");
     span.dataset.fact = name;

@@ -138,6 +138,25 @@ def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -
     expect(bars.last).to_have_attribute("title", re.compile("^#3 failure"))
 
 
+def test_the_whole_tile_leads_to_its_run(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    hit = """
+      (selector) => {
+        const box = document.querySelector(selector).getBoundingClientRect();
+        const at = [box.left + box.width / 2, box.top + box.height / 2];
+        return document.elementFromPoint(...at).closest("a").href;
+      }
+    """
+    run = "https://github.com/acme/api/actions/runs/2"
+    assert page.evaluate(hit, '[data-state="passing"] .tile__state') == run
+    assert page.evaluate(hit, '[data-state="passing"] .tile__symbol') == run
+    history = f"{visit.server.url}ci_observer/runs?repo=acme%2Fapi&workflow=ci.yml"
+    href = page.evaluate(hit, '.tile[data-state="passing"] .tile__history')
+    assert href == f"{history}&_sort_desc=started_at"
+
+
 def test_a_count_is_a_filter_and_the_address_keeps_it(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
