@@ -9,7 +9,7 @@ from datasette.utils.asgi import Request, Response
 
 from web import queries
 from web.answers import refuse_method
-from web.errors import WebError
+from web.errors import BadRequest, WebError
 from web.filters import ACTIVITIES, TILE_STATES, Filters
 
 THEMES = ("dark", "light", "auto")
@@ -62,14 +62,17 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
 
 
 def asked_filters(request: Request) -> Filters:
-    """The wall's filters in the URL; a state that does not exist narrows nothing."""
+    """The wall's filters in the URL; a value that cannot be one narrows nothing."""
     pairs = [
         (name, value)
         for name in NARROWED_BY
         for value in request.args.getlist(name)
         if name != "state" or value in TILE_STATES + ACTIVITIES
     ]
-    return Filters.from_args(pairs)
+    try:
+        return Filters.from_args(pairs)
+    except BadRequest:
+        return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
 
 
 def with_link(tile: dict[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,7 @@ async def test_hostile_names_are_text(db: Database, datasette: Datasette) -> Non
         ("state=failing&state=unknown", ["acme/api", "acme/web"]),
         ("q=web", ["acme/web"]),
         ("workflow=none.yml", []),
+        ("q=" + "a+" * 12, ["acme/api", "acme/web"]),
         ("state=nonsense", ["acme/api", "acme/web"]),
         ("theme=light&unheard=of", ["acme/api", "acme/web"]),
     ],
