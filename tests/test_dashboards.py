@@ -406,7 +406,7 @@ def test_hostile_names_are_shown_as_text_and_run_no_script(chromium, url):
 
 
 @pytest.mark.parametrize("timezone", ["America/Los_Angeles", "Pacific/Kiritimati"])
-def test_a_days_bar_names_and_opens_that_day_wherever_the_reader_is(chromium, url, timezone):
+def test_a_bar_names_and_opens_its_day_wherever_the_reader_is(chromium, url, timezone):
     page, trouble = open_dashboard(chromium, url, timezone)
 
     bar = page.locator("#chart-runs-by-day .mark-rect path").last
