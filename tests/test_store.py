@@ -205,6 +205,17 @@ def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db)
     assert revision(db) == number + 2
 
 
+@pytest.mark.parametrize(("seconds", "grows"), [(179, 0), (180, 1)])
+def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
+    """Three refreshes of 60 s without an answer make it old."""
+    watch(db, FEED)
+    number = revision(db)
+
+    store.save_checked(db, feed(db), NOW + timedelta(seconds=seconds))
+
+    assert revision(db) == number + grows
+
+
 def test_the_same_error_again_keeps_the_revision(db):
     watch(db, FEED)
     for _ in range(2):

@@ -1,7 +1,7 @@
 """Answers kept while they are true: one bounded cache per Datasette.
 
-An answer holds until the database's revision grows, a feed turns fresh again, or the
-instant comes at which time alone would change it.
+An answer holds until the database's revision grows, or the instant comes at which time
+alone would change it.
 """
 
 import asyncio
@@ -19,19 +19,8 @@ from web.database import fetch_row
 MAX_ANSWERS = 500
 MAX_BYTES = 32_000_000
 
-# What an answer was computed from. A feed turns stale by time, which `flips_at`
-# foretells; that it is fresh again no revision says, only the number of stale feeds.
 FACTS_SQL = """
-select
-  (select value from instance where key = 'revision') as revision,
-  (
-    select count(*) from feeds cross join settings
-    where is_watched and checked_at <= strftime(
-      '%Y-%m-%dT%H:%M:%SZ', now, '-' || stale_seconds || ' seconds'
-    )
-  ) as stale_feeds,
-  now
-from clock
+select (select value from instance where key = 'revision') as revision, now from clock
 """
 
 
@@ -39,12 +28,11 @@ from clock
 class Answer:
     """A whole response body and what it holds good for.
 
-    `stale_feeds` and `flips_at` are None when freshness or time change nothing in it.
+    `flips_at` is None when time alone changes nothing in it.
     """
 
     text: str
     revision: int
-    stale_feeds: int | None = None
     flips_at: str | None = None
 
     @cached_property
@@ -108,8 +96,5 @@ async def reuse(
 
 async def _is_true(datasette: Datasette, answer: Answer) -> bool:
     facts = await fetch_row(datasette, FACTS_SQL)
-    return (
-        answer.revision == int(facts["revision"])
-        and answer.stale_feeds in (None, facts["stale_feeds"])
-        and (answer.flips_at is None or facts["now"] < answer.flips_at)
-    )
+    is_before_flip = answer.flips_at is None or facts["now"] < answer.flips_at
+    return answer.revision == int(facts["revision"]) and is_before_flip

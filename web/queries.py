@@ -9,7 +9,7 @@ from typing import Any
 
 from datasette.app import Datasette
 
-from web.cache import FACTS_SQL, Answer, reuse
+from web.cache import Answer, reuse
 from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql, run_columns
 from web.cursors import decode_cursor, encode_cursor
 from web.database import Params, fetch_row
@@ -37,16 +37,14 @@ select
 """
 
 WALL_SQL = f"""
-with facts as ({FACTS_SQL}),
-tiles as materialized (select * from {{source}} where {{where}}),
+with tiles as materialized (select * from {{source}} where {{where}}),
 words as (
   select tile_state as word from tiles
   union all
   select activity from tiles where activity is not null
 )
 select
-  facts.revision,
-  facts.stale_feeds,
+  (select value from instance where key = 'revision') as revision,
   (select min(flips_at) from tiles) as flips_at,
   (select count(*) from tiles) as total,
   (
@@ -60,7 +58,6 @@ select
       order by rank, since_at, repo, workflow, branch
     )
   ) as tiles
-from facts
 """  # noqa: S608 (own names)
 
 CONFIG_SQL = """
@@ -149,7 +146,6 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> Answer:
             f'{{"ok": true, "revision": {row["revision"]}, '
             f'"counts": {json.dumps(counts)}, "tiles": {row["tiles"]}}}',
             revision=int(row["revision"]),
-            stale_feeds=row["stale_feeds"],
             flips_at=row["flips_at"],
         )
 

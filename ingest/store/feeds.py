@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
@@ -121,7 +121,7 @@ def save_feed_error(
 
 
 def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
-    """Set columns of a feed, within the caller\'s transaction."""
+    """Set columns of a feed, within the caller's transaction."""
     if not columns:
         return
     settings = ", ".join(f"{name} = :{name}" for name in columns)
@@ -133,7 +133,9 @@ def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
 
 
 def set_checked(db: Database, feed: Feed, now: datetime, **columns: str | None) -> None:
-    """Set a feed fresh and free of errors, within the caller\'s transaction."""
+    """Set a feed fresh and free of errors, within the caller's transaction."""
+    # A tile that was in error, old or never fetched looks different from now on.
+    is_visible = bool(feed.error) or _is_stale(db, feed, now)
     set_feed(
         db,
         feed,
@@ -144,8 +146,18 @@ def set_checked(db: Database, feed: Feed, now: datetime, **columns: str | None) 
         retry_at=None,
         **columns,
     )
-    if feed.error or feed.checked_at is None:
+    if is_visible:
         bump_revision(db)
+
+
+def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
+    [[stale_seconds]] = db.execute("select stale_seconds from settings")
+    if feed.checked_at is None or stale_seconds is None:
+        return True
+    stale_at = datetime.fromisoformat(feed.checked_at) + timedelta(
+        seconds=stale_seconds
+    )
+    return stale_at <= now
 
 
 def _watched(db: Database) -> set[tuple[str, str]]:
