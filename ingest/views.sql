@@ -87,16 +87,22 @@ turns as not materialized (
     d.started_at as base_started_at, d.duration_seconds as base_duration_seconds,
     d.is_invalid_file,
     -- The last run that was otherwise; all after it have the base's result.
-    coalesce((
-      select o.created_at from decisive_runs o
+    (
+      select o.run_id from decisive_runs o
       where o.repo = bases.repo and o.workflow = bases.workflow
         and o.head_branch = bases.branch and o.base <> d.base
       order by o.created_at desc, o.run_id desc limit 1
-    ), '') as turned_at
+    ) as turned_run_id
   from bases join decisive_runs d on d.run_id = bases.base_run_id
   union all
-  select bases.*, null, null, null, null, null, null, null, ''
+  select bases.*, null, null, null, null, null, null, null, null
   from bases where base_run_id is null
+),
+dated as not materialized (
+  select turns.*, (
+    select created_at from runs where run_id = turned_run_id
+  ) as turned_at
+  from turns
 )
 select
   repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
@@ -104,13 +110,15 @@ select
   (
     select count(*) from decisive_runs d
     where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch and d.created_at > turned_at
+      and d.head_branch = turns.branch
+      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
   ) as streak,
   (
-    select d.started_at from decisive_runs d
+    -- The earliest: an older run may have got its result by a later re-run.
+    select min(d.started_at) from decisive_runs d
     where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch and d.created_at > turned_at
-    order by d.created_at, d.run_id limit 1
+      and d.head_branch = turns.branch
+      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
   ) as since_at,
   (
     -- Unfinished, or held, and not older than the base.
@@ -194,7 +202,7 @@ select
       ) order by created_at, run_id
     )
   ) as strip
-from turns;
+from dated as turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.
@@ -374,9 +382,10 @@ create view run_stats_daily as
 select
   day, repo, workflow,
   count(*) as runs,
-  sum(conclusion = 'success') as successes,
-  sum(conclusion in ('failure', 'timed_out', 'startup_failure')) as failures,
-  sum(conclusion = 'cancelled') as cancelled,
+  count(*) filter (where conclusion = 'success') as successes,
+  count(*) filter (where conclusion in ('failure', 'timed_out', 'startup_failure'))
+    as failures,
+  count(*) filter (where conclusion = 'cancelled') as cancelled,
   round(1.0 * sum(conclusion in ('failure', 'timed_out', 'startup_failure')) / nullif(
     sum(conclusion in ('success', 'failure', 'timed_out', 'startup_failure')), 0
   ), 4) as failure_rate,
@@ -393,17 +402,20 @@ group by day, repo, workflow;
 -- commit's. Runs triggered by another workflow carry the default branch's head instead
 -- of their own commit and say nothing here.
 create view flaky_runs as
-select
-  r.repo, r.workflow, r.head_branch, r.head_sha,
-  sum(a.conclusion = 'success') as successes,
-  sum(a.conclusion in ('failure', 'timed_out')) as failures,
-  max(a.started_at) as last_started_at,
-  max(r.run_id) as run_id,
-  max(r.html_url) as html_url
-from runs r join run_attempts a using (run_id)
-where a.status = 'completed' and r.event <> 'workflow_run'
-group by r.repo, r.workflow, r.head_branch, r.head_sha
-having successes > 0 and failures > 0;
+select commits.*, newest.html_url
+from (
+  select
+    r.repo, r.workflow, r.head_branch, r.head_sha,
+    sum(a.conclusion = 'success') as successes,
+    sum(a.conclusion in ('failure', 'timed_out')) as failures,
+    max(a.started_at) as last_started_at,
+    max(r.run_id) as run_id
+  from runs r join run_attempts a using (run_id)
+  where a.status = 'completed' and r.event <> 'workflow_run'
+  group by r.repo, r.workflow, r.head_branch, r.head_sha
+  having successes > 0 and failures > 0
+) commits
+join runs newest using (run_id);
 
 -- The day it is now in the instance's time zone; the canned queries count back from it.
 create view today as

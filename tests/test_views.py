@@ -853,12 +853,6 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
     ]
 
 
-# -- known to be wrong: each line says what a reader sees
-
-
-@pytest.mark.xfail(
-    strict=True, reason="streak 0 and no since after a tie with a red run"
-)
 def test_a_streak_counts_its_run_also_when_the_opposite_came_in_the_same_second(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", "failure"), run(2, "12:00"))
@@ -870,7 +864,6 @@ def test_a_streak_counts_its_run_also_when_the_opposite_came_in_the_same_second(
     )
 
 
-@pytest.mark.xfail(strict=True, reason="since is that of the first commit's re-run")
 def test_a_late_green_rerun_of_an_older_run_does_not_move_since(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", "failure"), run(2, "13:00"))
@@ -883,7 +876,6 @@ def test_a_late_green_rerun_of_an_older_run_does_not_move_since(db):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="links are compared as text, ids as numbers")
 def test_a_flaky_commits_link_is_that_of_its_newest_run(db):
     watch(db, FEED)
     same = {"head_sha": "a" * 40}
@@ -895,7 +887,6 @@ def test_a_flaky_commits_link_is_that_of_its_newest_run(db):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the sum of nulls is null")
 def test_a_day_with_only_a_null_conclusion_counts_zeros(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", None))
