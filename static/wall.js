@@ -93,7 +93,10 @@ async function get(path, options) {
 
 function take(answers) {
   const isOutdated = answers.config.version !== first.config.version;
-  if (isOutdated || Date.now() - openedAt > RELOAD_AFTER_MS) location.reload();
+  if (isOutdated || Date.now() - openedAt > RELOAD_AFTER_MS) {
+    location.reload();
+    return;
+  }
   known = answers.etag ? { query: answers.query, etag: answers.etag } : null;
   wall = answers.wall;
   accept(answers.config);

@@ -263,11 +263,11 @@ def test_a_new_version_reloads_the_page(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
-    page.evaluate("window.isSamePage = true")
+    page.evaluate("document.body.id = 'before'")
     with wall.atomic():
         wall.execute("update instance set value = '9.9.9' where key = 'version'")
     visit.refresh()
-    page.wait_for_function("window.isSamePage === undefined")
+    expect(page.locator("#before")).to_have_count(0)
     expect(page.locator(".tile")).to_have_count(2)
 
 
