@@ -220,8 +220,11 @@ instants as (
   select
     f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
     f.workflow_state, f.checked_at, f.error, f.error_kind,
-    strftime('%Y-%m-%dT%H:%M:%SZ', f.checked_at, '+' || s.stale_seconds || ' seconds')
-      as stale_at,
+    -- A feed that could never be fetched is old from the first failure on.
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ', coalesce(f.checked_at, f.error_at),
+      '+' || s.stale_seconds || ' seconds'
+    ) as stale_at,
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
     t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
     t.active_run_id, t.median_duration_seconds, t.success_rate, t.is_flaky, t.strip,
@@ -253,7 +256,6 @@ alarms as (
     instants.*,
     case
       when error_kind in ('not_found', 'forbidden') then 'no_access'
-      when checked_at is null then null
       when stale_at <= now then 'stale'
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from conftest import NOW, save_runs, watch
+from conftest import NOW, save_runs, set_clock, watch
 from factories import run_payload, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -214,6 +214,27 @@ def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
     store.save_checked(db, feed(db), NOW + timedelta(seconds=seconds))
 
     assert revision(db) == number + grows
+
+
+def test_a_feed_that_could_never_be_fetched_is_old_after_three_refreshes(db):
+    """Counted from its first failure, whatever fails later."""
+    store.save_watched(db, [FEED])
+    store.save_instance(db, Config(), version="1", now=NOW)
+    for seconds, error in ((0, "502"), (170, "503")):
+        store.save_feed_error(
+            db,
+            feed(db),
+            error=error,
+            kind="unavailable",
+            now=NOW + timedelta(seconds=seconds),
+            retry_at=None,
+        )
+    states = []
+    for seconds in (179, 180):
+        set_clock(db, NOW + timedelta(seconds=seconds))
+        states += db.execute("select tile_state from wall").fetchall()
+
+    assert states == [("unknown",), ("stale",)]
 
 
 def test_the_same_error_again_keeps_the_revision(db):

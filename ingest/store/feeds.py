@@ -22,6 +22,7 @@ class Feed:
     checked_at: str | None
     error: str | None
     error_kind: str | None
+    error_at: str | None
     retry_at: str | None
     backfill_until: str | None
     backfill_next_url: str | None
@@ -106,14 +107,17 @@ def save_feed_error(
     now: datetime,
     retry_at: datetime | None,
 ) -> None:
-    """Keep why a feed could not be fetched; its runs and its freshness stay."""
+    """Keep why a feed could not be fetched; its runs and its freshness stay.
+
+    `error_at` is when it began to fail, whatever the errors since.
+    """
     with db.atomic():
         set_feed(
             db,
             feed,
             error=error,
             error_kind=kind,
-            error_at=utc(now),
+            error_at=feed.error_at or utc(now),
             retry_at=utc(retry_at) if retry_at else None,
         )
         if (feed.error, feed.error_kind) != (error, kind):

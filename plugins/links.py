@@ -1,0 +1,20 @@
+"""Makes the paths that queries return in a column `runs_path` into links.
+
+Datasette links addresses with a scheme only; these are of this very server.
+"""
+
+from datasette import hookimpl
+from datasette.app import Datasette
+from markupsafe import Markup
+
+from web.database import DATABASE
+
+
+@hookimpl
+def render_cell(value: object, column: str, datasette: Datasette) -> Markup | None:
+    """A link "rows" to the table behind a number; None leaves the cell to Datasette."""
+    if column != "runs_path" or not isinstance(value, str):
+        return None
+    if not value.startswith(f"/{DATABASE}/"):
+        return None
+    return Markup('<a href="{}">rows</a>').format(datasette.urls.path(value))
