@@ -66,7 +66,7 @@ def run_demo(config: Config, *, seed: int) -> None:
         "GH_REPOS": scenario.REPOS,
         "GH_WORKFLOWS": scenario.WORKFLOWS,
         "REFRESH_SECONDS": "5",
-        "DASHBOARD_TITLE": "CI Observer demo (simulated data)",
+        "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
     }
     simulated = [sys.executable, "-m", "demo", "--port", str(port)]

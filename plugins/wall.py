@@ -10,7 +10,7 @@ from datasette.utils.asgi import Request, Response
 from web import queries
 from web.answers import refuse_method
 from web.errors import BadRequest, WebError
-from web.filters import ACTIVITIES, TILE_STATES, Filters
+from web.filters import STATES, Filters
 
 THEMES = ("dark", "light", "auto")
 NARROWED_BY = ("repo", "workflow", "branch", "state", "q")
@@ -67,7 +67,7 @@ def asked_filters(request: Request) -> Filters:
         (name, value)
         for name in NARROWED_BY
         for value in request.args.getlist(name)
-        if name != "state" or value in TILE_STATES + ACTIVITIES
+        if name != "state" or value in STATES
     ]
     try:
         return Filters.from_args(pairs)

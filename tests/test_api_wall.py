@@ -141,3 +141,19 @@ async def test_the_walls_states_are_those_that_the_filter_knows(
 
     for tile in await tiles(datasette):
         assert tile["tile_state"] in counts
+
+
+@pytest.mark.asyncio
+async def test_an_invalid_file_is_failing_and_a_word_of_its_own(
+    datasette: Datasette, db: Database
+) -> None:
+    path = ".github/workflows/ci.yml"
+    broken = {"name": path, "conclusion": "failure"} | times("17:50", minutes=0)
+    save(db, run_payload(90, **broken, **of_repo("acme/doc")))
+
+    answer = await get_json(datasette, "/api/wall?state=invalid_file")
+
+    assert [(tile["repo"], tile["tile_state"]) for tile in answer["tiles"]] == [
+        ("acme/doc", "failing")
+    ]
+    assert (answer["counts"]["invalid_file"], answer["counts"]["failing"]) == (1, 2)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web.errors import BadRequest
-from web.filters import ACTIVITIES, COLUMNS, TILE_STATES, WALL, Filters
+from web.filters import COLUMNS, STATES, WALL, Filters
 
 few = settings(max_examples=50)
 words = st.text(min_size=1).map(str.strip).filter(bool)
@@ -24,7 +24,7 @@ instants = st.none() | st.datetimes(
     min_value=datetime(1, 1, 2),  # noqa: DTZ001 (hypothesis adds the zone)
     timezones=st.just(UTC),
 ).map(lambda t: t.replace(microsecond=0, tzinfo=None).isoformat() + "Z")
-states = st.lists(st.sampled_from(TILE_STATES + ACTIVITIES), unique=True).map(tuple)
+states = st.lists(st.sampled_from(STATES), unique=True).map(tuple)
 selections = st.builds(
     Filters,
     **dict.fromkeys(COLUMNS, word_lists),

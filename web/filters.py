@@ -25,6 +25,9 @@ TILE_STATES = (
     "overdue",
 )
 ACTIVITIES = ("running", "queued", "waiting", "held", "unfinished")
+# An alarm that is failing too; the other alarms are states of their own.
+FAILING_ALARM = "invalid_file"
+STATES = (*TILE_STATES, *ACTIVITIES, FAILING_ALARM)
 
 # Filter → column of `runs`; on the wall the branch is the tile's.
 COLUMNS = {
@@ -124,11 +127,12 @@ class Filters:
         return " and ".join(where.parts) or "true", where.params
 
     def state_sql(self) -> tuple[str, Params]:
-        """The condition on a tile's state or activity, which time alone may change."""
+        """The condition on what a tile shows, which time alone may change."""
         if not self.state:
             return "true", {}
         names, params = marks("state", self.state)
-        return f"(tile_state in ({names}) or activity in ({names}))", params
+        shown = ("tile_state", "activity", "alarm")
+        return f"({' or '.join(f'{name} in ({names})' for name in shown)})", params
 
 
 def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:
@@ -151,10 +155,9 @@ def _texts(values: list[str]) -> tuple[str, ...]:
 
 
 def _states(values: list[str]) -> tuple[str, ...]:
-    known = TILE_STATES + ACTIVITIES
     for value in values:
-        if value not in known:
-            raise BadRequest(f"Unknown state {value!r}. Allowed: {', '.join(known)}.")
+        if value not in STATES:
+            raise BadRequest(f"Unknown state {value!r}. Allowed: {', '.join(STATES)}.")
     return _strings(values)
 
 

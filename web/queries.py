@@ -14,7 +14,7 @@ from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql, run_colum
 from web.cursors import decode_cursor, encode_cursor
 from web.database import Params, fetch_row
 from web.errors import Unavailable
-from web.filters import ACTIVITIES, TILE_STATES, Filters
+from web.filters import STATES, Filters
 
 # The page of keys comes first: an index holds them, and a row is read only when shown.
 RUNS_SQL = """
@@ -42,6 +42,8 @@ words as (
   select tile_state as word from tiles
   union all
   select activity from tiles where activity is not null
+  union all
+  select alarm from tiles where alarm <> tile_state
 )
 select
   (select value from instance where key = 'revision') as revision,
@@ -140,7 +142,7 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> Answer:
     async def compute() -> Answer:
         sql, params = wall_sql(filters)
         row = await fetch_row(datasette, sql, params)
-        counts = dict.fromkeys(("total", *TILE_STATES, *ACTIVITIES), 0)
+        counts = dict.fromkeys(("total", *STATES), 0)
         counts |= json.loads(row["counts"]) | {"total": row["total"]}
         return Answer(
             f'{{"ok": true, "revision": {row["revision"]}, '
