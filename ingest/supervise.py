@@ -36,8 +36,7 @@ PROGRAM = {
 }
 # Each process writes to our own output, kept open as these two. Supervisor would open
 # /dev/fd/1 anew at every start, which fails for a socket (systemd's journal) and for
-# another user's pipe (a container that has given up root), and for ever waits for the
-# reader of a pipe that has none.
+# another user's pipe (a container that has given up root).
 STDOUT, STDERR = 8, 9
 TO_OUR_OUTPUT = ["sh", "-c", f'exec "$@" >&{STDOUT} 2>&{STDERR}', "sh"]
 

@@ -218,7 +218,7 @@ def test_the_token_is_in_no_file_and_no_command_line(up: Up, folder: Path) -> No
 def test_a_killed_ingest_comes_back_while_pages_are_served(
     up: Up, github: GitHubServer
 ) -> None:
-    """Also when nobody reads the output: no pipe may be waited for."""
+    """Also when nobody reads the output any more."""
     killed = up.pid_of("ingest")
     assert killed
     github.log.clear()
