@@ -35,6 +35,7 @@ def settings_text(config: Config) -> str:
         "CI_OBSERVER_PORT": config.port,
         "HISTORY_DAYS": config.history_days,
         "DASHBOARD_TIMEZONE": config.timezone,
+        "FETCH_JOBS": config.fetch_jobs,
     }
     return "\n".join(f"{name:<20}{value}" for name, value in values.items())
 

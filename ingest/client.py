@@ -17,6 +17,8 @@ from ingest.wire import (
     RateLimit,
     parse_answer,
     parse_default_branch,
+    parse_jobs,
+    parse_run,
     parse_runs,
     parse_workflows,
 )
@@ -104,6 +106,48 @@ class GitHub:
             next_url=answer.links.get("next", {}).get("url"),
         )
 
+    async def fetch_repo_runs(
+        self, repo: str, *, status: str, etag: str | None = None
+    ) -> Page:
+        """The newest runs of a repository that have this status.
+
+        A hint only: GitHub answers filtered lists from a search index that lags.
+        https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
+        """
+        url = f"{self._api_url}/repos/{repo}/actions/runs?status={status}&per_page=30"
+        return await self.fetch_page(url, etag=etag)
+
+    async def fetch_run(
+        self, repo: str, run_id: int, *, etag: str | None = None
+    ) -> Page:
+        """One run by its id, as a page of one, or "not modified" since `etag`."""
+        return await self._fetch_one(f"/repos/{repo}/actions/runs/{run_id}", etag)
+
+    async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> Page:
+        """One attempt of a run, as a page of one.
+
+        https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
+        """
+        return await self._fetch_one(
+            f"/repos/{repo}/actions/runs/{run_id}/attempts/{run_attempt}", None
+        )
+
+    async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
+        """The jobs of a run's latest attempt, as GitHub's objects.
+
+        Pages of 30: larger ones have answered 502 for runs with many jobs.
+        """
+        url: str | None = (
+            f"{self._api_url}/repos/{repo}/actions/runs/{run_id}/jobs"
+            "?filter=latest&per_page=30"
+        )
+        jobs: list[dict[str, Any]] = []
+        while url:
+            answer = await self._get(url)
+            jobs += parse_jobs(self._parse(answer))
+            url = answer.links.get("next", {}).get("url")
+        return jobs
+
     async def fetch_default_branch(self, repo: str) -> str:
         """The name of a repository's default branch."""
         answer = await self._get(f"{self._api_url}/repos/{repo}")
@@ -118,6 +162,13 @@ class GitHub:
             workflows += parse_workflows(self._parse(answer))
             url = answer.links.get("next", {}).get("url")
         return workflows
+
+    async def _fetch_one(self, path: str, etag: str | None) -> Page:
+        answer = await self._get(f"{self._api_url}{path}", etag=etag)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return Page(is_not_modified=True, etag=etag)
+        run = parse_run(self._parse(answer))
+        return Page(runs=[run], etag=answer.headers.get("etag"))
 
     def _parse(self, answer: httpx.Response) -> Any:
         return parse_answer(

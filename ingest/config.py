@@ -19,6 +19,7 @@ from ingest.errors import ConfigError
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_WORKFLOW = "*"
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+FETCH_JOBS = ("failed", "all", "none")
 MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
 
@@ -47,6 +48,7 @@ class Config:
     port: int = 8089
     history_days: int = 90
     timezone: str = "UTC"
+    fetch_jobs: str = "failed"
 
     @property
     def why_not_polling(self) -> str | None:
@@ -218,6 +220,12 @@ def _timezone(text: str, name: str) -> str:
     return text
 
 
+def _fetch_jobs(text: str, name: str) -> str:
+    if text in FETCH_JOBS:
+        return text
+    raise ConfigError(f"{name}: {text!r} is none of {', '.join(FETCH_JOBS)}.")
+
+
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "GITHUB_TOKEN": ("token", _token),
     "GITHUB_TOKEN_FILE": ("token_file", _path),
@@ -231,5 +239,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "CI_OBSERVER_PORT": ("port", _integer(1, MAX_PORT)),
     "HISTORY_DAYS": ("history_days", _integer(1, 3650)),
     "DASHBOARD_TIMEZONE": ("timezone", _timezone),
+    "FETCH_JOBS": ("fetch_jobs", _fetch_jobs),
 }
 SETTINGS = tuple(_PARSERS)

@@ -25,12 +25,13 @@ from ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ingest.store import Feed, utc
+from ingest.following import Following
+from ingest.store import Feed, Pending, utc
 from ingest.watching import Watch
 
 log = logging.getLogger("ci_observer.ingest")
 
-T = TypeVar("T", str, Feed)
+T = TypeVar("T", str, Feed, Pending)
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
 
@@ -84,6 +85,7 @@ class Poller:
         self._clock = clock
         self._watch = Watch(config, db, github, clock)
         self._watch.start()
+        self._following = Following(db, github, clock, self._note_written)
         self._limited_in_a_row = 0
         self._is_first_pass = True
         self._failed: set[str] = set()
@@ -108,6 +110,9 @@ class Poller:
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         await self._each(feeds, self._poll_feed)
+        await self._each(self._following.open_runs(), self._following.fetch)
+        await self._each(self._following.lost_attempts(), self._following.fetch)
+        await self._each(self._following.unknown_jobs(), self._following.fetch)
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
         result = self._result(started_at, len(feeds))
@@ -162,8 +167,13 @@ class Poller:
         except GitHubError as error:
             self._note_error(item, error)
 
-    def _note_error(self, item: Feed | str, error: GitHubError) -> None:
+    def _note_error(self, item: Feed | Pending | str, error: GitHubError) -> None:
         """Keep an error with its feed, or with every feed of its repository."""
+        if isinstance(item, Pending):
+            # One run's trouble; its feed is fine. It has its turn again.
+            log.warning("%s: %s", item, error)
+            store.save_asked(self._db, item, now=self._clock())
+            return
         wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
         if isinstance(item, Feed):
             self._save_error(item, error, wait)

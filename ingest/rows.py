@@ -75,6 +75,38 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     }
 
 
+def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row:
+    """The row of `jobs` for one of GitHub's job objects.
+
+    A job that a partial re-run kept carries the attempt that it ran in. Raises
+    `InvalidResponse` when the object has no integer `id`.
+    https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run
+    """
+    job_id = _integer(payload.get("id"))
+    if job_id is None:
+        raise InvalidResponse(f"A job of run {run_id} has no id.")
+    started_at = _text(payload.get("started_at"))
+    completed_at = _text(payload.get("completed_at"))
+    return {
+        "job_id": job_id,
+        "run_id": run_id,
+        "run_attempt": _integer(payload.get("run_attempt")) or run_attempt,
+        "name": _text(payload.get("name")),
+        "status": _text(payload.get("status")),
+        "conclusion": _text(payload.get("conclusion")),
+        "started_at": started_at,
+        "completed_at": completed_at,
+        "duration_seconds": (
+            duration_seconds(started_at, completed_at)
+            if started_at and completed_at
+            else None
+        ),
+        "runner_name": _text(payload.get("runner_name")),
+        "failed_step": _failed_step(payload),
+        "html_url": _text(payload.get("html_url")),
+    }
+
+
 def duration_seconds(started_at: str, ended_at: str) -> int | None:
     """Wall time of an attempt, in whole seconds.
 
@@ -139,6 +171,16 @@ def _pr_number(payload: Mapping[str, Any]) -> int | None:
     match payload.get("pull_requests"):
         case [{"number": int(number)}, *_]:
             return number
+    return None
+
+
+def _failed_step(job: Mapping[str, Any]) -> str | None:
+    """The name of the first step that failed."""
+    steps = job.get("steps")
+    for step in steps if isinstance(steps, list) else []:
+        match step:
+            case {"conclusion": "failure" | "timed_out", "name": str(name)}:
+                return _text(name)
     return None
 
 

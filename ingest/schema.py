@@ -161,6 +161,47 @@ def m002_polling(db: Database) -> None:
     )
 
 
+@migrations()
+def m003_pending(db: Database) -> None:
+    """What is still to be fetched of single runs, and the jobs that were."""
+    _execute_all(
+        db,
+        """
+        create table pending (
+            kind text not null,
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            etag text,
+            asked_at text,
+            gone_at text,
+            primary key (kind, run_id, run_attempt)
+        ) without rowid;
+        create index pending_asked on pending (kind, asked_at) where gone_at is null;
+
+        create table jobs (
+            job_id integer primary key,
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            name text,
+            status text,
+            conclusion text,
+            started_at text,
+            completed_at text,
+            duration_seconds integer,
+            runner_name text,
+            failed_step text,
+            html_url text
+        );
+        create index jobs_run on jobs (run_id, run_attempt);
+
+        create table etags (
+            url text primary key,
+            etag text not null
+        ) without rowid;
+        """,
+    )
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

@@ -293,6 +293,19 @@ select
   w.base_duration_seconds, p.run_number as base_run_number,
   p.display_title as base_display_title, p.actor as base_actor,
   p.html_url as base_html_url,
+  -- The first job of the base that failed, and its first failed step.
+  iif(w.base = 'failing', (
+    select name from jobs
+    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
+      and conclusion in ('failure', 'timed_out')
+    order by completed_at, job_id limit 1
+  ), null) as failed_job,
+  iif(w.base = 'failing', (
+    select failed_step from jobs
+    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
+      and conclusion in ('failure', 'timed_out')
+    order by completed_at, job_id limit 1
+  ), null) as failed_step,
   -- The run that the tile speaks of: the active one, else the base, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,

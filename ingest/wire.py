@@ -79,6 +79,24 @@ def parse_workflows(data: Any) -> list[dict[str, Any]]:
     return _objects(data, "workflows")
 
 
+def parse_jobs(data: Any) -> list[dict[str, Any]]:
+    """The job objects of a list answer.
+
+    https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
+    """
+    return _objects(data, "jobs")
+
+
+def parse_run(data: Any) -> dict[str, Any]:
+    """A single run object.
+
+    https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
+    """
+    if isinstance(data, dict):
+        return data
+    raise InvalidResponse("GitHub's answer is not a run.")
+
+
 def parse_default_branch(data: Any) -> str:
     """The default branch that a repository object names.
 

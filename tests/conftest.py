@@ -2,15 +2,20 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 from hypothesis import HealthCheck, settings
+from polling import Ingest
 from sqlite_utils import Database
 
+from demo.server import GitHubServer
+from demo.world import World
 from ingest import schema, store
 from ingest.config import Config
 
@@ -90,3 +95,27 @@ def save_runs(
     return store.save_live_page(
         db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
     )
+
+
+@pytest.fixture
+def no_waiting() -> Iterator[None]:
+    """Retries without their waits."""
+    with stamina.set_testing(True, attempts=3):
+        yield
+
+
+@pytest.fixture
+def world() -> World:
+    return World("2026-03-02T09:00:00Z")
+
+
+@pytest.fixture
+def github(world: World) -> Iterator[GitHubServer]:
+    with GitHubServer(world) as server:
+        yield server
+
+
+@pytest.fixture
+def ingest(db: Database, github: GitHubServer) -> Iterator[Ingest]:
+    with closing(Ingest(db, github)) as ingest:
+        yield ingest

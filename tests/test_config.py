@@ -31,6 +31,7 @@ def test_every_setting_is_read():
         "CI_OBSERVER_PORT": "8090",
         "HISTORY_DAYS": "30",
         "DASHBOARD_TIMEZONE": "Europe/Berlin",
+        "FETCH_JOBS": "all",
     }
 
     config = Config.from_environ(environ)
@@ -48,6 +49,7 @@ def test_every_setting_is_read():
         port=8090,
         history_days=30,
         timezone="Europe/Berlin",
+        fetch_jobs="all",
     )
     assert config.why_not_polling is None
 
@@ -103,6 +105,7 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("GITHUB_API_URL", "https://ghes.example:port", "https://HOST/api/v3"),
         ("DASHBOARD_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
         ("DASHBOARD_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
+        ("FETCH_JOBS", "some", "failed, all, none"),
         ("GITHUB_TOKEN", "two words", "no token has"),
         ("GITHUB_TOKEN_FILE", "/nonexistent/token", "cannot read"),
     ],

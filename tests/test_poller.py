@@ -1,119 +1,18 @@
 """Poll passes against the simulated GitHub over real HTTP, into a real SQLite file."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import stamina
+from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
 from sqlite_utils import Database
 
 from demo.server import GitHubServer
-from demo.world import World
 from ingest import store
-from ingest.client import GitHub, open_http
-from ingest.config import Config
-from ingest.poller import Poller, PollResult, run_forever
 
-REPO, FILE = "acme/api", "ci.yml"
-
-
-@pytest.fixture(autouse=True)
-def _retries_without_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=3):
-        yield
-
-
-@pytest.fixture
-def world() -> World:
-    return World("2026-03-02T09:00:00Z")
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-class Ingest:
-    """An ingest process of one database, its passes at the simulated GitHub's time."""
-
-    def __init__(self, db: Database, server: GitHubServer) -> None:
-        self.db = db
-        self.server = server
-        self._settings: dict[str, Any] = {
-            "token": server.token,
-            "api_url": server.url,
-            "repos": (REPO,),
-            "workflows": (FILE,),
-        }
-        self._runner = asyncio.Runner()
-        self._http = open_http("test")
-        self.restart()
-
-    def restart(self, **settings: Any) -> None:
-        """Begin anew on the same database, as after an upgrade."""
-        self._settings |= settings
-        config = Config(**self._settings)
-        clock = self.server.clock
-        github = GitHub(
-            self._http, api_url=config.api_url, token=config.token, clock=clock
-        )
-        store.save_instance(self.db, config, version="1", now=clock())
-        self._poller = Poller(config, self.db, github, clock)
-
-    def poll(self, **options: Any) -> PollResult:
-        return self._runner.run(self._poller.poll(**options))
-
-    def next_wait(self) -> timedelta:
-        """How long the pass just made asks to wait."""
-        now = self.server.clock()
-        return self._poller.next_poll_at(now) - now
-
-    def run_forever(self, wait: Callable[[float], Awaitable[None]]) -> None:
-        self._runner.run(
-            run_forever(
-                self._poller,
-                self.db,
-                refresh=timedelta(seconds=60),
-                clock=self.server.clock,
-                wait=wait,
-            )
-        )
-
-    def close(self) -> None:
-        self._runner.run(self._http.aclose())
-        self._runner.close()
-
-
-@pytest.fixture
-def ingest(db: Database, github: GitHubServer) -> Iterator[Ingest]:
-    with closing(Ingest(db, github)) as ingest:
-        yield ingest
-
-
-def add_runs(world: World, count: int, *, repo: str = REPO, file: str = FILE) -> None:
-    """Runs an hour apart, the newest now."""
-    for age in range(count - 1, -1, -1):
-        world.add_run(
-            repo, file, created_at=world.now - timedelta(hours=age), duration=60
-        )
-
-
-def run_ids(db: Database) -> list[int]:
-    return [row[0] for row in db.execute("select run_id from runs order by run_id")]
-
-
-def the_feed(db: Database) -> store.Feed:
-    [feed] = store.watched_feeds(db)
-    return feed
-
-
-def revision(db: Database) -> str:
-    [[value]] = db.execute("select value from instance where key = 'revision'")
-    return str(value)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def snapshot(db: Database) -> list[Any]:

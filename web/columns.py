@@ -49,6 +49,8 @@ TILE_COLUMNS = (
     "base_started_at",
     "base_duration_seconds",
     "base_html_url",
+    "failed_job",
+    "failed_step",
     "run_id",
     "run_number",
     "run_attempt",

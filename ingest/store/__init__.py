@@ -8,6 +8,7 @@ reader of runs or wall could see.
 
 from ingest.store.feeds import (
     Feed,
+    feed_of,
     save_checked,
     save_description,
     save_feed_error,
@@ -15,19 +16,40 @@ from ingest.store.feeds import (
     watched_feeds,
 )
 from ingest.store.instance import save_instance, save_next_poll, save_poll, utc
-from ingest.store.runs import Saved, save_live_page, save_older_page
+from ingest.store.pending import (
+    Pending,
+    pending,
+    save_asked,
+    save_done,
+    save_gone,
+    save_jobs,
+)
+from ingest.store.runs import (
+    Saved,
+    save_live_page,
+    save_older_page,
+    save_single_run,
+)
 
 __all__ = [
     "Feed",
+    "Pending",
     "Saved",
+    "feed_of",
+    "pending",
+    "save_asked",
     "save_checked",
     "save_description",
+    "save_done",
     "save_feed_error",
+    "save_gone",
     "save_instance",
+    "save_jobs",
     "save_live_page",
     "save_next_poll",
     "save_older_page",
     "save_poll",
+    "save_single_run",
     "save_watched",
     "utc",
     "watched_feeds",

@@ -33,6 +33,9 @@ class Feed:
         return f"{self.repo} {self.workflow}"
 
 
+COLUMNS = ", ".join(Feed.__dataclass_fields__)
+
+
 def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
     """Make the (repo, workflow) pairs the watched feeds; the others keep their history.
 
@@ -52,14 +55,21 @@ def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
 
 def watched_feeds(db: Database) -> list[Feed]:
     """The feeds to poll, in the order of their names."""
-    columns = ", ".join(Feed.__dataclass_fields__)
     return [
         Feed(*row)
         for row in db.execute(
-            f"select {columns} from feeds where is_watched"  # noqa: S608 (own names)
-            " order by repo, workflow"
+            f"select {COLUMNS} from feeds where is_watched order by repo, workflow"
         )
     ]
+
+
+def feed_of(db: Database, repo: str, workflow: str) -> Feed:
+    """The feed of a repository and workflow, watched or not."""
+    [row] = db.execute(
+        f"select {COLUMNS} from feeds where repo = ? and workflow = ?",
+        [repo, workflow],
+    )
+    return Feed(*row)
 
 
 def save_description(
@@ -130,8 +140,7 @@ def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
         return
     settings = ", ".join(f"{name} = :{name}" for name in columns)
     db.execute(
-        f"update feeds set {settings}"  # noqa: S608 (own names)
-        " where repo = :repo and workflow = :workflow",
+        f"update feeds set {settings} where repo = :repo and workflow = :workflow",
         columns | {"repo": feed.repo, "workflow": feed.workflow},
     )
 

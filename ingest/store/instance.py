@@ -1,7 +1,7 @@
 """Writes what the instance is: its settings, its polls and the revision."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ def save_instance(
         "title": config.title,
         "refresh_seconds": str(config.refresh_seconds),
         "timezone": config.timezone,
+        "fetch_jobs": config.fetch_jobs,
         "repos": json.dumps(config.repos),
         "workflows": json.dumps(config.workflows),
         "version": version,
@@ -53,7 +54,7 @@ def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
     with db.atomic():
         names, marks = ", ".join(poll), ", ".join(f":{name}" for name in poll)
         poll_id = db.execute(
-            f"insert into polls ({names}) values ({marks})",  # noqa: S608 (own names)
+            f"insert into polls ({names}) values ({marks})",
             dict(poll),
         ).lastrowid
         db.execute(
@@ -64,6 +65,21 @@ def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
 def bump_revision(db: Database) -> None:
     """Tell readers that something they could see has changed."""
     db.execute("update instance set value = value + 1 where key = 'revision'")
+
+
+def upsert(
+    db: Database, table: str, row: Mapping[str, Any], keys: Sequence[str]
+) -> None:
+    """Insert a row or replace the one with its keys, in the caller's transaction."""
+    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    rest = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
+    db.execute(
+        f"insert into {table} ({names}) values ({values})"
+        f" on conflict ({', '.join(keys)}) do update set {rest}",
+        dict(row),
+    )
 
 
 def utc(instant: datetime) -> str:

@@ -11,7 +11,14 @@ from sqlite_utils import Database
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
 from ingest.store.feeds import Feed, set_checked, set_feed
-from ingest.store.instance import bump_revision, utc
+from ingest.store.instance import bump_revision, upsert, utc
+from ingest.store.pending import (
+    ask_for_attempts,
+    ask_for_jobs,
+    follow,
+    follow_unfinished,
+    stop_following,
+)
 
 SQLITE_VARIABLES = 500
 
@@ -48,11 +55,16 @@ def save_live_page(
     with db.atomic():
         newest_known = _newest_created_at(db, feed)
         saved = _save_runs(db, feed, payloads)
+        # What has left the page unfinished is followed by its id from now on.
+        on_page = [run["id"] for run in payloads]
+        stop_following(db, on_page)
+        follow_unfinished(db, feed.repo, feed.workflow, but=on_page)
         progress: dict[str, str | None] = {"etag": etag}
         if payloads and has_more and not saved.known:
-            until = newest_known if feed.backfilled_at else None
+            # A former gap may still be open: then back to where that one began.
+            known_until = newest_known if feed.backfilled_at else None
             progress |= {
-                "backfill_until": until or utc(horizon),
+                "backfill_until": feed.backfill_until or known_until or utc(horizon),
                 "backfill_next_url": None,
             }
         elif not feed.backfill_until and not feed.backfilled_at:
@@ -76,6 +88,7 @@ def save_older_page(
     """
     with db.atomic():
         saved = _save_runs(db, feed, payloads)
+        follow(db, [run["id"] for run in payloads])
         created = [str(run.get("created_at") or "") for run in payloads]
         oldest = min(created, default=None)
         until = feed.backfill_until or ""
@@ -90,6 +103,16 @@ def save_older_page(
         )
         _note_changes(db, feed, saved.written, now)
     return replace(saved, is_complete=is_done)
+
+
+def save_single_run(
+    db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
+) -> Saved:
+    """Write a run, or an older attempt of one, that was asked for by its id."""
+    with db.atomic():
+        saved = _save_runs(db, feed, [payload])
+        _note_changes(db, feed, saved.written, now)
+    return saved
 
 
 def _note_changes(db: Database, feed: Feed, written: int, now: datetime) -> None:
@@ -126,6 +149,8 @@ def _save_runs(
         if _save_run(db, run, payload, runs, attempts)
     ]
     _save_tiles(db, written)
+    ask_for_attempts(db, written)
+    ask_for_jobs(db, written)
     return Saved(len(written), known)
 
 
@@ -147,10 +172,10 @@ def _save_run(
         run = run | {"duration_seconds": attempt["duration_seconds"]}
     changed = False
     if run != stored:
-        _upsert(db, "runs", run, ["run_id"])
+        upsert(db, "runs", run, ["run_id"])
         changed = True
     if attempt != attempts.get(key):
-        _upsert(db, "run_attempts", attempt, ["run_id", "run_attempt"])
+        upsert(db, "run_attempts", attempt, ["run_id", "run_attempt"])
         changed = True
     if not is_old:
         changed |= _save_payload(db, run["run_id"], payload)
@@ -185,15 +210,3 @@ def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
         some = ids[start : start + SQLITE_VARIABLES]
         marks = ", ".join("?" * len(some))
         yield from db[table].rows_where(f"run_id in ({marks})", some)
-
-
-def _upsert(db: Database, table: str, row: Row, keys: Sequence[str]) -> None:
-    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
-    names = ", ".join(row)
-    values = ", ".join(f":{name}" for name in row)
-    rest = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
-    db.execute(
-        f"insert into {table} ({names}) values ({values})"  # noqa: S608 (own names)
-        f" on conflict ({', '.join(keys)}) do update set {rest}",
-        row,
-    )

@@ -1,0 +1,187 @@
+"""The work list: what is still to be fetched of single runs.
+
+A `run` has left its feed's newest page unfinished and is asked for by its id until it
+is finished; an `attempt` was replaced before it was seen; the `jobs` of an attempt say
+why it failed. What GitHub no longer has is marked gone and never asked for again.
+
+Functions without a transaction of their own work within the caller's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest.store.instance import bump_revision, upsert, utc
+
+OPEN = "status <> 'completed'"
+# Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row.
+JOBS_OF = {
+    "failed": """
+        run_id in (
+            select d.run_id from decisive_runs d
+            join feeds f
+                on f.repo = d.repo and f.workflow = d.workflow
+                and f.default_branch = d.head_branch
+            where d.run_id = runs.run_id and d.base = 'failing'
+                and d.run_attempt = runs.run_attempt
+        )
+    """,
+    "all": "status = 'completed'",
+    "none": "false",
+}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One thing to fetch; `run_attempt` is 0 for a run as a whole."""
+
+    kind: str
+    run_id: int
+    run_attempt: int
+    etag: str | None
+    repo: str
+    workflow: str
+
+    def __str__(self) -> str:
+        attempt = f" attempt {self.run_attempt}" if self.run_attempt else ""
+        return f"{self.repo} {self.workflow} run {self.run_id}{attempt}"
+
+
+def pending(db: Database, kind: str, limit: int) -> list[Pending]:
+    """What was asked for the longest ago, never asked first, newest runs before."""
+    return [
+        Pending(*row)
+        for row in db.execute(
+            """
+            select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow
+            from pending p join runs using (run_id)
+            where p.kind = ? and p.gone_at is null
+            order by p.asked_at, p.run_id desc, p.run_attempt desc limit ?
+            """,
+            [kind, limit],
+        )
+    ]
+
+
+def save_asked(
+    db: Database, item: Pending, *, now: datetime, etag: str | None = None
+) -> None:
+    """Note that GitHub was asked, so that the others get their turn first."""
+    with db.atomic():
+        db.execute(
+            "update pending set asked_at = ?, etag = coalesce(?, etag)"
+            " where kind = ? and run_id = ? and run_attempt = ?",
+            [utc(now), etag, item.kind, item.run_id, item.run_attempt],
+        )
+
+
+def save_gone(db: Database, item: Pending, now: datetime) -> None:
+    """Note that GitHub no longer has it; what is stored of it stays."""
+    with db.atomic():
+        db.execute(
+            "update pending set gone_at = ?"
+            " where kind = ? and run_id = ? and run_attempt = ?",
+            [utc(now), item.kind, item.run_id, item.run_attempt],
+        )
+
+
+def save_done(db: Database, item: Pending) -> None:
+    """Take it from the list."""
+    with db.atomic():
+        _remove(db, item)
+
+
+def save_jobs(db: Database, item: Pending, jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Write the jobs of an attempt, and take it from the list."""
+    with db.atomic():
+        for job in jobs:
+            upsert(db, "jobs", job, ["job_id"])
+        _remove(db, item)
+        bump_revision(db)
+
+
+def follow(db: Database, ids: Sequence[int]) -> None:
+    """Follow those of these runs that are unfinished."""
+    _insert(
+        db, f"select 'run', run_id, 0 from runs where {_among(ids)} and {OPEN}", ids
+    )
+
+
+def follow_unfinished(
+    db: Database, repo: str, workflow: str, *, but: Sequence[int]
+) -> None:
+    """Follow a feed's unfinished runs, but for those that its newest page shows."""
+    _insert(
+        db,
+        "select 'run', run_id, 0 from runs"
+        f" where repo = ? and workflow = ? and {OPEN} and not {_among(but)}",
+        [repo, workflow, *but],
+    )
+
+
+def stop_following(db: Database, ids: Sequence[int]) -> None:
+    """Leave to the newest page what it shows."""
+    db.execute(
+        f"delete from pending where kind = 'run' and {_among(ids)}",
+        ids,
+    )
+
+
+def ask_for_attempts(db: Database, ids: Sequence[int]) -> None:
+    """Ask for every attempt below the latest one that is not stored."""
+    _insert(
+        db,
+        f"""
+        with recursive below (run_id, run_attempt) as (
+            select run_id, run_attempt - 1 from runs
+            where {_among(ids)} and run_attempt > 1
+            union all
+            select run_id, run_attempt - 1 from below where run_attempt > 1
+        )
+        select 'attempt', run_id, run_attempt from below
+        where not exists (
+            select 1 from run_attempts a
+            where a.run_id = below.run_id and a.run_attempt = below.run_attempt
+        )
+        """,
+        ids,
+    )
+
+
+def ask_for_jobs(db: Database, ids: Sequence[int]) -> None:
+    """Ask for the jobs of those of these runs that `FETCH_JOBS` means."""
+    [[which]] = db.execute(
+        "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
+    )
+    _insert(
+        db,
+        f"""
+        select 'jobs', run_id, run_attempt from runs
+        where {_among(ids)} and {JOBS_OF[which]}
+        and not exists (
+            select 1 from jobs
+            where jobs.run_id = runs.run_id and jobs.run_attempt = runs.run_attempt
+        )
+        """,
+        ids,
+    )
+
+
+def _insert(db: Database, select: str, params: Sequence[Any]) -> None:
+    db.execute(
+        "insert or ignore into pending (kind, run_id, run_attempt) " + select, params
+    )
+
+
+def _remove(db: Database, item: Pending) -> None:
+    db.execute(
+        "delete from pending where kind = ? and run_id = ? and run_attempt = ?",
+        [item.kind, item.run_id, item.run_attempt],
+    )
+
+
+def _among(ids: Sequence[int]) -> str:
+    return f"run_id in ({', '.join('?' * len(ids))})"

@@ -1,0 +1,190 @@
+"""Single runs after they left the newest page: to their end, attempts and jobs."""
+
+from datetime import timedelta
+
+import pytest
+from polling import FILE, REPO, add_runs, revision, run_ids
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+def older(world, hours, **fields):
+    """A run of that many hours ago, below the newest page when 30 came after it."""
+    return world.add_run(
+        REPO, FILE, created_at=world.now - timedelta(hours=hours), **fields
+    )
+
+
+def push_off_the_page(world, github):
+    for _ in range(31):
+        github.advance(1)
+        world.add_run(REPO, FILE, duration=0)
+
+
+def conclusion(db, run):
+    [[value]] = db.execute("select conclusion from runs where run_id = ?", [run.id])
+    return value
+
+
+def attempts(db, run):
+    return db.execute(
+        "select run_attempt, conclusion from run_attempts where run_id = ?"
+        " order by run_attempt",
+        [run.id],
+    ).fetchall()
+
+
+def asked(github, run):
+    return [entry.status for entry in github.log if entry.path.endswith(str(run.id))]
+
+
+def test_a_run_that_ends_after_it_left_the_newest_page_is_followed(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    ingest.poll()
+    push_off_the_page(world, github)
+    ingest.poll()
+    world.update_run(run, conclusion="failure")
+
+    ingest.poll()
+
+    assert conclusion(db, run) == "failure"
+    github.log.clear()
+    ingest.poll()
+    assert asked(github, run) == []
+
+
+def test_asking_for_a_run_that_goes_on_costs_nothing(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    push_off_the_page(world, github)
+    for _ in range(3):
+        ingest.poll()
+
+    # The first pass finds it in the feed's history.
+    assert asked(github, run) == [200, 304]
+
+
+def test_an_unfinished_run_of_the_history_is_followed(world, github, ingest, db):
+    run = older(world, 50, status="in_progress")
+    add_runs(world, 40)
+    ingest.poll()
+    world.update_run(run, conclusion="success")
+
+    ingest.poll()
+
+    assert conclusion(db, run) == "success"
+
+
+def test_a_run_that_github_has_forgotten_is_kept_and_not_asked_for_again(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    push_off_the_page(world, github)
+    ingest.poll()
+    world.remove_run(run)
+    for _ in range(3):
+        ingest.poll()
+
+    assert asked(github, run) == [404]
+    assert run.id in run_ids(db)
+
+
+def test_one_run_s_error_is_not_its_feed_s(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    push_off_the_page(world, github)
+    github.faults.add("server_error", path=str(run.id), count=None)
+
+    assert ingest.poll().feeds_failed == 0
+    github.faults.clear()
+    world.update_run(run, conclusion="success")
+    ingest.poll()
+
+    assert conclusion(db, run) == "success"
+
+
+def test_attempts_that_were_replaced_before_they_were_seen_are_fetched(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    for result in ("failure", "success"):
+        github.advance(60)
+        world.rerun(run)
+        github.advance(60)
+        world.update_run(run, conclusion=result)
+
+    ingest.poll()
+
+    assert attempts(db, run) == [(1, "failure"), (2, "failure"), (3, "success")]
+    number = revision(db)
+    github.log.clear()
+    ingest.poll()
+    assert [entry.status for entry in github.log] == [304]
+    assert revision(db) == number
+
+
+def test_an_attempt_that_github_has_forgotten_is_asked_for_once(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    world.rerun(run)
+    world.update_run(run, conclusion="success")
+    github.faults.add("not_found", path="/attempts/1", count=None)
+    for _ in range(3):
+        ingest.poll()
+
+    assert [e.status for e in github.log if "/attempts/" in e.path] == [404]
+    assert attempts(db, run) == [(2, "success")]
+
+
+def jobs(db):
+    return db.execute(
+        "select run_id, run_attempt, conclusion, failed_step is not null from jobs"
+        " where conclusion = 'failure'"
+    ).fetchall()
+
+
+def test_a_failure_on_the_default_branch_tells_its_job_and_step(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, conclusion="failure")
+
+    ingest.poll()
+
+    assert jobs(db) == [(run.id, 1, "failure", 1)]
+    [[job, step]] = db.execute("select failed_job, failed_step from wall")
+    assert (job, step) == tuple(
+        db.execute(
+            "select name, failed_step from jobs where conclusion = 'failure'"
+        ).fetchone()
+    )
+
+
+@pytest.mark.parametrize(
+    ("which", "asked_for"), [("failed", 1), ("all", 4), ("none", 0)]
+)
+def test_jobs_are_fetched_of_the_runs_that_the_setting_means(
+    world, github, ingest, db, which, asked_for
+):
+    world.add_run(REPO, FILE, conclusion="failure")
+    world.add_run(REPO, FILE, conclusion="success")
+    world.add_run(REPO, FILE, conclusion="failure", head_branch="feature")
+    world.add_run(REPO, FILE, conclusion="failure", event="pull_request")
+    ingest.restart(fetch_jobs=which)
+    for _ in range(2):
+        ingest.poll()
+
+    listed = [entry for entry in github.log if entry.path.endswith("/jobs")]
+    assert len(listed) == asked_for
+
+
+def test_a_rerun_s_failure_has_jobs_of_its_own(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    ingest.poll()
+    world.rerun(run)
+    ingest.poll()
+    github.advance(60)
+    world.update_run(run, conclusion="failure")
+    ingest.poll()
+
+    assert {row[1] for row in jobs(db)} == {1, 2}
