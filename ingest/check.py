@@ -44,8 +44,8 @@ async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
     """Try each repository and workflow, one line each, as GitHub answers."""
     for repo in config.repos:
         try:
-            branch = await github.fetch_default_branch(repo)
-            workflows = await github.fetch_workflows(repo)
+            branch = (await github.fetch_default_branch(repo)).value
+            workflows = (await github.fetch_workflows(repo)).value or []
         except GitHubError as error:
             yield Line(f"{repo}: {error}", is_good=False)
             continue

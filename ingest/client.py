@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +22,8 @@ from ingest.wire import (
     parse_runs,
     parse_workflows,
 )
+
+T = TypeVar("T")
 
 # GitHub itself gives up after 10 seconds:
 # https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
@@ -62,6 +64,14 @@ class Page:
     is_not_modified: bool = False
 
 
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What was asked for, None when it is what it was; and its ETag."""
+
+    value: T | None
+    etag: str | None
+
+
 class GitHub:
     """GitHub's REST API below one base address.
 
@@ -90,10 +100,13 @@ class GitHub:
         Unfiltered, since GitHub answers filtered lists from a search index that lags.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
+        url = self.runs_url(repo, workflow, per_page=per_page)
+        return await self.fetch_page(url, etag=etag)
+
+    def runs_url(self, repo: str, workflow: str, *, per_page: int) -> str:
+        """The address of the first page of a workflow's runs."""
         path = f"/repos/{repo}/actions/workflows/{quote(workflow, safe='')}/runs"
-        return await self.fetch_page(
-            f"{self._api_url}{path}?per_page={per_page}", etag=etag
-        )
+        return f"{self._api_url}{path}?per_page={per_page}"
 
     async def fetch_page(self, url: str, *, etag: str | None = None) -> Page:
         """A page of runs by its address, such as the `next_url` of another."""
@@ -148,20 +161,33 @@ class GitHub:
             url = answer.links.get("next", {}).get("url")
         return jobs
 
-    async def fetch_default_branch(self, repo: str) -> str:
+    async def fetch_default_branch(
+        self, repo: str, *, etag: str | None = None
+    ) -> Answer[str]:
         """The name of a repository's default branch."""
-        answer = await self._get(f"{self._api_url}/repos/{repo}")
-        return parse_default_branch(self._parse(answer))
+        answer = await self._get(f"{self._api_url}/repos/{repo}", etag=etag)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return Answer(None, etag)
+        branch = parse_default_branch(self._parse(answer))
+        return Answer(branch, answer.headers.get("etag"))
 
-    async def fetch_workflows(self, repo: str) -> list[dict[str, Any]]:
-        """Every workflow of a repository, as GitHub's objects."""
-        url: str | None = f"{self._api_url}/repos/{repo}/actions/workflows?per_page=100"
-        workflows: list[dict[str, Any]] = []
-        while url:
-            answer = await self._get(url)
+    async def fetch_workflows(
+        self, repo: str, *, etag: str | None = None
+    ) -> Answer[list[dict[str, Any]]]:
+        """Every workflow of a repository, as GitHub's objects.
+
+        Of several pages the first one's ETag would not tell of the others: none then.
+        """
+        url = f"{self._api_url}/repos/{repo}/actions/workflows?per_page=100"
+        answer = await self._get(url, etag=etag)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return Answer(None, etag)
+        workflows = parse_workflows(self._parse(answer))
+        new_etag = None if "next" in answer.links else answer.headers.get("etag")
+        while "next" in answer.links:
+            answer = await self._get(answer.links["next"]["url"])
             workflows += parse_workflows(self._parse(answer))
-            url = answer.links.get("next", {}).get("url")
-        return workflows
+        return Answer(workflows, new_etag)
 
     async def _fetch_one(self, path: str, etag: str | None) -> Page:
         answer = await self._get(f"{self._api_url}{path}", etag=etag)

@@ -26,7 +26,8 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.following import Following
-from ingest.store import Feed, Pending, utc
+from ingest.reruns import Reruns
+from ingest.store import Feed, Pending, Seen, utc
 from ingest.watching import Watch
 
 log = logging.getLogger("ci_observer.ingest")
@@ -86,6 +87,7 @@ class Poller:
         self._watch = Watch(config, db, github, clock)
         self._watch.start()
         self._following = Following(db, github, clock, self._note_written)
+        self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._limited_in_a_row = 0
         self._is_first_pass = True
         self._failed: set[str] = set()
@@ -113,6 +115,8 @@ class Poller:
         await self._each(self._following.open_runs(), self._following.fetch)
         await self._each(self._following.lost_attempts(), self._following.fetch)
         await self._each(self._following.unknown_jobs(), self._following.fetch)
+        await self._each(self._reruns.repos_to_ask(), self._reruns.ask)
+        self._reruns.walk_daily()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
         result = self._result(started_at, len(feeds))
@@ -239,20 +243,21 @@ class Poller:
             await self._each(behind, self._fetch_older)
 
     async def _fetch_older(self, feed: Feed) -> None:
-        page = await self._older_page(feed)
-        saved = store.save_older_page(
-            self._db, feed, page.runs, next_url=page.next_url, now=self._clock()
-        )
-        self._written += saved.written
-        if saved.is_complete:
-            log.info("%s: history is complete", feed)
-
-    async def _older_page(self, feed: Feed) -> Page:
-        if feed.backfill_next_url:
-            return await self._github.fetch_page(feed.backfill_next_url)
-        return await self._github.fetch_runs(
+        url = feed.backfill_next_url or self._github.runs_url(
             feed.repo, feed.workflow, per_page=CATCH_UP_PAGE
         )
+        known = store.seen(self._db, url)
+        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        saved = store.save_older_page(
+            self._db,
+            feed,
+            page.runs,
+            page=known if known and page.is_not_modified else _seen(url, page),
+            now=self._clock(),
+        )
+        self._written += saved.written
+        if saved.is_complete and not feed.backfilled_at:
+            log.info("%s: history is complete", feed)
 
     def _note_written(self, feed: Feed, written: int) -> None:
         self._written += written
@@ -276,6 +281,11 @@ class Poller:
             rate_limit_remaining=limit.remaining if limit else None,
             rate_limit_reset_at=utc(limit.reset_at) if limit else None,
         )
+
+
+def _seen(url: str, page: Page) -> Seen:
+    created = [str(run.get("created_at") or "") for run in page.runs]
+    return Seen(url, page.etag or "", page.next_url, min(created, default=None))
 
 
 async def run_forever(

@@ -196,10 +196,41 @@ def m003_pending(db: Database) -> None:
 
         create table etags (
             url text primary key,
-            etag text not null
+            etag text not null,
+            next_url text,
+            oldest_at text
         ) without rowid;
         """,
     )
+
+
+@migrations()
+def m010_payload_parts(db: Database) -> None:
+    """What the payloads of many runs have in common is kept once."""
+    from ingest.store.payloads import convert_payloads  # noqa: PLC0415 (it imports us)
+
+    db.execute("alter table run_payloads rename to whole_payloads")
+    _execute_all(
+        db,
+        """
+        create table payload_parts (
+            part_id integer primary key,
+            hash integer not null,
+            used_until text not null,
+            content text not null
+        );
+        create index payload_parts_hash on payload_parts (hash);
+
+        create table run_payloads (
+            run_id integer primary key references runs (run_id),
+            phrases_id integer not null,
+            part_ids text not null,
+            body text not null
+        );
+        """,
+    )
+    convert_payloads(db, "whole_payloads")
+    db.execute("drop table whole_payloads")
 
 
 def connect(path: Path) -> Database:

@@ -4,15 +4,16 @@ A repository is described once a day: its default branch, its workflows' names a
 states, and with `GH_WORKFLOWS=*` which workflows there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from ingest import store
-from ingest.client import GitHub
+from ingest.client import Answer, GitHub
 from ingest.config import EVERY_WORKFLOW, Config
-from ingest.store import Feed
+from ingest.store import Feed, Seen
 
 ACTIVE = "active"
 DELETED = "deleted"
@@ -21,6 +22,7 @@ DESCRIBE_EVERY = timedelta(days=1)
 
 # GitHub's name and state of a workflow, by its file name.
 Workflows = dict[str, tuple[str | None, str | None]]
+T = TypeVar("T")
 
 
 class Watch:
@@ -73,22 +75,37 @@ class Watch:
 
     async def describe(self, repo: str) -> None:
         """Ask GitHub about a repository, and watch what the settings want of it."""
-        default_branch = await self._github.fetch_default_branch(repo)
-        workflows: Workflows = {
-            path.removeprefix(WORKFLOW_FOLDER): (item.get("name"), item.get("state"))
-            for item in await self._github.fetch_workflows(repo)
-            if (path := str(item.get("path"))).startswith(WORKFLOW_FOLDER)
-        }
-        if self._is_every:
+        branch = await self._unless_seen(
+            f"{repo} repository", repo, self._github.fetch_default_branch
+        )
+        items = await self._unless_seen(
+            f"{repo} workflows", repo, self._github.fetch_workflows
+        )
+        workflows = None if items.value is None else _by_file(items.value)
+        if self._is_every and workflows is not None:
             self._watch_of_repo(repo, self._wanted(repo, workflows))
         store.save_description(
             self._db,
             repo,
-            default_branch=default_branch,
+            default_branch=branch.value,
             workflows=workflows,
             now=self._clock(),
+            seen=[
+                Seen(f"{repo} {what}", answer.etag)
+                for what, answer in (("repository", branch), ("workflows", items))
+                if answer.etag
+            ],
         )
         self.describe_again_after(repo, DESCRIBE_EVERY)
+
+    async def _unless_seen(
+        self, url: str, repo: str, fetch: Callable[..., Awaitable[Answer[T]]]
+    ) -> Answer[T]:
+        """Fetch with the ETag of before, if all of what it stands for is stored."""
+        feeds = self.feeds_of(repo)
+        is_stored = bool(feeds) and all(feed.described_at for feed in feeds)
+        known = store.seen(self._db, url) if is_stored else None
+        return await fetch(repo, etag=known.etag if known else None)
 
     def describe_again_after(self, repo: str, wait: timedelta) -> None:
         """Leave a repository alone for a while."""
@@ -120,3 +137,11 @@ class Watch:
             if feed.repo.lower() != repo.lower()
         ]
         store.save_watched(self._db, others + [(repo, name) for name in workflows])
+
+
+def _by_file(items: list[dict[str, Any]]) -> Workflows:
+    return {
+        path.removeprefix(WORKFLOW_FOLDER): (item.get("name"), item.get("state"))
+        for item in items
+        if (path := str(item.get("path"))).startswith(WORKFLOW_FOLDER)
+    }

@@ -137,7 +137,10 @@ export function detail(tile, when, now) {
       return "GitHub could not read the workflow file";
     default:
   }
-  if (tile.base === "failing") return tile.base_display_title || "";
+  if (tile.base === "failing") {
+    const place = [tile.failed_job, tile.failed_step].filter(Boolean).join(": ");
+    return [place, tile.base_display_title].filter(Boolean).join(" · ");
+  }
   if (tile.run_id) return tile.display_title || "";
   return `never ran on ${tile.branch || "its default branch"}`;
 }

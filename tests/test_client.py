@@ -12,7 +12,7 @@ import httpx
 import pytest
 import respx
 
-from ingest.client import GitHub, Page, open_http
+from ingest.client import Answer, GitHub, Page, open_http
 from ingest.errors import GitHubUnavailable, GitHubUnreachable, InvalidResponse
 from ingest.wire import RateLimit
 
@@ -198,4 +198,6 @@ def test_workflows_are_fetched_page_by_page():
         headers={"link": f'<{url}?page=2>; rel="next"'},
     )
 
-    assert ask(lambda g: g.fetch_workflows("acme/api")) == [{"id": 1}, {"id": 2}]
+    assert ask(lambda g: g.fetch_workflows("acme/api")) == Answer(
+        [{"id": 1}, {"id": 2}], None
+    )

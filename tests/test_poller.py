@@ -57,13 +57,15 @@ def test_the_same_poll_again_is_all_304_costs_nothing_and_changes_nothing(
 
 def test_a_quiet_poll_costs_nothing_after_a_restart_either(world, github, ingest, db):
     add_runs(world, 40)
-    ingest.poll()
+    for _ in range(2):
+        ingest.poll()
+        github.advance(600)
     github.log.clear()
 
     ingest.restart()
     ingest.poll()
 
-    assert [entry.status for entry in github.log] == [304]
+    assert {entry.status for entry in github.log} == {304}
 
 
 def test_nothing_is_ever_written_to_github(world, github, ingest):
@@ -113,7 +115,7 @@ def test_history_that_was_interrupted_goes_on_where_it_was(world, github, ingest
     ingest.poll()
 
     assert len(run_ids(db)) == 350
-    pages = [entry.query.get("page") for entry in github.log if entry.status == 200]
+    pages = [e.query["page"] for e in github.log if "page" in e.query]
     assert pages == ["3", "4"]
 
 

@@ -179,7 +179,7 @@ def test_catching_up_ends_at_the_horizon_or_the_last_page(
         db,
         feed(db),
         [run_payload(4), run_payload(3, created_at=oldest)],
-        next_url=next_url,
+        page=store.Seen("https://github/1", 'W/"9"', next_url, oldest),
         now=NOW,
     )
 
@@ -188,6 +188,15 @@ def test_catching_up_ends_at_the_horizon_or_the_last_page(
     assert (got.backfill_until is None) is is_done
     assert (got.backfilled_at is not None) is is_done
     assert got.backfill_next_url == (None if is_done else next_url)
+
+
+def test_a_second_gap_does_not_forget_the_first(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    for run_id, at in ((8, "14:00"), (9, "15:00")):
+        live(db, run_payload(run_id, **times(at)), has_more=True)
+
+    assert feed(db).backfill_until == "2026-03-01T12:00:00Z"
 
 
 def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db):

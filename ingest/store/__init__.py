@@ -6,16 +6,19 @@ decided by `ingest.poller`. `revision` grows in the transaction of any change th
 reader of runs or wall could see.
 """
 
+from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import (
     Feed,
     feed_of,
     save_checked,
     save_description,
     save_feed_error,
+    save_walk,
     save_watched,
     watched_feeds,
 )
 from ingest.store.instance import save_instance, save_next_poll, save_poll, utc
+from ingest.store.payloads import prune_payloads
 from ingest.store.pending import (
     Pending,
     pending,
@@ -26,6 +29,7 @@ from ingest.store.pending import (
 )
 from ingest.store.runs import (
     Saved,
+    save_followed_run,
     save_live_page,
     save_older_page,
     save_single_run,
@@ -35,13 +39,16 @@ __all__ = [
     "Feed",
     "Pending",
     "Saved",
+    "Seen",
     "feed_of",
     "pending",
+    "prune_payloads",
     "save_asked",
     "save_checked",
     "save_description",
     "save_done",
     "save_feed_error",
+    "save_followed_run",
     "save_gone",
     "save_instance",
     "save_jobs",
@@ -49,8 +56,11 @@ __all__ = [
     "save_next_poll",
     "save_older_page",
     "save_poll",
+    "save_seen",
     "save_single_run",
+    "save_walk",
     "save_watched",
+    "seen",
     "utc",
     "watched_feeds",
 ]

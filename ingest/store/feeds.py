@@ -1,11 +1,12 @@
 """Writes what is watched: the feeds, what GitHub says of them, how fresh they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from ingest.store.etags import Seen, save_seen
 from ingest.store.instance import bump_revision, utc
 
 
@@ -76,21 +77,25 @@ def save_description(
     db: Database,
     repo: str,
     *,
-    default_branch: str,
-    workflows: Mapping[str, tuple[str | None, str | None]],
+    default_branch: str | None,
+    workflows: Mapping[str, tuple[str | None, str | None]] | None,
     now: datetime,
+    seen: Iterable[Seen] = (),
 ) -> None:
     """Write a repository's default branch and each workflow's (name, state).
 
-    A watched workflow that GitHub does not list keeps what was known of it.
+    None stands for what is as it was. A watched workflow that GitHub does not list
+    keeps what was known of it. `seen` are the answers that said so.
     """
     described = [
-        (name, state, repo, workflow) for workflow, (name, state) in workflows.items()
+        (name, state, repo, workflow)
+        for workflow, (name, state) in (workflows or {}).items()
     ]
     with db.atomic():
         before = _descriptions(db, repo)
         db.execute(
-            "update feeds set default_branch = ?, described_at = ? where repo = ?",
+            "update feeds set default_branch = coalesce(?, default_branch),"
+            " described_at = ? where repo = ?",
             [default_branch, utc(now), repo],
         )
         db.conn.executemany(
@@ -98,6 +103,8 @@ def save_description(
             " where repo = ? and workflow = ?",
             described,
         )
+        for answer in seen:
+            save_seen(db, answer)
         if _descriptions(db, repo) != before:
             bump_revision(db)
 
@@ -132,6 +139,17 @@ def save_feed_error(
         )
         if (feed.error, feed.error_kind) != (error, kind):
             bump_revision(db)
+
+
+def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None:
+    """Mark the feeds to catch up anew whose history was last complete before then."""
+    with db.atomic():
+        db.execute(
+            "update feeds set backfill_until = ?, backfill_next_url = null"
+            " where is_watched and backfill_until is null and error is null"
+            " and backfilled_at <= ?",
+            [utc(back_to), utc(last_before)],
+        )
 
 
 def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:

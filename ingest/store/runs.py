@@ -1,6 +1,5 @@
 """Writes what GitHub said of runs: pages of run objects into rows."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,8 +9,10 @@ from sqlite_utils import Database
 
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
+from ingest.store.etags import Seen, save_seen
 from ingest.store.feeds import Feed, set_checked, set_feed
 from ingest.store.instance import bump_revision, upsert, utc
+from ingest.store.payloads import Payloads
 from ingest.store.pending import (
     ask_for_attempts,
     ask_for_jobs,
@@ -79,28 +80,30 @@ def save_older_page(
     feed: Feed,
     payloads: Sequence[Mapping[str, Any]],
     *,
-    next_url: str | None,
+    page: Seen,
     now: datetime,
 ) -> Saved:
     """Write a page of older runs and how far the catching up has come.
 
-    Done when the page reaches back to `backfill_until` or is the last one.
+    `payloads` is empty when the page is the one `seen` before. Done when it reaches
+    back to `backfill_until` or is the last one.
     """
     with db.atomic():
         saved = _save_runs(db, feed, payloads)
         follow(db, [run["id"] for run in payloads])
-        created = [str(run.get("created_at") or "") for run in payloads]
-        oldest = min(created, default=None)
         until = feed.backfill_until or ""
-        is_done = next_url is None or oldest is None or oldest < until
+        is_done = page.next_url is None or (page.oldest_at or "") < until
+        oldest = [at for at in (page.oldest_at, feed.backfilled_to) if at]
         set_feed(
             db,
             feed,
             backfill_until=None if is_done else until,
-            backfill_next_url=None if is_done else next_url,
-            backfilled_to=oldest or feed.backfilled_to,
+            backfill_next_url=None if is_done else page.next_url,
+            backfilled_to=min(oldest, default=None),
             backfilled_at=utc(now) if is_done else feed.backfilled_at,
         )
+        if page.etag:
+            save_seen(db, page)
         _note_changes(db, feed, saved.written, now)
     return replace(saved, is_complete=is_done)
 
@@ -112,6 +115,20 @@ def save_single_run(
     with db.atomic():
         saved = _save_runs(db, feed, [payload])
         _note_changes(db, feed, saved.written, now)
+    return saved
+
+
+def save_followed_run(
+    db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
+) -> Saved:
+    """Write a run that was found outside its feed's lists, and follow it if it is new.
+
+    What its feed's newest page shows is known already.
+    """
+    with db.atomic():
+        saved = save_single_run(db, feed, payload, now=now)
+        if saved.written:
+            follow(db, [payload["id"]])
     return saved
 
 
@@ -142,11 +159,13 @@ def _save_runs(
         (row["run_id"], row["run_attempt"]): row
         for row in _rows(db, "run_attempts", ids)
     }
+    stored = {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
+    payloads_of = Payloads(db, stored)
     known = len(runs)
     written = [
         run["run_id"]
         for run, payload in seen
-        if _save_run(db, run, payload, runs, attempts)
+        if _save_run(db, run, payload, runs, attempts, payloads_of)
     ]
     _save_tiles(db, written)
     ask_for_attempts(db, written)
@@ -160,6 +179,7 @@ def _save_run(
     payload: Mapping[str, Any],
     runs: dict[int, Row],
     attempts: dict[tuple[int, int], Row],
+    payloads: Payloads,
 ) -> bool:
     """Write what is new in one run; return whether anything was."""
     stored = runs.get(run["run_id"])
@@ -177,22 +197,11 @@ def _save_run(
     if attempt != attempts.get(key):
         upsert(db, "run_attempts", attempt, ["run_id", "run_attempt"])
         changed = True
-    if not is_old:
-        changed |= _save_payload(db, run["run_id"], payload)
+    # A payload that was pruned comes back only with a change of its run.
+    if not is_old and (changed or run["run_id"] in payloads):
+        changed |= payloads.save(run, payload)
     runs[run["run_id"]], attempts[key] = run, attempt
     return changed
-
-
-def _save_payload(db: Database, run_id: int, payload: Mapping[str, Any]) -> bool:
-    raw_json = json.dumps(payload, separators=(",", ":"))
-    return bool(
-        db.execute(
-            "insert into run_payloads values (:run_id, :raw_json)"
-            " on conflict do update set raw_json = excluded.raw_json"
-            " where raw_json <> excluded.raw_json",
-            {"run_id": run_id, "raw_json": raw_json},
-        ).rowcount
-    )
 
 
 def _save_tiles(db: Database, ids: Sequence[int]) -> None:

@@ -1,0 +1,96 @@
+"""Re-runs of old runs, which appear on no newest page.
+
+GitHub keeps a re-run at its run's place in the lists, for up to 30 days. Running ones
+are noticed by a list of what is in progress, the others by a walk back once a day.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest import store
+from ingest.client import GitHub
+from ingest.errors import Forbidden, InvalidResponse, NotFound
+from ingest.store import Feed, Seen
+from ingest.watching import WORKFLOW_FOLDER, Watch
+
+log = logging.getLogger("ci_observer.ingest")
+
+HINT_EVERY = timedelta(minutes=10)
+WALK_EVERY = timedelta(days=1)
+# https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
+RERUN_DAYS = timedelta(days=30)
+
+
+class Reruns:
+    """Looks for runs that have started anew far below their feed's newest page.
+
+    `wrote` is told how many runs a list changed.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        github: GitHub,
+        watch: Watch,
+        clock: Callable[[], datetime],
+        wrote: Callable[[Feed, int], None],
+    ) -> None:
+        self._db = db
+        self._github = github
+        self._watch = watch
+        self._clock = clock
+        self._wrote = wrote
+        # What is fetched for the first time needs no second look soon after.
+        self._ask_at = {feed.repo: clock() for feed in watch.feeds() if feed.checked_at}
+
+    def repos_to_ask(self) -> list[str]:
+        """The repositories whose runs in progress were not listed lately."""
+        now = self._clock()
+        repos = {feed.repo for feed in self._watch.feeds() if feed.checked_at}
+        return sorted(
+            repo
+            for repo in repos
+            if self._ask_at.setdefault(repo, now + HINT_EVERY) <= now
+        )
+
+    async def ask(self, repo: str) -> None:
+        """List what is in progress, and keep what was not known of it.
+
+        The list comes from a search index that may lag or lack runs: what it says is
+        taken when it is newer, what it does not say means nothing.
+        """
+        self._ask_at[repo] = self._clock() + HINT_EVERY
+        url = f"{repo} in progress"
+        known = store.seen(self._db, url)
+        try:
+            page = await self._github.fetch_repo_runs(
+                repo, status="in_progress", etag=known.etag if known else None
+            )
+        except (Forbidden, InvalidResponse, NotFound) as error:
+            # No feed's trouble: their own lists say what may be seen.
+            log.warning("%s: what is in progress is not known. %s", repo, error)
+            return
+        feeds = {feed.workflow: feed for feed in self._watch.feeds_of(repo)}
+        for run in page.runs:
+            if feed := feeds.get(_file(run)):
+                saved = store.save_followed_run(self._db, feed, run, now=self._clock())
+                self._wrote(feed, saved.written)
+        if page.etag and not page.is_not_modified:
+            store.save_seen(self._db, Seen(url, page.etag))
+
+    def walk_daily(self) -> None:
+        """Have every feed catch up anew with what may still be re-run, once a day."""
+        now = self._clock()
+        store.save_walk(
+            self._db, last_before=now - WALK_EVERY, back_to=now - RERUN_DAYS
+        )
+
+
+def _file(run: dict[str, Any]) -> str:
+    """The workflow's file name; GitHub documents paths that end in `@ref`."""
+    path, _, _ = str(run.get("path")).partition("@")
+    return path.removeprefix(WORKFLOW_FOLDER)

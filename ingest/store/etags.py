@@ -1,0 +1,34 @@
+"""ETags of answers that are not a feed's newest runs, so that asking again is free.
+
+A 304 has no body: what it leaves out of a page's answer is kept beside its ETag.
+"""
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from ingest.store.instance import upsert
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer seen before; `next_url` and `oldest_at` are those of a page of runs."""
+
+    url: str
+    etag: str
+    next_url: str | None = None
+    oldest_at: str | None = None
+
+
+def seen(db: Database, url: str) -> Seen | None:
+    """What was last seen at an address."""
+    row = db.execute(
+        "select url, etag, next_url, oldest_at from etags where url = ?", [url]
+    ).fetchone()
+    return Seen(*row) if row else None
+
+
+def save_seen(db: Database, answer: Seen) -> None:
+    """Keep an answer's ETag, in a transaction of its own or the caller's."""
+    with db.atomic():
+        upsert(db, "etags", vars(answer), ["url"])
