@@ -17,9 +17,31 @@ select
   max(value) filter (where key = 'timezone') as timezone
 from instance;
 
+-- GitHub's object, put together: in the body a token (a character that JSON text in ASCII
+-- never holds) stands for each phrase, the run's id and each part. ingest/payloads.py
+-- takes it apart.
 create view runs_full as
-select runs.*, run_payloads.raw_json
-from runs left join run_payloads using (run_id);
+select runs.*, (
+  with recursive phrased (n, text, phrases) as (
+    select 0, p.body, json_array_length(f.content)
+    union all
+    select n + 1, replace(text, char(n + iif(n < 31, 1, 256)), f.content ->> n), phrases
+    from phrased where n < phrases
+  ),
+  assembled (n, text, parts) as (
+    select 0, replace(text, char(127), p.run_id), json_array_length(p.part_ids)
+    from phrased where n = phrases
+    union all
+    select n + 1, replace(text, char(128 + n), (
+      select content from payload_parts where part_id = p.part_ids ->> n
+    )), parts
+    from assembled where n < parts
+  )
+  select text from assembled where n = parts
+) as raw_json
+from runs
+left join run_payloads p using (run_id)
+left join payload_parts f on f.part_id = p.phrases_id;
 
 create view run_history as
 select

@@ -180,7 +180,7 @@ async def test_raw_adds_githubs_object(
 ) -> None:
     [run] = (await get_json(datasette, "/api/runs?branch=dev&raw=1"))["runs"]
 
-    [[raw_json]] = db.execute("select raw_json from run_payloads where run_id = 2")
+    [[raw_json]] = db.execute("select raw_json from runs_full where run_id = 2")
     assert run["raw_json"] == json.loads(raw_json)
     assert run["raw_json"]["id"] == 2
 

@@ -155,7 +155,7 @@ def test_runs_with_a_path_stand_under_its_file_name(archive):
 
 @pytest.mark.asyncio
 async def test_every_run_is_in_the_api(archive):
-    [[_, _, path]] = archive.execute("pragma database_list").fetchall()
+    [_, _, path] = archive.execute("pragma database_list").fetchone()
     datasette = build_datasette(Path(path), root=ROOT)
     listed: dict[int, Any] = {}
     pages = 0
