@@ -21,6 +21,7 @@ from ingest import schema, store, supervise
 from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config, load_config
 from ingest.errors import CIObserverError, ConfigError
+from ingest.lock import only_ingest
 from ingest.poller import Poller, run_forever
 
 VERSION = version("ci-observer")
@@ -79,12 +80,14 @@ def ingest(*, once: bool) -> None:
     """
     config = load_config()
     db = _open_database(config)
-    store.save_instance(db, config, version=VERSION, now=_now())
-    if config.why_not_polling:
-        log.warning(config.why_not_polling)
-    if once and config.why_not_polling:
-        return
-    sys.exit(_run(_ingest_once(config, db) if once else _ingest_forever(config, db)))
+    with only_ingest(config.db_path):
+        store.save_instance(db, config, version=VERSION, now=_now())
+        if config.why_not_polling:
+            log.warning(config.why_not_polling)
+        if once and config.why_not_polling:
+            return
+        work = _ingest_once if once else _ingest_forever
+        sys.exit(_run(work(config, db)))
 
 
 @main.command()
@@ -112,6 +115,8 @@ def up() -> None:
     """
     config = load_config()
     _open_database(config).close()
+    with only_ingest(config.db_path):
+        pass  # Better refused now than restarted for ever.
     supervise.run(config)
 
 

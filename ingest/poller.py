@@ -27,6 +27,7 @@ from ingest.errors import (
 )
 from ingest.following import Following
 from ingest.reruns import Reruns
+from ingest.schema import StorageError
 from ingest.store import Feed, Pending, Seen, utc
 from ingest.watching import Watch
 
@@ -296,10 +297,18 @@ async def run_forever(
     clock: Clock,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Poll, tell when the next poll is due, wait, for ever; ends by cancellation."""
+    """Poll, tell when the next poll is due, wait, for ever; ends by cancellation.
+
+    A database that cannot be written, as on a full disk, is tried again each time: what
+    a failed transaction did not keep is fetched anew, since its ETag was not kept.
+    """
     while True:
         started_at = clock()
-        await poller.poll(catch_up_until=started_at + refresh)
-        next_poll_at = poller.next_poll_at(started_at)
-        store.save_next_poll(db, next_poll_at)
+        next_poll_at = started_at + refresh
+        try:
+            await poller.poll(catch_up_until=next_poll_at)
+            next_poll_at = poller.next_poll_at(started_at)
+            store.save_next_poll(db, next_poll_at)
+        except* StorageError as errors:
+            log.error("The database cannot be written: %s.", errors.exceptions[0])
         await wait(max(0.0, (next_poll_at - clock()).total_seconds()))

@@ -15,6 +15,8 @@ from sqlite_utils import Database, Migrations
 from ingest.errors import DatabaseError
 
 BUSY_TIMEOUT_SECONDS = 20
+# What a full disk, a lock that is held too long or a broken file raises.
+StorageError = sqlite3.Error
 
 migrations = Migrations("ci_observer")
 

@@ -12,7 +12,7 @@ from demo.world import World
 from ingest import store
 from ingest.client import GitHub, open_http
 from ingest.config import Config
-from ingest.poller import Poller, PollResult, run_forever
+from ingest.poller import Clock, Poller, PollResult, run_forever
 
 REPO, FILE = "acme/api", "ci.yml"
 
@@ -20,9 +20,12 @@ REPO, FILE = "acme/api", "ci.yml"
 class Ingest:
     """An ingest process of one database, its passes at the simulated GitHub's time."""
 
-    def __init__(self, db: Database, server: GitHubServer) -> None:
+    def __init__(
+        self, db: Database, server: GitHubServer, clock: Clock | None = None
+    ) -> None:
         self.db = db
         self.server = server
+        self.clock = clock or server.clock
         self._settings: dict[str, Any] = {
             "token": server.token,
             "api_url": server.url,
@@ -37,7 +40,7 @@ class Ingest:
         """Begin anew on the same database, as after an upgrade."""
         self._settings |= settings
         config = Config(**self._settings)
-        clock = self.server.clock
+        clock = self.clock
         github = GitHub(
             self._http, api_url=config.api_url, token=config.token, clock=clock
         )
@@ -49,7 +52,7 @@ class Ingest:
 
     def next_wait(self) -> timedelta:
         """How long the pass just made asks to wait."""
-        now = self.server.clock()
+        now = self.clock()
         return self._poller.next_poll_at(now) - now
 
     def run_forever(self, wait: Callable[[float], Awaitable[None]]) -> None:
@@ -58,7 +61,7 @@ class Ingest:
                 self._poller,
                 self.db,
                 refresh=timedelta(seconds=60),
-                clock=self.server.clock,
+                clock=self.clock,
                 wait=wait,
             )
         )
