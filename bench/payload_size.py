@@ -1,7 +1,7 @@
 """Bytes on disk and CPU per archived run, of full-size run objects.
 
     python bench/payload_size.py                     10,000 runs of 40 workflows
-    python bench/payload_size.py --file RUNS.jsonl   recorded ones, one {"run": …} a line
+    python bench/payload_size.py --file RUNS.jsonl   recorded ones: {"run": …} a line
 
 The runs go through the product's own store, in pages of 100, newest first. Prints
 the file's bytes per run, by table and index, and what saving them took.
@@ -114,7 +114,7 @@ def table_sizes(path: Path) -> list[tuple[str, int]]:
     """Bytes of each table and index, largest first; Python's SQLite lacks dbstat."""
     sql = "select name, sum(pgsize) from dbstat group by name order by 2 desc limit 16"
     try:
-        result = subprocess.run(
+        result = subprocess.run(  # noqa: S603 (our own words)
             ["sqlite3", "-tabs", path, sql],  # noqa: S607 (whichever shell there is)
             capture_output=True,
             text=True,

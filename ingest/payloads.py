@@ -60,7 +60,7 @@ OF_THE_WORKFLOW = {
 # The same, up to a number of the run's own at the end.
 NUMBERED = {".check_suite_url", ".previous_attempt_url", ".pull_requests.url"}
 
-RUN_ID_TOKEN = "\x7f"
+RUN_ID = "\x7f"
 # The first 31 phrases have the control characters, which take one byte each.
 CONTROL_CHARACTERS = 31
 FIRST_LATER_PHRASE = 0x100
@@ -76,9 +76,9 @@ _ENDS_IN_NUMBER = re.compile(r'(".*/)([0-9]+)"')
 class Split:
     """A run object taken apart.
 
-    `body` is what only this run has, with tokens in it: for each of the `phrases`, which
-    most runs of a workflow have in common, and of the `parts`, each of which many runs
-    share. The run's id has a token within the phrases.
+    `body` is what only this run has, with tokens in it: one for each of the `phrases`,
+    which most runs of a workflow have in common, and one for each of the `parts`, each
+    of which many runs share. The run's id has a token within the phrases.
     """
 
     body: str
@@ -96,7 +96,7 @@ def split_payload(payload: Mapping[str, Any], run_id: int) -> Split:
             body.append(phrase_token(len(phrases)))
             phrases.append(phrase)
         else:
-            body.append(phrase.replace(RUN_ID_TOKEN, str(run_id)))
+            body.append(phrase.replace(RUN_ID, str(run_id)))
         if is_shared and len(value) >= SHORTEST_SHARED and len(parts) < MOST_PARTS:
             body.append(part_token(len(parts)))
             parts.append(value)
@@ -121,9 +121,9 @@ def _pieces(payload: Mapping[str, Any], run_id: str) -> Iterator[tuple[str, str,
     phrase = ""
     for text, path in _texts(payload, ""):
         if path is None or path in OF_THE_WORKFLOW:
-            phrase += text if path is None else text.replace(run_id, RUN_ID_TOKEN)
+            phrase += text if path is None else text.replace(run_id, RUN_ID)
         elif path in NUMBERED and (address := _ENDS_IN_NUMBER.fullmatch(text)):
-            yield phrase + address[1].replace(run_id, RUN_ID_TOKEN), address[2], False
+            yield phrase + address[1].replace(run_id, RUN_ID), address[2], False
             phrase = '"'
         else:
             yield phrase, text, path in SHARED

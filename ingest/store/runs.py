@@ -165,7 +165,9 @@ def _save_runs(
     written = [
         run["run_id"]
         for run, payload in seen
-        if _save_run(db, run, payload, runs, attempts, payloads_of)
+        if _save_run(
+            db, run, payload, runs=runs, attempts=attempts, payloads=payloads_of
+        )
     ]
     _save_tiles(db, written)
     ask_for_attempts(db, written)
@@ -177,6 +179,7 @@ def _save_run(
     db: Database,
     run: Row,
     payload: Mapping[str, Any],
+    *,
     runs: dict[int, Row],
     attempts: dict[tuple[int, int], Row],
     payloads: Payloads,

@@ -1,0 +1,421 @@
+"""Run objects taken apart and put together again: nothing is lost, little is kept."""
+
+import json
+import sqlite3
+import subprocess
+from datetime import date
+from shutil import which
+from typing import Any
+
+import pytest
+from conftest import NOW, save_runs, watch
+from factories import run_payload
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo import synthetic
+from demo.runs import run_object
+from ingest import schema, store
+from ingest.payloads import OF_THE_WORKFLOW, OPENED, SHARED, split_payload
+
+FEED = ("acme/api", "ci.yml")
+MIGRATION = "m010_payload_parts"
+BYTES_PER_RUN = 2500
+
+
+def raw_json(db, run_id=1):
+    [[text]] = db.execute("select raw_json from runs_full where run_id = ?", [run_id])
+    return text
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def full_size_runs(*, repos=1, workflows=1, runs=10):
+    """Run objects as large as GitHub's, by repository and workflow file."""
+    world = synthetic.build(repos=repos, workflows=workflows, runs=runs, now=NOW)
+    feeds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for repo in world.repos.values():
+        for run in reversed(repo.runs):
+            payload = run_object(run, run.versions[-1], world.sites)
+            feeds.setdefault((repo.full_name, run.workflow.file), []).append(payload)
+    return feeds
+
+
+def save_feeds(db, feeds):
+    watch(db, *feeds)
+    for (repo, workflow), payloads in feeds.items():
+        for start in range(0, len(payloads), 100):
+            page = payloads[start : start + 100]
+            save_runs(db, *page, repo=repo, workflow=workflow)
+
+
+def start_empty(db):
+    """For the next example: a watched feed without runs."""
+    for table in ("pending", "run_payloads", "payload_parts", "run_attempts", "runs"):
+        db.execute(f"delete from {table}")  # noqa: S608 (own names)
+    watch(db, FEED)
+
+
+# GitHub's own keys, at their places and elsewhere, and what would break a careless way
+# of putting a text together: tokens, quotes, dots, SQL's and JSON's own characters.
+NAMES = sorted(
+    {name for path in SHARED | OPENED | OF_THE_WORKFLOW for name in path.split(".")}
+)
+KEYS = (
+    st.sampled_from([*NAMES, "a.b", '"', "$", "\x01", "\x7f", "\x80", "\u0100"])
+    | st.text()
+)
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = (
+    st.text(st.characters())
+    | st.text(st.characters(categories=["Cs", "Cc", "Ll"]))
+    | st.sampled_from(
+        [
+            "https://api.github.com/repos/o/r/check-suites/1",
+            "https://api.github.com/repos/o/r/actions/runs/1/attempts/1",
+            "/1",
+            "\\u0001",
+            "\x00\x01\x1f\x7f\x80\u0100",
+            "x" * 200,
+        ]
+    )
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.data(), st.integers(1, 10**12), st.dictionaries(KEYS, VALUES))
+def test_whatever_github_sends_comes_back_as_the_same_text(db, data, run_id, made_up):
+    payload = run_payload(run_id, **made_up) | {"id": run_id}
+    shuffled = dict(data.draw(st.permutations(list(payload.items()))))
+    start_empty(db)
+
+    save_runs(db, shuffled)
+
+    assert raw_json(db, run_id) == compact(shuffled)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repository": None, "head_repository": None, "actor": None},
+        {
+            "head_commit": {},
+            "pull_requests": [[], {}, [{}]],
+            "referenced_workflows": {},
+        },
+        {"number": 2**70, "one": 1.0, "small": 5e-324, "negative": -0.0},
+        {"head_commit": [{"message": "m" * 50} for _ in range(300)]},
+        {"pull_requests": [{"number": n, "url": f"u/{n}"} for n in range(2000)]},
+        {"display_title": "\ud800", "head_branch": "naïve 🚀"},
+    ],
+)
+def test_unusual_objects_come_back_as_the_same_text(db, changes):
+    watch(db, FEED)
+    payload = run_payload(1, **changes)
+
+    save_runs(db, payload)
+
+    assert raw_json(db) == compact(payload)
+
+
+def test_what_is_missing_stays_missing_and_null_stays_null(db):
+    watch(db, FEED)
+    payload = run_payload(1, actor=None)
+    del payload["head_repository"]
+
+    save_runs(db, payload)
+
+    stored = json.loads(raw_json(db))
+    assert stored["actor"] is None
+    assert "head_repository" not in stored
+
+
+def test_a_run_without_a_payload_has_a_null(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+    db.execute("delete from run_payloads")
+
+    assert raw_json(db) is None
+
+
+def test_json_functions_find_their_way_in_it(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1, head_commit={"message": "Fix\nit", "author": None}))
+
+    found = db.execute(
+        "select json_extract(raw_json, '$.head_commit.message') from runs_full"
+        " where json_extract(raw_json, '$.id') = 1"
+    ).fetchall()
+
+    assert found == [("Fix\nit",)]
+
+
+@pytest.mark.skipif(which("sqlite3") is None, reason="there is no sqlite3 shell")
+def test_the_plain_shell_of_sqlite_puts_it_together(db, db_path):
+    watch(db, FEED)
+    [payloads] = full_size_runs(runs=1).values()
+    save_runs(db, *payloads)
+
+    shell = subprocess.run(  # noqa: S603 (our own words)
+        ["sqlite3", "-readonly", db_path, "select raw_json from runs_full"],  # noqa: S607
+        capture_output=True,
+        check=True,
+    )
+
+    assert json.loads(shell.stdout) == payloads[0]
+
+
+def test_a_full_size_run_costs_little_on_disk(db, db_path):
+    """All in: its rows in every table, their indexes, and what is kept once."""
+    feeds = full_size_runs(repos=4, workflows=2, runs=125)
+    save_feeds(db, feeds)
+    db.execute("pragma wal_checkpoint(truncate)")
+
+    assert db_path.stat().st_size / 1000 < BYTES_PER_RUN
+    stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
+    sent = [payload for payloads in feeds.values() for payload in payloads]
+    assert stored == {payload["id"]: compact(payload) for payload in sent}
+
+
+def test_runs_of_a_workflow_share_phrases_and_parts(db):
+    save_feeds(db, full_size_runs(runs=10))
+
+    [[phrases]] = db.execute("select count(distinct phrases_id) from run_payloads")
+    [[parts]] = db.execute("select count(*) from payload_parts")
+    # With and without a pull request.
+    assert phrases == 2
+    assert parts < 15
+
+
+def test_an_object_that_changed_is_kept_beside_the_former_one(db):
+    watch(db, FEED)
+    before, after = ({"id": 1, "full_name": name * 20} for name in ("old/", "new/"))
+    save_runs(db, run_payload(1, repository=before))
+    save_runs(db, run_payload(1, repository=before), run_payload(2, repository=after))
+
+    assert json.loads(raw_json(db, 1))["repository"] == before
+    assert json.loads(raw_json(db, 2))["repository"] == after
+
+
+def test_parts_are_looked_up_by_content_not_by_hash_alone(db, monkeypatch):
+    monkeypatch.setattr("ingest.store.payloads._hash", lambda content: 1)
+    watch(db, FEED)
+    payload = run_payload(1, actor={"login": "ada" * 20}, repository={"id": "r" * 50})
+
+    save_runs(db, payload)
+
+    assert raw_json(db) == compact(payload)
+
+
+def test_an_unchanged_payload_is_not_written_again(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+    changes = db.conn.total_changes
+
+    saved = save_runs(db, run_payload(1))
+
+    assert saved.written == 0
+    # Only the proof of freshness, in `feeds`.
+    assert db.conn.total_changes == changes + 1
+
+
+def test_a_change_without_a_newer_time_is_a_change(db):
+    """GitHub does not touch `updated_at` when a repository's description changes."""
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+
+    saved = save_runs(db, run_payload(1, repository={"id": 1, "description": "New"}))
+
+    assert saved.written == 1
+    assert json.loads(raw_json(db))["repository"]["description"] == "New"
+
+
+def created(run_id, day, **changes):
+    at = f"{day}T12:00:00Z"
+    return run_payload(
+        run_id, created_at=at, run_started_at=at, updated_at=at, **changes
+    )
+
+
+def actor(login):
+    return {"login": login, "url": f"https://api.github.com/users/{login}"}
+
+
+def test_pruning_deletes_payloads_and_parts_and_keeps_runs(db):
+    watch(db, FEED)
+    save_runs(
+        db,
+        created(1, "2026-01-30", actor=actor("ada")),
+        created(2, "2026-01-31", actor=actor("grace")),
+        created(3, "2026-02-01", actor=actor("grace")),
+    )
+
+    deleted = store.prune_payloads(db, date(2026, 2, 1), 100)
+
+    assert deleted == 2
+    assert store.prune_payloads(db, date(2026, 2, 1), 100) == 0
+    assert db["runs"].count == db["run_attempts"].count == 3
+    assert raw_json(db, 1) is raw_json(db, 2) is None
+    assert json.loads(raw_json(db, 3))["actor"] == actor("grace")
+    parts = [row[0] for row in db.execute("select content from payload_parts")]
+    assert compact(actor("ada")) not in parts
+    assert compact(actor("grace")) in parts
+
+
+def test_pruning_takes_some_at_a_time_oldest_first_and_tells_readers(db):
+    watch(db, FEED)
+    save_runs(db, *(created(n, "2026-01-30") for n in (1, 2, 3)))
+    [[before]] = db.execute("select value from instance where key = 'revision'")
+
+    counts = [store.prune_payloads(db, date(2026, 2, 1), 2) for _ in range(3)]
+
+    assert counts == [2, 1, 0]
+    [[after]] = db.execute("select value from instance where key = 'revision'")
+    assert int(after) == int(before) + 2
+
+
+def test_a_pruned_payload_comes_back_only_with_a_change_of_its_run(db):
+    watch(db, FEED)
+    save_runs(db, created(1, "2026-01-30"))
+    store.prune_payloads(db, date(2026, 2, 1), 100)
+
+    assert save_runs(db, created(1, "2026-01-30")).written == 0
+    assert raw_json(db) is None
+    rerun = created(1, "2026-01-30", run_attempt=2)
+    assert save_runs(db, rerun).written == 1
+    assert raw_json(db) == compact(rerun)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 5), st.integers(1, 9), st.sampled_from("abc")),
+        min_size=1,
+    ),
+    st.integers(1, 10),
+)
+def test_pruning_never_takes_a_part_that_is_still_used(db, saves, before):
+    start_empty(db)
+    expected = {}
+    for minute, (run_id, day, login) in enumerate(saves):
+        payload = created(
+            run_id,
+            f"2026-01-0{day}",
+            actor=actor(login * 20),
+        ) | {
+            "updated_at": f"2026-02-01T12:{minute % 60:02}:00Z",
+            "run_attempt": minute + 1,
+        }
+        save_runs(db, payload)
+        expected[run_id] = payload
+    first_day = date(2026, 1, before)
+    while store.prune_payloads(db, first_day, 2):
+        pass
+
+    stored = dict(
+        db.execute("select run_id, raw_json from runs_full where raw_json is not null")
+    )
+    assert stored == {
+        run_id: compact(payload)
+        for run_id, payload in expected.items()
+        if payload["created_at"] >= first_day.isoformat()
+    }
+
+
+def database_of_before(path):
+    db = schema.connect(path)
+    schema.migrations.apply(db, stop_before=MIGRATION)
+    return db
+
+
+def test_a_database_of_before_is_converted_with_every_payload(db_path, monkeypatch):
+    monkeypatch.setattr("ingest.store.payloads.CONVERTED_AT_ONCE", 3)
+    [payloads] = full_size_runs(runs=10).values()
+    db = database_of_before(db_path)
+    for payload in payloads:
+        at = payload["created_at"]
+        db["runs"].insert(
+            {
+                "run_id": payload["id"],
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "run_attempt": 1,
+                "created_at": at,
+                "started_at": at,
+                "updated_at": at,
+            }
+        )
+        db["run_payloads"].insert(
+            {"run_id": payload["id"], "raw_json": compact(payload)}
+        )
+
+    assert MIGRATION in schema.migrate(db)
+
+    stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
+    assert stored == {payload["id"]: compact(payload) for payload in payloads}
+    assert "whole_payloads" not in db.table_names()
+    assert db.execute("pragma foreign_key_check").fetchall() == []
+    db.close()
+
+
+def test_a_converted_database_is_as_a_new_one(db, tmp_path):
+    former = database_of_before(tmp_path / "former.db")
+    schema.migrate(former)
+    former.execute("drop view clock")
+    former.execute(
+        db.execute("select sql from sqlite_master where name = 'clock'").fetchone()[0]
+    )
+
+    assert sorted(former.schema.split(";")) == sorted(db.schema.split(";"))
+    former.close()
+
+
+def test_a_conversion_that_is_cut_short_leaves_the_database_as_it_was(
+    db_path, monkeypatch
+):
+    db = database_of_before(db_path)
+    db["runs"].insert(
+        {
+            "run_id": 1,
+            "repo": "acme/api",
+            "workflow": "ci.yml",
+            "run_attempt": 1,
+            "created_at": "2026-01-01",
+            "started_at": "2026-01-01",
+            "updated_at": "2026-01-01",
+        }
+    )
+    db["run_payloads"].insert({"run_id": 1, "raw_json": "no JSON"})
+
+    with pytest.raises(json.JSONDecodeError):
+        schema.migrate(db)
+
+    assert db.execute("select * from run_payloads").fetchall() == [(1, "no JSON")]
+    db.close()
+
+
+def test_python_s_own_connection_needs_nothing_registered(db, db_path):
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+
+    conn = sqlite3.connect(f"file:{db_path}?mode=ro", uri=True)
+    rows = conn.execute("select raw_json from runs_full").fetchall()
+    conn.close()
+
+    assert rows == [(compact(run_payload(1)),)]
+
+
+def test_a_small_part_of_a_full_size_run_is_its_own():
+    [payloads] = full_size_runs(runs=1).values()
+    [payload] = payloads
+
+    split = split_payload(payload, payload["id"])
+
+    assert len(split.body) < len(compact(payload)) / 20
