@@ -40,6 +40,8 @@ Progress = Callable[[int, int], None]
 CONCURRENCY = 4
 LIVE_PAGE = 30
 CATCH_UP_PAGE = 100
+# Some repositories' lists answer 502 for days unless the pages are smaller.
+MOST_HALVINGS = 3
 # Repeated 404s and 401s can get the address blocked:
 # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 NO_ACCESS_WAIT = timedelta(hours=1)
@@ -90,6 +92,7 @@ class Poller:
         self._following = Following(db, github, clock, self._note_written)
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._limited_in_a_row = 0
+        self._halvings: dict[str, int] = {}
         self._is_first_pass = True
         self._failed: set[str] = set()
         self._written = 0
@@ -199,6 +202,8 @@ class Poller:
         now = self._clock()
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
+        if feed.error_kind == error.kind == GitHubUnavailable.kind:
+            self._ask_for_smaller_pages(feed)
         self._failed.add(str(feed))
         store.save_feed_error(
             self._db,
@@ -209,10 +214,23 @@ class Poller:
             retry_at=now + wait if wait else None,
         )
 
+    def _ask_for_smaller_pages(self, feed: Feed) -> None:
+        halvings = self._halvings.get(str(feed), 0)
+        if halvings < MOST_HALVINGS:
+            self._halvings[str(feed)] = halvings + 1
+            # Its link to the next page has the former size.
+            store.save_first_page_next(self._db, feed)
+
+    def _page_size(self, feed: Feed, usual: int) -> int:
+        return usual >> self._halvings.get(str(feed), 0)
+
     async def _poll_feed(self, feed: Feed) -> None:
         """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
         page = await self._github.fetch_runs(
-            feed.repo, feed.workflow, per_page=LIVE_PAGE, etag=feed.etag
+            feed.repo,
+            feed.workflow,
+            per_page=self._page_size(feed, LIVE_PAGE),
+            etag=feed.etag,
         )
         now = self._clock()
         if feed.error:
@@ -245,7 +263,9 @@ class Poller:
 
     async def _fetch_older(self, feed: Feed) -> None:
         url = feed.backfill_next_url or self._github.runs_url(
-            feed.repo, feed.workflow, per_page=CATCH_UP_PAGE
+            feed.repo,
+            feed.workflow,
+            per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
         known = store.seen(self._db, url)
         page = await self._github.fetch_page(url, etag=known.etag if known else None)

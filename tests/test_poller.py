@@ -248,6 +248,19 @@ def test_a_passing_fault_is_retried_within_the_pass(world, github, ingest, db):
     assert len(run_ids(db)) == 2
 
 
+def test_a_list_that_fails_again_and_again_is_asked_for_in_smaller_pages(
+    world, github, ingest, db
+):
+    add_runs(world, 150)
+    github.faults.add("server_error", path="per_page=(30|15|100|50)$", count=None)
+    failed = [ingest.poll().feeds_failed for _ in range(5)]
+
+    assert failed == [1, 1, 1, 0, 0]
+    assert len(run_ids(db)) == 150
+    sizes = [e.query["per_page"] for e in github.log if e.path.endswith("/runs")]
+    assert list(dict.fromkeys(sizes)) == ["30", "15", "7", "25"]
+
+
 def test_the_etag_of_an_error_is_not_kept(world, github, ingest, db):
     """GitHub's 502 was recorded with an ETag of its own."""
     add_runs(world, 2)

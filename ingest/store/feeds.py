@@ -152,6 +152,12 @@ def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None
         )
 
 
+def save_first_page_next(db: Database, feed: Feed) -> None:
+    """Begin a feed's catching up anew, from its first page."""
+    with db.atomic():
+        set_feed(db, feed, backfill_next_url=None)
+
+
 def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
     """Set columns of a feed, within the caller's transaction."""
     if not columns:
