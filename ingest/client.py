@@ -7,12 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from ingest.errors import GitHubUnavailable, GitHubUnreachable, InvalidResponse
+from ingest.config import read_token_file
+from ingest.errors import (
+    ConfigError,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    InvalidResponse,
+)
 from ingest.wire import (
     RateLimit,
     parse_answer,
@@ -91,6 +98,19 @@ class GitHub:
         self._api_url = api_url
         self._token = token
         self._clock = clock
+
+    def renew_token(self, path: Path) -> bool:
+        """Read the token's file again; whether it holds another token than before.
+
+        A file that cannot be read at the moment leaves the token as it is.
+        """
+        try:
+            token = read_token_file(path)
+        except ConfigError:
+            return False
+        is_new = token != self._token
+        self._token = token
+        return is_new
 
     async def fetch_runs(
         self, repo: str, workflow: str, *, per_page: int, etag: str | None = None

@@ -97,6 +97,7 @@ class Poller:
         self._failed: set[str] = set()
         self._written = 0
         self._stopped_by: GitHubError | None = None
+        self._last: PollResult | None = None
 
     async def poll(
         self,
@@ -110,9 +111,11 @@ class Poller:
         never late, or when everything is fetched. `on_progress` is told how many feeds
         are complete, and of how many.
         """
+        started_at = self._clock()
+        if self._last is not None and self._is_token_refused(started_at):
+            return self._last
         self._failed, self._written, self._stopped_by = set(), 0, None
         self._github.meter.reset()
-        started_at = self._clock()
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         await self._each(feeds, self._poll_feed)
@@ -123,9 +126,9 @@ class Poller:
         self._reruns.walk_daily()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
-        result = self._result(started_at, len(feeds))
-        store.save_poll(self._db, asdict(result))
-        return result
+        self._last = self._result(started_at, len(feeds))
+        store.save_poll(self._db, asdict(self._last))
+        return self._last
 
     def next_poll_at(self, started_at: datetime) -> datetime:
         """When the pass after the one that started then is due."""
@@ -138,10 +141,23 @@ class Poller:
             return max(
                 usual, error.retry_at + LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
             )
-        if isinstance(error, Unauthorized):
+        if isinstance(error, Unauthorized) and not self._config.token_file:
             return max(usual, now + NO_ACCESS_WAIT)
         self._limited_in_a_row = 0
         return usual
+
+    def _is_token_refused(self, now: datetime) -> bool:
+        """Whether GitHub refused the token lately, and there is no other one.
+
+        Asking again with it could get the address blocked. A token file is read anew
+        before each pass, so that a new token is used at once.
+        """
+        if (path := self._config.token_file) and self._github.renew_token(path):
+            log.info("A new token is used from %s", path)
+            return False
+        if self._last is None or not isinstance(self._stopped_by, Unauthorized):
+            return False
+        return utc(now - NO_ACCESS_WAIT) < self._last.finished_at
 
     def _is_due(self, feed: Feed, now: datetime) -> bool:
         # A restart asks again at once: the settings or the token may have been mended.

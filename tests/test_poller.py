@@ -353,6 +353,36 @@ def test_a_refused_token_ends_the_pass_for_an_hour(world, github, ingest, db):
     assert ingest.next_wait() == timedelta(hours=1)
 
 
+def test_a_new_token_in_its_file_is_used_at_the_next_poll(
+    world, github, ingest, db, tmp_path
+):
+    path = tmp_path / "token"
+    path.write_text("revoked")
+    add_runs(world, 1)
+    ingest.restart(token="revoked", token_file=path)  # noqa: S106 (made up)
+    assert ingest.poll().error_kind == "unauthorized"
+    for _ in range(3):
+        github.advance(ingest.next_wait().total_seconds())
+        ingest.poll()
+    assert [entry.status for entry in github.log] == [401]
+
+    path.write_text(f"{github.token}\n")
+    result = ingest.poll()
+
+    assert (result.error_kind, result.runs_written) == (None, 1)
+
+
+def test_a_refused_token_is_tried_again_after_an_hour(world, github, ingest, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("revoked")
+    ingest.restart(token="revoked", token_file=path)  # noqa: S106 (made up)
+    for _ in range(2):
+        ingest.poll()
+        github.advance(3600)
+
+    assert [entry.status for entry in github.log] == [401, 401]
+
+
 def test_without_a_network_one_failure_ends_the_pass(world, db):
     """Not one timeout for each of a thousand feeds."""
     add_runs(world, 1)
