@@ -153,6 +153,8 @@ def _save_runs(
         (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
         for payload in payloads
     ]
+    # GitHub lists the newest first; in their order, rows fill SQLite's pages.
+    seen.sort(key=lambda one: one[0]["run_id"])
     ids = [run["run_id"] for run, _ in seen]
     runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
     attempts = {
