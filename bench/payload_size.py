@@ -35,10 +35,16 @@ Feeds = dict[tuple[str, str], list[Payload]]
 @click.option("--repos", default=10, show_default=True)
 @click.option("--workflows", default=4, show_default=True)
 @click.option("--runs", default=250, show_default=True, help="Of each workflow.")
+@click.option("--own-messages", is_flag=True, help="No two runs of one commit.")
 @click.option("--file", type=click.Path(exists=True, path_type=Path))
-def main(*, repos: int, workflows: int, runs: int, file: Path | None) -> None:
+def main(
+    *, repos: int, workflows: int, runs: int, own_messages: bool, file: Path | None
+) -> None:
     """Save the runs into a new database, then say what they cost."""
     feeds = recorded(file) if file else synthetic_feeds(repos, workflows, runs)
+    if own_messages:
+        for payload in (run for payloads in feeds.values() for run in payloads):
+            payload["head_commit"]["message"] += f"Change-Id: {payload['id']}\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ci_observer.db"
         db = schema.connect(path)

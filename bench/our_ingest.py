@@ -1,0 +1,43 @@
+"""What `ci-observer ingest` does, but a pass when it is told to: see `bench.passes`."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from functools import partial
+
+from bench import passes
+from ingest import schema, store
+from ingest.client import GitHub, open_http
+from ingest.config import Config
+from ingest.lock import only_ingest
+from ingest.poller import Poller
+
+
+def now() -> datetime:
+    """The real time."""
+    return datetime.now(UTC)
+
+
+def main() -> None:
+    """Poll as the settings in the environment say."""
+    config = Config.from_environ(os.environ)
+    db = schema.connect(config.db_path)
+    schema.migrate(db)
+    with only_ingest(config.db_path), asyncio.Runner() as runner:
+        store.save_instance(db, config, version="bench", now=now())
+        http = open_http("bench")
+        github = GitHub(http, api_url=config.api_url, token=config.token, clock=now)
+        poller = Poller(config, db, github, now)
+        passes.serve(partial(_pass, runner, poller))
+        runner.run(http.aclose())
+    db.close()
+
+
+def _pass(runner: asyncio.Runner, poller: Poller) -> None:
+    result = runner.run(poller.poll())
+    if result.error or result.feeds_failed:
+        raise SystemExit(f"a pass failed: {result}")
+
+
+if __name__ == "__main__":
+    main()
