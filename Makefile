@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint docs screenshots lock
+.PHONY: help setup demo run test lint bench docs screenshots lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ lint: $(READY) ## check style, types, spelling and the generated parts of the do
 	$(BIN)/python -m mypy
 	$(BIN)/python -m codespell_lib
 	$(BIN)/python -m cogapp --check --check-fail-msg="Run: make docs" README.md docs/*.md
+
+bench: $(READY) ## measure what ingest costs, beside the least it could
+	@$(BIN)/python -m bench.ingest $(ARGS)
 
 docs: $(READY) ## write the generated parts of the docs anew
 	$(BIN)/python -m cogapp -r README.md docs/*.md

@@ -1,7 +1,7 @@
 """Bytes on disk and CPU per archived run, of full-size run objects.
 
-    python bench/payload_size.py                     10,000 runs of 40 workflows
-    python bench/payload_size.py --file RUNS.jsonl   recorded ones: {"run": …} a line
+    python -m bench.payload_size                     10,000 runs of 40 workflows
+    python -m bench.payload_size --file RUNS.jsonl   recorded ones: {"run": …} a line
 
 The runs go through the product's own store, in pages of 100, newest first. Prints
 the file's bytes per run, by table and index, and what saving them took.

@@ -1,0 +1,37 @@
+"""The benchmarks run; how long they take is nobody's claim here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SMALL = "--repos 2 --workflows 2 --runs 160 --changes 3 --latency-ms 0"
+
+
+def rows_of(output: str) -> dict[str, list[str]]:
+    """The table's cells after the first, by the first."""
+    rows = (line.strip("| ").split(" | ") for line in output.splitlines()[3:])
+    return {name: cells for name, *cells in rows}
+
+
+def test_the_bench_of_ingest_compares_ours_with_the_bare_one():
+    result = subprocess.run(  # noqa: S603 (our own words)
+        [sys.executable, "-m", "bench.ingest", *SMALL.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = rows_of(result.stdout)
+
+    # 4 live pages and 4 older ones; ours describes 2 repositories, too.
+    assert rows["first: requests"] == ["12", "8", "1.50"]
+    assert rows["idle: requests"] == rows["idle: of them 304"] == ["4", "4", "1.00"]
+    assert rows["idle: rate limit spent"] == ["0", "0", "-"]
+    assert rows["changes: rate limit spent"] == ["3", "3", "1.00"]
+    assert set(rows) >= {
+        "first: seconds",
+        "first: CPU seconds",
+        "memory at most, MB",
+        "disk, bytes per run",
+    }
