@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ingest.client import GitHub, Meter
 from ingest.config import EVERY_WORKFLOW, Config
 from ingest.errors import GitHubError
+from ingest.wire import parse_expiration
 
 MASK = "********"
 
@@ -69,7 +70,7 @@ def budget_text(config: Config, meter: Meter, *, now: datetime) -> str:
         )
     else:
         lines.append("Rate limit: GitHub names none.")
-    if config.token and (expires_at := _expiry(meter.token_expires)):
+    if config.token and (expires_at := parse_expiration(meter.token_expires)):
         days = (expires_at - now).days
         lines.append(f"The token expires in {days} days, on {expires_at:%Y-%m-%d}.")
     return "\n".join(lines)
@@ -82,14 +83,3 @@ def _workflow_line(name: str, states: dict[str, str | None]) -> Line:
     if state != "active":
         return Line(f"  {name}: {state}", is_good=False)
     return Line(f"  {name}: found", is_good=True)
-
-
-def _expiry(text: str | None) -> datetime | None:
-    """GitHub's `2026-12-31 12:00:00 UTC` or `2026-12-31 12:00:00 +0200`."""
-    for form in ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z"):
-        try:
-            expires_at = datetime.strptime(text or "", form)  # noqa: DTZ007 (below)
-        except ValueError:
-            continue
-        return expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
-    return None

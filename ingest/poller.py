@@ -30,6 +30,7 @@ from ingest.reruns import Reruns
 from ingest.schema import StorageError
 from ingest.store import Feed, Pending, Seen, utc
 from ingest.watching import Watch
+from ingest.wire import parse_expiration
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -128,6 +129,8 @@ class Poller:
         self._is_first_pass = False
         self._last = self._result(started_at, len(feeds))
         store.save_poll(self._db, asdict(self._last))
+        expires_at = parse_expiration(self._github.meter.token_expires)
+        store.save_token_expiration(self._db, expires_at)
         return self._last
 
     def next_poll_at(self, started_at: datetime) -> datetime:

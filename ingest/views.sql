@@ -350,7 +350,8 @@ with facts as (
     s.stale_seconds,
     max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
     max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
-    max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at
+    max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
+    max(i.value) filter (where i.key = 'token_expires_at') as token_expires_at
   from settings s cross join instance i
 ),
 last_poll as (
@@ -399,7 +400,7 @@ select
   why_not_polling is not null or coalesce(strftime(
     '%Y-%m-%dT%H:%M:%SZ', last_success_at, '+' || stale_seconds || ' seconds'
   ) > now, 0) as is_healthy,
-  last_poll_at, last_success_at, next_poll_at,
+  last_poll_at, last_success_at, next_poll_at, token_expires_at,
   (select rate_limit from last_poll) as rate_limit,
   (select rate_limit_remaining from last_poll) as rate_limit_remaining,
   (select rate_limit_reset_at from last_poll) as rate_limit_reset_at

@@ -108,6 +108,20 @@ def parse_default_branch(data: Any) -> str:
     raise InvalidResponse("GitHub's answer has no default_branch.")
 
 
+def parse_expiration(text: str | None) -> datetime | None:
+    """When a token expires, as `github-authentication-token-expiration` says it.
+
+    `2026-12-31 12:00:00 UTC` or `2026-12-31 12:00:00 +0200`; None for no such date.
+    """
+    for form in ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z"):
+        try:
+            expires_at = datetime.strptime(text or "", form)  # noqa: DTZ007 (below)
+        except ValueError:
+            continue
+        return expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+    return None
+
+
 def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)

@@ -3,6 +3,8 @@
 import { ago, duration, seconds, word } from "./words.js";
 
 const LOST_AFTER_REFRESHES = 3;
+const WARN_DAYS = 14;
+const DAY = 86400;
 
 const POLLING = {
   off: "Polling is off",
@@ -26,6 +28,18 @@ export function dataAge({ config, now }) {
   return checked === null ? "no data yet" : `data ${duration(now - checked)} old`;
 }
 
+// A token that ends soon, while there is time to make another.
+function ofToken(expiresAt, now) {
+  const days = Math.floor((expiresAt - now) / DAY);
+  if (expiresAt === null || days >= WARN_DAYS) return null;
+  return {
+    level: "calm",
+    word: "Token",
+    text: `GITHUB_TOKEN expires in ${days === 1 ? "1 day" : `${Math.max(0, days)} days`}.`
+      + " Then polling stops until there is a new one.",
+  };
+}
+
 // What to say above the tiles, and how loudly; null when all is well.
 export function bannerOf(contact) {
   const { config, now, lastAnswerAt, calendar } = contact;
@@ -46,7 +60,7 @@ export function bannerOf(contact) {
         word: "Old data",
         text: `GitHub's last good answer is from ${calendar.point(at, now)}.`,
       }
-      : null;
+      : ofToken(seconds(config.polling.token_expires_at), now);
   }
   const due = state === "off" ? null : seconds(next);
   const why = (reason || "").replace(/[^.!?]$/, "$&.");

@@ -305,6 +305,7 @@ async def test_config_tells_the_public_settings(
             "reason": None,
             "last_success_at": "2026-03-01T18:00:00Z",
             "next_poll_at": "2026-03-01T18:00:00Z",
+            "token_expires_at": None,
             "rate_limit": {
                 "limit": 5000,
                 "remaining": 4998,

@@ -252,6 +252,38 @@ def test_trouble_with_polling_is_told(
     expect(page.locator("#banner")).to_have_attribute("data-level", "loud")
 
 
+@pytest.mark.parametrize(
+    ("days", "words"), [(14, None), (13, "in 13 days"), (1, "in 1 day.")]
+)
+def test_a_token_that_ends_soon_is_told(
+    wall: Database, visit: "Visit", expect: Any, days: int, words: str | None
+) -> None:
+    store.save_token_expiration(wall, NOW + timedelta(days=days, hours=1))
+    page = visit.open()
+    if words is None:
+        expect(page.locator("#banner")).to_be_hidden()
+    else:
+        expect(page.locator("#banner")).to_contain_text(words)
+
+
+def test_a_failure_tells_its_job_and_step(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    fail(wall, run_id=3)
+    wall["jobs"].insert(
+        {
+            "job_id": 9,
+            "run_id": 3,
+            "run_attempt": 1,
+            "name": "test (3.13)",
+            "conclusion": "failure",
+            "failed_step": "Run pytest",
+        }
+    )
+    visit.open()
+    expect(tile(visit.page, "acme/api")).to_contain_text("test (3.13): Run pytest")
+
+
 def test_old_data_are_told(wall: Database, visit: "Visit", expect: Any) -> None:
     page = visit.open()
     expect(page.locator("#age")).to_have_text("data 20\xa0s old")

@@ -9,6 +9,7 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
 from sqlite_utils import Database
 
+from demo.limits import Token
 from demo.server import GitHubServer
 from ingest import store
 
@@ -370,6 +371,15 @@ def test_a_new_token_in_its_file_is_used_at_the_next_poll(
     result = ingest.poll()
 
     assert (result.error_kind, result.runs_written) == (None, 1)
+
+
+def test_when_the_token_expires_is_told(world, github, ingest, db):
+    for expires_at in ("2026-03-12 09:00:00 UTC", "2026-03-12 11:00:00 +0200"):
+        github.settings.tokens[github.token] = Token(expires_at=expires_at)
+        ingest.poll()
+
+        told = db.execute("select token_expires_at from polling").fetchone()
+        assert told == ("2026-03-12T09:00:00Z",)
 
 
 def test_a_refused_token_is_tried_again_after_an_hour(world, github, ingest, tmp_path):

@@ -79,6 +79,7 @@ select json_object(
       'reason', reason,
       'last_success_at', last_success_at,
       'next_poll_at', next_poll_at,
+      'token_expires_at', token_expires_at,
       'rate_limit', iif(rate_limit is null, null, json_object(
         'limit', rate_limit,
         'remaining', rate_limit_remaining,

@@ -18,7 +18,13 @@ from ingest.store.feeds import (
     save_watched,
     watched_feeds,
 )
-from ingest.store.instance import save_instance, save_next_poll, save_poll, utc
+from ingest.store.instance import (
+    save_instance,
+    save_next_poll,
+    save_poll,
+    save_token_expiration,
+    utc,
+)
 from ingest.store.payloads import prune_payloads
 from ingest.store.pending import (
     Pending,
@@ -60,6 +66,7 @@ __all__ = [
     "save_poll",
     "save_seen",
     "save_single_run",
+    "save_token_expiration",
     "save_walk",
     "save_watched",
     "seen",

@@ -49,6 +49,13 @@ def save_next_poll(db: Database, next_poll_at: datetime) -> None:
         _save_settings(db, {"next_poll_at": utc(next_poll_at)})
 
 
+def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
+    """Keep when the token expires, so that the wall can warn of it."""
+    with db.atomic():
+        text = utc(expires_at) if expires_at else None
+        _save_settings(db, {"token_expires_at": text})
+
+
 def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
     """Record a poll pass, and drop the records of long ago."""
     with db.atomic():
