@@ -190,8 +190,10 @@ def _at(payload: Mapping[str, Any], key: str, inner: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or value.isascii():
+        return value if isinstance(value, str) else None
     # A lone surrogate is legal in JSON and cannot be stored as UTF-8.
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    return value.encode("utf-8", "replace").decode()
 
 
 def _first_text(payload: Mapping[str, Any], *keys: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,19 +80,24 @@ def upsert(
 ) -> None:
     """Insert a row or replace the one with its keys, in the caller's transaction."""
     # Not sqlite-utils' upsert: that looks up the table's schema for every row.
-    names = ", ".join(row)
-    values = ", ".join(f":{name}" for name in row)
-    rest = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
-    db.execute(
-        f"insert into {table} ({names}) values ({values})"
-        f" on conflict ({', '.join(keys)}) do update set {rest}",
-        dict(row),
-    )
+    db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
 
 
 def utc(instant: datetime) -> str:
     """An aware time as GitHub writes it, with whole seconds and a Z."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def _upsert_sql(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:
+    values = ", ".join(f":{name}" for name in columns)
+    rest = ", ".join(
+        f"{name} = excluded.{name}" for name in columns if name not in keys
+    )
+    return (
+        f"insert into {table} ({', '.join(columns)}) values ({values})"
+        f" on conflict ({', '.join(keys)}) do update set {rest}"
+    )
 
 
 def _save_settings(db: Database, values: Mapping[str, str | None]) -> None:
