@@ -3,6 +3,7 @@
 CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
+│   └── AlreadyPolling     another ingest works on it
 └── GitHubError            GitHub's answer, or the lack of one
     ├── Unauthorized       401: the token is bad or has expired
     ├── Forbidden          403 that no waiting mends: the token lacks a permission
@@ -26,6 +27,10 @@ class ConfigError(CIObserverError):
 
 class DatabaseError(CIObserverError):
     """The database file cannot be used; the text says why and what to do."""
+
+
+class AlreadyPolling(DatabaseError):
+    """Another process holds the database's lock; the text says what to do."""
 
 
 class GitHubError(CIObserverError):

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.errors import DatabaseError
+from ingest.errors import AlreadyPolling, DatabaseError
 
 
 @contextmanager
 def only_ingest(db_path: Path) -> Iterator[None]:
-    """Hold the database's lock; raise `DatabaseError` when another ingest does.
+    """Hold the database's lock; raise `AlreadyPolling` when another ingest does.
 
     Not on the database file itself: SQLite's own locks on it would be lost with ours.
     """
@@ -23,7 +23,7 @@ def only_ingest(db_path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatabaseError(
+            raise AlreadyPolling(
                 f"Another ingest is polling into {db_path}. "
                 "Stop it first, or set CI_OBSERVER_DB to another file for this one."
             ) from None

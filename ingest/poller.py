@@ -273,7 +273,7 @@ class Poller:
         while self._stopped_by is None:
             feeds = self._watch.feeds()
             behind = [
-                f for f in feeds if f.backfill_until and str(f) not in self._failed
+                f for f in feeds if f.backfill_until and self._is_due(f, self._clock())
             ]
             on_progress(len(feeds) - len(behind), len(feeds))
             if not behind or (until is not None and self._clock() >= until):

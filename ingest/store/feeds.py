@@ -158,6 +158,46 @@ def save_first_page_next(db: Database, feed: Feed) -> None:
         set_feed(db, feed, backfill_next_url=None)
 
 
+def save_backfill(
+    db: Database, feeds: Iterable[Feed], *, since: datetime, horizon: datetime
+) -> None:
+    """Mark feeds to catch up back to `since`, or further where they do already.
+
+    What is under way goes on from where it is. A feed that was never complete goes back
+    to `horizon` at least, as without this.
+    """
+    # Immediate, since another process may be polling into the same feeds.
+    db.conn.execute("begin immediate")
+    with db.conn:
+        db.conn.executemany(
+            "update feeds set backfill_until = min(:since, coalesce("
+            "backfill_until, iif(backfilled_at is null, :horizon, :since)))"
+            " where repo = :repo and workflow = :workflow and (backfill_until"
+            " is not null or backfilled_to is null or backfilled_to > :since)",
+            [
+                {
+                    "repo": feed.repo,
+                    "workflow": feed.workflow,
+                    "since": utc(since),
+                    "horizon": utc(horizon),
+                }
+                for feed in feeds
+            ],
+        )
+
+
+def backfill_until(db: Database, feed: Feed) -> str | None:
+    """How far back a feed is to catch up, as it stands now.
+
+    Another process may have set it since `feed` was read.
+    """
+    [[until]] = db.execute(
+        "select backfill_until from feeds where repo = ? and workflow = ?",
+        [feed.repo, feed.workflow],
+    )
+    return str(until) if until else None
+
+
 def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
     """Set columns of a feed, within the caller's transaction."""
     if not columns:

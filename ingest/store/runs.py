@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
 from ingest.store.etags import Seen, save_seen
-from ingest.store.feeds import Feed, set_checked, set_feed
+from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
 from ingest.store.instance import bump_revision, upsert, utc
 from ingest.store.payloads import Payloads
 from ingest.store.pending import (
@@ -55,6 +55,7 @@ def save_live_page(
     """
     with db.atomic():
         newest_known = _newest_created_at(db, feed)
+        until = backfill_until(db, feed)
         saved = _save_runs(db, feed, payloads)
         # What has left the page unfinished is followed by its id from now on.
         on_page = [run["id"] for run in payloads]
@@ -65,10 +66,10 @@ def save_live_page(
             # A former gap may still be open: then back to where that one began.
             known_until = newest_known if feed.backfilled_at else None
             progress |= {
-                "backfill_until": feed.backfill_until or known_until or utc(horizon),
+                "backfill_until": until or known_until or utc(horizon),
                 "backfill_next_url": None,
             }
-        elif not feed.backfill_until and not feed.backfilled_at:
+        elif not until and not feed.backfilled_at:
             progress["backfilled_at"] = utc(now)
         set_checked(db, feed, now, **progress)
         _note_changes(db, feed, saved.written, now)
@@ -91,7 +92,7 @@ def save_older_page(
     with db.atomic():
         saved = _save_runs(db, feed, payloads)
         follow(db, [run["id"] for run in payloads])
-        until = feed.backfill_until or ""
+        until = backfill_until(db, feed) or ""
         is_done = page.next_url is None or (page.oldest_at or "") < until
         oldest = [at for at in (page.oldest_at, feed.backfilled_to) if at]
         set_feed(
