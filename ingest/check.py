@@ -37,6 +37,7 @@ def settings_text(config: Config) -> str:
         "HISTORY_DAYS": config.history_days,
         "DASHBOARD_TIMEZONE": config.timezone,
         "FETCH_JOBS": config.fetch_jobs,
+        "PAYLOAD_DAYS": config.payload_days or "all",
     }
     return "\n".join(f"{name:<20}{value}" for name, value in values.items())
 

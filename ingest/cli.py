@@ -7,16 +7,20 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import click
+from click import DateTime
 from sqlite_utils import Database
 
 from ingest import check as checking
+from ingest import export as exporting
 from ingest import schema, store, supervise
 from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config, load_config
@@ -27,6 +31,8 @@ from ingest.poller import Poller, run_forever
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
+DAY = DateTime(["%Y-%m-%d"])
+PRUNED_AT_ONCE = 1000
 
 log = logging.getLogger("ci_observer")
 
@@ -158,6 +164,115 @@ def migrate() -> None:
     for name in applied:
         click.echo(f"applied {name}")
     click.echo(f"{config.db_path} is up to date.")
+
+
+@main.command()
+@click.option(
+    "--repo", "repos", multiple=True, metavar="OWNER/REPO", help="Only its runs."
+)
+@click.option("--since", type=DAY, metavar="DAY", help="Started then (UTC) or later.")
+@click.option("--until", type=DAY, metavar="DAY", help="Started then or before.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(exporting.FORMATS),
+    help="Unless given, the file's name decides; csv for any other name.",
+)
+@click.option("--raw", is_flag=True, help="With GitHub's whole object, as raw_json.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
+@_explaining_errors
+def export(
+    *,
+    repos: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    form: str | None,
+    raw: bool,
+    file: Path,
+) -> None:
+    """Write the archive to FILE, one row per attempt, oldest first; - is the output.
+
+    The file appears under its name when it is complete. Nothing is changed in the
+    database, and polling may go on meanwhile.
+    """
+    db = schema.connect_read_only(load_config(with_token=False).db_path)
+    selection = exporting.Selection(
+        repos,
+        since=f"{since:%Y-%m-%d}T00:00:00Z" if since else None,
+        until=f"{until:%Y-%m-%d}T23:59:59Z" if until else None,
+    )
+    rows = exporting.export_rows(db, selection, raw=raw)
+    form = form or ("ndjson" if file.suffix in (".ndjson", ".jsonl") else "csv")
+    if file == Path("-"):
+        exporting.write_rows(sys.stdout, rows, form)
+        return
+    total = exporting.count_attempts(db, selection)
+    with (
+        exporting.whole_file(file) as output,
+        _progress_bar(rows.values, total, "exporting") as values,
+    ):
+        number = exporting.write_rows(output, replace(rows, values=values), form)
+    click.echo(f"{number} attempts written to {file}", err=True)
+
+
+@main.command()
+@click.option(
+    "--payloads-before",
+    type=DAY,
+    metavar="DAY",
+    help="Delete GitHub's whole objects of runs created before this day (UTC).",
+)
+@click.option("--vacuum", is_flag=True, help="Give free space back to the disk.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_explaining_errors
+def prune(*, payloads_before: datetime | None, vacuum: bool, yes: bool) -> None:
+    """Delete what the database can do without; runs and attempts stay.
+
+    It may run while ci-observer up does. Deleted space is used for new runs; --vacuum
+    makes the file smaller instead, for which the disk needs free space of twice what
+    will be left of it, and polling waits meanwhile.
+    """
+    if payloads_before is None and not vacuum:
+        raise click.UsageError("Say what: --payloads-before DAY, --vacuum, or both.")
+    config = load_config(with_token=False)
+    db = _open_database(config)
+    if payloads_before:
+        _prune_payloads(db, payloads_before.date(), is_sure=yes)
+    if vacuum:
+        click.echo(f"The file is {_mb(store.vacuum(db, config.db_path))} smaller.")
+    db.close()
+
+
+def _prune_payloads(db: Database, before: date, *, is_sure: bool) -> None:
+    total = store.count_payloads(db, before)
+    question = f"Delete the payloads of {total} runs created before {before}?"
+    if total and _is_terminal() and not is_sure:
+        click.confirm(question, abort=True)
+    free = store.free_bytes(db)
+    batches = iter(lambda: store.prune_payloads(db, before, PRUNED_AT_ONCE), 0)
+    with _progress_bar(None, total, "deleting") as bar:
+        for deleted in batches:
+            bar.update(deleted)
+    click.echo(
+        f"{total} payloads deleted; {_mb(store.free_bytes(db) - free)} more are free "
+        "for new runs."
+    )
+
+
+def _progress_bar(items: Iterable[Any] | None, total: int, label: str) -> Any:
+    """A bar on a terminal, and nothing elsewhere."""
+    is_hidden = not sys.stderr.isatty()
+    return click.progressbar(
+        items, length=total, label=label, file=sys.stderr, hidden=is_hidden
+    )
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _now() -> datetime:

@@ -22,6 +22,7 @@ SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 FETCH_JOBS = ("failed", "all", "none")
 MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
+MAX_PAYLOAD_DAYS = 36_500
 
 # https://docs.github.com/en/rest/repos/repos: names hold letters, digits, - _ and .
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
@@ -49,6 +50,7 @@ class Config:
     history_days: int = 90
     timezone: str = "UTC"
     fetch_jobs: str = "failed"
+    payload_days: int | None = None
 
     @property
     def why_not_polling(self) -> str | None:
@@ -240,5 +242,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HISTORY_DAYS": ("history_days", _integer(1, 3650)),
     "DASHBOARD_TIMEZONE": ("timezone", _timezone),
     "FETCH_JOBS": ("fetch_jobs", _fetch_jobs),
+    "PAYLOAD_DAYS": ("payload_days", _integer(1, MAX_PAYLOAD_DAYS)),
 }
 SETTINGS = tuple(_PARSERS)

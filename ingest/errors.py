@@ -3,6 +3,7 @@
 CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
+├── ExportError            the file cannot be written
 │   └── AlreadyPolling     another ingest works on it
 └── GitHubError            GitHub's answer, or the lack of one
     ├── Unauthorized       401: the token is bad or has expired
@@ -31,6 +32,10 @@ class DatabaseError(CIObserverError):
 
 class AlreadyPolling(DatabaseError):
     """Another process holds the database's lock; the text says what to do."""
+
+
+class ExportError(CIObserverError):
+    """The file of an export cannot be written."""
 
 
 class GitHubError(CIObserverError):

@@ -255,6 +255,23 @@ def connect(path: Path) -> Database:
     return Database(conn)
 
 
+def connect_read_only(path: Path) -> Database:
+    """Open the database without a way to change it.
+
+    Raises `DatabaseError` when it is not there or has an older version's schema.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        conn.execute("select 1 from run_history, runs_full, payload_parts limit 0")
+    except sqlite3.Error as error:
+        raise DatabaseError(
+            f"Cannot read the database {path}: {error}. Check CI_OBSERVER_DB, or bring "
+            "the database up to date with ci-observer migrate."
+        ) from error
+    return Database(conn)
+
+
 def migrate(db: Database) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran."""
     pending = [migration.name for migration in migrations.pending(db)]

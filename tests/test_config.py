@@ -32,6 +32,7 @@ def test_every_setting_is_read():
         "HISTORY_DAYS": "30",
         "DASHBOARD_TIMEZONE": "Europe/Berlin",
         "FETCH_JOBS": "all",
+        "PAYLOAD_DAYS": "365",
     }
 
     config = Config.from_environ(environ)
@@ -50,6 +51,7 @@ def test_every_setting_is_read():
         history_days=30,
         timezone="Europe/Berlin",
         fetch_jobs="all",
+        payload_days=365,
     )
     assert config.why_not_polling is None
 
@@ -106,6 +108,7 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("DASHBOARD_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
         ("DASHBOARD_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
         ("FETCH_JOBS", "some", "failed, all, none"),
+        ("PAYLOAD_DAYS", "0", "1 to 36500"),
         ("GITHUB_TOKEN", "two words", "no token has"),
         ("GITHUB_TOKEN_FILE", "/nonexistent/token", "cannot read"),
     ],

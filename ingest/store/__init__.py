@@ -25,7 +25,7 @@ from ingest.store.instance import (
     save_token_expiration,
     utc,
 )
-from ingest.store.payloads import prune_payloads
+from ingest.store.payloads import count_payloads, prune_payloads
 from ingest.store.pending import (
     Pending,
     pending,
@@ -41,13 +41,16 @@ from ingest.store.runs import (
     save_older_page,
     save_single_run,
 )
+from ingest.store.space import free_bytes, vacuum
 
 __all__ = [
     "Feed",
     "Pending",
     "Saved",
     "Seen",
+    "count_payloads",
     "feed_of",
+    "free_bytes",
     "pending",
     "prune_payloads",
     "save_asked",
@@ -71,5 +74,6 @@ __all__ = [
     "save_watched",
     "seen",
     "utc",
+    "vacuum",
     "watched_feeds",
 ]

@@ -88,6 +88,16 @@ class Payloads:
         )
 
 
+def count_payloads(db: Database, before: date) -> int:
+    """How many payloads there are of runs created before a day."""
+    [[count]] = db.execute(
+        "select count(*) from run_payloads join runs using (run_id)"
+        " where created_at < ?",
+        [before.isoformat()],
+    )
+    return int(count)
+
+
 def prune_payloads(db: Database, before: date, limit: int) -> int:
     """Delete payloads of runs created before a day, and the parts only those used.
 
