@@ -139,16 +139,22 @@ class GitHub:
             next_url=answer.links.get("next", {}).get("url"),
         )
 
-    async def fetch_repo_runs(
-        self, repo: str, *, status: str, etag: str | None = None
-    ) -> Page:
-        """The newest runs of a repository that have this status.
+    def repo_runs_url(self, repo: str, *, per_page: int) -> str:
+        """The address of the first page of a repository's runs.
 
-        A hint only: GitHub answers filtered lists from a search index that lags.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
-        url = f"{self._api_url}/repos/{repo}/actions/runs?status={status}&per_page=30"
-        return await self.fetch_page(url, etag=etag)
+        return f"{self._api_url}/repos/{repo}/actions/runs?per_page={per_page}"
+
+    async def fetch_runs_in_progress(
+        self, repo: str, *, etag: str | None = None
+    ) -> Page:
+        """The newest runs of a repository that are in progress.
+
+        A hint only: GitHub answers filtered lists from a search index that lags.
+        """
+        url = self.repo_runs_url(repo, per_page=30)
+        return await self.fetch_page(f"{url}&status=in_progress", etag=etag)
 
     async def fetch_run(
         self, repo: str, run_id: int, *, etag: str | None = None

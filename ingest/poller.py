@@ -5,10 +5,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import stamina
 from sqlite_utils import Database
@@ -26,15 +27,16 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.following import Following
+from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
 from ingest.reruns import Reruns
 from ingest.schema import StorageError
 from ingest.store import Feed, Pending, Seen, utc
-from ingest.watching import Watch
+from ingest.watching import Watch, file_of
 from ingest.wire import parse_expiration
 
 log = logging.getLogger("ci_observer.ingest")
 
-T = TypeVar("T", str, Feed, Pending)
+T = TypeVar("T", str, Feed, Pending, RepoList)
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
 
@@ -91,6 +93,7 @@ class Poller:
         self._watch = Watch(config, db, github, clock)
         self._watch.start()
         self._following = Following(db, github, clock, self._note_written)
+        self._repo_lists = RepoLists(clock)
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._limited_in_a_row = 0
         self._halvings: dict[str, int] = {}
@@ -119,7 +122,9 @@ class Poller:
         self._github.meter.reset()
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
-        await self._each(feeds, self._poll_feed)
+        own, repos = self._repo_lists.split(feeds)
+        await self._each(own, self._poll_feed)
+        await self._each(repos + self._unprimed(own), self._poll_repo)
         await self._each(self._following.open_runs(), self._following.fetch)
         await self._each(self._following.lost_attempts(), self._following.fetch)
         await self._each(self._following.unknown_jobs(), self._following.fetch)
@@ -194,7 +199,9 @@ class Poller:
         except GitHubError as error:
             self._note_error(item, error)
 
-    def _note_error(self, item: Feed | Pending | str, error: GitHubError) -> None:
+    def _note_error(
+        self, item: Feed | Pending | RepoList | str, error: GitHubError
+    ) -> None:
         """Keep an error with its feed, or with every feed of its repository."""
         if isinstance(item, Pending):
             # One run's trouble; its feed is fine. It has its turn again.
@@ -202,8 +209,9 @@ class Poller:
             store.save_asked(self._db, item, now=self._clock())
             return
         wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
-        if isinstance(item, Feed):
-            self._save_error(item, error, wait)
+        if isinstance(item, Feed | RepoList):
+            for feed in item.feeds if isinstance(item, RepoList) else [item]:
+                self._save_error(feed, error, wait)
             return
         if wait is None:
             # What is known of the repository still serves to poll its feeds.
@@ -268,6 +276,43 @@ class Poller:
         )
         self._note_written(feed, saved.written)
 
+    def _unprimed(self, polled: Sequence[Feed]) -> list[RepoList]:
+        """The repositories whose list is to be asked from the next pass on.
+
+        Asked now as well, it is 304 then.
+        """
+        repos = {feed.repo for feed in polled}
+        feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
+        return [
+            asked
+            for asked in self._repo_lists.split(feeds)[1]
+            if store.seen(self._db, self._repo_url(asked)) is None
+        ]
+
+    def _repo_url(self, asked: RepoList) -> str:
+        size = self._page_size(asked.feeds[0], REPO_PAGE)
+        return self._github.repo_runs_url(asked.repo, per_page=size)
+
+    async def _poll_repo(self, asked: RepoList) -> None:
+        """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
+        url = self._repo_url(asked)
+        known = store.seen(self._db, url)
+        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        now = self._clock()
+        if page.is_not_modified:
+            for feed in asked.feeds:
+                store.save_checked(self._db, feed, now)
+            return
+        self._repo_lists.learn(asked, page)
+        by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for run in page.runs:
+            by_file[file_of(run)].append(run)
+        written = store.save_repo_page(
+            self._db, asked.feeds, by_file, page=_seen(url, page), now=now
+        )
+        for feed, count in written.items():
+            self._note_written(feed, count)
+
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
         while self._stopped_by is None:
@@ -325,7 +370,13 @@ class Poller:
 
 def _seen(url: str, page: Page) -> Seen:
     created = [str(run.get("created_at") or "") for run in page.runs]
-    return Seen(url, page.etag or "", page.next_url, min(created, default=None))
+    return Seen(
+        url,
+        page.etag or "",
+        page.next_url,
+        oldest_at=min(created, default=None),
+        newest_at=max(created, default=None),
+    )
 
 
 async def run_forever(

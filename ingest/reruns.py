@@ -7,7 +7,6 @@ are noticed by a list of what is in progress, the others by a walk back once a d
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -15,7 +14,7 @@ from ingest import store
 from ingest.client import GitHub
 from ingest.errors import Forbidden, InvalidResponse, NotFound
 from ingest.store import Feed, Seen
-from ingest.watching import WORKFLOW_FOLDER, Watch
+from ingest.watching import Watch, file_of
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -67,8 +66,8 @@ class Reruns:
         url = f"{repo} in progress"
         known = store.seen(self._db, url)
         try:
-            page = await self._github.fetch_repo_runs(
-                repo, status="in_progress", etag=known.etag if known else None
+            page = await self._github.fetch_runs_in_progress(
+                repo, etag=known.etag if known else None
             )
         except (Forbidden, InvalidResponse, NotFound) as error:
             # No feed's trouble: their own lists say what may be seen.
@@ -76,7 +75,7 @@ class Reruns:
             return
         feeds = {feed.workflow: feed for feed in self._watch.feeds_of(repo)}
         for run in page.runs:
-            if feed := feeds.get(_file(run)):
+            if feed := feeds.get(file_of(run)):
                 saved = store.save_followed_run(self._db, feed, run, now=self._clock())
                 self._wrote(feed, saved.written)
         if page.etag and not page.is_not_modified:
@@ -88,9 +87,3 @@ class Reruns:
         store.save_walk(
             self._db, last_before=now - WALK_EVERY, back_to=now - RERUN_DAYS
         )
-
-
-def _file(run: dict[str, Any]) -> str:
-    """The workflow's file name; GitHub documents paths that end in `@ref`."""
-    path, _, _ = str(run.get("path")).partition("@")
-    return path.removeprefix(WORKFLOW_FOLDER)

@@ -139,6 +139,12 @@ class Watch:
         store.save_watched(self._db, others + [(repo, name) for name in workflows])
 
 
+def file_of(run: dict[str, Any]) -> str:
+    """A run's workflow, by its file name; documented paths may end in `@ref`."""
+    path, _, _ = str(run.get("path")).partition("@")
+    return path.removeprefix(WORKFLOW_FOLDER)
+
+
 def _by_file(items: list[dict[str, Any]]) -> Workflows:
     return {
         path.removeprefix(WORKFLOW_FOLDER): (item.get("name"), item.get("state"))

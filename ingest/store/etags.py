@@ -12,18 +12,23 @@ from ingest.store.instance import upsert
 
 @dataclass(frozen=True)
 class Seen:
-    """An answer seen before; `next_url` and `oldest_at` are those of a page of runs."""
+    """An answer seen before, and of a page of runs what a 304 leaves out.
+
+    The address of the next page, and when its oldest and newest run were created.
+    """
 
     url: str
     etag: str
     next_url: str | None = None
     oldest_at: str | None = None
+    newest_at: str | None = None
 
 
 def seen(db: Database, url: str) -> Seen | None:
     """What was last seen at an address."""
     row = db.execute(
-        "select url, etag, next_url, oldest_at from etags where url = ?", [url]
+        "select url, etag, next_url, oldest_at, newest_at from etags where url = ?",
+        [url],
     ).fetchone()
     return Seen(*row) if row else None
 

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
-from ingest.store.etags import Seen, save_seen
+from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
 from ingest.store.instance import bump_revision, upsert, utc
 from ingest.store.payloads import Payloads
@@ -56,11 +56,7 @@ def save_live_page(
     with db.atomic():
         newest_known = _newest_created_at(db, feed)
         until = backfill_until(db, feed)
-        saved = _save_runs(db, feed, payloads)
-        # What has left the page unfinished is followed by its id from now on.
-        on_page = [run["id"] for run in payloads]
-        stop_following(db, on_page)
-        follow_unfinished(db, feed.repo, feed.workflow, but=on_page)
+        saved = _save_newest(db, feed, payloads)
         progress: dict[str, str | None] = {"etag": etag}
         if payloads and has_more and not saved.known:
             # A former gap may still be open: then back to where that one began.
@@ -74,6 +70,38 @@ def save_live_page(
         set_checked(db, feed, now, **progress)
         _note_changes(db, feed, saved.written, now)
     return saved
+
+
+def save_repo_page(
+    db: Database,
+    feeds: Sequence[Feed],
+    payloads: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    page: Seen,
+    now: datetime,
+) -> dict[Feed, int]:
+    """Write the newest runs of several feeds of a repository, from one page of it.
+
+    `payloads` are the page's runs by workflow. Returns how many were written of each
+    feed. When the page does not reach back to the newest run of the page before, some
+    runs may have been missed: the feeds are marked to catch up.
+    """
+    with db.atomic():
+        before = seen(db, page.url)
+        last_at = before.newest_at if before else None
+        is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
+        written: dict[Feed, int] = {}
+        for feed in feeds:
+            newest_known = _newest_created_at(db, feed)
+            runs = payloads.get(feed.workflow, [])
+            written[feed] = _save_newest(db, feed, runs).written
+            until = feed.backfill_until or newest_known if is_gap else None
+            gap = {"backfill_until": until, "backfill_next_url": None} if until else {}
+            set_checked(db, feed, now, **gap)
+            _note_changes(db, feed, written[feed], now)
+        newest = [s.newest_at for s in (before, page) if s and s.newest_at]
+        save_seen(db, replace(page, newest_at=max(newest, default=None)))
+    return written
 
 
 def save_older_page(
@@ -130,6 +158,17 @@ def save_followed_run(
         saved = save_single_run(db, feed, payload, now=now)
         if saved.written:
             follow(db, [payload["id"]])
+    return saved
+
+
+def _save_newest(
+    db: Database, feed: Feed, payloads: Sequence[Mapping[str, Any]]
+) -> Saved:
+    """Write a feed's newest runs, and follow those that are no longer among them."""
+    saved = _save_runs(db, feed, payloads)
+    on_page = [run["id"] for run in payloads]
+    stop_following(db, on_page)
+    follow_unfinished(db, feed.repo, feed.workflow, but=on_page)
     return saved
 
 
