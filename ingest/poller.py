@@ -43,6 +43,8 @@ Progress = Callable[[int, int], None]
 CONCURRENCY = 4
 LIVE_PAGE = 30
 CATCH_UP_PAGE = 100
+# When less than this share of the rate limit is left, polling stretches.
+SCARCE = 0.1
 # Some repositories' lists answer 502 for days unless the pages are smaller.
 MOST_HALVINGS = 3
 # Repeated 404s and 401s can get the address blocked:
@@ -152,7 +154,20 @@ class Poller:
         if isinstance(error, Unauthorized) and not self._config.token_file:
             return max(usual, now + NO_ACCESS_WAIT)
         self._limited_in_a_row = 0
-        return usual
+        return max(usual, now + self._stretch(now))
+
+    def _stretch(self, now: datetime) -> timedelta:
+        """How long to wait so that what is left of the rate limit lasts to its reset.
+
+        Nothing while a tenth of it is left; then as long as one pass like the last one
+        may take of the time, by what it cost.
+        """
+        meter = self._github.meter
+        limit = meter.rate_limit
+        if limit is None or limit.remaining >= SCARCE * limit.limit:
+            return timedelta(0)
+        cost = max(1, meter.requests - meter.not_modified)
+        return max(timedelta(0), limit.reset_at - now) * cost / max(limit.remaining, 1)
 
     def _is_token_refused(self, now: datetime) -> bool:
         """Whether GitHub refused the token lately, and there is no other one.

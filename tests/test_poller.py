@@ -343,6 +343,20 @@ def test_a_secondary_limit_hit_again_and_again_asks_for_growing_waits(
     assert waits == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
 
 
+@pytest.mark.parametrize(("used", "wait"), [(4400, 60), (4900, 60), (4990, 400)])
+def test_polling_stretches_when_little_of_the_rate_limit_is_left(
+    world, github, ingest, used, wait
+):
+    """At 4,990 of 5,000 used, a request a pass and an hour to go: 9 are left."""
+    add_runs(world, 1)
+    ingest.poll()
+    github.spend_rate_limit(used=used)
+    world.add_run(REPO, FILE, duration=0)
+    ingest.poll()
+
+    assert ingest.next_wait() == timedelta(seconds=wait)
+
+
 def test_a_refused_token_ends_the_pass_for_an_hour(world, github, ingest, db):
     add_runs(world, 1)
     github.faults.add("unauthorized", count=None)
