@@ -3,8 +3,8 @@
 CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
-├── ExportError            the file cannot be written
 │   └── AlreadyPolling     another ingest works on it
+├── ExportError            the file cannot be written
 └── GitHubError            GitHub's answer, or the lack of one
     ├── Unauthorized       401: the token is bad or has expired
     ├── Forbidden          403 that no waiting mends: the token lacks a permission

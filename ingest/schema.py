@@ -200,7 +200,8 @@ def m003_pending(db: Database) -> None:
             url text primary key,
             etag text not null,
             next_url text,
-            oldest_at text
+            oldest_at text,
+            newest_at text
         ) without rowid;
         """,
     )

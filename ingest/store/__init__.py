@@ -39,6 +39,7 @@ from ingest.store.runs import (
     save_followed_run,
     save_live_page,
     save_older_page,
+    save_repo_page,
     save_single_run,
 )
 from ingest.store.space import free_bytes, vacuum
@@ -67,6 +68,7 @@ __all__ = [
     "save_next_poll",
     "save_older_page",
     "save_poll",
+    "save_repo_page",
     "save_seen",
     "save_single_run",
     "save_token_expiration",
