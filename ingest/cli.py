@@ -22,6 +22,7 @@ from sqlite_utils import Database
 from ingest import check as checking
 from ingest import export as exporting
 from ingest import schema, store, supervise
+from ingest.backfill import Backfill, parse_since
 from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config, load_config
 from ingest.errors import CIObserverError, ConfigError
@@ -151,6 +152,30 @@ def check() -> None:
         return
     if not asyncio.run(_check_feeds(config)):
         sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--since", required=True, metavar="DATE", help="A day, as 2026-01-31.")
+@click.option(
+    "--repo",
+    "repos",
+    multiple=True,
+    metavar="OWNER/REPO",
+    help="Only this one; repeatable.",
+)
+@_explaining_errors
+def backfill(*, since: str, repos: tuple[str, ...]) -> None:
+    """Fetch older history of what is watched, back to DATE, newest runs first.
+
+    While ingest or up runs on the same database, that one fetches and this shows how
+    far it has come. Whatever ends it, it goes on later where it was.
+
+    Exit 0 when done or stopped, 1 when a feed failed, 2 when an option is wrong.
+    """
+    day = parse_since(since, now=_now())
+    config = load_config()
+    db = _open_database(config)
+    sys.exit(_run(_backfill(config, db, since=day, repos=repos)))
 
 
 @main.command()
@@ -347,6 +372,15 @@ def _progress_line() -> Callable[[int, int], None]:
             click.echo(err=True)
 
     return show
+
+
+async def _backfill(
+    config: Config, db: Database, *, since: datetime, repos: tuple[str, ...]
+) -> int:
+    async with open_http(VERSION) as http:
+        work = Backfill(config, db, _now, since=since, repos=repos)
+        is_good = await work.run(_github(config, http), version=VERSION)
+    return 0 if is_good else EXIT_FAILED
 
 
 async def _check_feeds(config: Config) -> bool:

@@ -27,6 +27,7 @@ from ingest.wire import (
     parse_jobs,
     parse_run,
     parse_runs,
+    parse_total_count,
     parse_workflows,
 )
 
@@ -127,6 +128,11 @@ class GitHub:
         """The address of the first page of a workflow's runs."""
         path = f"/repos/{repo}/actions/workflows/{quote(workflow, safe='')}/runs"
         return f"{self._api_url}{path}?per_page={per_page}"
+
+    async def count_runs(self, repo: str, workflow: str) -> int:
+        """How many runs GitHub says that a workflow has."""
+        answer = await self._get(self.runs_url(repo, workflow, per_page=1))
+        return parse_total_count(self._parse(answer))
 
     async def fetch_page(self, url: str, *, etag: str | None = None) -> Page:
         """A page of runs by its address, such as the `next_url` of another."""

@@ -71,6 +71,17 @@ def parse_runs(data: Any) -> list[dict[str, Any]]:
     return _objects(data, "workflow_runs")
 
 
+def parse_total_count(data: Any) -> int:
+    """How many there are in all, as a list answer says.
+
+    https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
+    """
+    count = data.get("total_count") if isinstance(data, dict) else None
+    if isinstance(count, int):
+        return count
+    raise InvalidResponse("GitHub's answer has no total_count.")
+
+
 def parse_workflows(data: Any) -> list[dict[str, Any]]:
     """The workflow objects of a list answer.
 

@@ -10,6 +10,8 @@ from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import (
     Feed,
     feed_of,
+    run_count,
+    save_backfill,
     save_checked,
     save_description,
     save_feed_error,
@@ -54,7 +56,9 @@ __all__ = [
     "free_bytes",
     "pending",
     "prune_payloads",
+    "run_count",
     "save_asked",
+    "save_backfill",
     "save_checked",
     "save_description",
     "save_done",

@@ -198,6 +198,15 @@ def backfill_until(db: Database, feed: Feed) -> str | None:
     return str(until) if until else None
 
 
+def run_count(db: Database, feed: Feed) -> int:
+    """How many runs of a feed are stored."""
+    [[count]] = db.execute(
+        "select count(*) from runs where repo = ? and workflow = ?",
+        [feed.repo, feed.workflow],
+    )
+    return int(count)
+
+
 def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
     """Set columns of a feed, within the caller's transaction."""
     if not columns:
