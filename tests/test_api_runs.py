@@ -186,6 +186,22 @@ async def test_raw_adds_githubs_object(
 
 
 @pytest.mark.asyncio
+async def test_githubs_object_may_hold_what_utf_8_has_not(
+    datasette: Datasette, db: Database
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    payload = run_payload(1, display_title="\ud800 alone")
+    save(db, payload)
+
+    [run] = (await get_json(datasette, "/api/runs?raw=1"))["runs"]
+    [exported] = await export(datasette, "/api/runs.csv?raw=1")
+    [line] = await export(datasette, "/api/runs.ndjson?raw=1")
+
+    assert run["raw_json"] == line["raw_json"] == payload
+    assert json.loads(exported["raw_json"]) == payload
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_hostile_text_comes_back_as_it_is(
     datasette: Datasette, db: Database, text: str

@@ -53,12 +53,14 @@ def _csv_runs(runs: list[Run]) -> str:
 
 
 def _csv_cell(value: Any) -> Any:
-    is_json = isinstance(value, dict)
-    return json.dumps(value, ensure_ascii=False) if is_json else value
+    # In ASCII: GitHub's object may hold a lone surrogate, which UTF-8 has not.
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _ndjson_runs(runs: list[Run]) -> str:
-    return "".join(json.dumps(run, ensure_ascii=False) + "\n" for run in runs)
+    return "".join(
+        json.dumps(run, ensure_ascii="raw_json" in run) + "\n" for run in runs
+    )
 
 
 CSV = Format(
