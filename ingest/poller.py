@@ -27,6 +27,7 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.following import Following
+from ingest.pruning import Pruning
 from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
 from ingest.reruns import Reruns
 from ingest.schema import StorageError
@@ -97,6 +98,7 @@ class Poller:
         self._following = Following(db, github, clock, self._note_written)
         self._repo_lists = RepoLists(clock)
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
+        self._pruning = Pruning(config, db, clock)
         self._limited_in_a_row = 0
         self._halvings: dict[str, int] = {}
         self._is_first_pass = True
@@ -132,6 +134,7 @@ class Poller:
         await self._each(self._following.unknown_jobs(), self._following.fetch)
         await self._each(self._reruns.repos_to_ask(), self._reruns.ask)
         self._reruns.walk_daily()
+        self._pruning.prune_daily()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
         self._last = self._result(started_at, len(feeds))

@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner
 from conftest import NOW, save_runs, watch
 from factories import run_payload
+from polling import Ingest
 
+from demo.server import GitHubServer
+from demo.world import World
 from ingest.cli import main
 from ingest.config import Config
 from ingest.pruning import Pruning
@@ -134,3 +137,17 @@ def test_much_to_delete_is_spread_over_passes(archive, db, monkeypatch):
         left.append(len(with_payloads(db)))
 
     assert left == [1, 0, 0]
+
+
+def test_a_poll_prunes(db):
+    world = World(NOW)
+    world.add_run("acme/api", "ci.yml", created_at=NOW - timedelta(days=3))
+    world.add_run("acme/api", "ci.yml", created_at=NOW)
+    with GitHubServer(world) as server:
+        ingest = Ingest(db, server)
+        ingest.restart(payload_days=2)
+        ingest.poll()
+        ingest.close()
+
+    assert db["runs"].count == 2
+    assert len(with_payloads(db)) == 1
