@@ -132,7 +132,7 @@ class Backfill:
                     raise DatabaseError(f"The ingest has ended. {GOES_ON}")
                 _, reason = self._polling()
                 if reason and reason != last_reason:
-                    click.echo(f"\n{reason}", err=True)
+                    _say(reason)
                 last_reason = reason
             show(self._progress())
 
@@ -173,7 +173,7 @@ class Backfill:
         if result.error_kind not in PASSING:
             raise GitHubError(f"{result.error} {GOES_ON}")
         self._left = None
-        click.echo(f"\n{result.error} Waiting until {until:%H:%M:%S} UTC.", err=True)
+        _say(f"Waiting until {until:%H:%M:%S} UTC.")
         await asyncio.sleep(max(0.0, (until - self._clock()).total_seconds()))
 
     def _is_more_left(self) -> bool:
@@ -210,7 +210,7 @@ class Backfill:
         except GitHubError:
             return  # All that could be had was fetched.
         stored = store.run_count(self._db, feed)
-        if count > stored + NEW_MEANWHILE or count >= LIST_ENDS_AFTER:
+        if count > stored + NEW_MEANWHILE or count == LIST_ENDS_AFTER:
             click.echo(
                 f"{feed}: GitHub counts {count} runs, but its list ends at "
                 f"{feed.backfilled_to}. {stored} are stored; older ones cannot be had."
@@ -313,6 +313,11 @@ def _display() -> Iterator[Show]:
             bar.render_progress()
 
         yield show
+
+
+def _say(text: str) -> None:
+    """A line of its own, also below a bar."""
+    click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)
 
 
 def _feeds_complete(progress: Progress | None) -> str:

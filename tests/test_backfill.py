@@ -251,7 +251,7 @@ def test_a_rate_limit_is_waited_for(environ, github, db_path):
     assert run_count(db_path) == 300
 
 
-def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
+def test_a_list_that_ends_too_early_is_told(environ, github):
     github.faults.add("empty_list", path="[?&]page=2", count=None)
 
     result = run("backfill", "--since", days_ago(10), **environ)
@@ -259,6 +259,14 @@ def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
     assert result.exit_code == 0
     assert f"{REPO} {FILE}: GitHub counts 400 runs, but its list ends" in result.output
     assert "100 are stored" in result.output
+
+
+def test_a_list_that_ends_where_github_s_count_ends_is_told(environ, monkeypatch):
+    monkeypatch.setattr(backfill, "LIST_ENDS_AFTER", 400)
+
+    result = run("backfill", "--since", "2020-01-01", **environ)
+
+    assert "GitHub counts 400 runs, but its list ends" in result.output
 
 
 def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch):

@@ -95,7 +95,7 @@ def save_repo_page(
             newest_known = _newest_created_at(db, feed)
             runs = payloads.get(feed.workflow, [])
             written[feed] = _save_newest(db, feed, runs).written
-            until = feed.backfill_until or newest_known if is_gap else None
+            until = backfill_until(db, feed) or newest_known if is_gap else None
             gap = {"backfill_until": until, "backfill_next_url": None} if until else {}
             set_checked(db, feed, now, **gap)
             _note_changes(db, feed, written[feed], now)
