@@ -100,6 +100,11 @@ class GitHub:
         self._token = token
         self._clock = clock
 
+    @property
+    def has_token(self) -> bool:
+        """Whether requests are authorised, and 304s free."""
+        return self._token is not None
+
     def renew_token(self, path: Path) -> bool:
         """Read the token's file again; whether it holds another token than before.
 

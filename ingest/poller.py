@@ -5,17 +5,16 @@
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import stamina
 from sqlite_utils import Database
 
 from ingest import store
-from ingest.client import GitHub, Page
+from ingest.client import GitHub
 from ingest.config import Config
 from ingest.errors import (
     Forbidden,
@@ -27,12 +26,14 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.following import Following
+from ingest.lists import Lists
+from ingest.pacing import NO_ACCESS_WAIT, Pacing
 from ingest.pruning import Pruning
-from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
+from ingest.repo_lists import RepoList
 from ingest.reruns import Reruns
 from ingest.schema import StorageError
-from ingest.store import Feed, Pending, Seen, utc
-from ingest.watching import Watch, file_of
+from ingest.store import Feed, Pending, utc
+from ingest.watching import Watch
 from ingest.wire import parse_expiration
 
 log = logging.getLogger("ci_observer.ingest")
@@ -42,18 +43,6 @@ Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
 
 CONCURRENCY = 4
-LIVE_PAGE = 30
-CATCH_UP_PAGE = 100
-# When less than this share of the rate limit is left, polling stretches.
-SCARCE = 0.1
-# Some repositories' lists answer 502 for days unless the pages are smaller.
-MOST_HALVINGS = 3
-# Repeated 404s and 401s can get the address blocked:
-# https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
-NO_ACCESS_WAIT = timedelta(hours=1)
-# A limit that is hit again right after its wait asks for growing ones, up to an hour.
-LIMITED_AGAIN_WAIT = timedelta(minutes=1)
-MOST_DOUBLINGS = 6
 
 # A passing fault is tried three times in all, then left to the next pass.
 retry_unavailable = stamina.AsyncRetryingCaller(
@@ -96,11 +85,17 @@ class Poller:
         self._watch = Watch(config, db, github, clock)
         self._watch.start()
         self._following = Following(db, github, clock, self._note_written)
-        self._repo_lists = RepoLists(clock)
+        self._lists = Lists(
+            db,
+            github,
+            self._watch,
+            clock,
+            history=timedelta(days=config.history_days),
+            wrote=self._note_written,
+        )
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._pruning = Pruning(config, db, clock)
-        self._limited_in_a_row = 0
-        self._halvings: dict[str, int] = {}
+        self._pacing = Pacing(config)
         self._is_first_pass = True
         self._failed: set[str] = set()
         self._written = 0
@@ -126,9 +121,9 @@ class Poller:
         self._github.meter.reset()
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
-        own, repos = self._repo_lists.split(feeds)
-        await self._each(own, self._poll_feed)
-        await self._each(repos + self._unprimed(own), self._poll_repo)
+        own, repos = self._lists.split(feeds)
+        await self._each(own, self._lists.poll_feed)
+        await self._each(repos + self._lists.unprimed(own), self._lists.poll_repo)
         await self._each(self._following.open_runs(), self._following.fetch)
         await self._each(self._following.lost_attempts(), self._following.fetch)
         await self._each(self._following.unknown_jobs(), self._following.fetch)
@@ -145,32 +140,12 @@ class Poller:
 
     def next_poll_at(self, started_at: datetime) -> datetime:
         """When the pass after the one that started then is due."""
-        now = self._clock()
-        usual = max(now, started_at + timedelta(seconds=self._config.refresh_seconds))
-        error = self._stopped_by
-        if isinstance(error, RateLimited):
-            doublings = min(self._limited_in_a_row, MOST_DOUBLINGS)
-            self._limited_in_a_row += 1
-            return max(
-                usual, error.retry_at + LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
-            )
-        if isinstance(error, Unauthorized) and not self._config.token_file:
-            return max(usual, now + NO_ACCESS_WAIT)
-        self._limited_in_a_row = 0
-        return max(usual, now + self._stretch(now))
-
-    def _stretch(self, now: datetime) -> timedelta:
-        """How long to wait so that what is left of the rate limit lasts to its reset.
-
-        Nothing while a tenth of it is left; then as long as one pass like the last one
-        may take of the time, by what it cost.
-        """
-        meter = self._github.meter
-        limit = meter.rate_limit
-        if limit is None or limit.remaining >= SCARCE * limit.limit:
-            return timedelta(0)
-        cost = max(1, meter.requests - meter.not_modified)
-        return max(timedelta(0), limit.reset_at - now) * cost / max(limit.remaining, 1)
+        return self._pacing.next_poll_at(
+            started_at,
+            now=self._clock(),
+            error=self._stopped_by,
+            meter=self._github.meter,
+        )
 
     def _is_token_refused(self, now: datetime) -> bool:
         """Whether GitHub refused the token lately, and there is no other one.
@@ -248,7 +223,7 @@ class Poller:
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
         if feed.error_kind == error.kind == GitHubUnavailable.kind:
-            self._ask_for_smaller_pages(feed)
+            self._lists.ask_for_smaller_pages(feed)
         self._failed.add(str(feed))
         store.save_feed_error(
             self._db,
@@ -258,78 +233,6 @@ class Poller:
             now=now,
             retry_at=now + wait if wait else None,
         )
-
-    def _ask_for_smaller_pages(self, feed: Feed) -> None:
-        halvings = self._halvings.get(str(feed), 0)
-        if halvings < MOST_HALVINGS:
-            self._halvings[str(feed)] = halvings + 1
-            # Its link to the next page has the former size.
-            store.save_first_page_next(self._db, feed)
-
-    def _page_size(self, feed: Feed, usual: int) -> int:
-        return usual >> self._halvings.get(str(feed), 0)
-
-    async def _poll_feed(self, feed: Feed) -> None:
-        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
-        page = await self._github.fetch_runs(
-            feed.repo,
-            feed.workflow,
-            per_page=self._page_size(feed, LIVE_PAGE),
-            etag=feed.etag,
-        )
-        now = self._clock()
-        if feed.error:
-            log.info("%s: answers again", feed)
-        if page.is_not_modified:
-            store.save_checked(self._db, feed, now)
-            return
-        saved = store.save_live_page(
-            self._db,
-            feed,
-            page.runs,
-            etag=page.etag,
-            has_more=page.next_url is not None,
-            horizon=now - timedelta(days=self._config.history_days),
-            now=now,
-        )
-        self._note_written(feed, saved.written)
-
-    def _unprimed(self, polled: Sequence[Feed]) -> list[RepoList]:
-        """The repositories whose list is to be asked from the next pass on.
-
-        Asked now as well, it is 304 then.
-        """
-        repos = {feed.repo for feed in polled}
-        feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
-        return [
-            asked
-            for asked in self._repo_lists.split(feeds)[1]
-            if store.seen(self._db, self._repo_url(asked)) is None
-        ]
-
-    def _repo_url(self, asked: RepoList) -> str:
-        size = self._page_size(asked.feeds[0], REPO_PAGE)
-        return self._github.repo_runs_url(asked.repo, per_page=size)
-
-    async def _poll_repo(self, asked: RepoList) -> None:
-        """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
-        url = self._repo_url(asked)
-        known = store.seen(self._db, url)
-        page = await self._github.fetch_page(url, etag=known.etag if known else None)
-        now = self._clock()
-        if page.is_not_modified:
-            for feed in asked.feeds:
-                store.save_checked(self._db, feed, now)
-            return
-        self._repo_lists.learn(asked, page)
-        by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for run in page.runs:
-            by_file[file_of(run)].append(run)
-        written = store.save_repo_page(
-            self._db, asked.feeds, by_file, page=_seen(url, page), now=now
-        )
-        for feed, count in written.items():
-            self._note_written(feed, count)
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
@@ -341,26 +244,7 @@ class Poller:
             on_progress(len(feeds) - len(behind), len(feeds))
             if not behind or (until is not None and self._clock() >= until):
                 return
-            await self._each(behind, self._fetch_older)
-
-    async def _fetch_older(self, feed: Feed) -> None:
-        url = feed.backfill_next_url or self._github.runs_url(
-            feed.repo,
-            feed.workflow,
-            per_page=self._page_size(feed, CATCH_UP_PAGE),
-        )
-        known = store.seen(self._db, url)
-        page = await self._github.fetch_page(url, etag=known.etag if known else None)
-        saved = store.save_older_page(
-            self._db,
-            feed,
-            page.runs,
-            page=known if known and page.is_not_modified else _seen(url, page),
-            now=self._clock(),
-        )
-        self._written += saved.written
-        if saved.is_complete and not feed.backfilled_at:
-            log.info("%s: history is complete", feed)
+            await self._each(behind, self._lists.fetch_older)
 
     def _note_written(self, feed: Feed, written: int) -> None:
         self._written += written
@@ -384,17 +268,6 @@ class Poller:
             rate_limit_remaining=limit.remaining if limit else None,
             rate_limit_reset_at=utc(limit.reset_at) if limit else None,
         )
-
-
-def _seen(url: str, page: Page) -> Seen:
-    created = [str(run.get("created_at") or "") for run in page.runs]
-    return Seen(
-        url,
-        page.etag or "",
-        page.next_url,
-        oldest_at=min(created, default=None),
-        newest_at=max(created, default=None),
-    )
 
 
 async def run_forever(

@@ -47,7 +47,12 @@ class Reruns:
         self._ask_at = {feed.repo: clock() for feed in watch.feeds() if feed.checked_at}
 
     def repos_to_ask(self) -> list[str]:
-        """The repositories whose runs in progress were not listed lately."""
+        """The repositories whose runs in progress were not listed lately.
+
+        None without a token: that costs a request each time, of 60 an hour.
+        """
+        if not self._github.has_token:
+            return []
         now = self._clock()
         repos = {feed.repo for feed in self._watch.feeds() if feed.checked_at}
         return sorted(

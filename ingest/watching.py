@@ -66,7 +66,7 @@ class Watch:
 
     def feeds_of(self, repo: str) -> list[Feed]:
         """The watched feeds of a repository, whatever the letter case of its name."""
-        return [feed for feed in self.feeds() if feed.repo.lower() == repo.lower()]
+        return store.watched_feeds(self._db, repo)
 
     def repos_to_describe(self) -> list[str]:
         """The repositories that are due to be described."""

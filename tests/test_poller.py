@@ -537,3 +537,15 @@ def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db)
         "select value from instance where key = 'next_poll_at'"
     )
     assert next_poll_at == store.utc(github.clock())
+
+
+def test_without_a_token_304s_count_when_polling_stretches(world, github, ingest):
+    """GitHub charges them then: at 58 of 60 used, two are left for half an hour."""
+    add_runs(world, 1)
+    ingest.restart(token=None)
+    ingest.poll()
+    github.advance(1800)
+    for _ in range(55):
+        ingest.poll()
+
+    assert ingest.next_wait() == timedelta(minutes=30) / 2

@@ -118,3 +118,14 @@ def test_a_refused_list_is_no_feed_s_error(world, github, ingest, old_run, fault
     asked = [entry for entry in github.log if "status" in entry.query]
     ingest.poll()
     assert [entry for entry in github.log if "status" in entry.query] == asked
+
+
+def test_without_a_token_what_is_in_progress_is_not_listed(world, github, ingest):
+    """Each list would be charged, of 60 requests an hour."""
+    add_runs(world, 3)
+    ingest.restart(token=None)
+    for _ in range(3):
+        ingest.poll()
+        github.advance(TEN_MINUTES)
+
+    assert [entry for entry in github.log if "status" in entry.query] == []

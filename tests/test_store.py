@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from ingest import schema, store
 from ingest.config import Config
-from ingest.store.instance import POLLS_KEPT
+from ingest.store.instance import POLLS_KEPT, transaction
 
 FEED = ("acme/api", "ci.yml")
 RUNNING = {"status": "in_progress", "conclusion": None}
@@ -379,3 +379,19 @@ def test_any_order_and_repetition_of_pages_gives_the_same_table(tmp_path, data):
     in_order = stored_after(tmp_path, [[one] for one in observations])
 
     assert stored_after(tmp_path, pages) == in_order
+
+
+def test_no_other_process_can_write_between_our_reading_and_our_writing(db, db_path):
+    """Ours could not write any more otherwise."""
+    watch(db, FEED)
+    other = schema.connect(db_path)
+    with transaction(db):
+        before = db["feeds"].count
+        other.conn.execute("pragma busy_timeout = 0")
+        with pytest.raises(schema.StorageError, match="locked"):
+            store.save_next_poll(other, NOW)
+        store.save_watched(db, [FEED, ("acme/web", "ci.yml")])
+    store.save_next_poll(other, NOW)
+    other.close()
+
+    assert db["feeds"].count == before + 1

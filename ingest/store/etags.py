@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from ingest.store.instance import upsert
+from ingest.store.instance import transaction, upsert
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ def seen(db: Database, url: str) -> Seen | None:
 
 def save_seen(db: Database, answer: Seen) -> None:
     """Keep an answer's ETag, in a transaction of its own or the caller's."""
-    with db.atomic():
+    with transaction(db):
         upsert(db, "etags", vars(answer), ["url"])

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ingest.store.etags import Seen, save_seen
-from ingest.store.instance import bump_revision, utc
+from ingest.store.instance import bump_revision, transaction, utc
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
 
     A tile thus leaves the wall when its pair leaves the settings.
     """
-    with db.atomic():
+    with transaction(db):
         before = _watched(db)
         db.execute("update feeds set is_watched = 0 where is_watched")
         db.conn.executemany(
@@ -54,12 +54,15 @@ def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
             bump_revision(db)
 
 
-def watched_feeds(db: Database) -> list[Feed]:
-    """The feeds to poll, in the order of their names."""
+def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
+    """The feeds to poll, of one repository or of all, in the order of their names."""
+    which = "true" if repo is None else "repo = :repo"
     return [
         Feed(*row)
         for row in db.execute(
-            f"select {COLUMNS} from feeds where is_watched order by repo, workflow"
+            f"select {COLUMNS} from feeds where is_watched and {which}"
+            " order by repo, workflow",
+            {"repo": repo},
         )
     ]
 
@@ -91,7 +94,7 @@ def save_description(
         (name, state, repo, workflow)
         for workflow, (name, state) in (workflows or {}).items()
     ]
-    with db.atomic():
+    with transaction(db):
         before = _descriptions(db, repo)
         db.execute(
             "update feeds set default_branch = coalesce(?, default_branch),"
@@ -111,7 +114,7 @@ def save_description(
 
 def save_checked(db: Database, feed: Feed, now: datetime) -> None:
     """Note that GitHub has just answered for this feed: its data are fresh."""
-    with db.atomic():
+    with transaction(db):
         set_checked(db, feed, now)
 
 
@@ -128,7 +131,7 @@ def save_feed_error(
 
     `error_at` is when it began to fail, whatever the errors since.
     """
-    with db.atomic():
+    with transaction(db):
         set_feed(
             db,
             feed,
@@ -143,7 +146,7 @@ def save_feed_error(
 
 def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None:
     """Mark the feeds to catch up anew whose history was last complete before then."""
-    with db.atomic():
+    with transaction(db):
         db.execute(
             "update feeds set backfill_until = ?, backfill_next_url = null"
             " where is_watched and backfill_until is null and error is null"
@@ -154,7 +157,7 @@ def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None
 
 def save_first_page_next(db: Database, feed: Feed) -> None:
     """Begin a feed's catching up anew, from its first page."""
-    with db.atomic():
+    with transaction(db):
         set_feed(db, feed, backfill_next_url=None)
 
 
@@ -166,9 +169,7 @@ def save_backfill(
     What is under way goes on from where it is. A feed that was never complete goes back
     to `horizon` at least, as without this.
     """
-    # Immediate, since another process may be polling into the same feeds.
-    db.conn.execute("begin immediate")
-    with db.conn:
+    with transaction(db):
         db.conn.executemany(
             "update feeds set backfill_until = min(:since, coalesce("
             "backfill_until, iif(backfilled_at is null, :horizon, :since)))"

@@ -1,7 +1,8 @@
 """Writes what the instance is: its settings, its polls and the revision."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +14,26 @@ from ingest.config import Config
 
 POLLS_KEPT = 10_000
 NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """One transaction that writes; a nested one is part of the outer.
+
+    Immediate: one that begins by reading is refused to write as soon as another
+    process, such as backfill or prune, has written meanwhile.
+    """
+    if db.conn.in_transaction:
+        with db.atomic():
+            yield
+        return
+    db.conn.execute("begin immediate")
+    try:
+        yield
+        db.conn.commit()
+    except BaseException:
+        db.conn.rollback()
+        raise
 
 
 def save_instance(
@@ -35,7 +56,7 @@ def save_instance(
         "ingest_started_at": utc(now),
         "next_poll_at": None,
     }
-    with db.atomic():
+    with transaction(db):
         before = dict(db.execute("select key, value from instance").fetchall())
         _save_settings(db, public)
         _save_timezone_offsets(db, config.timezone, now)
@@ -46,20 +67,20 @@ def save_instance(
 
 def save_next_poll(db: Database, next_poll_at: datetime) -> None:
     """Say when the next poll is due, by which the wall knows that ingest lives."""
-    with db.atomic():
+    with transaction(db):
         _save_settings(db, {"next_poll_at": utc(next_poll_at)})
 
 
 def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
     """Keep when the token expires, so that the wall can warn of it."""
-    with db.atomic():
+    with transaction(db):
         text = utc(expires_at) if expires_at else None
         _save_settings(db, {"token_expires_at": text})
 
 
 def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
     """Record a poll pass, and drop the records of long ago."""
-    with db.atomic():
+    with transaction(db):
         names, marks = ", ".join(poll), ", ".join(f":{name}" for name in poll)
         poll_id = db.execute(
             f"insert into polls ({names}) values ({marks})",

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from ingest.payloads import split_payload
 from ingest.rows import Row
-from ingest.store.instance import bump_revision
+from ingest.store.instance import bump_revision, transaction
 
 CONVERTED_AT_ONCE = 500
 
@@ -113,7 +113,7 @@ def prune_payloads(db: Database, before: date, limit: int) -> int:
             [before.isoformat(), limit],
         ).fetchall()
     ]
-    with db.atomic():
+    with transaction(db):
         db.conn.executemany(
             "delete from run_payloads where run_id = ?", [(run_id,) for run_id in ids]
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.store.instance import bump_revision, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert, utc
 
 OPEN = "status <> 'completed'"
 # Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row.
@@ -70,7 +70,7 @@ def save_asked(
     db: Database, item: Pending, *, now: datetime, etag: str | None = None
 ) -> None:
     """Note that GitHub was asked, so that the others get their turn first."""
-    with db.atomic():
+    with transaction(db):
         db.execute(
             "update pending set asked_at = ?, etag = coalesce(?, etag)"
             " where kind = ? and run_id = ? and run_attempt = ?",
@@ -80,7 +80,7 @@ def save_asked(
 
 def save_gone(db: Database, item: Pending, now: datetime) -> None:
     """Note that GitHub no longer has it; what is stored of it stays."""
-    with db.atomic():
+    with transaction(db):
         db.execute(
             "update pending set gone_at = ?"
             " where kind = ? and run_id = ? and run_attempt = ?",
@@ -90,13 +90,13 @@ def save_gone(db: Database, item: Pending, now: datetime) -> None:
 
 def save_done(db: Database, item: Pending) -> None:
     """Take it from the list."""
-    with db.atomic():
+    with transaction(db):
         _remove(db, item)
 
 
 def save_jobs(db: Database, item: Pending, jobs: Sequence[Mapping[str, Any]]) -> None:
     """Write the jobs of an attempt, and take it from the list."""
-    with db.atomic():
+    with transaction(db):
         for job in jobs:
             upsert(db, "jobs", job, ["job_id"])
         _remove(db, item)

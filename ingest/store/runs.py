@@ -11,7 +11,7 @@ from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
 from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
-from ingest.store.instance import bump_revision, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert, utc
 from ingest.store.payloads import Payloads
 from ingest.store.pending import (
     ask_for_attempts,
@@ -53,7 +53,7 @@ def save_live_page(
     When none of the runs was known and there are more, some may have been missed: the
     feed is marked to catch up with older pages, back to what is stored or to `horizon`.
     """
-    with db.atomic():
+    with transaction(db):
         newest_known = _newest_created_at(db, feed)
         until = backfill_until(db, feed)
         saved = _save_newest(db, feed, payloads)
@@ -86,7 +86,7 @@ def save_repo_page(
     feed. When the page does not reach back to the newest run of the page before, some
     runs may have been missed: the feeds are marked to catch up.
     """
-    with db.atomic():
+    with transaction(db):
         before = seen(db, page.url)
         last_at = before.newest_at if before else None
         is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
@@ -117,7 +117,7 @@ def save_older_page(
     `payloads` is empty when the page is the one `seen` before. Done when it reaches
     back to `backfill_until` or is the last one.
     """
-    with db.atomic():
+    with transaction(db):
         saved = _save_runs(db, feed, payloads)
         follow(db, [run["id"] for run in payloads])
         until = backfill_until(db, feed) or ""
@@ -141,7 +141,7 @@ def save_single_run(
     db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
 ) -> Saved:
     """Write a run, or an older attempt of one, that was asked for by its id."""
-    with db.atomic():
+    with transaction(db):
         saved = _save_runs(db, feed, [payload])
         _note_changes(db, feed, saved.written, now)
     return saved
@@ -154,7 +154,7 @@ def save_followed_run(
 
     What its feed's newest page shows is known already.
     """
-    with db.atomic():
+    with transaction(db):
         saved = save_single_run(db, feed, payload, now=now)
         if saved.written:
             follow(db, [payload["id"]])

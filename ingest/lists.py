@@ -1,0 +1,156 @@
+"""Pages of runs: fetched from GitHub's lists and handed to the store."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest import store
+from ingest.client import GitHub, Page
+from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
+from ingest.store import Feed, Seen
+from ingest.watching import Watch, file_of
+
+log = logging.getLogger("ci_observer.ingest")
+
+LIVE_PAGE = 30
+CATCH_UP_PAGE = 100
+# Some repositories' lists answer 502 for days unless the pages are smaller.
+MOST_HALVINGS = 3
+
+
+class Lists:
+    """Fetches the newest and the older runs of feeds, one page a call.
+
+    `wrote` is told how many runs a page changed.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        github: GitHub,
+        watch: Watch,
+        clock: Callable[[], datetime],
+        *,
+        history: timedelta,
+        wrote: Callable[[Feed, int], None],
+    ) -> None:
+        self._db = db
+        self._github = github
+        self._watch = watch
+        self._clock = clock
+        self._history = history
+        self._wrote = wrote
+        self._repo_lists = RepoLists(clock)
+        self._halvings: dict[str, int] = {}
+
+    def split(self, feeds: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
+        """The feeds to ask by their own lists, the repositories to ask for all."""
+        return self._repo_lists.split(feeds)
+
+    def unprimed(self, polled: Sequence[Feed]) -> list[RepoList]:
+        """The repositories whose list is to be asked from the next pass on.
+
+        Asked now as well, it is 304 then.
+        """
+        repos = {feed.repo for feed in polled}
+        feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
+        return [
+            asked
+            for asked in self._repo_lists.split(feeds)[1]
+            if store.seen(self._db, self._repo_url(asked)) is None
+        ]
+
+    async def poll_feed(self, feed: Feed) -> None:
+        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
+        page = await self._github.fetch_runs(
+            feed.repo,
+            feed.workflow,
+            per_page=self._page_size(feed, LIVE_PAGE),
+            etag=feed.etag,
+        )
+        now = self._clock()
+        if feed.error:
+            log.info("%s: answers again", feed)
+        if page.is_not_modified:
+            store.save_checked(self._db, feed, now)
+            return
+        saved = store.save_live_page(
+            self._db,
+            feed,
+            page.runs,
+            etag=page.etag,
+            has_more=page.next_url is not None,
+            horizon=now - self._history,
+            now=now,
+        )
+        self._wrote(feed, saved.written)
+
+    async def poll_repo(self, asked: RepoList) -> None:
+        """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
+        url = self._repo_url(asked)
+        known = store.seen(self._db, url)
+        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        now = self._clock()
+        if page.is_not_modified:
+            for feed in asked.feeds:
+                store.save_checked(self._db, feed, now)
+            return
+        self._repo_lists.learn(asked, page)
+        by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for run in page.runs:
+            by_file[file_of(run)].append(run)
+        written = store.save_repo_page(
+            self._db, asked.feeds, by_file, page=_seen(url, page), now=now
+        )
+        for feed, count in written.items():
+            self._wrote(feed, count)
+
+    async def fetch_older(self, feed: Feed) -> None:
+        """Fetch the next page of what a feed has to catch up with."""
+        url = feed.backfill_next_url or self._github.runs_url(
+            feed.repo,
+            feed.workflow,
+            per_page=self._page_size(feed, CATCH_UP_PAGE),
+        )
+        known = store.seen(self._db, url)
+        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        saved = store.save_older_page(
+            self._db,
+            feed,
+            page.runs,
+            page=known if known and page.is_not_modified else _seen(url, page),
+            now=self._clock(),
+        )
+        self._wrote(feed, saved.written)
+        if saved.is_complete and not feed.backfilled_at:
+            log.info("%s: history is complete", feed)
+
+    def ask_for_smaller_pages(self, feed: Feed) -> None:
+        """From now on halve the pages of a feed whose list keeps failing."""
+        halvings = self._halvings.get(str(feed), 0)
+        if halvings < MOST_HALVINGS:
+            self._halvings[str(feed)] = halvings + 1
+            # Its link to the next page has the former size.
+            store.save_first_page_next(self._db, feed)
+
+    def _page_size(self, feed: Feed, usual: int) -> int:
+        return usual >> self._halvings.get(str(feed), 0)
+
+    def _repo_url(self, asked: RepoList) -> str:
+        size = self._page_size(asked.feeds[0], REPO_PAGE)
+        return self._github.repo_runs_url(asked.repo, per_page=size)
+
+
+def _seen(url: str, page: Page) -> Seen:
+    created = [str(run.get("created_at") or "") for run in page.runs]
+    return Seen(
+        url,
+        page.etag or "",
+        page.next_url,
+        oldest_at=min(created, default=None),
+        newest_at=max(created, default=None),
+    )
