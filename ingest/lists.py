@@ -25,7 +25,8 @@ MOST_HALVINGS = 3
 class Lists:
     """Fetches the newest and the older runs of feeds, one page a call.
 
-    `wrote` is told how many runs a page changed.
+    `wrote` is told how many runs a page of news changed, `wrote_older` how many one of
+    older runs.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Lists:
         *,
         history: timedelta,
         wrote: Callable[[Feed, int], None],
+        wrote_older: Callable[[int], None],
     ) -> None:
         self._db = db
         self._github = github
@@ -44,6 +46,7 @@ class Lists:
         self._clock = clock
         self._history = history
         self._wrote = wrote
+        self._wrote_older = wrote_older
         self._repo_lists = RepoLists(clock)
         self._halvings: dict[str, int] = {}
 
@@ -125,7 +128,7 @@ class Lists:
             page=known if known and page.is_not_modified else _seen(url, page),
             now=self._clock(),
         )
-        self._wrote(feed, saved.written)
+        self._wrote_older(saved.written)
         if saved.is_complete and not feed.backfilled_at:
             log.info("%s: history is complete", feed)
 

@@ -92,6 +92,7 @@ class Poller:
             clock,
             history=timedelta(days=config.history_days),
             wrote=self._note_written,
+            wrote_older=self._count_written,
         )
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._pruning = Pruning(config, db, clock)
@@ -247,9 +248,12 @@ class Poller:
             await self._each(behind, self._lists.fetch_older)
 
     def _note_written(self, feed: Feed, written: int) -> None:
-        self._written += written
+        self._count_written(written)
         if written:
             log.info("%s: %d run%s", feed, written, "" if written == 1 else "s")
+
+    def _count_written(self, written: int) -> None:
+        self._written += written
 
     def _result(self, started_at: datetime, feeds: int) -> PollResult:
         meter = self._github.meter
