@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,8 @@ def server(db_path: Path) -> Iterator[WallServer]:
     server.stop()
 
 
-# Not for the session: Playwright keeps an event loop running in this thread, which the
-# asynchronous tests of other modules could not bear.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+@contextmanager
+def launched() -> Iterator[Any]:
     """The browser; the tests that want one are skipped where there is none."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: make setup"
@@ -142,6 +141,15 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+# Not for the session: Playwright keeps an event loop running in this thread, which the
+# asynchronous tests of other modules could not bear.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The browser, for the tests of one module."""
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

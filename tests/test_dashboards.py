@@ -4,7 +4,6 @@ The charts are drawn by datasette-dashboards, which writes values of some chart 
 into the page as HTML; ours must show a hostile name as text.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from browser import ARGUMENTS, NAMES, WallServer
+from browser import WallServer, launched
 from conftest import NOW, save_runs, set_clock, watch
 from datasette.app import Datasette
 from datasette_dashboards import replace_opts_in_query
@@ -341,16 +340,8 @@ async def test_each_chart_has_a_page_of_its_own(datasette, chart):
 @pytest.fixture
 def chromium() -> Iterator[Any]:
     """The browser, within one test: Playwright's event loop must not stay running."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: make setup"
-    )
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium on the PATH: apt install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
