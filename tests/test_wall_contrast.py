@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CSS = (Path(__file__).parents[1] / "static" / "wall.css").read_text()
+CSS = (Path(__file__).parents[1] / "static" / "base.css").read_text()
 # WCAG 2.2: 4.5 for text, 3 for what is seen rather than read.
 TEXT, GRAPHIC = 4.5, 3.0
 
