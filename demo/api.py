@@ -19,7 +19,7 @@ from demo.answers import (
 )
 from demo.caches import Body, ByteCache
 from demo.jobs import job_objects
-from demo.objects import full_repository, minimal_repository, workflow_object
+from demo.objects import full_repository, listed_repository, workflow_object
 from demo.queries import (
     FILTERED_CAP,
     UNFILTERED_TOTAL_CAP,
@@ -59,8 +59,8 @@ class Api:
         match call.segments:
             case ("rate_limit",):
                 return rate_limit(reader)
-            case ("orgs" | "users", owner, "repos"):
-                return self._repos_of(call, reader, owner)
+            case ("orgs" | "users" | "user" as kind, *owner, "repos"):
+                return self._repos_of(call, reader, kind, owner)
             case ("repos", owner, name, *rest):
                 name_key = f"{owner}/{name}".lower()
                 if name_key in self.world.moved and name_key not in self.world.repos:
@@ -93,20 +93,31 @@ class Api:
             case _:
                 return not_found()
 
-    def _repos_of(self, call: Call, reader: Reader, owner: str) -> Answer:
-        repos = [
+    def _repos_of(
+        self, call: Call, reader: Reader, kind: str, name: Sequence[str]
+    ) -> Answer:
+        """An organization's, a user's public or the token's user's own repositories."""
+        if kind == "user" and reader.token is None:
+            return error(401, "Requires authentication")
+        owner = "".join(name) or (reader.token.user if reader.token else "")
+        owned = [
             repo
-            for repo in self.world.repos.values()
-            if repo.owner.lower() == owner.lower() and reader.may_see(repo)
+            for _, repo in sorted(self.world.repos.items())
+            if repo.owner.lower() == owner.lower()
+            and (kind != "orgs" or repo.owner_type == "Organization")
         ]
-        if not repos:
+        if not owned and kind != "user":
             return not_found()
+        shown = [
+            listed_repository(repo, self.world.sites)
+            for repo in owned
+            if (reader.may_see(repo) if kind != "users" else not repo.private)
+        ]
         page = page_of(call.query)
         start = (page.number - 1) * page.size
-        objects = [minimal_repository(repo, self.world.sites) for repo in repos]
-        link = link_header(call, call.path, page.number, page.last(len(repos)))
-        shown = objects[start : start + page.size]
-        return json_answer(shown, headers={"link": link} if link else None)
+        link = link_header(call, call.path, page.number, page.last(len(shown)))
+        headers = {"link": link} if link else None
+        return json_answer(shown[start : start + page.size], headers=headers)
 
     def _workflows(self, call: Call, repo: Repo) -> Answer:
         objects = [

@@ -143,7 +143,19 @@ def full_repository(repo: Repo, sites: Sites) -> Json:
         "topics": [],
         "permissions": {"admin": False, "push": False, "pull": True},
         **repository_flags(),
+        "archived": repo.archived,
+        "disabled": repo.disabled,
         **dict.fromkeys(COUNTERS, 0),
+    }
+
+
+def listed_repository(repo: Repo, sites: Sites) -> Json:
+    """The `minimal-repository` of a list of repositories, which tells more."""
+    return minimal_repository(repo, sites) | {
+        "archived": repo.archived,
+        "disabled": repo.disabled,
+        "default_branch": repo.default_branch,
+        "visibility": "private" if repo.private else "public",
     }
 
 

@@ -21,6 +21,7 @@ class Places:
         self.repos_by_id: dict[int, Repo] = {}
         self.moved: dict[str, Repo] = {}
         self.revision = 0
+        self._used_ids: set[int] = set()
 
     def add_repo(
         self,
@@ -31,15 +32,20 @@ class Places:
     ) -> Repo:
         """Create `owner/name`; `payload` is a recorded repository object.
 
-        `fields`: `default_branch`, `private`, `fork`, `description`, as in `Repo`.
+        `fields`: `default_branch`, `private`, `fork`, `archived`, `disabled`,
+        `owner_type`, `description`, as in `Repo`.
         """
         owner, _, name = full_name.partition("/")
         number = stable_int(f"repo {full_name.lower()}", 10**8, 10**9)
+        # A repository that gets a name used before is another one.
+        while number in self._used_ids:
+            number += 1
         repo = Repo(owner, name, number, LONG_AGO, payload=payload, **fields)
         if payload is not None:
             repo.id = payload["id"]
             repo.owner_type = payload["owner"]["type"]
         with self.lock:
+            self._used_ids.add(repo.id)
             self.repos[full_name.lower()] = self.repos_by_id[repo.id] = repo
         return repo
 
@@ -75,17 +81,24 @@ class Places:
     ) -> Workflow:
         """Create a workflow file (`ci.yml`) in a repository.
 
-        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, as in `Workflow`.
+        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, `created_at`, as in
+        `Workflow`.
         """
         owner = self.ensure_repo(repo)
         number = stable_int(f"workflow {owner.id} {file}", 10**7, 10**9)
         path = fields.pop("path", f".github/workflows/{file}")
         title = name or file.rpartition(".")[0] or file
         number = fields.pop("id", number)
-        workflow = Workflow(owner, number, title, path, LONG_AGO, **fields)
+        born = fields.pop("created_at", LONG_AGO)
+        workflow = Workflow(owner, number, title, path, born, **fields)
         with self.lock:
             owner.workflows[file] = workflow
         return workflow
+
+    def remove_workflow(self, repo: str, file: str) -> None:
+        """Stop listing the workflow: 404 from now on."""
+        with self.lock:
+            del self.repo(repo).workflows[file]
 
     def workflow(self, repo: str | Repo, file: str) -> Workflow:
         """The workflow of this file name; it and its repository are created if new."""

@@ -55,6 +55,8 @@ class Repo:
     default_branch: str = "main"
     private: bool = False
     fork: bool = False
+    archived: bool = False
+    disabled: bool = False
     description: str | None = None
     owner_type: str = "Organization"
     payload: Json | None = None
