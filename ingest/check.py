@@ -7,7 +7,9 @@ from datetime import datetime
 from ingest.client import GitHub, Meter
 from ingest.config import EVERY_WORKFLOW, Config
 from ingest.errors import GitHubError
+from ingest.store import ACTIVE
 from ingest.wire import parse_expiration
+from ingest.workflows import workflow_rows
 
 MASK = "********"
 
@@ -44,21 +46,45 @@ def settings_text(config: Config) -> str:
 
 async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
     """Try each repository and workflow, one line each, as GitHub answers."""
+    names: dict[int, str] = {}
     for repo in config.repos:
-        try:
-            branch = (await github.fetch_default_branch(repo)).value
-            workflows = (await github.fetch_workflows(repo)).value or []
-        except GitHubError as error:
-            yield Line(f"{repo}: {error}", is_good=False)
-            continue
-        states = {
-            str(item.get("path")).rpartition("/")[2]: item.get("state")
-            for item in workflows
-        }
-        yield Line(f"{repo}: found, default branch {branch}", is_good=True)
-        wanted = config.workflows
-        for name in sorted(states) if EVERY_WORKFLOW in wanted else wanted:
+        async for line in _check_repo(repo, config, github, names):
+            yield line
+
+
+async def _check_repo(
+    repo: str, config: Config, github: GitHub, names: dict[int, str]
+) -> AsyncIterator[Line]:
+    """Try a repository; `names` are those of the ones before, by GitHub's number."""
+    try:
+        found = (await github.fetch_repo(repo)).value
+        workflows = workflow_rows((await github.fetch_workflows(repo)).value or [])
+    except GitHubError as error:
+        yield Line(f"{repo}: {error}", is_good=False)
+        return
+    if found is None:
+        return
+    if (other := names.setdefault(found.repo_id, repo)) != repo:
+        yield Line(
+            f"{repo}: the same repository as {other}, polled once: write "
+            f"{found.full_name} alone in GH_REPOS",
+            is_good=True,
+        )
+        return
+    yield Line(f"{repo}: found, default branch {found.default_branch}", is_good=True)
+    if found.full_name.lower() != repo.lower():
+        name = found.full_name
+        text = f"{repo}: renamed to {name}: write {name} in GH_REPOS"
+        yield Line(text, is_good=True)
+    states = {w.workflow: w.workflow_state for w in workflows}
+    if EVERY_WORKFLOW not in config.workflows:
+        for name in config.workflows:
             yield _workflow_line(name, states)
+        return
+    for name in sorted(states):
+        is_active = states[name] == ACTIVE
+        text = "found" if is_active else f"{states[name]}, left out"
+        yield Line(f"  {name}: {text}", is_good=True)
 
 
 def budget_text(config: Config, meter: Meter, *, now: datetime) -> str:
@@ -81,6 +107,6 @@ def _workflow_line(name: str, states: dict[str, str | None]) -> Line:
     if name not in states:
         return Line(f"  {name}: not found in .github/workflows", is_good=False)
     state = states[name]
-    if state != "active":
+    if state != ACTIVE:
         return Line(f"  {name}: {state}", is_good=False)
     return Line(f"  {name}: found", is_good=True)

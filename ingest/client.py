@@ -3,6 +3,7 @@
 Knows HTTP and GitHub's paths; does not sleep, retry or know the database.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,10 +22,12 @@ from ingest.errors import (
     InvalidResponse,
 )
 from ingest.wire import (
+    REPO_NAME,
     RateLimit,
+    Repository,
     parse_answer,
-    parse_default_branch,
     parse_jobs,
+    parse_repository,
     parse_run,
     parse_runs,
     parse_total_count,
@@ -83,6 +86,9 @@ class Answer(Generic[T]):
 class GitHub:
     """GitHub's REST API below one base address.
 
+    `moved` are the numbers of renamed repositories by their former names in lower case:
+    asked by its number, a repository answers without a redirect.
+
     Every method raises a `GitHubError` when it cannot give what its name says.
     """
 
@@ -95,6 +101,7 @@ class GitHub:
         clock: Callable[[], datetime],
     ) -> None:
         self.meter = Meter()
+        self.moved: dict[str, int] = {}
         self._http = http
         self._api_url = api_url
         self._token = token
@@ -131,8 +138,8 @@ class GitHub:
 
     def runs_url(self, repo: str, workflow: str, *, per_page: int) -> str:
         """The address of the first page of a workflow's runs."""
-        path = f"/repos/{repo}/actions/workflows/{quote(workflow, safe='')}/runs"
-        return f"{self._api_url}{path}?per_page={per_page}"
+        path = f"/actions/workflows/{quote(workflow, safe='')}/runs"
+        return f"{self._of(repo)}{path}?per_page={per_page}"
 
     async def count_runs(self, repo: str, workflow: str) -> int:
         """How many runs GitHub says that a workflow has."""
@@ -155,7 +162,7 @@ class GitHub:
 
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
-        return f"{self._api_url}/repos/{repo}/actions/runs?per_page={per_page}"
+        return f"{self._of(repo)}/actions/runs?per_page={per_page}"
 
     async def fetch_runs_in_progress(
         self, repo: str, *, etag: str | None = None
@@ -171,7 +178,7 @@ class GitHub:
         self, repo: str, run_id: int, *, etag: str | None = None
     ) -> Page:
         """One run by its id, as a page of one, or "not modified" since `etag`."""
-        return await self._fetch_one(f"/repos/{repo}/actions/runs/{run_id}", etag)
+        return await self._fetch_one(f"{self._of(repo)}/actions/runs/{run_id}", etag)
 
     async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> Page:
         """One attempt of a run, as a page of one.
@@ -179,7 +186,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
         """
         return await self._fetch_one(
-            f"/repos/{repo}/actions/runs/{run_id}/attempts/{run_attempt}", None
+            f"{self._of(repo)}/actions/runs/{run_id}/attempts/{run_attempt}", None
         )
 
     async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
@@ -188,8 +195,7 @@ class GitHub:
         Pages of 30: larger ones have answered 502 for runs with many jobs.
         """
         url: str | None = (
-            f"{self._api_url}/repos/{repo}/actions/runs/{run_id}/jobs"
-            "?filter=latest&per_page=30"
+            f"{self._of(repo)}/actions/runs/{run_id}/jobs?filter=latest&per_page=30"
         )
         jobs: list[dict[str, Any]] = []
         while url:
@@ -198,15 +204,18 @@ class GitHub:
             url = answer.links.get("next", {}).get("url")
         return jobs
 
-    async def fetch_default_branch(
+    async def fetch_repo(
         self, repo: str, *, etag: str | None = None
-    ) -> Answer[str]:
-        """The name of a repository's default branch."""
+    ) -> Answer[Repository]:
+        """What GitHub says of a repository now.
+
+        By its name, also after a rename: another repository may have got the name.
+        """
         answer = await self._get(f"{self._api_url}/repos/{repo}", etag=etag)
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return Answer(None, etag)
-        branch = parse_default_branch(self._parse(answer))
-        return Answer(branch, answer.headers.get("etag"))
+        repository = parse_repository(self._parse(answer))
+        return Answer(repository, answer.headers.get("etag"))
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None
@@ -215,7 +224,7 @@ class GitHub:
 
         Of several pages the first one's ETag would not tell of the others: none then.
         """
-        url = f"{self._api_url}/repos/{repo}/actions/workflows?per_page=100"
+        url = f"{self._of(repo)}/actions/workflows?per_page=100"
         answer = await self._get(url, etag=etag)
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return Answer(None, etag)
@@ -226,8 +235,14 @@ class GitHub:
             workflows += parse_workflows(self._parse(answer))
         return Answer(workflows, new_etag)
 
-    async def _fetch_one(self, path: str, etag: str | None) -> Page:
-        answer = await self._get(f"{self._api_url}{path}", etag=etag)
+    def _of(self, repo: str) -> str:
+        """The address that everything of a repository begins with."""
+        number = self.moved.get(repo.lower())
+        place = f"repositories/{number}" if number else f"repos/{repo}"
+        return f"{self._api_url}/{place}"
+
+    async def _fetch_one(self, url: str, etag: str | None) -> Page:
+        answer = await self._get(url, etag=etag)
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return Page(is_not_modified=True, etag=etag)
         run = parse_run(self._parse(answer))
@@ -248,8 +263,21 @@ class GitHub:
             answer = await self._send(url, etag)
             if not answer.has_redirect_location:
                 return answer
+            self._note_move(answer)
             url = answer.headers["location"]
         raise InvalidResponse("GitHub redirects in circles.")
+
+    def _note_move(self, answer: httpx.Response) -> None:
+        """Remember the number that a renamed repository's redirect points to."""
+        if answer.status_code != HTTPStatus.MOVED_PERMANENTLY:
+            return
+        base = re.escape(httpx.URL(self._api_url).path.rstrip("/"))
+        old = re.match(rf"{base}/repos/({REPO_NAME})(?=/|$)", answer.request.url.path)
+        new = re.search(
+            r"/repositories/(\d{1,18})(?=[/?]|$)", answer.headers["location"]
+        )
+        if old and new:
+            self.moved[old[1].lower()] = int(new[1])
 
     async def _send(self, url: str, etag: str | None) -> httpx.Response:
         try:

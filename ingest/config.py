@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 from ingest.errors import ConfigError
+from ingest.wire import REPO_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_WORKFLOW = "*"
@@ -24,8 +25,7 @@ MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
 MAX_PAYLOAD_DAYS = 36_500
 
-# https://docs.github.com/en/rest/repos/repos: names hold letters, digits, - _ and .
-_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_REPO = re.compile(REPO_NAME)
 _WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml")
 
 

@@ -12,7 +12,8 @@ from ingest import store
 from ingest.client import GitHub, Page
 from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
 from ingest.store import Feed, Seen
-from ingest.watching import Watch, file_of
+from ingest.watching import Watch
+from ingest.workflows import file_of
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -81,6 +82,7 @@ class Lists:
         if page.is_not_modified:
             store.save_checked(self._db, feed, now)
             return
+        self._watch.check_runs(feed.repo, page.runs)
         saved = store.save_live_page(
             self._db,
             feed,
@@ -102,6 +104,7 @@ class Lists:
             for feed in asked.feeds:
                 store.save_checked(self._db, feed, now)
             return
+        self._watch.check_runs(asked.repo, page.runs)
         self._repo_lists.learn(asked, page)
         by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for run in page.runs:
@@ -121,6 +124,7 @@ class Lists:
         )
         known = store.seen(self._db, url)
         page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        self._watch.check_runs(feed.repo, page.runs)
         saved = store.save_older_page(
             self._db,
             feed,

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from ingest import store
 from ingest.client import GitHub
-from ingest.config import Config
+from ingest.config import EVERY_WORKFLOW, Config
 from ingest.errors import (
     Forbidden,
     GitHubError,
@@ -164,7 +164,8 @@ class Poller:
     def _is_due(self, feed: Feed, now: datetime) -> bool:
         # A restart asks again at once: the settings or the token may have been mended.
         is_resting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        return not is_resting and str(feed) not in self._failed
+        is_asked = feed.workflow != EVERY_WORKFLOW and str(feed) not in self._failed
+        return is_asked and not is_resting
 
     async def _each(
         self, items: Collection[T], work: Callable[[T], Awaitable[None]]
@@ -206,6 +207,8 @@ class Poller:
         if isinstance(item, Feed | RepoList):
             for feed in item.feeds if isinstance(item, RepoList) else [item]:
                 self._save_error(feed, error, wait)
+            if isinstance(error, NotFound):
+                self._watch.look_again(item.repo)
             return
         if wait is None:
             # What is known of the repository still serves to poll its feeds.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from ingest.client import Page
 from ingest.store import Feed
-from ingest.watching import file_of
+from ingest.workflows import file_of
 
 REPO_PAGE = 50
 FEWEST_FEEDS = 2

@@ -14,7 +14,8 @@ from ingest import store
 from ingest.client import GitHub
 from ingest.errors import Forbidden, InvalidResponse, NotFound
 from ingest.store import Feed, Seen
-from ingest.watching import Watch, file_of
+from ingest.watching import Watch
+from ingest.workflows import file_of
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -74,6 +75,7 @@ class Reruns:
             page = await self._github.fetch_runs_in_progress(
                 repo, etag=known.etag if known else None
             )
+            self._watch.check_runs(repo, page.runs)
         except (Forbidden, InvalidResponse, NotFound) as error:
             # No feed's trouble: their own lists say what may be seen.
             log.warning("%s: what is in progress is not known. %s", repo, error)

@@ -236,6 +236,41 @@ def m010_payload_parts(db: Database) -> None:
     db.execute("drop table whole_payloads")
 
 
+@migrations()
+def m020_places(db: Database) -> None:
+    """What GitHub says of repositories and of their workflow files.
+
+    Each is asked for anew, since an ETag of before would leave them unknown.
+    """
+    _execute_all(
+        db,
+        """
+        create table repos (
+            repo text primary key collate nocase,
+            repo_id integer,
+            full_name text,
+            default_branch text,
+            described_at text,
+            kept_as text
+        ) without rowid;
+        create index repos_id on repos (repo_id);
+
+        create table workflows (
+            repo text not null collate nocase,
+            workflow text not null,
+            workflow_id integer,
+            workflow_name text,
+            workflow_state text,
+            created_at text,
+            replaced_by text,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        delete from etags where url like '% repository' or url like '% workflows';
+        """,
+    )
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

@@ -277,6 +277,7 @@ alarms as (
   select
     instants.*,
     case
+      when error_kind = 'not_found' and workflow_state = 'deleted' then 'disabled'
       when error_kind in ('not_found', 'forbidden') then 'no_access'
       when stale_at <= now then 'stale'
       when workflow_state <> 'active' then 'disabled'

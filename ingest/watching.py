@@ -1,11 +1,12 @@
-"""What is watched: the feeds that the settings name, and what GitHub says of them.
+"""What is watched: the feeds that the settings mean, and what GitHub says of them.
 
-A repository is described once a day: its default branch, its workflows' names and
-states, and with `GH_WORKFLOWS=*` which workflows there are.
+A repository is described once a day: its name and default branch, its workflows' names
+and states. From what is known of it, and from the settings, follows which of its
+workflows are feeds.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
@@ -13,15 +14,17 @@ from sqlite_utils import Database
 from ingest import store
 from ingest.client import Answer, GitHub
 from ingest.config import EVERY_WORKFLOW, Config
-from ingest.store import Feed, Seen
+from ingest.errors import InvalidResponse
+from ingest.renaming import Renaming
+from ingest.store import Feed, Seen, utc
+from ingest.wanted import Wanted
+from ingest.workflows import find_replaced, workflow_rows
 
-ACTIVE = "active"
-DELETED = "deleted"
-WORKFLOW_FOLDER = ".github/workflows/"
+NEVER = datetime.min.replace(tzinfo=UTC)
 DESCRIBE_EVERY = timedelta(days=1)
+# What was described just now is not asked again for every workflow that is missing.
+LOOK_AGAIN_AFTER = timedelta(minutes=10)
 
-# GitHub's name and state of a workflow, by its file name.
-Workflows = dict[str, tuple[str | None, str | None]]
 T = TypeVar("T")
 
 
@@ -35,30 +38,25 @@ class Watch:
         github: GitHub,
         clock: Callable[[], datetime],
     ) -> None:
-        self._config = config
         self._db = db
         self._github = github
         self._clock = clock
-        self._is_every = EVERY_WORKFLOW in config.workflows
-        self._describe_at: dict[str, datetime] = {}
+        self._wanted = Wanted(config, db)
+        self._renaming = Renaming(db, github, self._wanted)
+        self._ask_at: dict[str, datetime] = {}
 
     def start(self) -> None:
-        """Make the watched feeds those that the settings name.
-
-        With `*` those are for the time being the ones that were watched before.
-        """
-        if self._is_every:
-            repos = {repo.lower() for repo in self._config.repos}
-            pairs = [
-                (feed.repo, feed.workflow)
-                for feed in self.feeds()
-                if feed.repo.lower() in repos
-            ]
-        else:
-            pairs = [(r, w) for r in self._config.repos for w in self._config.workflows]
+        """Make the watched feeds those that the settings and what is known ask for."""
+        before = self.feeds()
+        self._renaming.start()
+        pairs = [
+            (repo, workflow)
+            for repo in self._wanted.repos()
+            for workflow in self._wanted.workflows(repo, before)
+        ]
         store.save_watched(self._db, pairs)
-        for repo in self._config.repos:
-            self._describe_at[repo] = self._first_description(repo)
+        for repo in self._wanted.repos():
+            self._ask_at[repo.lower()] = self._first_description(repo)
 
     def feeds(self) -> list[Feed]:
         """The watched feeds, as stored."""
@@ -69,85 +67,107 @@ class Watch:
         return store.watched_feeds(self._db, repo)
 
     def repos_to_describe(self) -> list[str]:
-        """The repositories that are due to be described."""
-        now = self._clock()
-        return [repo for repo in self._config.repos if self._describe_at[repo] <= now]
+        """The repositories that are due to be described, or were found renamed."""
+        for repo in self._wanted.repos():
+            if self._renaming.is_redirected(repo):
+                self._ask_at.pop(repo.lower(), None)
+        return [repo for repo in self._wanted.repos() if self._is_due(repo)]
 
     async def describe(self, repo: str) -> None:
         """Ask GitHub about a repository, and watch what the settings want of it."""
-        branch = await self._unless_seen(
-            f"{repo} repository", repo, self._github.fetch_default_branch
-        )
-        items = await self._unless_seen(
-            f"{repo} workflows", repo, self._github.fetch_workflows
-        )
-        workflows = None if items.value is None else _by_file(items.value)
-        if self._is_every and workflows is not None:
-            self._watch_of_repo(repo, self._wanted(repo, workflows))
-        store.save_description(
-            self._db,
-            repo,
-            default_branch=branch.value,
-            workflows=workflows,
-            now=self._clock(),
-            seen=[
-                Seen(f"{repo} {what}", answer.etag)
-                for what, answer in (("repository", branch), ("workflows", items))
-                if answer.etag
-            ],
-        )
+        found = await self._unless_seen(repo, "repository", self._github.fetch_repo)
+        if found.value and not self._renaming.recognise(repo, found.value):
+            return
+        items = await self._unless_seen(repo, "workflows", self._github.fetch_workflows)
+        listed = None if items.value is None else workflow_rows(items.value)
+        if self._wanted.is_every:
+            listed = await find_replaced(self._db, self._github, repo, listed)
+        if self._renaming.is_elsewhere(repo):
+            return
+        with store.transaction(self._db):
+            if listed is not None:
+                store.save_workflows(self._db, repo, listed)
+            self._watch_again(repo, is_described=True)
+            self._save_description(repo, (("repository", found), ("workflows", items)))
         self.describe_again_after(repo, DESCRIBE_EVERY)
-
-    async def _unless_seen(
-        self, url: str, repo: str, fetch: Callable[..., Awaitable[Answer[T]]]
-    ) -> Answer[T]:
-        """Fetch with the ETag of before, if all of what it stands for is stored."""
-        feeds = self.feeds_of(repo)
-        is_stored = bool(feeds) and all(feed.described_at for feed in feeds)
-        known = store.seen(self._db, url) if is_stored else None
-        return await fetch(repo, etag=known.etag if known else None)
 
     def describe_again_after(self, repo: str, wait: timedelta) -> None:
         """Leave a repository alone for a while."""
-        self._describe_at[repo] = self._clock() + wait
+        self._ask_at[repo.lower()] = self._clock() + wait
 
     def watch_placeholder(self, repo: str) -> None:
         """With `*`, give a repository without feeds one, for its error to be seen."""
-        self._watch_of_repo(repo, [EVERY_WORKFLOW])
+        store.save_watched_of(self._db, repo, [EVERY_WORKFLOW])
+
+    def look_again(self, repo: str) -> None:
+        """Describe a repository in the next pass, since something there is gone.
+
+        Not for a named workflow that is missing: it is shown as missing anyway.
+        """
+        known = store.repo_of(self._db, repo)
+        if known is None or not self._wanted.is_every:
+            return
+        if (known.described_at or "") <= utc(self._clock() - LOOK_AGAIN_AFTER):
+            self._ask_at.pop(repo.lower(), None)
+
+    def check_runs(self, repo: str, runs: Iterable[dict[str, Any]]) -> None:
+        """Raise `InvalidResponse` for runs of another repository of the same name.
+
+        Which repository it is is asked in the next pass, so that histories do not mix.
+        """
+        known = store.repo_of(self._db, repo)
+        for run in runs:
+            match run.get("repository"):
+                case {"id": int(number)} if known and known.repo_id not in (
+                    None,
+                    number,
+                ):
+                    self._ask_at.pop(repo.lower(), None)
+                    raise InvalidResponse(
+                        f"Another repository is called {repo} now. Its runs are "
+                        "fetched from the next poll on, as a history of their own."
+                    )
+
+    def _watch_again(self, repo: str, *, is_described: bool = False) -> None:
+        workflows = self._wanted.workflows(
+            repo, self.feeds_of(repo), is_described=is_described
+        )
+        store.save_watched_of(self._db, repo, workflows)
+
+    async def _unless_seen(
+        self, repo: str, what: str, fetch: Callable[..., Awaitable[Answer[T]]]
+    ) -> Answer[T]:
+        """Fetch with the ETag of before, if all of what it stands for is stored."""
+        stored = store.repo_of(self._db, repo)
+        is_stored = stored is not None and stored.described_at is not None
+        known = store.seen(self._db, f"{repo} {what}") if is_stored else None
+        return await fetch(repo, etag=known.etag if known else None)
+
+    def _save_description(
+        self, repo: str, answers: Iterable[tuple[str, Answer[Any]]]
+    ) -> None:
+        stored = store.repo_of(self._db, repo)
+        store.save_description(
+            self._db,
+            repo,
+            default_branch=stored.default_branch if stored else None,
+            workflows={
+                w.workflow: (w.workflow_name, w.workflow_state)
+                for w in store.workflows_of(self._db, repo)
+            },
+            now=self._clock(),
+            seen=[Seen(f"{repo} {what}", a.etag) for what, a in answers if a.etag],
+        )
+        store.save_described(self._db, repo, self._clock())
 
     def _first_description(self, repo: str) -> datetime:
-        described = [feed.described_at for feed in self.feeds_of(repo)]
-        if self._is_every or not all(described):
+        stored = store.repo_of(self._db, repo)
+        described = [f.described_at for f in self.feeds_of(repo)]
+        if not stored or not stored.described_at or not all(described):
             return self._clock()
-        return datetime.fromisoformat(min(filter(None, described))) + DESCRIBE_EVERY
+        if self._wanted.is_every:
+            return self._clock()
+        return datetime.fromisoformat(stored.described_at) + DESCRIBE_EVERY
 
-    def _wanted(self, repo: str, workflows: Workflows) -> list[str]:
-        """The active workflows, and watched ones that became disabled: they alarm."""
-        watched = {feed.workflow for feed in self.feeds_of(repo)}
-        return [
-            name
-            for name, (_, state) in workflows.items()
-            if state == ACTIVE or (name in watched and state != DELETED)
-        ]
-
-    def _watch_of_repo(self, repo: str, workflows: list[str]) -> None:
-        others = [
-            (feed.repo, feed.workflow)
-            for feed in self.feeds()
-            if feed.repo.lower() != repo.lower()
-        ]
-        store.save_watched(self._db, others + [(repo, name) for name in workflows])
-
-
-def file_of(run: dict[str, Any]) -> str:
-    """A run's workflow, by its file name; documented paths may end in `@ref`."""
-    path, _, _ = str(run.get("path")).partition("@")
-    return path.removeprefix(WORKFLOW_FOLDER)
-
-
-def _by_file(items: list[dict[str, Any]]) -> Workflows:
-    return {
-        path.removeprefix(WORKFLOW_FOLDER): (item.get("name"), item.get("state"))
-        for item in items
-        if (path := str(item.get("path"))).startswith(WORKFLOW_FOLDER)
-    }
+    def _is_due(self, item: str) -> bool:
+        return self._ask_at.get(item.lower(), NEVER) <= self._clock()

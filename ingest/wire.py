@@ -4,6 +4,7 @@ Pure functions: no HTTP library, no clock; "now" is a parameter.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,10 @@ from ingest.errors import (
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 SECONDARY_LIMIT_WAIT = timedelta(minutes=1)
 MESSAGE_LENGTH = 200
+# The name of a repository, which becomes a part of addresses. Owners whose account a
+# company manages have an underscore in their name.
+OWNER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+REPO_NAME = rf"{OWNER_NAME}/(?!\.\.?(?:/|$))[A-Za-z0-9._-]+"
 
 
 @dataclass(frozen=True)
@@ -108,15 +113,31 @@ def parse_run(data: Any) -> dict[str, Any]:
     raise InvalidResponse("GitHub's answer is not a run.")
 
 
-def parse_default_branch(data: Any) -> str:
-    """The default branch that a repository object names.
+@dataclass(frozen=True)
+class Repository:
+    """What GitHub says of a repository.
+
+    `repo_id` stays what it is when the repository gets another name.
+    """
+
+    repo_id: int
+    full_name: str
+    default_branch: str | None = None
+
+
+def parse_repository(data: Any) -> Repository:
+    """A repository object.
 
     https://docs.github.com/en/rest/repos/repos#get-a-repository
     """
     match data:
-        case {"default_branch": str(branch)}:
-            return branch
-    raise InvalidResponse("GitHub's answer has no default_branch.")
+        case {"id": int(repo_id), "full_name": str(full_name)} if re.fullmatch(
+            REPO_NAME, full_name
+        ):
+            branch = data.get("default_branch")
+            branch = branch if isinstance(branch, str) else None
+            return Repository(repo_id, full_name, branch)
+    raise InvalidResponse("GitHub's answer is not a repository.")
 
 
 def parse_expiration(text: str | None) -> datetime | None:

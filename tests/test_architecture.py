@@ -81,7 +81,7 @@ def test_sqlite_is_opened_for_writing_in_one_place():
 
 @pytest.mark.parametrize("name", ["ingest/rows.py", "ingest/wire.py"])
 def test_pure_modules_import_nothing_with_an_effect(name):
-    allowed = {"collections", "dataclasses", "datetime", "http", "ingest", "json"}
+    allowed = {"collections", "dataclasses", "datetime", "http", "ingest", "json", "re"}
 
     assert set(imports(ROOT / name)) - {"typing"} <= allowed
 

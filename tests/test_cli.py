@@ -150,6 +150,31 @@ def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
     assert "acme/locked: GitHub forbids this (403)" in result.output
 
 
+def test_check_lists_the_active_workflows_of_a_star(environ, github):
+    world = github.world
+    world.add_workflow("acme/api", "old.yml", state="disabled_manually")
+    world.add_workflow("acme/api", "pages", path="dynamic/pages/pages-build")
+
+    result = run("check", **environ | {"GH_WORKFLOWS": "*"})
+
+    assert result.exit_code == 0
+    assert (
+        "  ci.yml: found\n  old.yml: disabled_manually, left out\nRate" in result.output
+    )
+
+
+def test_check_names_the_new_name_of_a_renamed_repository(environ, github):
+    github.world.rename_repo("acme/api", "acme/core")
+
+    result = run("check", **environ | {"GH_REPOS": "acme/api,acme/core"})
+
+    assert result.exit_code == 0
+    assert (
+        "acme/api: renamed to acme/core: write acme/core in GH_REPOS" in result.output
+    )
+    assert "acme/core: the same repository as acme/api, polled once" in result.output
+
+
 def test_check_without_a_token_says_what_that_costs(environ):
     result = run("check", **environ | {"GITHUB_TOKEN": ""})
 

@@ -145,6 +145,36 @@ def test_a_redirect_within_the_origin_is_followed():
 
 
 @respx.mock
+def test_a_permanent_redirect_to_a_number_is_taken_once():
+    old = respx.get(RUNS).respond(
+        301, headers={"location": f"{API}/repositories/1/actions/runs?page=1"}
+    )
+    respx.get(url__startswith=f"{API}/repositories/1/").respond(
+        json={"workflow_runs": []}
+    )
+
+    async def twice(github: GitHub) -> Any:
+        await fetch_runs(github)
+        await fetch_runs(github)
+        return github.moved
+
+    assert ask(twice) == {"acme/api": 1}
+    assert (old.call_count, respx.calls.call_count) == (1, 3)
+
+
+@respx.mock
+def test_a_passing_redirect_is_not_remembered():
+    respx.get(RUNS).respond(307, headers={"location": f"{API}/repositories/1/runs"})
+    respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
+
+    async def once(github: GitHub) -> Any:
+        await fetch_runs(github)
+        return github.moved
+
+    assert ask(once) == {}
+
+
+@respx.mock
 def test_redirects_in_a_circle_end():
     route = respx.get(RUNS).respond(301, headers={"location": RUNS})
 

@@ -91,6 +91,7 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("GH_REPOS", "acme", "owner/repo"),
         ("GH_REPOS", "https://github.com/acme/api", "owner/repo"),
         ("GH_REPOS", "acme/*", "owner/repo"),
+        ("GH_REPOS", "acme/..", "owner/repo"),
         ("GH_WORKFLOWS", "CI", "GH_WORKFLOWS=ci.yml"),
         ("GH_WORKFLOWS", ".github/workflows/ci.yml", "file name"),
         ("REFRESH_SECONDS", "4", "5 to"),

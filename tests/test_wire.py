@@ -15,8 +15,9 @@ from ingest.errors import (
 )
 from ingest.wire import (
     RateLimit,
+    Repository,
     parse_answer,
-    parse_default_branch,
+    parse_repository,
     parse_runs,
     parse_workflows,
 )
@@ -128,9 +129,20 @@ def test_a_list_answer_without_its_list_is_invalid(data):
         parse_runs(data)
 
 
-def test_lists_and_the_default_branch_are_taken_from_their_keys():
+def test_lists_are_taken_from_their_keys():
     assert parse_runs({"workflow_runs": [{"id": 1}]}) == [{"id": 1}]
     assert parse_workflows({"workflows": []}) == []
-    assert parse_default_branch({"default_branch": "trunk"}) == "trunk"
+
+
+def test_a_repository_is_its_number_its_name_and_its_default_branch():
+    item = {"id": 7, "full_name": "acme/api", "default_branch": "trunk"}
+
+    assert parse_repository(item) == Repository(7, "acme/api", "trunk")
+
+
+@pytest.mark.parametrize(
+    "name", ["acme", "acme/../x", "acme/..", "acme/a?b", "a b/c", "/c"]
+)
+def test_a_name_that_could_leave_its_place_in_an_address_is_refused(name):
     with pytest.raises(InvalidResponse):
-        parse_default_branch({"default_branch": None})
+        parse_repository({"id": 7, "full_name": name})

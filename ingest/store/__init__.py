@@ -1,6 +1,7 @@
 """Every write to the database, each public function one transaction.
 
 `runs` holds what GitHub said of runs, `feeds` what is watched and how fresh it is,
+`places` what repositories and workflow files there are,
 `instance` the settings and the polls. Rows come from `ingest.rows`; when to write is
 decided by `ingest.poller`. `revision` grows in the transaction of any change that a
 reader of runs or wall could see.
@@ -18,6 +19,7 @@ from ingest.store.feeds import (
     save_first_page_next,
     save_walk,
     save_watched,
+    save_watched_of,
     watched_feeds,
 )
 from ingest.store.instance import (
@@ -25,6 +27,7 @@ from ingest.store.instance import (
     save_next_poll,
     save_poll,
     save_token_expiration,
+    transaction,
     utc,
 )
 from ingest.store.payloads import count_payloads, prune_payloads
@@ -35,6 +38,22 @@ from ingest.store.pending import (
     save_done,
     save_gone,
     save_jobs,
+)
+from ingest.store.places import (
+    ACTIVE,
+    DELETED,
+    Repo,
+    Workflow,
+    names_of,
+    repo_of,
+    repos,
+    save_alias,
+    save_described,
+    save_moved,
+    save_name_back,
+    save_repo,
+    save_workflows,
+    workflows_of,
 )
 from ingest.store.runs import (
     Saved,
@@ -47,19 +66,28 @@ from ingest.store.runs import (
 from ingest.store.space import free_bytes, vacuum
 
 __all__ = [
+    "ACTIVE",
+    "DELETED",
     "Feed",
     "Pending",
+    "Repo",
     "Saved",
     "Seen",
+    "Workflow",
     "count_payloads",
     "feed_of",
     "free_bytes",
+    "names_of",
     "pending",
     "prune_payloads",
+    "repo_of",
+    "repos",
     "run_count",
+    "save_alias",
     "save_asked",
     "save_backfill",
     "save_checked",
+    "save_described",
     "save_description",
     "save_done",
     "save_feed_error",
@@ -69,17 +97,24 @@ __all__ = [
     "save_instance",
     "save_jobs",
     "save_live_page",
+    "save_moved",
+    "save_name_back",
     "save_next_poll",
     "save_older_page",
     "save_poll",
+    "save_repo",
     "save_repo_page",
     "save_seen",
     "save_single_run",
     "save_token_expiration",
     "save_walk",
     "save_watched",
+    "save_watched_of",
+    "save_workflows",
     "seen",
+    "transaction",
     "utc",
     "vacuum",
     "watched_feeds",
+    "workflows_of",
 ]

@@ -54,6 +54,20 @@ def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
             bump_revision(db)
 
 
+def save_watched_of(db: Database, repo: str, workflows: Sequence[str]) -> None:
+    """Make these the watched feeds of one repository; the others stay as they are."""
+    with transaction(db):
+        before = _watched(db, repo)
+        db.execute("update feeds set is_watched = 0 where repo = ?", [repo])
+        db.conn.executemany(
+            "insert into feeds (repo, workflow) values (?, ?)"
+            " on conflict do update set is_watched = 1",
+            [(repo, workflow) for workflow in workflows],
+        )
+        if _watched(db, repo) != before:
+            bump_revision(db)
+
+
 def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
     """The feeds to poll, of one repository or of all, in the order of their names."""
     which = "true" if repo is None else "repo = :repo"
@@ -247,8 +261,14 @@ def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
     return stale_at <= now
 
 
-def _watched(db: Database) -> set[tuple[str, str]]:
-    return set(db.execute("select repo, workflow from feeds where is_watched"))
+def _watched(db: Database, repo: str | None = None) -> set[tuple[str, str]]:
+    which = "true" if repo is None else "repo = :repo"
+    return set(
+        db.execute(
+            f"select repo, workflow from feeds where is_watched and {which}",
+            {"repo": repo},
+        )
+    )
 
 
 def _descriptions(db: Database, repo: str) -> set[tuple[str | None, ...]]:

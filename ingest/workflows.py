@@ -1,0 +1,97 @@
+"""The workflow files of a repository: taken from GitHub's list, and told apart."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest import store
+from ingest.client import GitHub
+from ingest.errors import NotFound
+from ingest.store import ACTIVE, Seen, Workflow, utc
+
+WORKFLOW_FOLDER = ".github/workflows/"
+
+
+def file_of(run: dict[str, Any]) -> str:
+    """A run's workflow, by its file name; documented paths may end in `@ref`."""
+    path, _, _ = str(run.get("path")).partition("@")
+    return path.removeprefix(WORKFLOW_FOLDER)
+
+
+def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
+    """The workflows of a list answer; GitHub's own ones have no file and are none."""
+    return [
+        Workflow(
+            workflow=file_of(item),
+            workflow_id=number if isinstance(number := item.get("id"), int) else None,
+            workflow_name=_text(item.get("name")),
+            workflow_state=_text(item.get("state")),
+            created_at=_utc_text(item.get("created_at")),
+        )
+        for item in items
+        if str(item.get("path")).startswith(WORKFLOW_FOLDER)
+    ]
+
+
+async def find_replaced(
+    db: Database, github: GitHub, repo: str, listed: Sequence[Workflow] | None
+) -> list[Workflow]:
+    """A repository's workflows, with those marked that have another file name now.
+
+    GitHub may list a workflow as active long after its file has gone. It is taken for
+    replaced when one of the same name came after its last run, on any branch. `listed`
+    is None when GitHub lists what it did.
+    """
+    known = store.workflows_of(db, repo) if listed is None else listed
+    found = []
+    for old in known:
+        newer = next((new for new in known if _may_replace(new, old)), None)
+        is_over = newer is not None and await _has_ended(db, github, repo, old, newer)
+        name = newer.workflow if newer is not None and is_over else None
+        found.append(replace(old, replaced_by=name))
+    return found
+
+
+def _may_replace(new: Workflow, old: Workflow) -> bool:
+    return bool(
+        new.workflow_name
+        and new.workflow_name == old.workflow_name
+        and new.workflow_state == old.workflow_state == ACTIVE
+        and (new.created_at or "") > (old.created_at or "")
+    )
+
+
+async def _has_ended(
+    db: Database, github: GitHub, repo: str, old: Workflow, newer: Workflow
+) -> bool:
+    """Whether a workflow has no run since the newer one came."""
+    key = f"{repo} newest run of {old.workflow}"
+    known = store.seen(db, key)
+    try:
+        page = await github.fetch_runs(
+            repo, old.workflow, per_page=1, etag=known.etag if known else None
+        )
+    except NotFound:
+        return True
+    if known and page.is_not_modified:
+        newest = known.newest_at
+    else:
+        newest = next((_utc_text(run.get("created_at")) for run in page.runs), None)
+        store.save_seen(db, Seen(key, page.etag or "", newest_at=newest))
+    return (newest or "") < (newer.created_at or "")
+
+
+def _text(value: Any) -> str | None:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _utc_text(value: Any) -> str | None:
+    """A time in UTC; GitHub gives those of workflows with an offset."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return utc(at if at.tzinfo else at.replace(tzinfo=UTC))
