@@ -8,6 +8,7 @@ from ingest.client import GitHub, Meter
 from ingest.config import EVERY_WORKFLOW, Config
 from ingest.errors import GitHubError
 from ingest.store import ACTIVE
+from ingest.wanted import is_meant
 from ingest.wire import parse_expiration
 from ingest.workflows import workflow_rows
 
@@ -82,9 +83,10 @@ async def _check_repo(
             yield _workflow_line(name, states)
         return
     for name in sorted(states):
-        is_active = states[name] == ACTIVE
-        text = "found" if is_active else f"{states[name]}, left out"
-        yield Line(f"  {name}: {text}", is_good=True)
+        if is_meant(config, name):
+            is_active = states[name] == ACTIVE
+            text = "found" if is_active else f"{states[name]}, left out"
+            yield Line(f"  {name}: {text}", is_good=True)
 
 
 def budget_text(config: Config, meter: Meter, *, now: datetime) -> str:

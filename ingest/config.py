@@ -19,6 +19,7 @@ from ingest.wire import REPO_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_WORKFLOW = "*"
+DYNAMIC = "dynamic/"
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 FETCH_JOBS = ("failed", "all", "none")
 MIN_REFRESH_SECONDS = 5
@@ -26,15 +27,17 @@ MAX_PORT = 65535
 MAX_PAYLOAD_DAYS = 36_500
 
 _REPO = re.compile(REPO_NAME)
-_WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml")
+# GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
+_WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of one instance; `docs/configuration.md` explains each.
 
-    `repos` are `owner/repo`, `workflows` are file names or the one item `*`. Either may
-    be empty: then nothing is polled, and `why_not_polling` says so in a sentence.
+    `repos` are `owner/repo`, `workflows` are file names or `*`, which may stand beside
+    paths of GitHub's own workflows. Either may be empty: then nothing is polled, and
+    `why_not_polling` says so in a sentence.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -169,8 +172,9 @@ def _workflows(text: str, name: str) -> tuple[str, ...]:
     items = list(
         dict.fromkeys(item.strip() for item in text.split(",") if item.strip())
     )
-    if EVERY_WORKFLOW in items:
-        return (EVERY_WORKFLOW,)
+    every = [EVERY_WORKFLOW] if EVERY_WORKFLOW in items else []
+    if every:
+        items = [item for item in items if item.startswith(DYNAMIC)]
     for item in items:
         if not _WORKFLOW.fullmatch(item):
             raise ConfigError(
@@ -178,7 +182,7 @@ def _workflows(text: str, name: str) -> tuple[str, ...]:
                 "below .github/workflows, for example GH_WORKFLOWS=ci.yml,deploy.yaml, "
                 "or * for every workflow."
             )
-    return tuple(items)
+    return (*every, *items)
 
 
 def _integer(low: int, high: int) -> Callable[[str, str], int]:

@@ -1,10 +1,8 @@
 """Pages of runs: fetched from GitHub's lists and handed to the store."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -13,7 +11,7 @@ from ingest.client import GitHub, Page
 from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
 from ingest.store import Feed, Seen
 from ingest.watching import Watch
-from ingest.workflows import file_of
+from ingest.workflows import key_of, runs_by_file
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -72,7 +70,7 @@ class Lists:
         """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
         page = await self._github.fetch_runs(
             feed.repo,
-            feed.workflow,
+            key_of(self._db, feed),
             per_page=self._page_size(feed, LIVE_PAGE),
             etag=feed.etag,
         )
@@ -106,9 +104,7 @@ class Lists:
             return
         self._watch.check_runs(asked.repo, page.runs)
         self._repo_lists.learn(asked, page)
-        by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for run in page.runs:
-            by_file[file_of(run)].append(run)
+        by_file = runs_by_file(self._db, asked.repo, page.runs)
         written = store.save_repo_page(
             self._db, asked.feeds, by_file, page=_seen(url, page), now=now
         )
@@ -119,7 +115,7 @@ class Lists:
         """Fetch the next page of what a feed has to catch up with."""
         url = feed.backfill_next_url or self._github.runs_url(
             feed.repo,
-            feed.workflow,
+            key_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
         known = store.seen(self._db, url)

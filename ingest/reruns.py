@@ -15,7 +15,7 @@ from ingest.client import GitHub
 from ingest.errors import Forbidden, InvalidResponse, NotFound
 from ingest.store import Feed, Seen
 from ingest.watching import Watch
-from ingest.workflows import file_of
+from ingest.workflows import runs_by_file
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -80,9 +80,9 @@ class Reruns:
             # No feed's trouble: their own lists say what may be seen.
             log.warning("%s: what is in progress is not known. %s", repo, error)
             return
-        feeds = {feed.workflow: feed for feed in self._watch.feeds_of(repo)}
-        for run in page.runs:
-            if feed := feeds.get(file_of(run)):
+        by_file = runs_by_file(self._db, repo, page.runs)
+        for feed in self._watch.feeds_of(repo):
+            for run in by_file.get(feed.workflow, []):
                 saved = store.save_followed_run(self._db, feed, run, now=self._clock())
                 self._wrote(feed, saved.written)
         if page.etag and not page.is_not_modified:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from ingest import store
-from ingest.config import EVERY_WORKFLOW, Config
+from ingest.config import DYNAMIC, EVERY_WORKFLOW, Config
 from ingest.store import ACTIVE, DELETED, Feed
 
 
@@ -49,9 +49,16 @@ class Wanted:
         return [
             w.workflow
             for w in known
-            if w.replaced_by is None
+            if is_meant(self._config, w.workflow)
+            and w.replaced_by is None
             and (
                 w.workflow_state == ACTIVE
                 or (w.workflow in watched and w.workflow_state != DELETED)
             )
         ]
+
+
+def is_meant(config: Config, workflow: str) -> bool:
+    """Whether the settings mean a workflow; GitHub's own ones must be named."""
+    is_every = EVERY_WORKFLOW in config.workflows and not workflow.startswith(DYNAMIC)
+    return is_every or workflow in config.workflows

@@ -1,6 +1,7 @@
 """The workflow files of a repository: taken from GitHub's list, and told apart."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,9 @@ from sqlite_utils import Database
 
 from ingest import store
 from ingest.client import GitHub
+from ingest.config import DYNAMIC
 from ingest.errors import NotFound
-from ingest.store import ACTIVE, Seen, Workflow, utc
+from ingest.store import ACTIVE, Feed, Seen, Workflow, utc
 
 WORKFLOW_FOLDER = ".github/workflows/"
 
@@ -21,8 +23,35 @@ def file_of(run: dict[str, Any]) -> str:
     return path.removeprefix(WORKFLOW_FOLDER)
 
 
+def key_of(db: Database, feed: Feed) -> str:
+    """What GitHub knows a feed's workflow by: its own ones have a number only."""
+    if not feed.workflow.startswith(DYNAMIC):
+        return feed.workflow
+    known = store.workflows_of(db, feed.repo)
+    numbers = [w.workflow_id for w in known if w.workflow == feed.workflow]
+    return str(next(iter(numbers), None) or feed.workflow)
+
+
+def runs_by_file(
+    db: Database, repo: str, runs: Iterable[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """A repository's runs by workflow file.
+
+    A ruleset's workflow comes from another repository and has another number, while its
+    path may be the same: its runs are not those of this repository's workflow.
+    https://github.com/cli/cli/issues/9228
+    """
+    ids = {w.workflow: w.workflow_id for w in store.workflows_of(db, repo)}
+    by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for run in runs:
+        number, known = run.get("workflow_id"), ids.get(file_of(run))
+        if known is None or number is None or number == known:
+            by_file[file_of(run)].append(run)
+    return by_file
+
+
 def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
-    """The workflows of a list answer; GitHub's own ones have no file and are none."""
+    """The workflows of a list answer; GitHub's own ones keep their whole path."""
     return [
         Workflow(
             workflow=file_of(item),
@@ -32,7 +61,7 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
             created_at=_utc_text(item.get("created_at")),
         )
         for item in items
-        if str(item.get("path")).startswith(WORKFLOW_FOLDER)
+        if str(item.get("path")).startswith((WORKFLOW_FOLDER, DYNAMIC))
     ]
 
 

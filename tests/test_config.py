@@ -69,6 +69,14 @@ def test_lists_forgive_spaces_empty_items_repetitions_and_letter_case():
     assert config.workflows == ("ci.yml", "CI.yml", "deploy.yaml")
 
 
+def test_github_s_own_workflows_are_named_by_their_path_also_beside_a_star():
+    pages = "dynamic/pages/pages-build-deployment"
+
+    for text in (f"ci.yml,{pages}", f"*,{pages}"):
+        workflows = Config.from_environ({"GH_WORKFLOWS": text}).workflows
+        assert ",".join(workflows) == text
+
+
 def test_a_star_watches_every_workflow_whatever_stands_beside_it():
     assert Config.from_environ({"GH_WORKFLOWS": "ci.yml,*"}).workflows == ("*",)
 
@@ -93,6 +101,8 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("GH_REPOS", "acme/*", "owner/repo"),
         ("GH_REPOS", "acme/..", "owner/repo"),
         ("GH_WORKFLOWS", "CI", "GH_WORKFLOWS=ci.yml"),
+        ("GH_WORKFLOWS", "dynamic/../x", "file name"),
+        ("GH_WORKFLOWS", "*,dynamic/../x", "file name"),
         ("GH_WORKFLOWS", ".github/workflows/ci.yml", "file name"),
         ("REFRESH_SECONDS", "4", "5 to"),
         ("REFRESH_SECONDS", "1m", "whole number"),

@@ -1,4 +1,4 @@
-"""Workflow files that are renamed, deleted or switched off."""
+"""Workflow files that are renamed, deleted, switched off or GitHub's own."""
 
 from datetime import timedelta
 
@@ -6,12 +6,14 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
 from sqlite_utils import Database
 
+from demo.server import GitHubServer
 from demo.world import World
 from ingest import store
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 DAY = 86_400
+PAGES = "dynamic/pages/pages-build-deployment"
 
 
 def watched(db: Database) -> list[str]:
@@ -211,3 +213,57 @@ def test_a_default_branch_that_is_renamed_is_the_tile_s_branch_within_a_day(
     assert db.execute("select branch, base from wall").fetchall() == [
         ("trunk", "passing")
     ]
+
+
+def test_github_s_own_workflows_are_left_out_of_a_star(world, ingest, db):
+    add_runs(world, 1)
+    world.add_workflow(REPO, "pages", path=PAGES)
+    world.add_run(REPO, "pages")
+    ingest.restart(workflows=("*",))
+
+    ingest.poll()
+
+    assert watched(db) == [FILE]
+    assert len(run_ids(db)) == 1
+
+
+@pytest.mark.parametrize("others", [(FILE,), ("*",)])
+def test_github_s_own_workflow_is_watched_by_its_path(
+    world, github, ingest, db, others
+):
+    add_runs(world, 1)
+    number = world.add_workflow(REPO, "pages", path=PAGES).id
+    for _ in range(150):
+        world.add_run(REPO, "pages", duration=0)
+    ingest.restart(workflows=(*others, PAGES))
+
+    result = ingest.poll()
+    github.advance(60)
+    world.add_run(REPO, "pages", conclusion="failure")
+    ingest.poll()
+
+    assert result.feeds_failed == 0
+    assert watched(db) == [FILE, PAGES]
+    assert files_of_runs(db) == [(FILE, 1), (PAGES, 151)]
+    assert f"/repos/{REPO}/actions/workflows/{number}/runs" in [
+        entry.path for entry in github.log
+    ]
+
+
+def test_a_ruleset_s_runs_are_not_those_of_a_file_of_the_same_name(
+    world, github: GitHubServer, ingest, db
+):
+    """Such a run stands in the repository's list with another repository's path."""
+    for file in (FILE, "deploy.yml"):
+        add_runs(world, 2, file=file)
+    ingest.restart(workflows=(FILE, "deploy.yml"))
+    ingest.poll()
+    github.advance(60)
+    world.add_run(
+        REPO, "ruleset.yml", workflow_id=4548, path=f".github/workflows/{FILE}"
+    )
+    world.add_run(REPO, FILE, conclusion="failure", duration=0)
+
+    ingest.poll()
+
+    assert files_of_runs(db) == [(FILE, 3), ("deploy.yml", 2)]
