@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from ingest import store
 from ingest.client import GitHub
-from ingest.config import EVERY_WORKFLOW, Config
+from ingest.config import EVERY_REPO, EVERY_WORKFLOW, Config
 from ingest.errors import AlreadyPolling, ConfigError, DatabaseError, GitHubError
 from ingest.lock import only_ingest
 from ingest.poller import Poller, PollResult
@@ -224,7 +224,8 @@ class Backfill:
     def _check_repos(self, watched: Collection[str]) -> None:
         known = {repo.lower() for repo in watched}
         for repo in self._repos:
-            if repo.lower() not in known:
+            owner = repo.lower().partition("/")[0]
+            if not known & {repo.lower(), f"{owner}{EVERY_REPO}"}:
                 raise ConfigError(
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "

@@ -7,6 +7,7 @@ from datetime import datetime
 from ingest.client import GitHub, Meter
 from ingest.config import EVERY_WORKFLOW, Config
 from ingest.errors import GitHubError
+from ingest.owners import fetch_owner
 from ingest.store import ACTIVE
 from ingest.wanted import is_meant
 from ingest.wire import parse_expiration
@@ -46,15 +47,41 @@ def settings_text(config: Config) -> str:
 
 
 async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
-    """Try each repository and workflow, one line each, as GitHub answers."""
+    """Try each owner, repository and workflow, one line each, as GitHub answers."""
+    found: dict[str, str] = {}
+    for owner in config.owners:
+        async for line in _check_owner(owner, github, found):
+            yield line
+    named = {repo.lower(): repo for repo in config.named_repos}
     names: dict[int, str] = {}
-    for repo in config.repos:
-        async for line in _check_repo(repo, config, github, names):
+    for key, repo in (found | named).items():
+        is_named = key in named
+        async for line in _check_repo(repo, config, github, names, is_named=is_named):
             yield line
 
 
+async def _check_owner(
+    owner: str, github: GitHub, found: dict[str, str]
+) -> AsyncIterator[Line]:
+    """Add an owner's live repositories to those found."""
+    try:
+        pages = await fetch_owner(github, owner)
+    except GitHubError as error:
+        yield Line(f"{owner}/*: {error}", is_good=False)
+        return
+    repos = [repo for page in pages for repo in page.repos or []]
+    live = [repo.full_name for repo in repos if repo.is_live]
+    found |= {name.lower(): name for name in live}
+    left_out = len(repos) - len(live)
+    yield Line(
+        f"{owner}/*: {len(live)} repositories found, {left_out} left out (archived, "
+        "disabled or forks)",
+        is_good=bool(live),
+    )
+
+
 async def _check_repo(
-    repo: str, config: Config, github: GitHub, names: dict[int, str]
+    repo: str, config: Config, github: GitHub, names: dict[int, str], *, is_named: bool
 ) -> AsyncIterator[Line]:
     """Try a repository; `names` are those of the ones before, by GitHub's number."""
     try:
@@ -78,7 +105,7 @@ async def _check_repo(
         text = f"{repo}: renamed to {name}: write {name} in GH_REPOS"
         yield Line(text, is_good=True)
     states = {w.workflow: w.workflow_state for w in workflows}
-    if EVERY_WORKFLOW not in config.workflows:
+    if is_named and EVERY_WORKFLOW not in config.workflows:
         for name in config.workflows:
             yield _workflow_line(name, states)
         return

@@ -337,8 +337,8 @@ async def _ingest_forever(config: Config, db: Database) -> int:
     async with open_http(VERSION) as http:
         poller = Poller(config, db, _github(config, http), _now)
         log.info(
-            "Polling %d repositories every %d s into %s",
-            len(config.repos),
+            "Polling %s every %d s into %s",
+            ",".join(config.repos),
             config.refresh_seconds,
             config.db_path,
         )

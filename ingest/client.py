@@ -27,6 +27,7 @@ from ingest.wire import (
     Repository,
     parse_answer,
     parse_jobs,
+    parse_repositories,
     parse_repository,
     parse_run,
     parse_runs,
@@ -81,6 +82,15 @@ class Answer(Generic[T]):
 
     value: T | None
     etag: str | None
+
+
+@dataclass(frozen=True)
+class OwnerPage:
+    """One page of an owner's repositories; no `repos` for a 304."""
+
+    repos: list[Repository] | None
+    etag: str | None
+    next_url: str | None
 
 
 class GitHub:
@@ -216,6 +226,35 @@ class GitHub:
             return Answer(None, etag)
         repository = parse_repository(self._parse(answer))
         return Answer(repository, answer.headers.get("etag"))
+
+    def owner_urls(self, owner: str) -> list[str]:
+        """The lists that an owner's repositories may be in, the fullest first.
+
+        An organization has one. A user's own shows the private ones, too, and only to
+        himself: https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
+        """
+        page = "sort=full_name&per_page=100"
+        own = [f"{self._api_url}/user/repos?affiliation=owner&{page}"]
+        return [
+            f"{self._api_url}/orgs/{owner}/repos?{page}",
+            *(own if self._token else []),
+            f"{self._api_url}/users/{owner}/repos?{page}",
+        ]
+
+    def is_own_list(self, url: str) -> bool:
+        """Whether an address is that of the token's user's own repositories."""
+        return url.startswith(f"{self._api_url}/user/repos?")
+
+    async def fetch_owner_page(self, url: str, *, etag: str | None = None) -> OwnerPage:
+        """A page of a list of repositories, or "not modified" since `etag`."""
+        answer = await self._get(url, etag=etag)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return OwnerPage(None, etag, None)
+        return OwnerPage(
+            parse_repositories(self._parse(answer)),
+            answer.headers.get("etag"),
+            answer.links.get("next", {}).get("url"),
+        )
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None

@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 from ingest.errors import ConfigError
-from ingest.wire import REPO_NAME
+from ingest.wire import OWNER_NAME, REPO_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_WORKFLOW = "*"
+EVERY_REPO = "/*"
 DYNAMIC = "dynamic/"
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 FETCH_JOBS = ("failed", "all", "none")
@@ -26,7 +27,7 @@ MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
 MAX_PAYLOAD_DAYS = 36_500
 
-_REPO = re.compile(REPO_NAME)
+_REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
 # GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
 _WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 
@@ -35,9 +36,9 @@ _WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 class Config:
     """The settings of one instance; `docs/configuration.md` explains each.
 
-    `repos` are `owner/repo`, `workflows` are file names or `*`, which may stand beside
-    paths of GitHub's own workflows. Either may be empty: then nothing is polled, and
-    `why_not_polling` says so in a sentence.
+    `repos` are `owner/repo` or `owner/*`, `workflows` are file names or `*`, which may
+    stand beside paths of GitHub's own workflows. Either may be empty: then nothing is
+    polled, and `why_not_polling` says so in a sentence.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -56,6 +57,18 @@ class Config:
     payload_days: int | None = None
 
     @property
+    def named_repos(self) -> tuple[str, ...]:
+        """The repositories that are named one by one."""
+        return tuple(r for r in self.repos if not r.endswith(EVERY_REPO))
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The owners of whom every repository is watched."""
+        return tuple(
+            r.removesuffix(EVERY_REPO) for r in self.repos if r.endswith(EVERY_REPO)
+        )
+
+    @property
     def why_not_polling(self) -> str | None:
         """Why these settings give nothing to poll, or None when they do."""
         missing = [
@@ -71,7 +84,8 @@ class Config:
         verb = "is" if len(missing) == 1 else "are"
         return (
             f"{' and '.join(missing)} {verb} empty, so nothing is polled. "
-            "Set GH_REPOS=owner/repo,… and GH_WORKFLOWS=ci.yml,… and restart."
+            "Set GH_REPOS=owner/repo,… or owner/*, and GH_WORKFLOWS=ci.yml,… or *, and "
+            "restart."
         )
 
     @classmethod
@@ -161,8 +175,9 @@ def _repos(text: str, name: str) -> tuple[str, ...]:
     for item in items:
         if not _REPO.fullmatch(item):
             raise ConfigError(
-                f"{name}: {item!r} is not a repository. Write owner/repo, "
-                "for example GH_REPOS=octocat/hello-world,octocat/spoon-knife"
+                f"{name}: {item!r} is not a repository. Write owner/repo, or owner/* "
+                "for every repository of an owner, for example "
+                "GH_REPOS=octocat/hello-world,my-team/*"
             )
     return tuple(items)
 

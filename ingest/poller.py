@@ -120,6 +120,7 @@ class Poller:
             return self._last
         self._failed, self._written, self._stopped_by = set(), 0, None
         self._github.meter.reset()
+        await self._each(self._watch.owners_to_list(), self._watch.list_owner)
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         own, repos = self._lists.split(feeds)
@@ -214,9 +215,7 @@ class Poller:
             # What is known of the repository still serves to poll its feeds.
             log.warning("%s: %s", item, error)
             return
-        self._watch.describe_again_after(item, wait)
-        if not self._watch.feeds_of(item):
-            self._watch.watch_placeholder(item)
+        self._watch.note_refused(item, error, wait)
         for feed in self._watch.feeds_of(item):
             self._save_error(feed, error, wait)
 

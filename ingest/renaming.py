@@ -36,7 +36,7 @@ class Renaming:
                 store.save_name_back(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
                 self._ask_by_number(repo.repo, repo.repo_id)
-                if self._wanted.is_watched(repo.repo):
+                if self._wanted.is_named(repo.repo):
                     _tell_name(repo.repo, str(repo.full_name))
 
     def is_elsewhere(self, repo: str) -> bool:
@@ -67,7 +67,7 @@ class Renaming:
                     return False
                 store.save_moved(self._db, other, repo)
                 log.warning("%s: its history is that of %s now", other, repo)
-                if self._wanted.is_watched(other):
+                if self._wanted.is_named(other):
                     self._keep_as(other, found, repo)
             store.save_repo(self._db, repo, found)
         self._github.moved.pop(repo.lower(), None)

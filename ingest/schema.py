@@ -271,6 +271,12 @@ def m020_places(db: Database) -> None:
     )
 
 
+@migrations()
+def m021_listed_repos(db: Database) -> None:
+    """Which repositories are in the list of a watched owner."""
+    db.execute("alter table repos add column listed_on text")
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

@@ -117,12 +117,14 @@ def parse_run(data: Any) -> dict[str, Any]:
 class Repository:
     """What GitHub says of a repository.
 
-    `repo_id` stays what it is when the repository gets another name.
+    `repo_id` stays what it is when the repository gets another name. One that is not
+    live is archived, disabled or a fork.
     """
 
     repo_id: int
     full_name: str
     default_branch: str | None = None
+    is_live: bool = True
 
 
 def parse_repository(data: Any) -> Repository:
@@ -135,9 +137,23 @@ def parse_repository(data: Any) -> Repository:
             REPO_NAME, full_name
         ):
             branch = data.get("default_branch")
-            branch = branch if isinstance(branch, str) else None
-            return Repository(repo_id, full_name, branch)
+            return Repository(
+                repo_id,
+                full_name,
+                branch if isinstance(branch, str) else None,
+                is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
+            )
     raise InvalidResponse("GitHub's answer is not a repository.")
+
+
+def parse_repositories(data: Any) -> list[Repository]:
+    """The repositories of a list answer.
+
+    https://docs.github.com/en/rest/repos/repos#list-organization-repositories
+    """
+    if isinstance(data, list):
+        return [parse_repository(item) for item in data]
+    raise InvalidResponse("GitHub's answer is not a list of repositories.")
 
 
 def parse_expiration(text: str | None) -> datetime | None:

@@ -187,6 +187,18 @@ def test_every_workflow_is_found_first(environ, github, db_path):
     assert run_count(db_path) == 300 + 150
 
 
+def test_a_repository_of_a_watched_owner_can_be_asked_for(environ, github, db_path):
+    add_runs(github.world, 50, repo="acme/web")
+
+    result = run(
+        *("backfill", "--since", days_ago(1), "--repo", "acme/web"),
+        **environ | {"GH_REPOS": "acme/*"},
+    )
+
+    assert "1 of 1 feeds complete" in result.output
+    assert result.exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("since", "expected"),
     [

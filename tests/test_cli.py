@@ -150,17 +150,42 @@ def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
     assert "acme/locked: GitHub forbids this (403)" in result.output
 
 
-def test_check_lists_the_active_workflows_of_a_star(environ, github):
+def test_check_lists_what_it_finds_of_an_owner(environ, github):
     world = github.world
+    world.add_repo("acme/web")
+    for name in ("archived", "disabled", "fork"):
+        world.add_repo(f"acme/{name}", **{name: True})
     world.add_workflow("acme/api", "old.yml", state="disabled_manually")
     world.add_workflow("acme/api", "pages", path="dynamic/pages/pages-build")
 
-    result = run("check", **environ | {"GH_WORKFLOWS": "*"})
+    result = run("check", **environ | {"GH_REPOS": "acme/*", "GH_WORKFLOWS": "*"})
 
     assert result.exit_code == 0
     assert (
-        "  ci.yml: found\n  old.yml: disabled_manually, left out\nRate" in result.output
+        "acme/*: 2 repositories found, 3 left out (archived, disabled or forks)\n"
+        "acme/api: found, default branch main\n"
+        "  ci.yml: found\n"
+        "  old.yml: disabled_manually, left out\n"
+        "acme/web: found, default branch main\n"
+    ) in result.output
+
+
+def test_check_says_of_an_owner_s_repositories_only_what_is_there(environ, github):
+    github.world.add_repo("acme/web")
+
+    result = run(
+        "check", **environ | {"GH_REPOS": "acme/*", "GH_WORKFLOWS": "ci.yml,nope.yml"}
     )
+
+    assert result.exit_code == 0
+    assert "nope.yml:" not in result.output
+
+
+def test_check_tells_an_owner_that_is_not_there(environ):
+    result = run("check", **environ | {"GH_REPOS": "acme/*,nobody/*"})
+
+    assert result.exit_code == 1
+    assert "nobody/*: No such owner: check GH_REPOS" in result.output
 
 
 def test_check_names_the_new_name_of_a_renamed_repository(environ, github):

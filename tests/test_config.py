@@ -69,6 +69,14 @@ def test_lists_forgive_spaces_empty_items_repetitions_and_letter_case():
     assert config.workflows == ("ci.yml", "CI.yml", "deploy.yaml")
 
 
+def test_an_owner_stands_beside_named_repositories():
+    config = Config.from_environ({"GH_REPOS": "acme/*, corp_ada/api,ACME/*,acme/api"})
+
+    assert config.repos == ("acme/*", "corp_ada/api", "acme/api")
+    assert config.owners == ("acme",)
+    assert config.named_repos == ("corp_ada/api", "acme/api")
+
+
 def test_github_s_own_workflows_are_named_by_their_path_also_beside_a_star():
     pages = "dynamic/pages/pages-build-deployment"
 
@@ -98,7 +106,10 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
     [
         ("GH_REPOS", "acme", "owner/repo"),
         ("GH_REPOS", "https://github.com/acme/api", "owner/repo"),
-        ("GH_REPOS", "acme/*", "owner/repo"),
+        ("GH_REPOS", "acme/", "owner/*"),
+        ("GH_REPOS", "*", "owner/*"),
+        ("GH_REPOS", "*/*", "owner/*"),
+        ("GH_REPOS", "acme/web-*", "owner/*"),
         ("GH_REPOS", "acme/..", "owner/repo"),
         ("GH_WORKFLOWS", "CI", "GH_WORKFLOWS=ci.yml"),
         ("GH_WORKFLOWS", "dynamic/../x", "file name"),

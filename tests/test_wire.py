@@ -17,6 +17,7 @@ from ingest.wire import (
     RateLimit,
     Repository,
     parse_answer,
+    parse_repositories,
     parse_repository,
     parse_runs,
     parse_workflows,
@@ -138,6 +139,9 @@ def test_a_repository_is_its_number_its_name_and_its_default_branch():
     item = {"id": 7, "full_name": "acme/api", "default_branch": "trunk"}
 
     assert parse_repository(item) == Repository(7, "acme/api", "trunk")
+    assert parse_repositories([item | {"fork": True, "archived": None}]) == [
+        Repository(7, "acme/api", "trunk", is_live=False)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,4 +149,6 @@ def test_a_repository_is_its_number_its_name_and_its_default_branch():
 )
 def test_a_name_that_could_leave_its_place_in_an_address_is_refused(name):
     with pytest.raises(InvalidResponse):
-        parse_repository({"id": 7, "full_name": name})
+        parse_repositories([{"id": 7, "full_name": name}])
+    with pytest.raises(InvalidResponse):
+        parse_repositories({"message": "not a list"})

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+from ingest.store.etags import Seen, save_seen
 from ingest.store.instance import bump_revision, transaction, upsert, utc
 from ingest.store.renames import rename_repo, rename_workflow
 from ingest.wire import Repository
@@ -28,6 +29,7 @@ class Repo:
     default_branch: str | None
     described_at: str | None
     kept_as: str | None
+    listed_on: str | None
 
     @property
     def is_renamed(self) -> bool:
@@ -45,6 +47,16 @@ class Workflow:
     workflow_state: str | None
     created_at: str | None
     replaced_by: str | None = None
+
+
+@dataclass(frozen=True)
+class ListedPage:
+    """One page of an owner's list; no `repos` when it is what it was."""
+
+    key: str
+    repos: Sequence[Repository] | None
+    etag: str | None
+    next_url: str | None
 
 
 WORKFLOW_COLUMNS = ", ".join(Workflow.__dataclass_fields__)
@@ -116,6 +128,34 @@ def save_moved(db: Database, old: str, new: str) -> None:
         bump_revision(db)
 
 
+def save_listed(db: Database, owner: str, pages: Sequence[ListedPage]) -> None:
+    """Write which live repositories an owner's list has, page by page, and the ETags.
+
+    A page that is what it was keeps its repositories.
+    """
+    kept = {page.key for page in pages if page.repos is None}
+    with transaction(db):
+        for repo in listed_repos(db, owner):
+            if repo.listed_on not in kept:
+                _set_listed_on(db, repo.repo, None)
+        for page in pages:
+            for found in page.repos or []:
+                if found.is_live:
+                    save_repo(db, found.full_name, found)
+                    _set_listed_on(db, found.full_name, page.key)
+            if page.repos is not None and page.etag:
+                save_seen(db, Seen(page.key, page.etag, page.next_url))
+
+
+def listed_repos(db: Database, owner: str) -> list[Repo]:
+    """The live repositories that were in an owner's list."""
+    return [
+        repo
+        for repo in repos(db)
+        if repo.listed_on and _same(repo.repo.partition("/")[0], owner)
+    ]
+
+
 def workflows_of(db: Database, repo: str) -> list[Workflow]:
     """The workflow files of a repository, as GitHub last listed them."""
     return [
@@ -159,6 +199,10 @@ def save_described(db: Database, repo: str, now: datetime) -> None:
     """Note that all that is asked of a repository once a day was answered."""
     with transaction(db):
         db.execute("update repos set described_at = ? where repo = ?", [utc(now), repo])
+
+
+def _set_listed_on(db: Database, repo: str, key: str | None) -> None:
+    db.execute("update repos set listed_on = ? where repo = ?", [key, repo])
 
 
 def _same(one: str, other: str) -> bool:
