@@ -133,8 +133,8 @@ def parse_repository(data: Any) -> Repository:
     https://docs.github.com/en/rest/repos/repos#get-a-repository
     """
     match data:
-        case {"id": int(repo_id), "full_name": str(full_name)} if re.fullmatch(
-            REPO_NAME, full_name
+        case {"id": int(repo_id), "full_name": str(full_name)} if (
+            0 < repo_id < 2** 63 and re.fullmatch(REPO_NAME, full_name)
         ):
             branch = data.get("default_branch")
             return Repository(

@@ -54,8 +54,8 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
     """The workflows of a list answer; GitHub's own ones keep their whole path."""
     return [
         Workflow(
-            workflow=file_of(item),
-            workflow_id=number if isinstance(number := item.get("id"), int) else None,
+            workflow=_text(file_of(item)) or "",
+            workflow_id=_number(item.get("id")),
             workflow_name=_text(item.get("name")),
             workflow_state=_text(item.get("state")),
             created_at=_utc_text(item.get("created_at")),
@@ -111,6 +111,11 @@ async def _has_ended(
         newest = next((_utc_text(run.get("created_at")) for run in page.runs), None)
         store.save_seen(db, Seen(key, page.etag or "", newest_at=newest))
     return (newest or "") < (newer.created_at or "")
+
+
+def _number(value: Any) -> int | None:
+    # SQLite's integers have 64 bits.
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
 def _text(value: Any) -> str | None:

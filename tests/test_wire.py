@@ -144,6 +144,12 @@ def test_a_repository_is_its_number_its_name_and_its_default_branch():
     ]
 
 
+@pytest.mark.parametrize("number", [None, "7", 0, 2**63])
+def test_a_repository_without_a_number_to_store_is_refused(number):
+    with pytest.raises(InvalidResponse):
+        parse_repository({"id": number, "full_name": "acme/api"})
+
+
 @pytest.mark.parametrize(
     "name", ["acme", "acme/../x", "acme/..", "acme/a?b", "a b/c", "/c"]
 )

@@ -9,6 +9,8 @@ from sqlite_utils import Database
 from demo.server import GitHubServer
 from demo.world import World
 from ingest import store
+from ingest.store import Workflow
+from ingest.workflows import workflow_rows
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -267,3 +269,20 @@ def test_a_ruleset_s_runs_are_not_those_of_a_file_of_the_same_name(
     ingest.poll()
 
     assert files_of_runs(db) == [(FILE, 3), ("deploy.yml", 2)]
+
+
+def test_a_list_of_workflows_with_odd_values_is_kept_as_far_as_it_goes(db):
+    """Half a surrogate pair and numbers of more than 64 bits cannot be stored."""
+    rows = workflow_rows(
+        [
+            {"path": ".github/workflows/\ud800.yml", "id": 2**70, "created_at": "soon"},
+            {"path": None},
+            {"path": ".github/workflows/ci.yml@main", "name": 3, "id": 7},
+        ]
+    )
+    store.save_workflows(db, REPO, rows)
+
+    assert store.workflows_of(db, REPO) == [
+        Workflow("?.yml", None, None, None, None),
+        Workflow("ci.yml", 7, None, None, None),
+    ]
