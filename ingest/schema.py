@@ -236,6 +236,12 @@ def m010_payload_parts(db: Database) -> None:
     db.execute("drop table whole_payloads")
 
 
+@migrations()
+def m050_lost_runs(db: Database) -> None:
+    """A cancelled run after which nothing was tested."""
+    db.execute("alter table tiles add column lost_run_id integer")
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

@@ -62,24 +62,34 @@ where head_repo = repo
   and event not like 'pull\_request%' escape '\'
   and head_branch not like 'gh-readonly-queue/%';
 
--- The last decisive attempt of every such run. A re-run in progress thus keeps the
--- result that it is about to replace.
+-- The attempts that decided something. A cancelled one did, too, when one of its jobs is
+-- known to have failed: a failure may cancel the rest of its run.
+create view decisive_attempts as
+select
+  a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as base
+from run_attempts a
+where a.status = 'completed' and (
+  a.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+  or a.conclusion = 'cancelled' and exists (
+    select 1 from jobs j
+    where j.run_id = a.run_id and j.run_attempt = a.run_attempt
+      and j.conclusion in ('failure', 'timed_out')
+  )
+);
+
+-- The last decisive attempt of every run that may speak. A re-run in progress, or one
+-- that was cancelled, thus keeps the result that it was about to replace.
 create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
-  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds,
-  case a.conclusion when 'success' then 'passing' else 'failing' end as base,
+  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, a.base,
   a.conclusion in ('failure', 'startup_failure')
     and a.duration_seconds = 0
     and r.workflow_name like '%.github/workflows/%' as is_invalid_file
 from tile_runs r
-join run_attempts a on a.run_id = r.run_id
+join decisive_attempts a on a.run_id = r.run_id
 where a.run_attempt = (
-  select max(d.run_attempt)
-  from run_attempts d
-  where d.run_id = r.run_id
-    and d.status = 'completed'
-    and d.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+  select max(d.run_attempt) from decisive_attempts d where d.run_id = r.run_id
 );
 
 -- What the runs of one branch say, whatever the time: one row per row of `tiles`, which
@@ -99,15 +109,22 @@ with bases as not materialized (
       select d.run_id from decisive_runs d
       where d.repo = t.repo and d.workflow = t.workflow and d.head_branch = t.branch
       order by d.created_at desc, d.run_id desc limit 1
-    ) as base_run_id
+    ) as base_run_id,
+    -- The newest run but for those that GitHub did not let test anything.
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and coalesce(r.conclusion, '') not in ('skipped', 'neutral', 'stale')
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as tried_run_id
   from tiles t
 ),
 turns as not materialized (
   select
     bases.*, d.run_attempt as base_run_attempt, d.base,
     d.conclusion as base_conclusion, d.created_at as base_created_at,
-    d.started_at as base_started_at, d.duration_seconds as base_duration_seconds,
-    d.is_invalid_file,
+    d.head_sha as base_head_sha, d.started_at as base_started_at,
+    d.duration_seconds as base_duration_seconds, d.is_invalid_file,
     -- The last run that was otherwise; all after it have the base's result.
     (
       select o.run_id from decisive_runs o
@@ -117,7 +134,7 @@ turns as not materialized (
     ) as turned_run_id
   from bases join decisive_runs d on d.run_id = bases.base_run_id
   union all
-  select bases.*, null, null, null, null, null, null, null, null
+  select bases.*, null, null, null, null, null, null, null, null, null
   from bases where base_run_id is null
 ),
 dated as not materialized (
@@ -213,17 +230,32 @@ select
     -- The last 20 runs, oldest first, so that the newest stands at the right.
     select json_group_array(json_object(
       'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-      'status', status, 'conclusion', conclusion, 'started_at', started_at,
-      'duration_seconds', duration_seconds, 'html_url', html_url
+      'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
+      json(iif(
+        conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
+        'true', 'false'
+      )),
+      'started_at', started_at, 'duration_seconds', duration_seconds,
+      'html_url', html_url
     )) from (
       select * from (
-        select r.* from tile_runs r
+        select r.*, (select d.base from decisive_runs d where d.run_id = r.run_id)
+          as decided
+        from tile_runs r
         where r.repo = turns.repo and r.workflow = turns.workflow
           and r.head_branch = turns.branch
         order by r.created_at desc, r.run_id desc limit 20
       ) order by created_at, run_id
     )
-  ) as strip
+  ) as strip,
+  (
+    -- Cancelled, and nothing came after it that could test its commit.
+    select r.run_id from runs r
+    where r.run_id = tried_run_id and r.conclusion = 'cancelled'
+      and r.head_sha is not base_head_sha
+      and r.run_id not in (select d.run_id from decisive_attempts d
+        where d.run_id = tried_run_id)
+  ) as lost_run_id
 from dated as turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
@@ -250,6 +282,7 @@ instants as (
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
     t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
     t.active_run_id, t.median_duration_seconds, t.success_rate, t.is_flaky, t.strip,
+    t.lost_run_id,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
     case
@@ -328,6 +361,16 @@ select
       and conclusion in ('failure', 'timed_out')
     order by completed_at, job_id limit 1
   ), null) as failed_step,
+  (
+    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
+    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
+  ) as failed_jobs,
+  w.lost_run_id,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
+    || ' seconds'
+  ) as lost_at,
+  l.html_url as lost_html_url,
   -- The run that the tile speaks of: the active one, else the base, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
@@ -336,6 +379,7 @@ select
   coalesce(w.strip, '[]') as strip, w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
 from alarms w
 left join runs p on p.run_id = w.base_run_id
+left join runs l on l.run_id = w.lost_run_id
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.base_run_id, w.newest_run_id);
 
