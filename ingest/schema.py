@@ -242,6 +242,12 @@ def m050_lost_runs(db: Database) -> None:
     db.execute("alter table tiles add column lost_run_id integer")
 
 
+@migrations()
+def m051_usual_durations(db: Database) -> None:
+    """How long a branch's runs take at most, but for one in twenty."""
+    db.execute("alter table tiles add column p95_duration_seconds integer")
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

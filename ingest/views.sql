@@ -138,9 +138,28 @@ turns as not materialized (
   from bases where base_run_id is null
 ),
 dated as not materialized (
-  select turns.*, (
-    select created_at from runs where run_id = turned_run_id
-  ) as turned_at
+  select
+    turns.*,
+    (select created_at from runs where run_id = turned_run_id) as turned_at,
+    -- Of the last 20 good first attempts that took any time: the middle one, and the
+    -- one that 95 % do not exceed.
+    (
+      select json_object(
+        'median', avg(duration_seconds)
+          filter (where n in ((total + 1) / 2, (total + 2) / 2)),
+        'p95', min(duration_seconds) filter (where 100 * n >= 95 * total)
+      ) from (
+        select duration_seconds, row_number() over (order by duration_seconds) as n,
+          count(*) over () as total
+        from (
+          select d.duration_seconds from decisive_runs d
+          where d.repo = turns.repo and d.workflow = turns.workflow
+            and d.head_branch = turns.branch and d.base = 'passing'
+            and d.run_attempt = 1 and d.duration_seconds > 0
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+      )
+    ) as durations
   from turns
 )
 select
@@ -168,20 +187,7 @@ select
       and (r.status <> 'completed' or r.conclusion = 'action_required')
     order by r.created_at desc, r.run_id desc limit 1
   ) as active_run_id,
-  (
-    -- The middle one of the last 20 good first attempts that took any time.
-    select avg(duration_seconds) from (
-      select duration_seconds, row_number() over (order by duration_seconds) as n,
-        count(*) over () as total
-      from (
-        select d.duration_seconds from decisive_runs d
-        where d.repo = turns.repo and d.workflow = turns.workflow
-          and d.head_branch = turns.branch and d.base = 'passing'
-          and d.run_attempt = 1 and d.duration_seconds > 0
-        order by d.created_at desc, d.run_id desc limit 20
-      )
-    ) where n in ((total + 1) / 2, (total + 2) / 2)
-  ) as median_duration_seconds,
+  durations ->> 'median' as median_duration_seconds,
   (
     select round(avg(base = 'passing'), 3) from (
       select d.base from decisive_runs d
@@ -255,7 +261,8 @@ select
       and r.head_sha is not base_head_sha
       and r.run_id not in (select d.run_id from decisive_attempts d
         where d.run_id = tried_run_id)
-  ) as lost_run_id
+  ) as lost_run_id,
+  durations ->> 'p95' as p95_duration_seconds
 from dated as turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
@@ -270,6 +277,15 @@ with places as (
   from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
   where f.is_watched and t.branch is not f.default_branch
 ),
+unfinished_runs as (
+  -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
+  -- what then still looks unfinished is a remnant.
+  select run_id, status, conclusion, started_at, strftime(
+    '%Y-%m-%dT%H:%M:%SZ', started_at,
+    iif(conclusion = 'action_required', '+30 days', '+35 days')
+  ) as given_up_at
+  from runs
+),
 instants as (
   select
     f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
@@ -281,17 +297,17 @@ instants as (
     ) as stale_at,
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
     t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
-    t.active_run_id, t.median_duration_seconds, t.success_rate, t.is_flaky, t.strip,
-    t.lost_run_id,
+    a.run_id as active_run_id, t.median_duration_seconds, t.p95_duration_seconds,
+    t.success_rate, t.is_flaky, t.strip, t.lost_run_id,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
     case
       when a.status in ('in_progress', 'queued', 'requested') then strftime(
         '%Y-%m-%dT%H:%M:%SZ', a.started_at,
-        '+' || cast(max(21600, 5 * coalesce(t.median_duration_seconds, 0)) as integer)
-        || ' seconds'
+        '+' || max(21600, 5 * coalesce(t.p95_duration_seconds, 0)) || ' seconds'
       )
     end as zombie_at,
+    a.given_up_at,
     case
       when a.run_id is null then null
       when a.status = 'in_progress' then 'running'
@@ -302,9 +318,11 @@ instants as (
     end as activity
   from places f
   cross join settings s
+  cross join clock
   left join tiles t
     on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
-  left join runs a on a.run_id = t.active_run_id
+  left join unfinished_runs a
+    on a.run_id = t.active_run_id and (a.given_up_at <= now) is not true
 ),
 alarms as (
   select
@@ -318,7 +336,8 @@ alarms as (
       when overdue_at <= now then 'overdue'
     end as alarm,
     (
-      select min(value) from json_each(json_array(stale_at, overdue_at, zombie_at))
+      select min(value)
+      from json_each(json_array(stale_at, overdue_at, zombie_at, given_up_at))
       where value > now
     ) as flips_at
   from instants cross join clock
@@ -375,8 +394,9 @@ select
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
   n.started_at, n.duration_seconds, n.html_url,
-  w.median_duration_seconds, w.success_rate, coalesce(w.is_flaky, 0) as is_flaky,
-  coalesce(w.strip, '[]') as strip, w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
+  w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
+  coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
+  w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
 from alarms w
 left join runs p on p.run_id = w.base_run_id
 left join runs l on l.run_id = w.lost_run_id

@@ -379,10 +379,60 @@ def test_an_unfinished_run_is_a_zombie_after_six_hours(db, status):
 
 def test_a_zombie_must_be_far_beyond_its_own_history(db):
     watch(db, FEED)
-    save_runs(db, run(1, "01:00", minutes=120), run(2, "09:00", **RUNNING))
+    save_runs(
+        db,
+        run(1, "01:00", minutes=120),
+        *[run(number, f"05:{number:02}", minutes=9) for number in range(2, 20)],
+        run(20, "09:00", **RUNNING),
+    )
 
-    # Five times the two hours that it usually takes.
+    # Five times the two hours that 95 % of its runs do not exceed.
+    assert tile(db, "median_duration_seconds", "p95_duration_seconds") == (540, 7200)
     assert tile(db, "zombie_at", "alarm") == ("2026-03-01T19:00:00Z", None)
+
+
+def test_one_slow_run_in_twenty_does_not_put_a_zombie_off(db):
+    watch(db, FEED)
+    save_runs(
+        db,
+        run(1, "01:00", minutes=120),
+        *[run(number, f"05:{number:02}", minutes=9) for number in range(2, 21)],
+        run(21, "09:00", **RUNNING),
+    )
+
+    assert tile(db, "p95_duration_seconds") == (540,)
+    assert tile(db, "zombie_at") == ("2026-03-01T15:00:00Z",)
+
+
+def test_a_newer_decisive_run_rules_over_a_zombie(db):
+    watch(db, FEED)
+    save_runs(db, run(1, "01:00", **RUNNING), run(2, "13:00", "failure"))
+
+    assert state(db) == ("failing", "failing", None, None)
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "days"),
+    [
+        (RUNNING, 35),
+        ({"status": "waiting", "conclusion": None}, 35),
+        ({"conclusion": "action_required"}, 30),
+    ],
+    ids=str,
+)
+def test_an_unfinished_run_counts_no_longer_than_github_lets_it_last(
+    db, unfinished, days
+):
+    watch(db, FEED)
+    save_runs(db, run(1, "11:00"), run(2, "12:00", **unfinished))
+    end = NOW - timedelta(hours=6) + timedelta(days=days)
+    db["feeds"].update(FEED, {"checked_at": store.utc(end)})
+
+    set_clock(db, end - timedelta(seconds=1))
+    assert tile(db, "run_id", "flips_at") == (2, store.utc(end))
+    set_clock(db, end)
+    assert state(db) == ("passing", "passing", None, None)
+    assert tile(db, "run_id") == (1,)
 
 
 def test_waiting_for_an_approval_is_never_a_zombie(db):

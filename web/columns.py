@@ -71,6 +71,7 @@ TILE_COLUMNS = (
     "duration_seconds",
     "html_url",
     "median_duration_seconds",
+    "p95_duration_seconds",
     "success_rate",
     "is_flaky",
     "strip",

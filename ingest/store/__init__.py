@@ -35,6 +35,7 @@ from ingest.store.pending import (
     save_done,
     save_gone,
     save_jobs,
+    started_at,
 )
 from ingest.store.runs import (
     Saved,
@@ -79,6 +80,7 @@ __all__ = [
     "save_walk",
     "save_watched",
     "seen",
+    "started_at",
     "utc",
     "vacuum",
     "watched_feeds",

@@ -83,13 +83,21 @@ def save_asked(
 
 
 def save_gone(db: Database, item: Pending, now: datetime) -> None:
-    """Note that GitHub no longer has it; what is stored of it stays."""
+    """Note that it is not to be asked for again; what is stored of it stays."""
     with transaction(db):
         db.execute(
             "update pending set gone_at = ?"
             " where kind = ? and run_id = ? and run_attempt = ?",
             [utc(now), item.kind, item.run_id, item.run_attempt],
         )
+
+
+def started_at(db: Database, item: Pending) -> str:
+    """When the latest attempt of its run was started."""
+    [[started]] = db.execute(
+        "select started_at from runs where run_id = ?", [item.run_id]
+    )
+    return str(started)
 
 
 def save_done(db: Database, item: Pending) -> None:
