@@ -172,11 +172,17 @@ select
       and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
   ) as streak,
   (
-    -- The earliest: an older run may have got its result by a later re-run.
-    select min(d.started_at) from decisive_runs d
+    -- A run has its base since the first of the attempts in a row that gave it. The
+    -- earliest of these: an older run may have got its base by a later re-run.
+    select min(a.started_at)
+    from decisive_runs d join decisive_attempts a on a.run_id = d.run_id
     where d.repo = turns.repo and d.workflow = turns.workflow
       and d.head_branch = turns.branch
       and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
+      and a.run_attempt > coalesce((
+        select max(o.run_attempt) from decisive_attempts o
+        where o.run_id = d.run_id and o.base <> d.base
+      ), 0)
   ) as since_at,
   (
     -- Unfinished, or held, and not older than the base.

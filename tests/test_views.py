@@ -217,6 +217,28 @@ def test_streak_and_since_count_from_the_first_run_of_the_same_base(db):
     )
 
 
+@pytest.mark.parametrize("again", ["failure", "cancelled"])
+def test_a_rerun_that_does_not_mend_it_does_not_move_since(db, again):
+    watch(db, FEED)
+    save_runs(db, run(1, "12:00"), run(2, "13:00", "failure"))
+    save_runs(db, rerun(2, "13:00", "15:00", again))
+
+    assert tile(db, "base", "streak", "since_at") == (
+        "failing",
+        1,
+        "2026-03-01T13:00:00Z",
+    )
+
+
+def test_a_rerun_that_breaks_it_again_is_since_when_it_is_broken(db):
+    watch(db, FEED)
+    save_runs(db, run(1, "12:00", "failure"))
+    save_runs(db, rerun(1, "12:00", "13:00", "success"))
+    save_runs(db, rerun(1, "12:00", "14:00", "failure") | {"run_attempt": 3})
+
+    assert tile(db, "base", "since_at") == ("failing", "2026-03-01T14:00:00Z")
+
+
 def test_median_and_success_rate_are_of_the_last_20(db):
     watch(db, FEED)
     save_runs(
