@@ -248,6 +248,22 @@ def m051_usual_durations(db: Database) -> None:
     db.execute("alter table tiles add column p95_duration_seconds integer")
 
 
+@migrations()
+def m052_ends_of_schedules(db: Database) -> None:
+    """When a schedule that brings nothing is none any more, and what asks for it.
+
+    The index serves the last runs of one event on a branch.
+    """
+    _execute_all(
+        db,
+        """
+        alter table tiles add column overdue_until_at text;
+        create index runs_event on runs
+            (repo, workflow, head_branch, event, created_at, duration_seconds);
+        """,
+    )
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 

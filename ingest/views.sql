@@ -159,7 +159,24 @@ dated as not materialized (
           order by d.created_at desc, d.run_id desc limit 20
         )
       )
-    ) as durations
+    ) as durations,
+    -- When the last scheduled run was created, and for how long another may fail to
+    -- appear: twice the longest gap between the last ten, and twelve hours, since GitHub
+    -- starts schedules hours late or drops them. Two are no history.
+    (
+      select json_object('last', max(created_at), 'grace', 2 * max(gap) + 43200)
+      from (
+        select created_at,
+          unixepoch(created_at) - unixepoch(lag(created_at) over (order by created_at))
+            as gap
+        from (
+          select r.created_at from tile_runs r
+          where r.repo = turns.repo and r.workflow = turns.workflow
+            and r.head_branch = turns.branch and r.event = 'schedule'
+          order by r.created_at desc limit 10
+        )
+      ) having count(*) >= 3
+    ) as schedule
   from turns
 )
 select
@@ -219,24 +236,16 @@ select
         and sum(a.conclusion in ('failure', 'timed_out')) > 0
     )
   ) as is_flaky,
-  (
-    -- When the next scheduled run is overdue: twice the longest gap between the last
-    -- ten, and twelve hours, since GitHub starts schedules hours late or drops them.
-    select strftime(
-      '%Y-%m-%dT%H:%M:%SZ', max(created_at),
-      '+' || (2 * max(gap) + 43200) || ' seconds'
+  iif(
+    -- A run long after the schedule came due tells more than the missing one.
+    base_created_at > strftime(
+      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+      (2 * (schedule ->> 'grace')) || ' seconds'
+    ),
+    null,
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last', (schedule ->> 'grace') || ' seconds'
     )
-    from (
-      select created_at,
-        unixepoch(created_at) - unixepoch(lag(created_at) over (order by created_at))
-          as gap
-      from (
-        select r.created_at from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch and r.event = 'schedule'
-        order by r.created_at desc limit 10
-      )
-    ) having count(*) >= 3
   ) as overdue_at,
   (
     -- The last 20 runs, oldest first, so that the newest stands at the right.
@@ -268,7 +277,12 @@ select
       and r.run_id not in (select d.run_id from decisive_attempts d
         where d.run_id = tried_run_id)
   ) as lost_run_id,
-  durations ->> 'p95' as p95_duration_seconds
+  durations ->> 'p95' as p95_duration_seconds,
+  -- A schedule that for so long has brought nothing is none any more.
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+    max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
+  ) as overdue_until_at
 from dated as turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
@@ -307,6 +321,7 @@ instants as (
     t.success_rate, t.is_flaky, t.strip, t.lost_run_id,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
+    t.overdue_until_at,
     case
       when a.status in ('in_progress', 'queued', 'requested') then strftime(
         '%Y-%m-%dT%H:%M:%SZ', a.started_at,
@@ -339,11 +354,13 @@ alarms as (
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
       when zombie_at <= now then 'zombie'
-      when overdue_at <= now then 'overdue'
+      when overdue_at <= now and now < overdue_until_at then 'overdue'
     end as alarm,
     (
       select min(value)
-      from json_each(json_array(stale_at, overdue_at, zombie_at, given_up_at))
+      from json_each(json_array(
+        stale_at, overdue_at, overdue_until_at, zombie_at, given_up_at
+      ))
       where value > now
     ) as flips_at
   from instants cross join clock
