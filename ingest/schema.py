@@ -264,6 +264,18 @@ def m052_ends_of_schedules(db: Database) -> None:
     )
 
 
+@migrations()
+def m053_phantom_failures(db: Database) -> None:
+    """Failures of events that a workflow does not have, apart from its base."""
+    _execute_all(
+        db,
+        """
+        alter table tiles add column phantom_failures integer;
+        alter table tiles add column phantom_run_id integer;
+        """,
+    )
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 
@@ -341,7 +353,7 @@ def views() -> dict[str, str]:
 
 def _remake_tiles(db: Database) -> None:
     db.execute("delete from tiles")
-    keys = "select distinct repo, workflow, head_branch from tile_runs"
+    keys = "select distinct repo, workflow, head_branch from branch_runs"
     for key in db.execute(keys).fetchall():
         remake_tile(db, *key)
 

@@ -53,14 +53,37 @@ select
   runs.html_url || '/attempts/' || a.run_attempt as html_url
 from runs join run_attempts a using (run_id);
 
--- The runs that may speak for a branch: the repository's own (a deleted fork has no
--- head repository), not of pull requests, not of the merge queue's own branches.
-create view tile_runs as
+-- The runs on a branch itself: the repository's own (a deleted fork has no head
+-- repository), not of pull requests, not of the merge queue's own branches.
+create view branch_runs as
 select *
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
   and head_branch not like 'gh-readonly-queue/%';
+
+-- Those that may speak for their branch: all but phantoms. GitHub makes runs that fail in
+-- no time, without a job, also for events that the workflow does not have: they say
+-- nothing of it where no run of that event, but one of another, ever took any time.
+create view tile_runs as
+select *
+from branch_runs r
+where (
+  r.duration_seconds = 0
+  and r.run_attempt = 1
+  and r.conclusion in ('failure', 'startup_failure')
+  and exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.duration_seconds > 0
+  )
+  and not exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.event = r.event
+      and o.duration_seconds is not 0
+  )
+) is not true;
 
 -- The attempts that decided something. A cancelled one did, too, when one of its jobs is
 -- known to have failed: a failure may cancel the rest of its run.
@@ -282,7 +305,25 @@ select
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
     max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
-  ) as overdue_until_at
+  ) as overdue_until_at,
+  (
+    -- What has failed since the base, and gave none, are phantoms.
+    select count(*) from branch_runs r
+    where r.repo = turns.repo and r.workflow = turns.workflow
+      and r.head_branch = turns.branch
+      and (r.created_at, r.run_id)
+        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+      and r.conclusion in ('failure', 'startup_failure') and r.duration_seconds = 0
+  ) as phantom_failures,
+  (
+    select r.run_id from branch_runs r
+    where r.repo = turns.repo and r.workflow = turns.workflow
+      and r.head_branch = turns.branch
+      and (r.created_at, r.run_id)
+        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+      and r.conclusion in ('failure', 'startup_failure') and r.duration_seconds = 0
+    order by r.created_at desc, r.run_id desc limit 1
+  ) as phantom_run_id
 from dated as turns;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
@@ -319,6 +360,7 @@ instants as (
     t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
     a.run_id as active_run_id, t.median_duration_seconds, t.p95_duration_seconds,
     t.success_rate, t.is_flaky, t.strip, t.lost_run_id,
+    t.phantom_failures, t.phantom_run_id,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
     t.overdue_until_at,
@@ -413,6 +455,8 @@ select
     || ' seconds'
   ) as lost_at,
   l.html_url as lost_html_url,
+  coalesce(w.phantom_failures, 0) as phantom_failures, w.phantom_run_id,
+  f.html_url as phantom_html_url,
   -- The run that the tile speaks of: the active one, else the base, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
@@ -423,6 +467,7 @@ select
 from alarms w
 left join runs p on p.run_id = w.base_run_id
 left join runs l on l.run_id = w.lost_run_id
+left join runs f on f.run_id = w.phantom_run_id
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.base_run_id, w.newest_run_id);
 

@@ -26,9 +26,10 @@ def rerun(
 ):
     """The second attempt of a run."""
     created = times(created_at)["created_at"]
+    minutes = changes.pop("minutes", 5)
     return run_payload(
         run_id,
-        **(times(started_at) | {"created_at": created}),
+        **(times(started_at, minutes) | {"created_at": created}),
         run_attempt=2,
         conclusion=conclusion,
         **changes,

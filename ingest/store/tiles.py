@@ -11,7 +11,7 @@ def save_tiles(db: Database, ids: Sequence[int]) -> None:
     """Bring the tiles up to date on which these runs count."""
     marks = ", ".join("?" * len(ids))
     keys = db.execute(
-        "select distinct repo, workflow, head_branch from tile_runs"
+        "select distinct repo, workflow, head_branch from branch_runs"
         f" where run_id in ({marks})",
         ids,
     ).fetchall()
