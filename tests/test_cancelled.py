@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import save_runs, watch
-from polling import FILE, REPO, revision
+from polling import revision
 from sqlite_utils import Database
 from tiles import FEED, RUNNING, rerun, run, state, tile
 
@@ -212,21 +212,3 @@ def test_a_success_with_failed_jobs_says_how_many(db):
 
     assert state(db) == ("passing", "passing", None, None)
     assert tile(db, "failed_jobs", "failed_job") == (2, None)
-
-
-def test_the_jobs_of_a_cancelled_run_are_fetched_and_change_the_tile(
-    world, github, ingest, db
-):
-    """A fail-fast job cancels the rest: GitHub says cancelled, the tile failing."""
-    run = world.add_run(REPO, FILE, conclusion="cancelled")
-    world.set_jobs(
-        run,
-        [
-            {"id": 1, "conclusion": "failure", "name": "unit", "status": "completed"},
-            {"id": 2, "conclusion": "cancelled", "name": "e2e", "status": "completed"},
-        ],
-    )
-
-    ingest.poll()
-
-    assert tile(db, "base", "base_run_id", "failed_job") == ("failing", run.id, "unit")
