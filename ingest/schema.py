@@ -250,16 +250,13 @@ def m051_usual_durations(db: Database) -> None:
 
 @migrations()
 def m052_ends_of_schedules(db: Database) -> None:
-    """When a schedule that brings nothing is none any more, and what asks for it.
-
-    The index serves the last runs of one event on a branch.
-    """
+    """When a schedule that brings nothing is none any more."""
     _execute_all(
         db,
         """
         alter table tiles add column overdue_until_at text;
-        create index runs_event on runs
-            (repo, workflow, head_branch, event, created_at, duration_seconds);
+        create index runs_scheduled on runs (repo, workflow, head_branch, created_at)
+            where event = 'schedule';
         """,
     )
 
@@ -272,6 +269,41 @@ def m053_phantom_failures(db: Database) -> None:
         """
         alter table tiles add column phantom_failures integer;
         alter table tiles add column phantom_run_id integer;
+        create index runs_timed on runs (repo, workflow, head_branch, event)
+            where duration_seconds > 0;
+        """,
+    )
+
+
+@migrations()
+def m054_decisions(db: Database) -> None:
+    """What each run decided, so that a tile need not look at all of its runs."""
+    _execute_all(
+        db,
+        """
+        create table decisions (
+            run_id integer primary key references runs (run_id),
+            run_attempt integer not null,
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            created_at text not null,
+            base text not null,
+            since_at text not null,
+            is_at_once integer not null
+        );
+        create index decisions_branch on decisions
+            (repo, workflow, branch, base, created_at, run_id, since_at, is_at_once);
+        drop index runs_unfinished;
+        create index runs_unfinished on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where status <> 'completed';
+        create index runs_held on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'action_required';
+        create index runs_cancelled on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'cancelled';
         """,
     )
 
@@ -330,6 +362,20 @@ def migrate(db: Database) -> list[str]:
 
 
 def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
+    """Make what is derived of a branch's runs anew: their decisions and their tile."""
+    key = [repo, workflow, branch]
+    db.execute(
+        "delete from decisions where repo = ? and workflow = ? and branch = ?", key
+    )
+    db.execute(
+        "replace into decisions select * from run_decisions"
+        " where repo = ? and workflow = ? and branch = ?",
+        key,
+    )
+    refresh_tile(db, *key)
+
+
+def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
     """Make one row of `tiles` equal to the view `tile_facts`, which defines it."""
     key = [repo, workflow, branch]
     db.execute(
@@ -353,6 +399,7 @@ def views() -> dict[str, str]:
 
 def _remake_tiles(db: Database) -> None:
     db.execute("delete from tiles")
+    db.execute("delete from decisions")
     keys = "select distinct repo, workflow, head_branch from branch_runs"
     for key in db.execute(keys).fetchall():
         remake_tile(db, *key)

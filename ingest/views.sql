@@ -64,7 +64,7 @@ where head_repo = repo
 
 -- Those that may speak for their branch: all but phantoms. GitHub makes runs that fail in
 -- no time, without a job, also for events that the workflow does not have: they say
--- nothing of it where no run of that event, but one of another, ever took any time.
+-- nothing of it where no run of that event, but one of another, ever took or takes time.
 create view tile_runs as
 select *
 from branch_runs r
@@ -81,7 +81,13 @@ where (
     select 1 from branch_runs o
     where o.repo = r.repo and o.workflow = r.workflow
       and o.head_branch = r.head_branch and o.event = r.event
-      and o.duration_seconds is not 0
+      and o.duration_seconds > 0
+  )
+  and not exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.event = r.event
+      and o.status <> 'completed'
   )
 ) is not true;
 
@@ -100,27 +106,52 @@ where a.status = 'completed' and (
   )
 );
 
--- The last decisive attempt of every run that may speak. A re-run in progress, or one
--- that was cancelled, thus keeps the result that it was about to replace.
-create view decisive_runs as
+-- What each run decides: its last decisive attempt. A re-run in progress, or one that was
+-- cancelled, thus keeps the result that it was about to replace. Ingest keeps the table
+-- `decisions` equal to this, so that a branch's last ones are found at once.
+create view run_decisions as
 select
-  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
-  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, a.base,
-  a.conclusion in ('failure', 'startup_failure')
-    and a.duration_seconds = 0
-    and r.workflow_name like '%.github/workflows/%' as is_invalid_file
-from tile_runs r
+  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch as branch, r.created_at,
+  a.base,
+  -- The first of the attempts in a row that gave it.
+  (
+    select min(s.started_at) from decisive_attempts s
+    where s.run_id = r.run_id and s.base = a.base and s.run_attempt > coalesce((
+      select max(o.run_attempt) from decisive_attempts o
+      where o.run_id = r.run_id and o.base <> a.base
+    ), 0)
+  ) as since_at,
+  a.base = 'failing' and a.duration_seconds is 0 as is_at_once
+from branch_runs r
 join decisive_attempts a on a.run_id = r.run_id
 where a.run_attempt = (
   select max(d.run_attempt) from decisive_attempts d where d.run_id = r.run_id
 );
+
+-- Those of the runs that may speak for their branch.
+create view tile_decisions as
+select * from decisions d
+where not is_at_once
+  or exists (select 1 from tile_runs t where t.run_id = d.run_id);
+
+create view decisive_runs as
+select
+  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
+  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.base,
+  a.conclusion in ('failure', 'startup_failure')
+    and a.duration_seconds = 0
+    and r.workflow_name like '%.github/workflows/%' as is_invalid_file
+from tile_decisions d
+join runs r on r.run_id = d.run_id
+join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
 -- What the runs of one branch say, whatever the time: one row per row of `tiles`, which
 -- ingest keeps equal to this in the transaction that changes a run. Always ask for one
 -- (repo, workflow, branch). Newest means created last; a re-run does not make an old
 -- commit new.
 create view tile_facts as
-with bases as not materialized (
+with newest as not materialized (
+  -- Of each kind of run the newest: each of these is the end of an index.
   select
     t.repo, t.workflow, t.branch,
     (
@@ -129,41 +160,69 @@ with bases as not materialized (
       order by r.created_at desc, r.run_id desc limit 1
     ) as newest_run_id,
     (
-      select d.run_id from decisive_runs d
-      where d.repo = t.repo and d.workflow = t.workflow and d.head_branch = t.branch
+      select d.run_id from tile_decisions d
+      where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
+        and d.base = 'passing'
       order by d.created_at desc, d.run_id desc limit 1
-    ) as base_run_id,
-    -- The newest run but for those that GitHub did not let test anything.
+    ) as passing_run_id,
+    (
+      select d.run_id from tile_decisions d
+      where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
+        and d.base = 'failing'
+      order by d.created_at desc, d.run_id desc limit 1
+    ) as failing_run_id,
     (
       select r.run_id from tile_runs r
       where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
-        and coalesce(r.conclusion, '') not in ('skipped', 'neutral', 'stale')
+        and r.status <> 'completed'
       order by r.created_at desc, r.run_id desc limit 1
-    ) as tried_run_id
+    ) as unfinished_run_id,
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and r.conclusion = 'action_required'
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as held_run_id,
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and r.conclusion = 'cancelled'
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as cancelled_run_id
   from tiles t
 ),
-turns as not materialized (
+chosen as not materialized (
   select
-    bases.*, d.run_attempt as base_run_attempt, d.base,
-    d.conclusion as base_conclusion, d.created_at as base_created_at,
-    d.head_sha as base_head_sha, d.started_at as base_started_at,
-    d.duration_seconds as base_duration_seconds, d.is_invalid_file,
-    -- The last run that was otherwise; all after it have the base's result.
+    newest.*,
     (
-      select o.run_id from decisive_runs o
-      where o.repo = bases.repo and o.workflow = bases.workflow
-        and o.head_branch = bases.branch and o.base <> d.base
-      order by o.created_at desc, o.run_id desc limit 1
-    ) as turned_run_id
-  from bases join decisive_runs d on d.run_id = bases.base_run_id
-  union all
-  select bases.*, null, null, null, null, null, null, null, null, null
-  from bases where base_run_id is null
+      select run_id from runs where run_id in (passing_run_id, failing_run_id)
+      order by created_at desc, run_id desc limit 1
+    ) as base_run_id,
+    (
+      select run_id from runs where run_id in (unfinished_run_id, held_run_id)
+      order by created_at desc, run_id desc limit 1
+    ) as open_run_id,
+    -- The last that has tested something, or shall, or was kept from it by somebody.
+    (
+      select run_id from runs
+      where run_id in (
+        passing_run_id, failing_run_id, unfinished_run_id, held_run_id, cancelled_run_id
+      )
+      order by created_at desc, run_id desc limit 1
+    ) as tried_run_id
+  from newest
 ),
-dated as not materialized (
+facts as not materialized (
   select
-    turns.*,
-    (select created_at from runs where run_id = turned_run_id) as turned_at,
+    chosen.*,
+    d.run_attempt as base_run_attempt, d.base, d.created_at as base_created_at,
+    a.conclusion as base_conclusion, a.started_at as base_started_at,
+    a.duration_seconds as base_duration_seconds, b.head_sha as base_head_sha,
+    a.conclusion in ('failure', 'startup_failure')
+      and a.duration_seconds = 0
+      and b.workflow_name like '%.github/workflows/%' as is_invalid_file,
+    -- The last run that was otherwise; all after it have the base's result.
+    coalesce(o.run_id, 0) as turned_run_id, coalesce(o.created_at, '') as turned_at,
     -- Of the last 20 good first attempts that took any time: the middle one, and the
     -- one that 95 % do not exceed.
     (
@@ -175,10 +234,12 @@ dated as not materialized (
         select duration_seconds, row_number() over (order by duration_seconds) as n,
           count(*) over () as total
         from (
-          select d.duration_seconds from decisive_runs d
-          where d.repo = turns.repo and d.workflow = turns.workflow
-            and d.head_branch = turns.branch and d.base = 'passing'
-            and d.run_attempt = 1 and d.duration_seconds > 0
+          select l.duration_seconds
+          from decisions d
+          join run_attempts l
+            on l.run_id = d.run_id and l.run_attempt = 1 and l.duration_seconds > 0
+          where d.repo = chosen.repo and d.workflow = chosen.workflow
+            and d.branch = chosen.branch and d.base = 'passing' and d.run_attempt = 1
           order by d.created_at desc, d.run_id desc limit 20
         )
       )
@@ -194,67 +255,73 @@ dated as not materialized (
             as gap
         from (
           select r.created_at from tile_runs r
-          where r.repo = turns.repo and r.workflow = turns.workflow
-            and r.head_branch = turns.branch and r.event = 'schedule'
+          where r.repo = chosen.repo and r.workflow = chosen.workflow
+            and r.head_branch = chosen.branch and r.event = 'schedule'
           order by r.created_at desc limit 10
         )
       ) having count(*) >= 3
     ) as schedule
-  from turns
+  from chosen
+  left join runs b on b.run_id = base_run_id
+  left join decisions d on d.run_id = base_run_id
+  left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
+  left join decisions o
+    on o.run_id = iif(d.base = 'passing', failing_run_id, passing_run_id)
 )
 select
   repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
   base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
   (
-    select count(*) from decisive_runs d
-    where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch
-      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
+    select count(*) from tile_decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = facts.base
+      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
   ) as streak,
   (
-    -- A run has its base since the first of the attempts in a row that gave it. The
-    -- earliest of these: an older run may have got its base by a later re-run.
-    select min(a.started_at)
-    from decisive_runs d join decisive_attempts a on a.run_id = d.run_id
-    where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch
-      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
-      and a.run_attempt > coalesce((
-        select max(o.run_attempt) from decisive_attempts o
-        where o.run_id = d.run_id and o.base <> d.base
-      ), 0)
+    -- The earliest: an older run may have got its base by a later re-run.
+    select min(d.since_at) from tile_decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = facts.base
+      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
   ) as since_at,
   (
     -- Unfinished, or held, and not older than the base.
-    select r.run_id from tile_runs r
-    where r.repo = turns.repo and r.workflow = turns.workflow
-      and r.head_branch = turns.branch
-      and r.created_at >= coalesce(base_created_at, '')
-      and (r.status <> 'completed' or r.conclusion = 'action_required')
-    order by r.created_at desc, r.run_id desc limit 1
+    select r.run_id from runs r
+    where r.run_id = open_run_id and r.created_at >= coalesce(base_created_at, '')
   ) as active_run_id,
   durations ->> 'median' as median_duration_seconds,
   (
     select round(avg(base = 'passing'), 3) from (
-      select d.base from decisive_runs d
-      where d.repo = turns.repo and d.workflow = turns.workflow
-        and d.head_branch = turns.branch
-      order by d.created_at desc, d.run_id desc limit 20
+      select base from (
+        select * from (
+          select d.base, d.created_at, d.run_id from tile_decisions d
+          where d.repo = facts.repo and d.workflow = facts.workflow
+            and d.branch = facts.branch and d.base = 'passing'
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+        union all
+        select * from (
+          select d.base, d.created_at, d.run_id from tile_decisions d
+          where d.repo = facts.repo and d.workflow = facts.workflow
+            and d.branch = facts.branch and d.base = 'failing'
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+      ) order by created_at desc, run_id desc limit 20
     )
   ) as success_rate,
   (
     -- Both results for one commit among the last 20 runs. A run that another workflow
     -- triggered carries the head of the default branch, whatever caused it.
     select count(*) > 0 from (
-      select r.head_sha
+      select recent.head_sha
       from (
         select r.run_id, r.head_sha from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch and r.event <> 'workflow_run'
+        where r.repo = facts.repo and r.workflow = facts.workflow
+          and r.head_branch = facts.branch and r.event <> 'workflow_run'
         order by r.created_at desc, r.run_id desc limit 20
-      ) r
-      join run_attempts a on a.run_id = r.run_id and a.status = 'completed'
-      group by r.head_sha
+      ) recent
+      join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
+      group by recent.head_sha
       having sum(a.conclusion = 'success') > 0
         and sum(a.conclusion in ('failure', 'timed_out')) > 0
     )
@@ -283,11 +350,11 @@ select
       'html_url', html_url
     )) from (
       select * from (
-        select r.*, (select d.base from decisive_runs d where d.run_id = r.run_id)
+        select r.*, (select d.base from decisions d where d.run_id = r.run_id)
           as decided
         from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch
+        where r.repo = facts.repo and r.workflow = facts.workflow
+          and r.head_branch = facts.branch
         order by r.created_at desc, r.run_id desc limit 20
       ) order by created_at, run_id
     )
@@ -297,8 +364,7 @@ select
     select r.run_id from runs r
     where r.run_id = tried_run_id and r.conclusion = 'cancelled'
       and r.head_sha is not base_head_sha
-      and r.run_id not in (select d.run_id from decisive_attempts d
-        where d.run_id = tried_run_id)
+      and not exists (select 1 from decisions d where d.run_id = r.run_id)
   ) as lost_run_id,
   durations ->> 'p95' as p95_duration_seconds,
   -- A schedule that for so long has brought nothing is none any more.
@@ -308,23 +374,21 @@ select
   ) as overdue_until_at,
   (
     -- What has failed since the base, and gave none, are phantoms.
-    select count(*) from branch_runs r
-    where r.repo = turns.repo and r.workflow = turns.workflow
-      and r.head_branch = turns.branch
-      and (r.created_at, r.run_id)
+    select count(*) from decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = 'failing'
+      and (d.created_at, d.run_id)
         > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
-      and r.conclusion in ('failure', 'startup_failure') and r.duration_seconds = 0
   ) as phantom_failures,
   (
-    select r.run_id from branch_runs r
-    where r.repo = turns.repo and r.workflow = turns.workflow
-      and r.head_branch = turns.branch
-      and (r.created_at, r.run_id)
+    select d.run_id from decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = 'failing'
+      and (d.created_at, d.run_id)
         > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
-      and r.conclusion in ('failure', 'startup_failure') and r.duration_seconds = 0
-    order by r.created_at desc, r.run_id desc limit 1
+    order by d.created_at desc, d.run_id desc limit 1
   ) as phantom_run_id
-from dated as turns;
+from facts;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.

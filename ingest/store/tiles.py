@@ -1,19 +1,23 @@
-"""Keeps `tiles` equal to the view `tile_facts`, within the caller's transaction."""
+"""Keeps `decisions` and `tiles` equal to the views that define them.
+
+Within the caller's transaction, which changes runs or their jobs.
+"""
 
 from collections.abc import Sequence
 
 from sqlite_utils import Database
 
-from ingest.schema import remake_tile
+from ingest.schema import refresh_tile
 
 
 def save_tiles(db: Database, ids: Sequence[int]) -> None:
-    """Bring the tiles up to date on which these runs count."""
-    marks = ", ".join("?" * len(ids))
+    """Bring up to date what these runs decide, and the tiles on which they count."""
+    among = f"run_id in ({', '.join('?' * len(ids))})"
+    db.execute(f"delete from decisions where {among}", ids)
+    db.execute(f"insert into decisions select * from run_decisions where {among}", ids)
     keys = db.execute(
-        "select distinct repo, workflow, head_branch from branch_runs"
-        f" where run_id in ({marks})",
+        f"select distinct repo, workflow, head_branch from branch_runs where {among}",
         ids,
     ).fetchall()
     for key in sorted(keys):
-        remake_tile(db, *key)
+        refresh_tile(db, *key)
