@@ -68,8 +68,8 @@ class Following:
         now = self._clock()
         if any(run.get("status") == "completed" for run in page.runs):
             store.save_done(self._db, item)
-        elif utc(now - LONGEST_RUN) > store.started_at(self._db, item):
-            log.warning("%s is unfinished for ever; it is not asked for again.", item)
+        elif utc(now - LONGEST_RUN) > store.run_started_at(self._db, item):
+            log.warning("%s should have ended after 35 days; given up.", item)
             store.save_gone(self._db, item, now)
         else:
             store.save_asked(self._db, item, now=now, etag=page.etag)

@@ -31,11 +31,11 @@ from ingest.store.payloads import count_payloads, prune_payloads
 from ingest.store.pending import (
     Pending,
     pending,
+    run_started_at,
     save_asked,
     save_done,
     save_gone,
     save_jobs,
-    started_at,
 )
 from ingest.store.runs import (
     Saved,
@@ -58,6 +58,7 @@ __all__ = [
     "pending",
     "prune_payloads",
     "run_count",
+    "run_started_at",
     "save_asked",
     "save_backfill",
     "save_checked",
@@ -80,7 +81,6 @@ __all__ = [
     "save_walk",
     "save_watched",
     "seen",
-    "started_at",
     "utc",
     "vacuum",
     "watched_feeds",

@@ -92,7 +92,7 @@ def save_gone(db: Database, item: Pending, now: datetime) -> None:
         )
 
 
-def started_at(db: Database, item: Pending) -> str:
+def run_started_at(db: Database, item: Pending) -> str:
     """When the latest attempt of its run was started."""
     [[started]] = db.execute(
         "select started_at from runs where run_id = ?", [item.run_id]
