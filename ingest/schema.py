@@ -290,7 +290,8 @@ def m054_decisions(db: Database) -> None:
             created_at text not null,
             base text not null,
             since_at text not null,
-            is_at_once integer not null
+            is_at_once integer not null,
+            is_invalid_file integer not null
         );
         create index decisions_branch on decisions
             (repo, workflow, branch, base, created_at, run_id, since_at, is_at_once);

@@ -121,7 +121,13 @@ select
       where o.run_id = r.run_id and o.base <> a.base
     ), 0)
   ) as since_at,
-  a.base = 'failing' and a.duration_seconds is 0 as is_at_once
+  a.base = 'failing' and a.duration_seconds is 0 as is_at_once,
+  coalesce(
+    a.conclusion in ('failure', 'startup_failure')
+      and a.duration_seconds = 0
+      and r.workflow_name like '%.github/workflows/%',
+    0
+  ) as is_invalid_file
 from branch_runs r
 join decisive_attempts a on a.run_id = r.run_id
 where a.run_attempt = (
@@ -138,9 +144,7 @@ create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
   r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.base,
-  a.conclusion in ('failure', 'startup_failure')
-    and a.duration_seconds = 0
-    and r.workflow_name like '%.github/workflows/%' as is_invalid_file
+  d.is_invalid_file
 from tile_decisions d
 join runs r on r.run_id = d.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
@@ -218,9 +222,7 @@ facts as not materialized (
     d.run_attempt as base_run_attempt, d.base, d.created_at as base_created_at,
     a.conclusion as base_conclusion, a.started_at as base_started_at,
     a.duration_seconds as base_duration_seconds, b.head_sha as base_head_sha,
-    a.conclusion in ('failure', 'startup_failure')
-      and a.duration_seconds = 0
-      and b.workflow_name like '%.github/workflows/%' as is_invalid_file,
+    d.is_invalid_file,
     -- The last run that was otherwise; all after it have the base's result.
     coalesce(o.run_id, 0) as turned_run_id, coalesce(o.created_at, '') as turned_at,
     -- Of the last 20 good first attempts that took any time: the middle one, and the
