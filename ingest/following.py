@@ -4,6 +4,7 @@ Each function fetches one thing of the work list `pending`, in which `ingest.sto
 what a saved run leaves open.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,8 +13,10 @@ from sqlite_utils import Database
 from ingest import store
 from ingest.client import GitHub
 from ingest.errors import NotFound
-from ingest.rows import job_row
-from ingest.store import Feed, Pending
+from ingest.rows import LONGEST_RUN, job_row
+from ingest.store import Feed, Pending, utc
+
+log = logging.getLogger("ci_observer.ingest")
 
 # At most so many of each kind in one pass; the others have their turn in the next.
 RUNS_A_PASS = 50
@@ -62,10 +65,14 @@ class Following:
     async def _run(self, item: Pending) -> None:
         page = await self._github.fetch_run(item.repo, item.run_id, etag=item.etag)
         self._save(item, page.runs)
+        now = self._clock()
         if any(run.get("status") == "completed" for run in page.runs):
             store.save_done(self._db, item)
+        elif utc(now - LONGEST_RUN) > store.run_started_at(self._db, item):
+            log.warning("%s should have ended after 35 days; given up.", item)
+            store.save_gone(self._db, item, now)
         else:
-            store.save_asked(self._db, item, now=self._clock(), etag=page.etag)
+            store.save_asked(self._db, item, now=now, etag=page.etag)
 
     async def _attempt(self, item: Pending) -> None:
         page = await self._github.fetch_attempt(

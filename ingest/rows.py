@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 # "Each workflow run is limited to 35 days":
 # https://docs.github.com/en/actions/reference/limits
-LONGEST_RUN_SECONDS = int(timedelta(days=35).total_seconds())
+LONGEST_RUN = timedelta(days=35)
 # GitHub always sends `created_at`; should it not, the run sorts as the oldest.
 NO_TIME = "1970-01-01T00:00:00Z"
 
@@ -116,8 +116,9 @@ def duration_seconds(started_at: str, ended_at: str) -> int | None:
     start, end = _instant(started_at), _instant(ended_at)
     if start is None or end is None:
         return None
-    seconds = max(0, int((end - start).total_seconds()))
-    return seconds if seconds <= LONGEST_RUN_SECONDS else None
+    if end - start > LONGEST_RUN:
+        return None
+    return max(0, int((end - start).total_seconds()))
 
 
 def attempt_row(run: Row) -> Row:

@@ -277,6 +277,79 @@ def m021_listed_repos(db: Database) -> None:
     db.execute("alter table repos add column listed_on text")
 
 
+@migrations()
+def m050_lost_runs(db: Database) -> None:
+    """A cancelled run after which nothing was tested."""
+    db.execute("alter table tiles add column lost_run_id integer")
+
+
+@migrations()
+def m051_usual_durations(db: Database) -> None:
+    """How long a branch's runs take at most, but for one in twenty."""
+    db.execute("alter table tiles add column p95_duration_seconds integer")
+
+
+@migrations()
+def m052_ends_of_schedules(db: Database) -> None:
+    """When a schedule that brings nothing is none any more."""
+    _execute_all(
+        db,
+        """
+        alter table tiles add column overdue_until_at text;
+        create index runs_scheduled on runs (repo, workflow, head_branch, created_at)
+            where event = 'schedule';
+        """,
+    )
+
+
+@migrations()
+def m053_phantom_failures(db: Database) -> None:
+    """Failures of events that a workflow does not have, apart from its base."""
+    _execute_all(
+        db,
+        """
+        alter table tiles add column phantom_failures integer;
+        alter table tiles add column phantom_run_id integer;
+        create index runs_timed on runs (repo, workflow, head_branch, event)
+            where duration_seconds > 0;
+        """,
+    )
+
+
+@migrations()
+def m054_decisions(db: Database) -> None:
+    """What each run decided, so that a tile need not look at all of its runs."""
+    _execute_all(
+        db,
+        """
+        create table decisions (
+            run_id integer primary key references runs (run_id),
+            run_attempt integer not null,
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            created_at text not null,
+            base text not null,
+            since_at text not null,
+            is_at_once integer not null,
+            is_invalid_file integer not null
+        );
+        create index decisions_branch on decisions
+            (repo, workflow, branch, base, created_at, run_id, since_at, is_at_once);
+        drop index runs_unfinished;
+        create index runs_unfinished on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where status <> 'completed';
+        create index runs_held on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'action_required';
+        create index runs_cancelled on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'cancelled';
+        """,
+    )
+
+
 def connect(path: Path) -> Database:
     """Open the database for writing, making the file and its folder when absent.
 
@@ -326,11 +399,39 @@ def migrate(db: Database) -> list[str]:
         migrations.apply(db)
         for sql in views().values():
             db.execute(sql)
-        _remake_tiles(db)
+        remake_tiles(db)
     return pending
 
 
+def remake_tiles(db: Database, repo: str | None = None) -> None:
+    """Make all tiles anew, or those of one repository."""
+    params = {"repo": repo}
+    db.execute("delete from tiles where :repo is null or repo = :repo", params)
+    db.execute("delete from decisions where :repo is null or repo = :repo", params)
+    keys = db.execute(
+        "select distinct repo, workflow, head_branch from branch_runs"
+        " where :repo is null or repo = :repo",
+        params,
+    )
+    for key in keys.fetchall():
+        remake_tile(db, *key)
+
+
 def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
+    """Make what is derived of a branch's runs anew: their decisions and their tile."""
+    key = [repo, workflow, branch]
+    db.execute(
+        "delete from decisions where repo = ? and workflow = ? and branch = ?", key
+    )
+    db.execute(
+        "replace into decisions select * from run_decisions"
+        " where repo = ? and workflow = ? and branch = ?",
+        key,
+    )
+    refresh_tile(db, *key)
+
+
+def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
     """Make one row of `tiles` equal to the view `tile_facts`, which defines it."""
     key = [repo, workflow, branch]
     db.execute(
@@ -350,13 +451,6 @@ def views() -> dict[str, str]:
         re.split(r"\s+", sql, maxsplit=3)[2]: sql
         for sql in _statements(re.sub(r"(?m)^--.*\n", "", text))
     }
-
-
-def _remake_tiles(db: Database) -> None:
-    db.execute("delete from tiles")
-    keys = "select distinct repo, workflow, head_branch from tile_runs"
-    for key in db.execute(keys).fetchall():
-        remake_tile(db, *key)
 
 
 def _stored_views(db: Database) -> dict[str, str]:

@@ -53,41 +53,109 @@ select
   runs.html_url || '/attempts/' || a.run_attempt as html_url
 from runs join run_attempts a using (run_id);
 
--- The runs that may speak for a branch: the repository's own (a deleted fork has no
--- head repository), not of pull requests, not of the merge queue's own branches.
-create view tile_runs as
+-- The runs on a branch itself: the repository's own (a deleted fork has no head
+-- repository), not of pull requests, not of the merge queue's own branches.
+create view branch_runs as
 select *
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
   and head_branch not like 'gh-readonly-queue/%';
 
--- The last decisive attempt of every such run. A re-run in progress thus keeps the
--- result that it is about to replace.
+-- Those that may speak for their branch: all but phantoms. GitHub makes runs that fail in
+-- no time, without a job, also for events that the workflow does not have: they say
+-- nothing of it where no run of that event, but one of another, ever took or takes time.
+create view tile_runs as
+select *
+from branch_runs r
+where (
+  r.duration_seconds = 0
+  and r.run_attempt = 1
+  and r.conclusion in ('failure', 'startup_failure')
+  and exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.duration_seconds > 0
+  )
+  and not exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.event = r.event
+      and o.duration_seconds > 0
+  )
+  and not exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.event = r.event
+      and o.status <> 'completed'
+  )
+) is not true;
+
+-- The attempts that decided something. A cancelled one did, too, when one of its jobs is
+-- known to have failed: a failure may cancel the rest of its run.
+create view decisive_attempts as
+select
+  a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as base
+from run_attempts a
+where a.status = 'completed' and (
+  a.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+  or a.conclusion = 'cancelled' and exists (
+    select 1 from jobs j
+    where j.run_id = a.run_id and j.run_attempt = a.run_attempt
+      and j.conclusion in ('failure', 'timed_out')
+  )
+);
+
+-- What each run decides: its last decisive attempt. A re-run in progress, or one that was
+-- cancelled, thus keeps the result that it was about to replace. Ingest keeps the table
+-- `decisions` equal to this, so that a branch's last ones are found at once.
+create view run_decisions as
+select
+  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch as branch, r.created_at,
+  a.base,
+  -- The first of the attempts in a row that gave it.
+  (
+    select min(s.started_at) from decisive_attempts s
+    where s.run_id = r.run_id and s.base = a.base and s.run_attempt > coalesce((
+      select max(o.run_attempt) from decisive_attempts o
+      where o.run_id = r.run_id and o.base <> a.base
+    ), 0)
+  ) as since_at,
+  a.base = 'failing' and a.duration_seconds is 0 as is_at_once,
+  coalesce(
+    a.conclusion in ('failure', 'startup_failure')
+      and a.duration_seconds = 0
+      and r.workflow_name like '%.github/workflows/%',
+    0
+  ) as is_invalid_file
+from branch_runs r
+join decisive_attempts a on a.run_id = r.run_id
+where a.run_attempt = (
+  select max(d.run_attempt) from decisive_attempts d where d.run_id = r.run_id
+);
+
+-- Those of the runs that may speak for their branch.
+create view tile_decisions as
+select * from decisions d
+where not is_at_once
+  or exists (select 1 from tile_runs t where t.run_id = d.run_id);
+
 create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
-  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds,
-  case a.conclusion when 'success' then 'passing' else 'failing' end as base,
-  a.conclusion in ('failure', 'startup_failure')
-    and a.duration_seconds = 0
-    and r.workflow_name like '%.github/workflows/%' as is_invalid_file
-from tile_runs r
-join run_attempts a on a.run_id = r.run_id
-where a.run_attempt = (
-  select max(d.run_attempt)
-  from run_attempts d
-  where d.run_id = r.run_id
-    and d.status = 'completed'
-    and d.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
-);
+  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.base,
+  d.is_invalid_file
+from tile_decisions d
+join runs r on r.run_id = d.run_id
+join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
 -- What the runs of one branch say, whatever the time: one row per row of `tiles`, which
 -- ingest keeps equal to this in the transaction that changes a run. Always ask for one
 -- (repo, workflow, branch). Newest means created last; a re-run does not make an old
 -- commit new.
 create view tile_facts as
-with bases as not materialized (
+with newest as not materialized (
+  -- Of each kind of run the newest: each of these is the end of an index.
   select
     t.repo, t.workflow, t.branch,
     (
@@ -96,135 +164,233 @@ with bases as not materialized (
       order by r.created_at desc, r.run_id desc limit 1
     ) as newest_run_id,
     (
-      select d.run_id from decisive_runs d
-      where d.repo = t.repo and d.workflow = t.workflow and d.head_branch = t.branch
+      select d.run_id from tile_decisions d
+      where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
+        and d.base = 'passing'
       order by d.created_at desc, d.run_id desc limit 1
-    ) as base_run_id
+    ) as passing_run_id,
+    (
+      select d.run_id from tile_decisions d
+      where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
+        and d.base = 'failing'
+      order by d.created_at desc, d.run_id desc limit 1
+    ) as failing_run_id,
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and r.status <> 'completed'
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as unfinished_run_id,
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and r.conclusion = 'action_required'
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as held_run_id,
+    (
+      select r.run_id from tile_runs r
+      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+        and r.conclusion = 'cancelled'
+      order by r.created_at desc, r.run_id desc limit 1
+    ) as cancelled_run_id
   from tiles t
 ),
-turns as not materialized (
+chosen as not materialized (
   select
-    bases.*, d.run_attempt as base_run_attempt, d.base,
-    d.conclusion as base_conclusion, d.created_at as base_created_at,
-    d.started_at as base_started_at, d.duration_seconds as base_duration_seconds,
+    newest.*,
+    (
+      select run_id from runs where run_id in (passing_run_id, failing_run_id)
+      order by created_at desc, run_id desc limit 1
+    ) as base_run_id,
+    (
+      select run_id from runs where run_id in (unfinished_run_id, held_run_id)
+      order by created_at desc, run_id desc limit 1
+    ) as open_run_id,
+    -- The last that has tested something, or shall, or was kept from it by somebody.
+    (
+      select run_id from runs
+      where run_id in (
+        passing_run_id, failing_run_id, unfinished_run_id, held_run_id, cancelled_run_id
+      )
+      order by created_at desc, run_id desc limit 1
+    ) as tried_run_id
+  from newest
+),
+facts as not materialized (
+  select
+    chosen.*,
+    d.run_attempt as base_run_attempt, d.base, d.created_at as base_created_at,
+    a.conclusion as base_conclusion, a.started_at as base_started_at,
+    a.duration_seconds as base_duration_seconds, b.head_sha as base_head_sha,
     d.is_invalid_file,
     -- The last run that was otherwise; all after it have the base's result.
+    coalesce(o.run_id, 0) as turned_run_id, coalesce(o.created_at, '') as turned_at,
+    -- Of the last 20 good first attempts that took any time: the middle one, and the
+    -- one that 95 % do not exceed.
     (
-      select o.run_id from decisive_runs o
-      where o.repo = bases.repo and o.workflow = bases.workflow
-        and o.head_branch = bases.branch and o.base <> d.base
-      order by o.created_at desc, o.run_id desc limit 1
-    ) as turned_run_id
-  from bases join decisive_runs d on d.run_id = bases.base_run_id
-  union all
-  select bases.*, null, null, null, null, null, null, null, null
-  from bases where base_run_id is null
-),
-dated as not materialized (
-  select turns.*, (
-    select created_at from runs where run_id = turned_run_id
-  ) as turned_at
-  from turns
+      select json_object(
+        'median', avg(duration_seconds)
+          filter (where n in ((total + 1) / 2, (total + 2) / 2)),
+        'p95', min(duration_seconds) filter (where 100 * n >= 95 * total)
+      ) from (
+        select duration_seconds, row_number() over (order by duration_seconds) as n,
+          count(*) over () as total
+        from (
+          select l.duration_seconds
+          from decisions d
+          join run_attempts l
+            on l.run_id = d.run_id and l.run_attempt = 1 and l.duration_seconds > 0
+          where d.repo = chosen.repo and d.workflow = chosen.workflow
+            and d.branch = chosen.branch and d.base = 'passing' and d.run_attempt = 1
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+      )
+    ) as durations,
+    -- When the last scheduled run was created, and for how long another may fail to
+    -- appear: twice the longest gap between the last ten, and twelve hours, since GitHub
+    -- starts schedules hours late or drops them. Two are no history.
+    (
+      select json_object('last', max(created_at), 'grace', 2 * max(gap) + 43200)
+      from (
+        select created_at,
+          unixepoch(created_at) - unixepoch(lag(created_at) over (order by created_at))
+            as gap
+        from (
+          select r.created_at from tile_runs r
+          where r.repo = chosen.repo and r.workflow = chosen.workflow
+            and r.head_branch = chosen.branch and r.event = 'schedule'
+          order by r.created_at desc limit 10
+        )
+      ) having count(*) >= 3
+    ) as schedule
+  from chosen
+  left join runs b on b.run_id = base_run_id
+  left join decisions d on d.run_id = base_run_id
+  left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
+  left join decisions o
+    on o.run_id = iif(d.base = 'passing', failing_run_id, passing_run_id)
 )
 select
   repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
   base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
   (
-    select count(*) from decisive_runs d
-    where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch
-      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
+    select count(*) from tile_decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = facts.base
+      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
   ) as streak,
   (
-    -- The earliest: an older run may have got its result by a later re-run.
-    select min(d.started_at) from decisive_runs d
-    where d.repo = turns.repo and d.workflow = turns.workflow
-      and d.head_branch = turns.branch
-      and (d.created_at, d.run_id) > (coalesce(turned_at, ''), coalesce(turned_run_id, 0))
+    -- The earliest: an older run may have got its base by a later re-run.
+    select min(d.since_at) from tile_decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = facts.base
+      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
   ) as since_at,
   (
     -- Unfinished, or held, and not older than the base.
-    select r.run_id from tile_runs r
-    where r.repo = turns.repo and r.workflow = turns.workflow
-      and r.head_branch = turns.branch
-      and r.created_at >= coalesce(base_created_at, '')
-      and (r.status <> 'completed' or r.conclusion = 'action_required')
-    order by r.created_at desc, r.run_id desc limit 1
+    select r.run_id from runs r
+    where r.run_id = open_run_id and r.created_at >= coalesce(base_created_at, '')
   ) as active_run_id,
-  (
-    -- The middle one of the last 20 good first attempts that took any time.
-    select avg(duration_seconds) from (
-      select duration_seconds, row_number() over (order by duration_seconds) as n,
-        count(*) over () as total
-      from (
-        select d.duration_seconds from decisive_runs d
-        where d.repo = turns.repo and d.workflow = turns.workflow
-          and d.head_branch = turns.branch and d.base = 'passing'
-          and d.run_attempt = 1 and d.duration_seconds > 0
-        order by d.created_at desc, d.run_id desc limit 20
-      )
-    ) where n in ((total + 1) / 2, (total + 2) / 2)
-  ) as median_duration_seconds,
+  durations ->> 'median' as median_duration_seconds,
   (
     select round(avg(base = 'passing'), 3) from (
-      select d.base from decisive_runs d
-      where d.repo = turns.repo and d.workflow = turns.workflow
-        and d.head_branch = turns.branch
-      order by d.created_at desc, d.run_id desc limit 20
+      select base from (
+        select * from (
+          select d.base, d.created_at, d.run_id from tile_decisions d
+          where d.repo = facts.repo and d.workflow = facts.workflow
+            and d.branch = facts.branch and d.base = 'passing'
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+        union all
+        select * from (
+          select d.base, d.created_at, d.run_id from tile_decisions d
+          where d.repo = facts.repo and d.workflow = facts.workflow
+            and d.branch = facts.branch and d.base = 'failing'
+          order by d.created_at desc, d.run_id desc limit 20
+        )
+      ) order by created_at desc, run_id desc limit 20
     )
   ) as success_rate,
   (
     -- Both results for one commit among the last 20 runs. A run that another workflow
     -- triggered carries the head of the default branch, whatever caused it.
     select count(*) > 0 from (
-      select r.head_sha
+      select recent.head_sha
       from (
         select r.run_id, r.head_sha from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch and r.event <> 'workflow_run'
+        where r.repo = facts.repo and r.workflow = facts.workflow
+          and r.head_branch = facts.branch and r.event <> 'workflow_run'
         order by r.created_at desc, r.run_id desc limit 20
-      ) r
-      join run_attempts a on a.run_id = r.run_id and a.status = 'completed'
-      group by r.head_sha
+      ) recent
+      join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
+      group by recent.head_sha
       having sum(a.conclusion = 'success') > 0
         and sum(a.conclusion in ('failure', 'timed_out')) > 0
     )
   ) as is_flaky,
-  (
-    -- When the next scheduled run is overdue: twice the longest gap between the last
-    -- ten, and twelve hours, since GitHub starts schedules hours late or drops them.
-    select strftime(
-      '%Y-%m-%dT%H:%M:%SZ', max(created_at),
-      '+' || (2 * max(gap) + 43200) || ' seconds'
+  iif(
+    -- A run long after the schedule came due tells more than the missing one.
+    base_created_at > strftime(
+      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+      (2 * (schedule ->> 'grace')) || ' seconds'
+    ),
+    null,
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last', (schedule ->> 'grace') || ' seconds'
     )
-    from (
-      select created_at,
-        unixepoch(created_at) - unixepoch(lag(created_at) over (order by created_at))
-          as gap
-      from (
-        select r.created_at from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch and r.event = 'schedule'
-        order by r.created_at desc limit 10
-      )
-    ) having count(*) >= 3
   ) as overdue_at,
   (
     -- The last 20 runs, oldest first, so that the newest stands at the right.
     select json_group_array(json_object(
       'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-      'status', status, 'conclusion', conclusion, 'started_at', started_at,
-      'duration_seconds', duration_seconds, 'html_url', html_url
+      'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
+      json(iif(
+        conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
+        'true', 'false'
+      )),
+      'started_at', started_at, 'duration_seconds', duration_seconds,
+      'html_url', html_url
     )) from (
       select * from (
-        select r.* from tile_runs r
-        where r.repo = turns.repo and r.workflow = turns.workflow
-          and r.head_branch = turns.branch
+        select r.*, (select d.base from decisions d where d.run_id = r.run_id)
+          as decided
+        from tile_runs r
+        where r.repo = facts.repo and r.workflow = facts.workflow
+          and r.head_branch = facts.branch
         order by r.created_at desc, r.run_id desc limit 20
       ) order by created_at, run_id
     )
-  ) as strip
-from dated as turns;
+  ) as strip,
+  (
+    -- Cancelled, and nothing came after it that could test its commit.
+    select r.run_id from runs r
+    where r.run_id = tried_run_id and r.conclusion = 'cancelled'
+      and r.head_sha is not base_head_sha
+      and not exists (select 1 from decisions d where d.run_id = r.run_id)
+  ) as lost_run_id,
+  durations ->> 'p95' as p95_duration_seconds,
+  -- A schedule that for so long has brought nothing is none any more.
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+    max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
+  ) as overdue_until_at,
+  (
+    -- What has failed since the base, and gave none, are phantoms.
+    select count(*) from decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = 'failing'
+      and (d.created_at, d.run_id)
+        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+  ) as phantom_failures,
+  (
+    select d.run_id from decisions d
+    where d.repo = facts.repo and d.workflow = facts.workflow
+      and d.branch = facts.branch and d.base = 'failing'
+      and (d.created_at, d.run_id)
+        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+    order by d.created_at desc, d.run_id desc limit 1
+  ) as phantom_run_id
+from facts;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.
@@ -238,6 +404,15 @@ with places as (
   from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
   where f.is_watched and t.branch is not f.default_branch
 ),
+unfinished_runs as (
+  -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
+  -- what then still looks unfinished is a remnant.
+  select run_id, status, conclusion, started_at, strftime(
+    '%Y-%m-%dT%H:%M:%SZ', started_at,
+    iif(conclusion = 'action_required', '+30 days', '+35 days')
+  ) as given_up_at
+  from runs
+),
 instants as (
   select
     f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
@@ -249,16 +424,19 @@ instants as (
     ) as stale_at,
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
     t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
-    t.active_run_id, t.median_duration_seconds, t.success_rate, t.is_flaky, t.strip,
+    a.run_id as active_run_id, t.median_duration_seconds, t.p95_duration_seconds,
+    t.success_rate, t.is_flaky, t.strip, t.lost_run_id,
+    t.phantom_failures, t.phantom_run_id,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
+    t.overdue_until_at,
     case
       when a.status in ('in_progress', 'queued', 'requested') then strftime(
         '%Y-%m-%dT%H:%M:%SZ', a.started_at,
-        '+' || cast(max(21600, 5 * coalesce(t.median_duration_seconds, 0)) as integer)
-        || ' seconds'
+        '+' || max(21600, 5 * coalesce(t.p95_duration_seconds, 0)) || ' seconds'
       )
     end as zombie_at,
+    a.given_up_at,
     case
       when a.run_id is null then null
       when a.status = 'in_progress' then 'running'
@@ -269,9 +447,11 @@ instants as (
     end as activity
   from places f
   cross join settings s
+  cross join clock
   left join tiles t
     on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
-  left join runs a on a.run_id = t.active_run_id
+  left join unfinished_runs a
+    on a.run_id = t.active_run_id and (a.given_up_at <= now) is not true
 ),
 alarms as (
   select
@@ -283,10 +463,13 @@ alarms as (
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
       when zombie_at <= now then 'zombie'
-      when overdue_at <= now then 'overdue'
+      when overdue_at <= now and now < overdue_until_at then 'overdue'
     end as alarm,
     (
-      select min(value) from json_each(json_array(stale_at, overdue_at, zombie_at))
+      select min(value)
+      from json_each(json_array(
+        stale_at, overdue_at, overdue_until_at, zombie_at, given_up_at
+      ))
       where value > now
     ) as flips_at
   from instants cross join clock
@@ -329,14 +512,29 @@ select
       and conclusion in ('failure', 'timed_out')
     order by completed_at, job_id limit 1
   ), null) as failed_step,
+  (
+    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
+    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
+  ) as failed_jobs,
+  w.lost_run_id,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
+    || ' seconds'
+  ) as lost_at,
+  l.html_url as lost_html_url,
+  coalesce(w.phantom_failures, 0) as phantom_failures, w.phantom_run_id,
+  f.html_url as phantom_html_url,
   -- The run that the tile speaks of: the active one, else the base, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
   n.started_at, n.duration_seconds, n.html_url,
-  w.median_duration_seconds, w.success_rate, coalesce(w.is_flaky, 0) as is_flaky,
-  coalesce(w.strip, '[]') as strip, w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
+  w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
+  coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
+  w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
 from alarms w
 left join runs p on p.run_id = w.base_run_id
+left join runs l on l.run_id = w.lost_run_id
+left join runs f on f.run_id = w.phantom_run_id
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.base_run_id, w.newest_run_id);
 

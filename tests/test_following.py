@@ -90,6 +90,22 @@ def test_a_run_that_github_has_forgotten_is_kept_and_not_asked_for_again(
     assert run.id in run_ids(db)
 
 
+def test_a_run_that_is_unfinished_for_longer_than_a_run_may_last_is_given_up(
+    world, github, ingest, db
+):
+    run = older(world, 34 * 24, status="in_progress")
+    push_off_the_page(world, github)
+    ingest.poll()
+    github.advance(86_400)
+    ingest.poll()
+    github.log.clear()
+    ingest.poll()
+
+    assert asked(github, run) == []
+    assert [row[0] for row in db.execute("select run_id from pending")] == [run.id]
+    assert run.id in run_ids(db)
+
+
 def test_one_run_s_error_is_not_its_feed_s(world, github, ingest, db):
     run = world.add_run(REPO, FILE, status="in_progress")
     push_off_the_page(world, github)

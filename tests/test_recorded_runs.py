@@ -21,7 +21,7 @@ from ingest import schema, store
 from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config
 from ingest.poller import Poller
-from ingest.rows import LONGEST_RUN_SECONDS
+from ingest.rows import LONGEST_RUN
 from web.server import build_datasette
 
 RECORDINGS = ROOT.parent / "shared" / "github" / "recorded_runs.jsonl"
@@ -114,7 +114,7 @@ def expected_duration(run: dict[str, Any]) -> int | None:
         return None
     start = datetime.fromisoformat(run.get("run_started_at") or run["created_at"])
     seconds = int((datetime.fromisoformat(run["updated_at"]) - start).total_seconds())
-    return max(0, seconds) if seconds <= LONGEST_RUN_SECONDS else None
+    return max(0, seconds) if seconds <= LONGEST_RUN.total_seconds() else None
 
 
 def test_every_run_keeps_github_s_own_words(archive):

@@ -114,7 +114,7 @@ def test_a_move_that_is_interrupted_leaves_all_as_it_was(renamed, db, monkeypatc
         raise RuntimeError("power cut")
 
     renamed.restart(repos=(NEW,))
-    monkeypatch.setattr("ingest.store.renames._remake_tiles", fail)
+    monkeypatch.setattr("ingest.store.renames.remake_tiles", fail)
     with pytest.raises(BaseExceptionGroup):
         renamed.poll()
 

@@ -34,6 +34,7 @@ from ingest.store.payloads import count_payloads, prune_payloads
 from ingest.store.pending import (
     Pending,
     pending,
+    run_started_at,
     save_asked,
     save_done,
     save_gone,
@@ -88,6 +89,7 @@ __all__ = [
     "repo_of",
     "repos",
     "run_count",
+    "run_started_at",
     "save_alias",
     "save_asked",
     "save_backfill",

@@ -15,18 +15,22 @@ from typing import Any
 from sqlite_utils import Database
 
 from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.tiles import save_tiles
 
 OPEN = "status <> 'completed'"
-# Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row.
+# Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row. The
+# jobs of a cancelled one tell whether it was a failure that cancelled the rest.
 JOBS_OF = {
     "failed": """
-        run_id in (
-            select d.run_id from decisive_runs d
+        status = 'completed' and run_id in (
+            select r.run_id from tile_runs r
             join feeds f
-                on f.repo = d.repo and f.workflow = d.workflow
-                and f.default_branch = d.head_branch
-            where d.run_id = runs.run_id and d.base = 'failing'
-                and d.run_attempt = runs.run_attempt
+                on f.repo = r.repo and f.workflow = r.workflow
+                and f.default_branch = r.head_branch
+            where r.run_id = runs.run_id and (
+                r.conclusion in ('failure', 'timed_out', 'startup_failure')
+                or r.conclusion = 'cancelled' and r.duration_seconds is not 0
+            )
         )
     """,
     "all": "status = 'completed'",
@@ -79,13 +83,21 @@ def save_asked(
 
 
 def save_gone(db: Database, item: Pending, now: datetime) -> None:
-    """Note that GitHub no longer has it; what is stored of it stays."""
+    """Note that it is not to be asked for again; what is stored of it stays."""
     with transaction(db):
         db.execute(
             "update pending set gone_at = ?"
             " where kind = ? and run_id = ? and run_attempt = ?",
             [utc(now), item.kind, item.run_id, item.run_attempt],
         )
+
+
+def run_started_at(db: Database, item: Pending) -> str:
+    """When the latest attempt of its run was started."""
+    [[started]] = db.execute(
+        "select started_at from runs where run_id = ?", [item.run_id]
+    )
+    return str(started)
 
 
 def save_done(db: Database, item: Pending) -> None:
@@ -95,11 +107,15 @@ def save_done(db: Database, item: Pending) -> None:
 
 
 def save_jobs(db: Database, item: Pending, jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Write the jobs of an attempt, and take it from the list."""
+    """Write the jobs of an attempt, and take it from the list.
+
+    They may change its tile: a cancelled run of which a job had failed has failed.
+    """
     with transaction(db):
         for job in jobs:
             upsert(db, "jobs", job, ["job_id"])
         _remove(db, item)
+        save_tiles(db, [item.run_id])
         bump_revision(db)
 
 

@@ -3,11 +3,9 @@
 Within the caller's transaction. GitHub's own words in the payloads stay as they came.
 """
 
-from collections.abc import Iterable
-
 from sqlite_utils import Database
 
-from ingest.schema import remake_tile
+from ingest.schema import remake_tiles
 
 Key = tuple[str, str]
 
@@ -30,7 +28,8 @@ def rename_repo(db: Database, old: str, new: str) -> None:
     _move_rows(db, "workflows", old, new)
     for what in NAMED_ETAGS:
         db.execute("delete from etags where url = ?", [f"{old} {what}"])
-    _remake_tiles(db, old, new)
+    for name in (old, new):
+        remake_tiles(db, name)
 
 
 def rename_workflow(db: Database, repo: str, old: str, new: str) -> None:
@@ -40,7 +39,7 @@ def rename_workflow(db: Database, repo: str, old: str, new: str) -> None:
         "update runs set workflow = ? where repo = ? and workflow = ?", [new, repo, old]
     )
     db.execute("delete from workflows where repo = ? and workflow = ?", [repo, old])
-    _remake_tiles(db, repo)
+    remake_tiles(db, repo)
 
 
 def _move_feed(db: Database, old: Key, new: Key) -> None:
@@ -84,15 +83,3 @@ def _move_rows(db: Database, table: str, old: str, new: str) -> None:
     """Rename what the new name does not have yet, and drop the rest."""
     db.execute(f"update or ignore {table} set repo = ? where repo = ?", [new, old])
     db.execute(f"delete from {table} where repo = ?", [old])
-
-
-def _remake_tiles(db: Database, *names: str) -> None:
-    for repo in names:
-        db.execute("delete from tiles where repo = ?", [repo])
-        for key in _tile_keys(db, repo):
-            remake_tile(db, *key)
-
-
-def _tile_keys(db: Database, repo: str) -> Iterable[tuple[str, str, str]]:
-    keys = "select distinct repo, workflow, head_branch from tile_runs where repo = ?"
-    return db.execute(keys, [repo]).fetchall()

@@ -8,7 +8,6 @@ from typing import Any
 from sqlite_utils import Database
 
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
-from ingest.schema import remake_tile
 from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
 from ingest.store.instance import bump_revision, transaction, upsert, utc
@@ -20,6 +19,7 @@ from ingest.store.pending import (
     follow_unfinished,
     stop_following,
 )
+from ingest.store.tiles import save_tiles
 
 SQLITE_VARIABLES = 500
 
@@ -211,7 +211,7 @@ def _save_runs(
             db, run, payload, runs=runs, attempts=attempts, payloads=payloads_of
         )
     ]
-    _save_tiles(db, written)
+    save_tiles(db, written)
     ask_for_attempts(db, written)
     ask_for_jobs(db, written)
     return Saved(len(written), known)
@@ -247,16 +247,6 @@ def _save_run(
         changed |= payloads.save(run, payload)
     runs[run["run_id"]], attempts[key] = run, attempt
     return changed
-
-
-def _save_tiles(db: Database, ids: Sequence[int]) -> None:
-    """Bring the tiles up to date on which these runs count."""
-    keys = {
-        (run["repo"], run["workflow"], run["head_branch"])
-        for run in _rows(db, "tile_runs", ids)
-    }
-    for key in sorted(keys):
-        remake_tile(db, *key)
 
 
 def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:

@@ -1,0 +1,54 @@
+"""Runs of one feed in a few words, and what its tile says of them."""
+
+from typing import Any
+
+from factories import run_payload, times
+from sqlite_utils import Database
+
+FEED = ("acme/api", "ci.yml")
+FORK = {"id": 9, "full_name": "someone/api"}
+RUNNING = {"status": "in_progress", "conclusion": None}
+INVALID = {"name": ".github/workflows/ci.yml", "conclusion": "failure"}
+
+
+def run(
+    run_id: int, started_at: str, conclusion: str | None = "success", **changes: Any
+):
+    """A run that started at `HH:MM` on the tests' day."""
+    minutes = changes.pop("minutes", 5)
+    return run_payload(
+        run_id, **times(started_at, minutes), conclusion=conclusion, **changes
+    )
+
+
+def rerun(
+    run_id: int, created_at: str, started_at: str, conclusion: str, **changes: Any
+):
+    """The second attempt of a run."""
+    created = times(created_at)["created_at"]
+    minutes = changes.pop("minutes", 5)
+    return run_payload(
+        run_id,
+        **(times(started_at, minutes) | {"created_at": created}),
+        run_attempt=2,
+        conclusion=conclusion,
+        **changes,
+    )
+
+
+def rows_of(db: Database, sql: str) -> list[dict[str, Any]]:
+    return list(db.query(sql))
+
+
+def row_of(db: Database, view: str, *columns: str) -> tuple[Any, ...]:
+    """The one row of a view, or those of its columns that are named."""
+    [row] = rows_of(db, f"select * from {view}")  # noqa: S608 (own names)
+    return tuple(row[column] for column in columns)
+
+
+def tile(db: Database, *columns: str) -> tuple[Any, ...]:
+    return row_of(db, "wall", *columns)
+
+
+def state(db: Database) -> tuple[Any, ...]:
+    return tile(db, "tile_state", "base", "activity", "alarm")
