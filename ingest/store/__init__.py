@@ -28,7 +28,6 @@ from ingest.store.instance import (
     save_poll,
     save_token_expiration,
     transaction,
-    utc,
 )
 from ingest.store.payloads import count_payloads, prune_payloads
 from ingest.store.pending import (
@@ -67,6 +66,7 @@ from ingest.store.runs import (
     save_single_run,
 )
 from ingest.store.space import free_bytes, vacuum
+from ingest.times import utc
 
 __all__ = [
     "ACTIVE",

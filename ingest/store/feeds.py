@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ingest.store.etags import Seen, save_seen
-from ingest.store.instance import bump_revision, transaction, utc
+from ingest.store.instance import bump_revision, transaction
+from ingest.times import utc
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert
+from ingest.times import utc
 
 OPEN = "status <> 'completed'"
 # Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row.

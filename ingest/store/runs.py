@@ -11,7 +11,7 @@ from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.schema import remake_tile
 from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
-from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert
 from ingest.store.payloads import Payloads
 from ingest.store.pending import (
     ask_for_attempts,
@@ -20,6 +20,7 @@ from ingest.store.pending import (
     follow_unfinished,
     stop_following,
 )
+from ingest.times import utc
 
 SQLITE_VARIABLES = 500
 
