@@ -98,7 +98,9 @@ class Poller:
         self._pruning = Pruning(config, db, clock)
         self._pacing = Pacing(config)
         self._is_first_pass = True
-        self._failed: set[str] = set()
+        # The kinds of error of the feeds that failed, in this pass and the one before.
+        self._failed: dict[str, str] = {}
+        self._failed_before: dict[str, str] = {}
         self._written = 0
         self._stopped_by: GitHubError | None = None
         self._last: PollResult | None = None
@@ -118,7 +120,8 @@ class Poller:
         started_at = self._clock()
         if self._last is not None and self._is_token_refused(started_at):
             return self._last
-        self._failed, self._written, self._stopped_by = set(), 0, None
+        self._failed_before, self._failed = self._failed, {}
+        self._written, self._stopped_by = 0, None
         self._github.meter.reset()
         await self._each(self._watch.owners_to_list(), self._watch.list_owner)
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
@@ -225,9 +228,11 @@ class Poller:
         now = self._clock()
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
-        if feed.error_kind == error.kind == GitHubUnavailable.kind:
+        # Not the stored kind: a good newest page has cleared what an older one left.
+        before = self._failed_before.get(str(feed))
+        if before == error.kind == GitHubUnavailable.kind:
             self._lists.ask_for_smaller_pages(feed)
-        self._failed.add(str(feed))
+        self._failed[str(feed)] = error.kind
         store.save_feed_error(
             self._db,
             feed,
