@@ -67,6 +67,16 @@ def pending(db: Database, kind: str, limit: int) -> list[Pending]:
     ]
 
 
+def count_pending(db: Database, kinds: Sequence[str]) -> int:
+    """How much of these kinds is still to be fetched."""
+    [[count]] = db.execute(
+        "select count(*) from pending where gone_at is null"
+        f" and kind in ({', '.join('?' * len(kinds))})",
+        kinds,
+    )
+    return int(count)
+
+
 def save_asked(
     db: Database, item: Pending, *, now: datetime, etag: str | None = None
 ) -> None:
