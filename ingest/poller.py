@@ -175,16 +175,16 @@ class Poller:
         self, items: Collection[T], work: Callable[[T], Awaitable[None]]
     ) -> None:
         """Do `work` for every item, a few at once, until GitHub asks to stop."""
-        limit = asyncio.Semaphore(CONCURRENCY)
+        waiting = iter(items)
 
-        async def one(item: T) -> None:
-            async with limit:
+        async def work_off() -> None:
+            for item in waiting:
                 if self._stopped_by is None:
                     await self._noting_errors(item, work)
 
         async with asyncio.TaskGroup() as tasks:
-            for item in items:
-                tasks.create_task(one(item))
+            for _ in range(min(CONCURRENCY, len(items))):
+                tasks.create_task(work_off())
 
     async def _noting_errors(
         self, item: T, work: Callable[[T], Awaitable[None]]
@@ -244,12 +244,14 @@ class Poller:
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
+        feeds = len(self._watch.feeds())
         while self._stopped_by is None:
-            feeds = self._watch.feeds()
             behind = [
-                f for f in feeds if f.backfill_until and self._is_due(f, self._clock())
+                feed
+                for feed in store.feeds_behind(self._db)
+                if self._is_due(feed, self._clock())
             ]
-            on_progress(len(feeds) - len(behind), len(feeds))
+            on_progress(feeds - len(behind), feeds)
             if not behind or (until is not None and self._clock() >= until):
                 return
             await self._each(behind, self._lists.fetch_older)
