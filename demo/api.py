@@ -21,9 +21,8 @@ from demo.caches import Body, ByteCache
 from demo.jobs import job_objects
 from demo.objects import full_repository, listed_repository, workflow_object
 from demo.queries import (
-    FILTERED_CAP,
-    UNFILTERED_TOTAL_CAP,
     BadParameter,
+    Page,
     Row,
     flag,
     is_filtered,
@@ -190,13 +189,17 @@ class Api:
         within: str = "runs",
     ) -> Answer:
         """Newest `created_at` first; a re-run keeps its place."""
-        rows = select_rows(call, reader, runs)
-        filtered = is_filtered(call.query)
-        total = len(rows) if filtered else min(len(rows), UNFILTERED_TOTAL_CAP)
-        reachable = rows[:FILTERED_CAP] if filtered else rows
+        rows, total = select_rows(call, reader, runs)
         page = page_of(call.query)
+        if is_filtered(call.query):
+            reachable = rows[: reader.caps.searched]
+            last = page.last(len(reachable))
+        else:
+            total = min(total, reader.caps.counted)
+            reachable = rows[: reader.caps.listed]
+            last = last_listed(page, reader, len(rows))
         path = f"/repositories/{repo.id}/actions/{within}"
-        link = link_header(call, path, page.number, page.last(len(reachable)))
+        link = link_header(call, path, page.number, last)
         body = self._page(call, reader, page.cut(reachable), total)
         headers = {"content-type": JSON_TYPE, **({"link": link} if link else {})}
         return Answer(200, body.content, headers, body.digest)
@@ -240,6 +243,16 @@ class Api:
         if known is None or known[0] is not repository:
             known = self._repositories[id(repository)] = repository, encoded(repository)
         return known[1]
+
+
+def last_listed(page: Page, reader: Reader, count: int) -> int:
+    """The last page that is linked to; one beyond the list's end answers 422."""
+    caps = reader.caps
+    if count <= caps.listed or caps.list_end == "no link":
+        return page.last(min(count, caps.listed))
+    if (page.number - 1) * page.size >= caps.listed:
+        raise BadParameter("the list of runs ends before this page")
+    return page.last(count)
 
 
 def rate_limit(reader: Reader) -> Answer:

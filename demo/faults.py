@@ -30,6 +30,7 @@ class Plan:
     answer: Answer | None = None
     stale_seconds: float = 0
     keep: float = 1.0
+    counts_all: bool = False
     delay: float = 0
     drop: bool = False
     truncate: bool = False
@@ -203,9 +204,10 @@ def stale(plan: Plan, *, seconds: float) -> None:
     plan.stale_seconds = seconds
 
 
-def partial(plan: Plan, *, keep: float = 0.5) -> None:
-    """A lagging search index: filtered lists lack their newest rows."""
+def partial(plan: Plan, *, keep: float = 0.5, counts_all: bool = False) -> None:
+    """A lagging search index: filtered lists lack their newest rows, or count them."""
     plan.keep = keep
+    plan.counts_all = counts_all
 
 
 # -- bodies

@@ -20,6 +20,7 @@ from demo.answers import (
 from demo.api import Api
 from demo.faults import Faults, Plan
 from demo.limits import ANONYMOUS, Bucket, RateLimits, Token
+from demo.queries import Caps
 from demo.reader import Reader
 from demo.times import Clock
 from demo.world import World
@@ -62,7 +63,8 @@ class Settings:
 
     `enterprise`: no rate limit at all and run objects of 2020. `spent_status` is what
     a spent primary limit answers (403 or 429). `link_origin` makes Link hrefs point to
-    another origin than the one asked, as behind a base-URL override.
+    another origin than the one asked, as behind a base-URL override. `caps` says where
+    the lists of runs end.
     """
 
     tokens: dict[str, Token] = field(default_factory=lambda: {DEMO_TOKEN: Token()})
@@ -72,6 +74,7 @@ class Settings:
     link_origin: str | None = None
     latency: float = 0.0
     gzip: bool = False
+    caps: Caps = field(default_factory=Caps)
 
 
 class GitHub:
@@ -137,7 +140,15 @@ class GitHub:
             return refused
         as_of = plan.now - timedelta(seconds=plan.stale_seconds)
         old = self.settings.enterprise
-        reader = Reader(token, bucket, as_of, plan.keep, old)
+        reader = Reader(
+            token,
+            bucket,
+            as_of,
+            keep=plan.keep,
+            counts_all=plan.counts_all,
+            old_enterprise=old,
+            caps=self.settings.caps,
+        )
         linked = replace(call, origin=self.settings.link_origin or call.origin)
         answer = self.api.answer(linked, reader)
         if answer.status == HTTPStatus.OK:

@@ -13,8 +13,6 @@ from demo.records import Run, RunVersion, value_of
 from demo.runs import check_suite_id
 
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 30, 100
-FILTERED_CAP = 1000  # "up to 1,000 results for each search when using" a filter
-UNFILTERED_TOTAL_CAP = 40_000  # reported by users, undocumented
 
 # The documented words, and startup_failure, which `gh run list --status` offers.
 STATUSES = {"completed", "in_progress", "queued", "requested", "waiting", "pending"}
@@ -45,6 +43,21 @@ Test = Callable[[Run, RunVersion], bool]
 
 class BadParameter(ValueError):
     """A parameter GitHub answers with 422; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many runs GitHub lists and counts at most.
+
+    Of a list without a filter users report 40,000, then 422; with a filter there are
+    "up to 1,000 results for each search". `list_end` is "422" when the last page still
+    links to one beyond, "no link" when it does not.
+    """
+
+    listed: int = 40_000
+    counted: int = 40_000
+    searched: int = 1000
+    list_end: str = "422"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from demo.answers import Call
 from demo.limits import Bucket, Token
-from demo.queries import Row, row_filter
+from demo.queries import Caps, Row, row_filter
 from demo.records import Repo, Run, RunVersion, Workflow
 
 
@@ -17,13 +17,16 @@ class Reader:
     """Who reads, and what a fault lets him see.
 
     `as_of` is the instant of the replica that answers; `keep` the share of its rows
-    a lagging search index still finds, 1.0 for all.
+    a lagging search index still finds, 1.0 for all; `counts_all` whether it counts the
+    others all the same.
     """
 
     token: Token | None
     bucket: Bucket
     as_of: datetime
+    caps: Caps
     keep: float = 1.0
+    counts_all: bool = False
     old_enterprise: bool = False
 
     def may_see(self, repo: Repo) -> bool:
@@ -46,8 +49,10 @@ def attempts_of(run: Run, now: datetime) -> list[RunVersion]:
     return [last[number] for number in sorted(last, reverse=True)]
 
 
-def select_rows(call: Call, reader: Reader, runs: Sequence[Run]) -> list[Row]:
-    """Visible runs that pass the filters, newest first."""
+def select_rows(
+    call: Call, reader: Reader, runs: Sequence[Run]
+) -> tuple[list[Row], int]:
+    """Visible runs that pass the filters, newest first; and how many it counts."""
     test = row_filter(call.query)
     rows = [
         (run, version)
@@ -55,6 +60,7 @@ def select_rows(call: Call, reader: Reader, runs: Sequence[Run]) -> list[Row]:
         if (version := run.version_at(reader.as_of)) is not None
     ]
     if test is None:
-        return rows
+        return rows, len(rows)
     found = [row for row in rows if test(*row)]
-    return found[len(found) - int(len(found) * reader.keep) :]
+    kept = found[len(found) - int(len(found) * reader.keep) :]
+    return kept, len(found if reader.counts_all else kept)

@@ -30,10 +30,6 @@ Clock = Callable[[], datetime]
 
 # GitHub Actions was announced then: no run is older.
 ACTIONS_BEGAN = datetime(2018, 10, 16, tzinfo=UTC)
-# Where the unfiltered list and its count have been reported to end.
-LIST_ENDS_AFTER = 40_000
-# So many runs may have come since the last poll without anything being amiss.
-NEW_MEANWHILE = 100
 WATCH_SECONDS = 1.0
 # `up` restarts an ingest that has died sooner than that.
 GONE_AFTER_SECONDS = 60.0
@@ -56,7 +52,8 @@ class Progress:
         return f"{self.complete} of {self.feeds} feeds complete"
 
 
-Show = Callable[[Progress], None]
+# Shows how far it has come, when it is time to; only then is that found out.
+Show = Callable[[Callable[[], Progress]], None]
 
 
 class Backfill:
@@ -91,7 +88,7 @@ class Backfill:
                     await self._work_off(github)
                 else:
                     await self._watch()
-            return await self._report(github)
+            return self._report()
         except asyncio.CancelledError:
             click.echo(f"Not complete yet. {GOES_ON}")
             raise
@@ -123,7 +120,7 @@ class Backfill:
         last_alive, last_reason = time.monotonic(), None
         with _display() as show:
             while self._is_open():
-                show(self._progress())
+                show(self._progress)
                 await asyncio.sleep(WATCH_SECONDS)
                 with ExitStack() as probe:
                     if not self._is_ours(probe):
@@ -134,7 +131,7 @@ class Backfill:
                 if reason and reason != last_reason:
                     _say(reason)
                 last_reason = reason
-            show(self._progress())
+            show(self._progress)
 
     async def _work_off(self, github: GitHub) -> None:
         """Poll as ingest does, newest runs included, until the history is complete."""
@@ -151,7 +148,7 @@ class Backfill:
                 store.save_next_poll(self._db, next_poll_at)
                 await self._wait_if_stopped(result, next_poll_at)
                 is_open = self._is_open() or self._is_more_left()
-            show(self._progress())
+            show(self._progress)
 
     async def _pass(self, poller: Poller, show: Show) -> PollResult:
         """One pass, not longer than until the newest runs are due again."""
@@ -160,7 +157,7 @@ class Backfill:
         try:
             return await poller.poll(
                 catch_up_until=self._clock() + refresh,
-                on_progress=lambda done, total: show(self._progress()),
+                on_progress=lambda done, total: show(self._progress),
             )
         except* StorageError as errors:
             failed += errors.exceptions
@@ -182,39 +179,22 @@ class Backfill:
         GitHub forgets them too. What keeps failing is left to later polls.
         """
         before = self._left
-        self._left = sum(
-            len(store.pending(self._db, kind, -1)) for kind in ("attempt", "jobs")
-        )
+        self._left = store.count_pending(self._db, ("attempt", "jobs"))
         return self._left > 0 and (before is None or self._left < before)
 
-    async def _report(self, github: GitHub) -> bool:
+    def _report(self) -> bool:
         """Say what came of it; whether no feed failed."""
         feeds = self._feeds()
         for feed in feeds:
             if feed.error:
                 click.echo(f"{feed}: {feed.error}", err=True)
-            else:
-                await self._say_where_the_list_ends(github, feed)
+            elif feed.windows_short:
+                click.echo(f"{feed}: {_what_is_missing(feed.windows_short)}")
         failed = sum(feed.error is not None for feed in feeds)
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
             click.echo(f"{failed} failed. {GOES_ON}")
         return not failed
-
-    async def _say_where_the_list_ends(self, github: GitHub, feed: Feed) -> None:
-        """Tell of runs above the date that GitHub counts but does not list."""
-        if feed.backfilled_to is None or feed.backfilled_to <= utc(self._since):
-            return
-        try:
-            count = await github.count_runs(feed.repo, feed.workflow)
-        except GitHubError:
-            return  # All that could be had was fetched.
-        stored = store.run_count(self._db, feed)
-        if count > stored + NEW_MEANWHILE or count == LIST_ENDS_AFTER:
-            click.echo(
-                f"{feed}: GitHub counts {count} runs, but its list ends at "
-                f"{feed.backfilled_to}. {stored} are stored; older ones cannot be had."
-            )
 
     def _feeds(self) -> list[Feed]:
         wanted = {repo.lower() for repo in self._repos}
@@ -308,7 +288,8 @@ def _display() -> Iterator[Show]:
         file=sys.stderr,
     ) as bar:
 
-        def show(progress: Progress) -> None:
+        def show(find_out: Callable[[], Progress]) -> None:
+            progress = find_out()
             bar.length = max(1, progress.all_days)
             bar.update(progress.days - bar.pos, progress)
             bar.render_progress()
@@ -321,6 +302,14 @@ def _say(text: str) -> None:
     click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)
 
 
+def _what_is_missing(windows: int) -> str:
+    where = "a window" if windows == 1 else f"{windows} windows"
+    return (
+        f"GitHub's search did not list all the runs that it counts in {where} of time. "
+        "Calling this again asks for them anew."
+    )
+
+
 def _feeds_complete(progress: Progress | None) -> str:
     return str(progress or "")
 
@@ -328,10 +317,11 @@ def _feeds_complete(progress: Progress | None) -> str:
 def _line_a_minute() -> Show:
     last = float("-inf")
 
-    def show(progress: Progress) -> None:
+    def show(find_out: Callable[[], Progress]) -> None:
         nonlocal last
         if time.monotonic() - last >= LINE_EVERY_SECONDS:
             last = time.monotonic()
+            progress = find_out()
             days = f"{progress.days} of {progress.all_days} days of history"
             click.echo(f"{progress}, {days}", err=True)
 

@@ -68,11 +68,15 @@ class Meter:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a run list; no `runs` and `is_not_modified` for a 304."""
+    """One page of a run list; no `runs` and `is_not_modified` for a 304.
+
+    `total_count` is how many runs GitHub says that the whole list has.
+    """
 
     runs: list[dict[str, Any]] = field(default_factory=list)
     etag: str | None = None
     next_url: str | None = None
+    total_count: int | None = None
     is_not_modified: bool = False
 
 
@@ -146,25 +150,29 @@ class GitHub:
         url = self.runs_url(repo, workflow, per_page=per_page)
         return await self.fetch_page(url, etag=etag)
 
-    def runs_url(self, repo: str, workflow: str, *, per_page: int) -> str:
-        """The address of the first page of a workflow's runs."""
-        path = f"/actions/workflows/{quote(workflow, safe='')}/runs"
-        return f"{self._of(repo)}{path}?per_page={per_page}"
+    def runs_url(
+        self, repo: str, workflow: str, *, per_page: int, created: str | None = None
+    ) -> str:
+        """The address of the first page of a workflow's runs.
 
-    async def count_runs(self, repo: str, workflow: str) -> int:
-        """How many runs GitHub says that a workflow has."""
-        answer = await self._get(self.runs_url(repo, workflow, per_page=1))
-        return parse_total_count(self._parse(answer))
+        With `created`, such as `FROM..TO`, of those that were created then: a filter,
+        so only for history.
+        """
+        path = f"/actions/workflows/{quote(workflow, safe='')}/runs"
+        when = f"&created={quote(created, safe=':')}" if created else ""
+        return f"{self._of(repo)}{path}?per_page={per_page}{when}"
 
     async def fetch_page(self, url: str, *, etag: str | None = None) -> Page:
         """A page of runs by its address, such as the `next_url` of another."""
         answer = await self._get(url, etag=etag)
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return Page(is_not_modified=True, etag=etag)
+        data = self._parse(answer)
         return Page(
-            runs=parse_runs(self._parse(answer)),
+            runs=parse_runs(data),
             etag=answer.headers.get("etag"),
             next_url=answer.links.get("next", {}).get("url"),
+            total_count=parse_total_count(data),
         )
 
     def repo_runs_url(self, repo: str, *, per_page: int) -> str:

@@ -13,6 +13,7 @@ CIObserverError
     ├── GitHubUnavailable  5xx, a dropped connection, no answer in time
     │   └── GitHubUnreachable  no connection at all
     └── InvalidResponse    an answer that is not what GitHub documents
+        └── Unprocessable  422: what was asked for is beyond what GitHub lists
 """
 
 from datetime import datetime
@@ -91,3 +92,7 @@ class InvalidResponse(GitHubError):
     """The body is not the JSON that GitHub documents."""
 
     kind = "invalid_response"
+
+
+class Unprocessable(InvalidResponse):
+    """422, as pages beyond the end of a list answer."""

@@ -8,9 +8,11 @@ from sqlite_utils import Database
 
 from ingest import store
 from ingest.client import GitHub, Page
+from ingest.errors import Unprocessable
 from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
-from ingest.store import Feed, Seen
+from ingest.store import Feed, Saved, Seen
 from ingest.watching import Watch
+from ingest.windows import Window, is_surely_last
 from ingest.workflows import key_of, runs_by_file
 
 log = logging.getLogger("ci_observer.ingest")
@@ -113,13 +115,27 @@ class Lists:
 
     async def fetch_older(self, feed: Feed) -> None:
         """Fetch the next page of what a feed has to catch up with."""
+        if feed.window:
+            await self._fetch_window(feed, feed.window)
+        else:
+            await self._fetch_listed(feed)
+
+    async def _fetch_listed(self, feed: Feed) -> None:
+        """The next page of GitHub's plain list; a refused one is where that ends."""
         url = feed.backfill_next_url or self._github.runs_url(
             feed.repo,
             key_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
         known = store.seen(self._db, url)
-        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        try:
+            page = await self._github.fetch_page(
+                url, etag=known.etag if known else None
+            )
+        except Unprocessable:
+            if not feed.backfill_next_url:
+                raise
+            page = Page()
         self._watch.check_runs(feed.repo, page.runs)
         saved = store.save_older_page(
             self._db,
@@ -128,6 +144,40 @@ class Lists:
             page=known if known and page.is_not_modified else _seen(url, page),
             now=self._clock(),
         )
+        self._note_older(feed, saved)
+
+    async def _fetch_window(self, feed: Feed, window: Window) -> None:
+        """The next page of what GitHub's search lists of a window of time."""
+        url = feed.backfill_next_url or self._github.runs_url(
+            feed.repo,
+            key_of(self._db, feed),
+            per_page=self._page_size(feed, CATCH_UP_PAGE),
+            created=window.created,
+        )
+        try:
+            page = await self._github.fetch_page(url)
+        except Unprocessable:
+            page = Page()
+        self._watch.check_runs(feed.repo, page.runs)
+        saved, step = store.save_window_page(
+            self._db,
+            feed,
+            window,
+            page.runs,
+            page=_seen(url, page),
+            total=page.total_count or 0,
+            now=self._clock(),
+        )
+        if step.is_done and step.window.is_short:
+            log.warning(
+                "%s: GitHub's search has not listed all that it counts from %s to %s",
+                feed,
+                window.start,
+                window.end,
+            )
+        self._note_older(feed, saved)
+
+    def _note_older(self, feed: Feed, saved: Saved) -> None:
         self._wrote_older(saved.written)
         if saved.is_complete and not feed.backfilled_at:
             log.info("%s: history is complete", feed)
@@ -156,4 +206,10 @@ def _seen(url: str, page: Page) -> Seen:
         page.next_url,
         oldest_at=min(created, default=None),
         newest_at=max(created, default=None),
+        is_last=is_surely_last(
+            url,
+            runs=len(page.runs),
+            total=page.total_count,
+            has_next=page.next_url is not None,
+        ),
     )

@@ -98,7 +98,9 @@ class Poller:
         self._pruning = Pruning(config, db, clock)
         self._pacing = Pacing(config)
         self._is_first_pass = True
-        self._failed: set[str] = set()
+        # The kinds of error of the feeds that failed, in this pass and the one before.
+        self._failed: dict[str, str] = {}
+        self._failed_before: dict[str, str] = {}
         self._written = 0
         self._stopped_by: GitHubError | None = None
         self._last: PollResult | None = None
@@ -118,7 +120,8 @@ class Poller:
         started_at = self._clock()
         if self._last is not None and self._is_token_refused(started_at):
             return self._last
-        self._failed, self._written, self._stopped_by = set(), 0, None
+        self._failed_before, self._failed = self._failed, {}
+        self._written, self._stopped_by = 0, None
         self._github.meter.reset()
         await self._each(self._watch.owners_to_list(), self._watch.list_owner)
         await self._each(self._watch.repos_to_describe(), self._watch.describe)
@@ -172,16 +175,16 @@ class Poller:
         self, items: Collection[T], work: Callable[[T], Awaitable[None]]
     ) -> None:
         """Do `work` for every item, a few at once, until GitHub asks to stop."""
-        limit = asyncio.Semaphore(CONCURRENCY)
+        waiting = iter(items)
 
-        async def one(item: T) -> None:
-            async with limit:
+        async def work_off() -> None:
+            for item in waiting:
                 if self._stopped_by is None:
                     await self._noting_errors(item, work)
 
         async with asyncio.TaskGroup() as tasks:
-            for item in items:
-                tasks.create_task(one(item))
+            for _ in range(min(CONCURRENCY, len(items))):
+                tasks.create_task(work_off())
 
     async def _noting_errors(
         self, item: T, work: Callable[[T], Awaitable[None]]
@@ -225,9 +228,11 @@ class Poller:
         now = self._clock()
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
-        if feed.error_kind == error.kind == GitHubUnavailable.kind:
+        # Not the stored kind: a good newest page has cleared what an older one left.
+        before = self._failed_before.get(str(feed))
+        if before == error.kind == GitHubUnavailable.kind:
             self._lists.ask_for_smaller_pages(feed)
-        self._failed.add(str(feed))
+        self._failed[str(feed)] = error.kind
         store.save_feed_error(
             self._db,
             feed,
@@ -239,12 +244,14 @@ class Poller:
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
+        feeds = len(self._watch.feeds())
         while self._stopped_by is None:
-            feeds = self._watch.feeds()
             behind = [
-                f for f in feeds if f.backfill_until and self._is_due(f, self._clock())
+                feed
+                for feed in store.feeds_behind(self._db)
+                if self._is_due(feed, self._clock())
             ]
-            on_progress(len(feeds) - len(behind), len(feeds))
+            on_progress(feeds - len(behind), feeds)
             if not behind or (until is not None and self._clock() >= until):
                 return
             await self._each(behind, self._lists.fetch_older)

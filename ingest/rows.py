@@ -5,10 +5,11 @@ invent gives a row; only an object without an integer `id` is refused.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ingest.errors import InvalidResponse
+from ingest.times import parse_instant
 
 Row = dict[str, Any]
 
@@ -113,7 +114,7 @@ def duration_seconds(started_at: str, ended_at: str) -> int | None:
     0 when the clock went backwards, None when a time cannot be read or when the span is
     longer than a run may last: then `updated_at` moved after the end.
     """
-    start, end = _instant(started_at), _instant(ended_at)
+    start, end = parse_instant(started_at), parse_instant(ended_at)
     if start is None or end is None:
         return None
     if end - start > LONGEST_RUN:
@@ -205,11 +206,3 @@ def _integer(value: Any) -> int | None:
     # SQLite's integers have 64 bits.
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return value if is_integer and abs(value) < 2**63 else None
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

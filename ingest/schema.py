@@ -278,6 +278,23 @@ def m021_listed_repos(db: Database) -> None:
 
 
 @migrations()
+def m030_windows(db: Database) -> None:
+    """How far catching up has come, also below the end of GitHub's plain list."""
+    _execute_all(
+        db,
+        """
+        alter table feeds add column backfill_from text;
+        alter table feeds add column window_from text;
+        alter table feeds add column window_to text;
+        alter table feeds add column window_total integer not null default 0;
+        alter table feeds add column window_doubts integer not null default 0;
+        alter table feeds add column windows_short integer not null default 0;
+        alter table etags add column is_last integer not null default 0;
+        """,
+    )
+
+
+@migrations()
 def m050_lost_runs(db: Database) -> None:
     """A cancelled run after which nothing was tested."""
     db.execute("alter table tiles add column lost_run_id integer")

@@ -19,12 +19,15 @@ from ingest.errors import (
     NotFound,
     RateLimited,
     Unauthorized,
+    Unprocessable,
 )
 
 # "wait for at least one minute before retrying":
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 SECONDARY_LIMIT_WAIT = timedelta(minutes=1)
 MESSAGE_LENGTH = 200
+# Its name in http.HTTPStatus changed with Python 3.13.
+UNPROCESSABLE = 422
 # The name of a repository, which becomes a part of addresses. Owners whose account a
 # company manages have an underscore in their name.
 OWNER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -76,15 +79,13 @@ def parse_runs(data: Any) -> list[dict[str, Any]]:
     return _objects(data, "workflow_runs")
 
 
-def parse_total_count(data: Any) -> int:
-    """How many there are in all, as a list answer says.
+def parse_total_count(data: Any) -> int | None:
+    """How many there are in all, as a list answer says; None when it does not say.
 
     https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
     """
     count = data.get("total_count") if isinstance(data, dict) else None
-    if isinstance(count, int):
-        return count
-    raise InvalidResponse("GitHub's answer has no total_count.")
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
 def parse_workflows(data: Any) -> list[dict[str, Any]]:
@@ -216,7 +217,8 @@ def _error(
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return GitHubUnavailable(f"GitHub has a problem ({status}).{said}")
-    return InvalidResponse(f"GitHub answers {status}, which is not expected.{said}")
+    kind = Unprocessable if status == UNPROCESSABLE else InvalidResponse
+    return kind(f"GitHub answers {status}, which is not expected.{said}")
 
 
 def _limited(

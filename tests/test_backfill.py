@@ -5,6 +5,7 @@ import logging
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,18 +24,27 @@ from polling import FILE, REPO, add_runs
 from sqlite_utils import Database
 
 from demo import synthetic
+from demo.queries import Caps
 from demo.runs import run_object
 from demo.server import GitHubServer
 from demo.times import real_time
 from demo.world import World
-from ingest import backfill, schema, store
+from ingest import backfill, schema, store, windows
 from ingest.cli import main
 from ingest.config import SETTINGS
 from ingest.lock import only_ingest
+from ingest.windows import MOST_DOUBTS
 
 OTHER = "acme/web"
 WAIT_SECONDS = 30
 KILLS = 50
+INGEST = ("-m", "ingest")
+# The same for a GitHub whose search lists so few runs.
+SEARCHED = 60
+SMALL_INGEST = (
+    "-c",
+    f"from ingest import cli, windows\nwindows.MOST_LISTED = {SEARCHED}\ncli.main()",
+)
 
 
 @pytest.fixture
@@ -84,9 +94,11 @@ def days_ago(days: int) -> str:
     return f"{real_time() - timedelta(days=days):%Y-%m-%d}"
 
 
-def start(environ: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+def start(
+    environ: dict[str, str], *arguments: str, program: tuple[str, str] = INGEST
+) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 (our own command)
-        [sys.executable, "-m", "ingest", *arguments],
+        [sys.executable, *program, *arguments],
         env=os.environ | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -153,7 +165,7 @@ def test_the_whole_list_is_fetched_when_it_ends_above_the_date(environ, db_path)
 
     assert result.exit_code == 0
     assert "back to 2018-10-16" in result.output
-    assert "its list ends" not in result.output
+    assert "did not list" not in result.output
     assert run_count(db_path) == 400
 
 
@@ -263,22 +275,46 @@ def test_a_rate_limit_is_waited_for(environ, github, db_path):
     assert run_count(db_path) == 300
 
 
-def test_a_list_that_ends_too_early_is_told(environ, github):
-    github.faults.add("empty_list", path="[?&]page=2", count=None)
+def test_history_goes_on_below_the_end_of_github_s_list(environ, github, db_path):
+    github.settings.caps = Caps(listed=200, counted=200)
+
+    result = run("backfill", "--since", "2020-01-01", **environ)
+
+    assert result.output.endswith("1 of 1 feeds complete back to 2020-01-01.\n")
+    assert run_count(db_path) == 400
+
+
+def test_runs_that_the_search_counts_but_does_not_list_are_told(
+    environ, github, db_path
+):
+    """And asked for anew by the next call."""
+    github.settings.caps = Caps(listed=200)
+    github.faults.add(
+        "partial", path="created=", keep=0.2, counts_all=True, count=MOST_DOUBTS
+    )
+
+    first = run("backfill", "--since", days_ago(15), **environ)
+    stored = run_count(db_path)
+    second = run("backfill", "--since", days_ago(15), **environ)
+
+    assert first.exit_code == second.exit_code == 0
+    told = "did not list all the runs that it counts in a window of time"
+    assert f"{REPO} {FILE}: GitHub's search {told}" in first.output
+    assert stored < 361
+    assert told not in second.output
+    assert run_count(db_path) >= 361
+
+
+def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
+    """When the search, too, knows of nothing older."""
+    github.settings.caps = Caps(listed=100)
+    github.faults.add("empty_list", path="created=", count=None)
 
     result = run("backfill", "--since", days_ago(10), **environ)
 
     assert result.exit_code == 0
-    assert f"{REPO} {FILE}: GitHub counts 400 runs, but its list ends" in result.output
-    assert "100 are stored" in result.output
-
-
-def test_a_list_that_ends_where_github_s_count_ends_is_told(environ, monkeypatch):
-    monkeypatch.setattr(backfill, "LIST_ENDS_AFTER", 400)
-
-    result = run("backfill", "--since", "2020-01-01", **environ)
-
-    assert "GitHub counts 400 runs, but its list ends" in result.output
+    assert "did not list all the runs that it counts" in result.output
+    assert run_count(db_path) == 100
 
 
 def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch):
@@ -343,7 +379,10 @@ def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number)
     assert run_count(db_path) == 300
 
 
-def test_a_terminal_shows_a_bar(environ):
+@pytest.mark.parametrize("listed", [40_000, 100])
+def test_a_terminal_shows_a_bar(environ, github, listed):
+    """Which never goes back, below the end of GitHub's list neither."""
+    github.settings.caps = Caps(listed=listed)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(  # noqa: S603 (our own command)
         [sys.executable, "-m", "ingest", "backfill", "--since", days_ago(10)],
@@ -359,7 +398,9 @@ def test_a_terminal_shows_a_bar(environ):
 
     assert output == f"1 of 1 feeds complete back to {days_ago(10)}.\n"
     assert "days of history" in shown
-    assert "10/10" in shown
+    days = [int(position) for position in re.findall(r" (\d+)/10\b", shown)]
+    assert days == sorted(days)
+    assert days[-1] == 10
     assert "1 of 1 feeds complete" in shown
     assert "INFO" not in shown
 
@@ -388,16 +429,22 @@ def test_a_date_further_back_does_not_begin_anew(db):
 class Killer:
     """Starts the command, and kills it after a seeded number of answered requests."""
 
-    def __init__(self, github: GitHubServer, environ: dict[str, str]) -> None:
+    def __init__(
+        self,
+        github: GitHubServer,
+        environ: dict[str, str],
+        program: tuple[str, str] = INGEST,
+    ) -> None:
         self.github = github
         self.environ = environ
+        self.program = program
         self.chance = random.Random(1)  # noqa: S311 (a repeatable test)
         self.kills = 0
 
     def life(self, *arguments: str) -> bool:
         """One process's life; whether it came to its own end before."""
         last_request = len(self.github.log) + self.chance.randint(1, 14)
-        process = start(self.environ, *arguments)
+        process = start(self.environ, *arguments, program=self.program)
         if wait_for(lambda: len(self.github.log) >= last_request, process):
             # Not always just after an answer, but also while it is being written.
             time.sleep(self.chance.random() * 0.02)
@@ -431,15 +478,7 @@ def test_50_kills_cost_nothing(db_path):
     """Killed at any moment, while history is fetched further and further back."""
     world = synthetic.build(repos=2, workflows=3, runs=250, now=real_time())
     with GitHubServer(world, clock=real_time, latency=0.005) as github:
-        environ = {
-            "GITHUB_TOKEN": github.token,
-            "GITHUB_API_URL": github.url,
-            "GH_REPOS": "synthetic/service-000,synthetic/service-001",
-            "GH_WORKFLOWS": "workflow-0.yml,workflow-1.yml,workflow-2.yml",
-            "CI_OBSERVER_DB": str(db_path),
-            "HISTORY_DAYS": "1",
-            "FETCH_JOBS": "none",
-        }
+        environ = synthetic_environ(github, db_path)
         killer = Killer(github, environ)
         days = 0
         while killer.kills < KILLS:
@@ -460,6 +499,50 @@ def test_50_kills_cost_nothing(db_path):
     assert codes == [0, 0, 0]
     assert statuses == {304}
     assert_archived(schema.connect(db_path), expected)
+
+
+def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
+    """Killed while a search is asked that lists little, lags and leaves out."""
+    world = synthetic.build(repos=1, workflows=2, runs=250, now=real_time())
+    caps = Caps(listed=100, counted=100, searched=SEARCHED)
+    with GitHubServer(world, clock=real_time, latency=0.005, caps=caps) as github:
+        github.faults.add("partial", path="created=", count=None, probability=0.1)
+        environ = synthetic_environ(github, db_path)
+        killer = Killer(github, environ, SMALL_INGEST)
+        in_windows = 0
+        while killer.kills < KILLS:
+            change_world(world, killer.chance)
+            killer.life("backfill", "--since", days_ago(1000 + killer.kills))
+            in_windows += "created" in github.log[-1].query
+        world.advance_to(real_time())
+        github.faults.clear()
+        github.settings.latency = 0
+        monkeypatch.setattr(windows, "MOST_LISTED", SEARCHED)
+        # The first date may have been reached before the last changes.
+        codes = [
+            run("backfill", "--since", f"{year}-01-01", **environ).exit_code
+            for year in (2020, 2019)
+        ]
+        expected = truth(world)
+
+    assert in_windows > KILLS / 4
+    assert codes == [0, 0]
+    assert_archived(schema.connect(db_path), expected)
+
+
+def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
+    """What polls a synthetic world, all of its repositories and workflows."""
+    repos = github.world.repos.values()
+    files = {file for repo in repos for file in repo.workflows}
+    return {
+        "GITHUB_TOKEN": github.token,
+        "GITHUB_API_URL": github.url,
+        "GH_REPOS": ",".join(repo.full_name for repo in repos),
+        "GH_WORKFLOWS": ",".join(sorted(files)),
+        "CI_OBSERVER_DB": str(db_path),
+        "HISTORY_DAYS": "1",
+        "FETCH_JOBS": "none",
+    }
 
 
 def assert_archived(

@@ -203,6 +203,17 @@ def test_a_partial_index_affects_filtered_lists_only(
     assert numbers(client.get(RUNS)) == [4, 3, 2, 1]
 
 
+def test_a_partial_index_may_count_what_it_does_not_list(
+    client: httpx.Client, github: GitHubServer
+) -> None:
+    github.faults.add("partial", keep=0.5, counts_all=True)
+
+    page = client.get(RUNS, params={"event": "push"})
+
+    assert numbers(page) == [2, 1]
+    assert page.json()["total_count"] == 4
+
+
 def test_invalid_json_is_a_200(client: httpx.Client, github: GitHubServer) -> None:
     github.faults.add("invalid_json")
     response = client.get(RUNS)

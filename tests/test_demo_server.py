@@ -10,6 +10,7 @@ import pytest
 from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
 
 from demo.limits import Token
+from demo.queries import Caps
 from demo.server import GitHubServer
 from demo.times import iso
 from demo.world import World
@@ -124,6 +125,30 @@ def test_a_filtered_list_ends_after_1000_results(
     first = client.get(RUNS, params={"per_page": 100, "event": "push"})
     assert first.json()["total_count"] == 1035
     assert "page=10" in first.links["last"]["url"]
+
+
+def test_an_unfiltered_list_ends_with_a_link_that_answers_422(
+    client: httpx.Client, github: GitHubServer
+) -> None:
+    github.settings.caps = Caps(listed=20, counted=30)
+
+    page = client.get(RUNS, params={"per_page": 10, "page": 2})
+
+    assert page.json()["total_count"] == 30
+    assert len(numbers(page)) == 10
+    assert client.get(page.links["next"]["url"]).status_code == 422
+
+
+def test_an_unfiltered_list_may_end_without_a_link(
+    client: httpx.Client, github: GitHubServer
+) -> None:
+    github.settings.caps = Caps(listed=20, list_end="no link")
+
+    page = client.get(RUNS, params={"per_page": 10, "page": 2})
+
+    assert page.json()["total_count"] == 35
+    assert len(numbers(page)) == 10
+    assert "next" not in page.links
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,18 @@ def test_a_passing_fault_is_retried_within_the_pass(world, github, ingest, db):
     assert len(run_ids(db)) == 2
 
 
+@pytest.mark.usefixtures("no_waiting")
+def test_older_pages_get_smaller_where_only_they_fail(world, github, ingest, db):
+    """Between the passes the newest page is fine and clears the feed's error."""
+    add_runs(world, 120)
+    github.faults.add("server_error", path="per_page=100", count=None)
+
+    failed = [ingest.poll().feeds_failed for _ in range(3)]
+
+    assert failed == [1, 1, 0]
+    assert len(run_ids(db)) == 120
+
+
 def test_a_list_that_fails_again_and_again_is_asked_for_in_smaller_pages(
     world, github, ingest, db
 ):

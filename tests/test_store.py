@@ -162,15 +162,16 @@ def test_a_page_that_holds_a_known_run_misses_nothing(db):
 
 
 @pytest.mark.parametrize(
-    ("oldest", "next_url", "is_done"),
+    ("oldest", "next_url", "is_last", "is_done"),
     [
-        ("2026-02-01T00:00:00Z", "https://github/2", False),
-        ("2025-11-01T00:00:00Z", "https://github/2", True),
-        ("2026-02-01T00:00:00Z", None, True),
+        ("2026-02-01T00:00:00Z", "https://github/2", False, False),
+        ("2025-11-01T00:00:00Z", "https://github/2", False, True),
+        ("2026-02-01T00:00:00Z", None, False, False),
+        ("2026-02-01T00:00:00Z", None, True, True),
     ],
 )
-def test_catching_up_ends_at_the_horizon_or_the_last_page(
-    db, oldest, next_url, is_done
+def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
+    db, oldest, next_url, is_last, is_done
 ):
     watch(db, FEED)
     live(db, run_payload(5), has_more=True)
@@ -179,7 +180,7 @@ def test_catching_up_ends_at_the_horizon_or_the_last_page(
         db,
         feed(db),
         [run_payload(4), run_payload(3, created_at=oldest)],
-        page=store.Seen("https://github/1", 'W/"9"', next_url, oldest),
+        page=store.Seen("https://github/1", 'W/"9"', next_url, oldest, is_last=is_last),
         now=NOW,
     )
 

@@ -11,7 +11,7 @@ from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import (
     Feed,
     feed_of,
-    run_count,
+    feeds_behind,
     save_backfill,
     save_checked,
     save_description,
@@ -22,17 +22,18 @@ from ingest.store.feeds import (
     save_watched_of,
     watched_feeds,
 )
+from ingest.store.history import save_older_page, save_window_page
 from ingest.store.instance import (
     save_instance,
     save_next_poll,
     save_poll,
     save_token_expiration,
     transaction,
-    utc,
 )
 from ingest.store.payloads import count_payloads, prune_payloads
 from ingest.store.pending import (
     Pending,
+    count_pending,
     pending,
     run_started_at,
     save_asked,
@@ -63,11 +64,11 @@ from ingest.store.runs import (
     Saved,
     save_followed_run,
     save_live_page,
-    save_older_page,
     save_repo_page,
     save_single_run,
 )
 from ingest.store.space import free_bytes, vacuum
+from ingest.times import utc
 
 __all__ = [
     "ACTIVE",
@@ -80,7 +81,9 @@ __all__ = [
     "Seen",
     "Workflow",
     "count_payloads",
+    "count_pending",
     "feed_of",
+    "feeds_behind",
     "free_bytes",
     "listed_repos",
     "names_of",
@@ -88,7 +91,6 @@ __all__ = [
     "prune_payloads",
     "repo_of",
     "repos",
-    "run_count",
     "run_started_at",
     "save_alias",
     "save_asked",
@@ -118,6 +120,7 @@ __all__ = [
     "save_walk",
     "save_watched",
     "save_watched_of",
+    "save_window_page",
     "save_workflows",
     "seen",
     "transaction",

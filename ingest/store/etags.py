@@ -3,7 +3,7 @@
 A 304 has no body: what it leaves out of a page's answer is kept beside its ETag.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
@@ -14,7 +14,8 @@ from ingest.store.instance import transaction, upsert
 class Seen:
     """An answer seen before, and of a page of runs what a 304 leaves out.
 
-    The address of the next page, and when its oldest and newest run were created.
+    The address of the next page, when its oldest and newest run were created, and
+    whether the list surely has no more runs.
     """
 
     url: str
@@ -22,15 +23,17 @@ class Seen:
     next_url: str | None = None
     oldest_at: str | None = None
     newest_at: str | None = None
+    is_last: bool = False
 
 
 def seen(db: Database, url: str) -> Seen | None:
     """What was last seen at an address."""
     row = db.execute(
-        "select url, etag, next_url, oldest_at, newest_at from etags where url = ?",
+        "select url, etag, next_url, oldest_at, newest_at, is_last"
+        " from etags where url = ?",
         [url],
     ).fetchone()
-    return Seen(*row) if row else None
+    return replace(Seen(*row), is_last=bool(row[-1])) if row else None
 
 
 def save_seen(db: Database, answer: Seen) -> None:

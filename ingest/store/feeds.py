@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ingest.store.etags import Seen, save_seen
-from ingest.store.instance import bump_revision, transaction, utc
+from ingest.store.instance import bump_revision, transaction
+from ingest.times import utc
+from ingest.windows import Window
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,28 @@ class Feed:
     backfill_next_url: str | None
     backfilled_to: str | None
     backfilled_at: str | None
+    backfill_from: str | None
+    window_from: str | None
+    window_to: str | None
+    window_total: int
+    window_doubts: int
+    windows_short: int
 
     def __str__(self) -> str:
         return f"{self.repo} {self.workflow}"
+
+    @property
+    def window(self) -> Window | None:
+        """What GitHub's search is being asked, None while its plain list goes on."""
+        if not (self.window_from and self.backfill_from and self.window_to):
+            return None
+        return Window(
+            self.window_from,
+            self.backfill_from,
+            self.window_to,
+            total=self.window_total,
+            doubts=self.window_doubts,
+        )
 
 
 COLUMNS = ", ".join(Feed.__dataclass_fields__)
@@ -77,6 +98,17 @@ def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
             f"select {COLUMNS} from feeds where is_watched and {which}"
             " order by repo, workflow",
             {"repo": repo},
+        )
+    ]
+
+
+def feeds_behind(db: Database) -> list[Feed]:
+    """The watched feeds that have older pages to fetch."""
+    return [
+        Feed(*row)
+        for row in db.execute(
+            f"select {COLUMNS} from feeds where is_watched"
+            " and backfill_until is not null order by repo, workflow"
         )
     ]
 
@@ -170,7 +202,7 @@ def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None
 
 
 def save_first_page_next(db: Database, feed: Feed) -> None:
-    """Begin a feed's catching up anew, from its first page."""
+    """Go on with a feed's first page, of its list or of what is asked by time."""
     with transaction(db):
         set_feed(db, feed, backfill_next_url=None)
 
@@ -181,14 +213,17 @@ def save_backfill(
     """Mark feeds to catch up back to `since`, or further where they do already.
 
     What is under way goes on from where it is. A feed that was never complete goes back
-    to `horizon` at least, as without this.
+    to `horizon` at least, as without this. Windows of time that GitHub did not answer
+    whole are asked anew.
     """
     with transaction(db):
         db.conn.executemany(
             "update feeds set backfill_until = min(:since, coalesce("
-            "backfill_until, iif(backfilled_at is null, :horizon, :since)))"
+            "backfill_until, iif(backfilled_at is null, :horizon, :since))),"
+            " windows_short = iif(backfill_until is null, 0, windows_short)"
             " where repo = :repo and workflow = :workflow and (backfill_until"
-            " is not null or backfilled_to is null or backfilled_to > :since)",
+            " is not null or backfilled_to is null or backfilled_to > :since"
+            " or windows_short)",
             [
                 {
                     "repo": feed.repo,
@@ -213,16 +248,18 @@ def backfill_until(db: Database, feed: Feed) -> str | None:
     return str(until) if until else None
 
 
-def run_count(db: Database, feed: Feed) -> int:
-    """How many runs of a feed are stored."""
-    [[count]] = db.execute(
-        "select count(*) from runs where repo = ? and workflow = ?",
-        [feed.repo, feed.workflow],
-    )
-    return int(count)
+# Catching up that is done, or that begins anew from the first page.
+NO_PROGRESS: dict[str, str | int | None] = {
+    "backfill_next_url": None,
+    "backfill_from": None,
+    "window_from": None,
+    "window_to": None,
+    "window_total": 0,
+    "window_doubts": 0,
+}
 
 
-def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
+def set_feed(db: Database, feed: Feed, **columns: str | int | None) -> None:
     """Set columns of a feed, within the caller's transaction."""
     if not columns:
         return
@@ -233,7 +270,9 @@ def set_feed(db: Database, feed: Feed, **columns: str | None) -> None:
     )
 
 
-def set_checked(db: Database, feed: Feed, now: datetime, **columns: str | None) -> None:
+def set_checked(
+    db: Database, feed: Feed, now: datetime, **columns: str | int | None
+) -> None:
     """Set a feed fresh and free of errors, within the caller's transaction."""
     # A tile that was in error, old or never fetched looks different from now on.
     is_visible = bool(feed.error) or _is_stale(db, feed, now)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlite_utils import Database
 
 from ingest.config import Config
+from ingest.times import utc
 
 POLLS_KEPT = 10_000
 NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"
@@ -102,11 +103,6 @@ def upsert(
     """Insert a row or replace the one with its keys, in the caller's transaction."""
     # Not sqlite-utils' upsert: that looks up the table's schema for every row.
     db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
-
-
-def utc(instant: datetime) -> str:
-    """An aware time as GitHub writes it, with whole seconds and a Z."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @cache

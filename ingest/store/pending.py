@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert
 from ingest.store.tiles import save_tiles
+from ingest.times import utc
 
 OPEN = "status <> 'completed'"
 # Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row. The
@@ -68,6 +69,16 @@ def pending(db: Database, kind: str, limit: int) -> list[Pending]:
             [kind, limit],
         )
     ]
+
+
+def count_pending(db: Database, kinds: Sequence[str]) -> int:
+    """How much of these kinds is still to be fetched."""
+    [[count]] = db.execute(
+        "select count(*) from pending where gone_at is null"
+        f" and kind in ({', '.join('?' * len(kinds))})",
+        kinds,
+    )
+    return int(count)
 
 
 def save_asked(

@@ -11,8 +11,9 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from ingest.store.etags import Seen, save_seen
-from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.instance import bump_revision, transaction, upsert
 from ingest.store.renames import rename_repo, rename_workflow
+from ingest.times import utc
 from ingest.wire import Repository
 
 ACTIVE = "active"

@@ -53,17 +53,22 @@ def _move_feed(db: Database, old: Key, new: Key) -> None:
     if polled and polled[0]:
         db.execute(
             """
-            update feeds set (backfill_until, backfill_next_url, backfilled_to) = (
+            update feeds set (
+                backfill_until, backfill_next_url, window_from, backfilled_to,
+                windows_short
+            ) = (
                 select
                     coalesce(
                         min(feeds.backfill_until, o.backfill_until),
                         feeds.backfill_until, o.backfill_until
                     ),
                     iif(o.backfill_until is null, feeds.backfill_next_url, null),
+                    iif(o.backfill_until is null, feeds.window_from, null),
                     coalesce(
                         min(feeds.backfilled_to, o.backfilled_to),
                         feeds.backfilled_to, o.backfilled_to
-                    )
+                    ),
+                    feeds.windows_short + o.windows_short
                 from feeds o where o.repo = ? and o.workflow = ?
             ) where repo = ? and workflow = ?
             """,

@@ -9,8 +9,14 @@ from sqlite_utils import Database
 
 from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
 from ingest.store.etags import Seen, save_seen, seen
-from ingest.store.feeds import Feed, backfill_until, set_checked, set_feed
-from ingest.store.instance import bump_revision, transaction, upsert, utc
+from ingest.store.feeds import (
+    NO_PROGRESS,
+    Feed,
+    backfill_until,
+    set_checked,
+    set_feed,
+)
+from ingest.store.instance import bump_revision, transaction, upsert
 from ingest.store.payloads import Payloads
 from ingest.store.pending import (
     ask_for_attempts,
@@ -20,6 +26,7 @@ from ingest.store.pending import (
     stop_following,
 )
 from ingest.store.tiles import save_tiles
+from ingest.times import utc
 
 SQLITE_VARIABLES = 500
 
@@ -57,18 +64,16 @@ def save_live_page(
         newest_known = _newest_created_at(db, feed)
         until = backfill_until(db, feed)
         saved = _save_newest(db, feed, payloads)
-        progress: dict[str, str | None] = {"etag": etag}
+        progress: dict[str, str | int | None] = {"etag": etag}
         if payloads and has_more and not saved.known:
             # A former gap may still be open: then back to where that one began.
             known_until = newest_known if feed.backfilled_at else None
-            progress |= {
-                "backfill_until": until or known_until or utc(horizon),
-                "backfill_next_url": None,
-            }
+            progress |= NO_PROGRESS
+            progress["backfill_until"] = until or known_until or utc(horizon)
         elif not until and not feed.backfilled_at:
             progress["backfilled_at"] = utc(now)
         set_checked(db, feed, now, **progress)
-        _note_changes(db, feed, saved.written, now)
+        set_changed(db, feed, saved.written, now)
     return saved
 
 
@@ -96,45 +101,12 @@ def save_repo_page(
             runs = payloads.get(feed.workflow, [])
             written[feed] = _save_newest(db, feed, runs).written
             until = backfill_until(db, feed) or newest_known if is_gap else None
-            gap = {"backfill_until": until, "backfill_next_url": None} if until else {}
+            gap = NO_PROGRESS | {"backfill_until": until} if until else {}
             set_checked(db, feed, now, **gap)
-            _note_changes(db, feed, written[feed], now)
+            set_changed(db, feed, written[feed], now)
         newest = [s.newest_at for s in (before, page) if s and s.newest_at]
         save_seen(db, replace(page, newest_at=max(newest, default=None)))
     return written
-
-
-def save_older_page(
-    db: Database,
-    feed: Feed,
-    payloads: Sequence[Mapping[str, Any]],
-    *,
-    page: Seen,
-    now: datetime,
-) -> Saved:
-    """Write a page of older runs and how far the catching up has come.
-
-    `payloads` is empty when the page is the one `seen` before. Done when it reaches
-    back to `backfill_until` or is the last one.
-    """
-    with transaction(db):
-        saved = _save_runs(db, feed, payloads)
-        follow(db, [run["id"] for run in payloads])
-        until = backfill_until(db, feed) or ""
-        is_done = page.next_url is None or (page.oldest_at or "") < until
-        oldest = [at for at in (page.oldest_at, feed.backfilled_to) if at]
-        set_feed(
-            db,
-            feed,
-            backfill_until=None if is_done else until,
-            backfill_next_url=None if is_done else page.next_url,
-            backfilled_to=min(oldest, default=None),
-            backfilled_at=utc(now) if is_done else feed.backfilled_at,
-        )
-        if page.etag:
-            save_seen(db, page)
-        _note_changes(db, feed, saved.written, now)
-    return replace(saved, is_complete=is_done)
 
 
 def save_single_run(
@@ -142,8 +114,8 @@ def save_single_run(
 ) -> Saved:
     """Write a run, or an older attempt of one, that was asked for by its id."""
     with transaction(db):
-        saved = _save_runs(db, feed, [payload])
-        _note_changes(db, feed, saved.written, now)
+        saved = set_runs(db, feed, [payload])
+        set_changed(db, feed, saved.written, now)
     return saved
 
 
@@ -165,14 +137,15 @@ def _save_newest(
     db: Database, feed: Feed, payloads: Sequence[Mapping[str, Any]]
 ) -> Saved:
     """Write a feed's newest runs, and follow those that are no longer among them."""
-    saved = _save_runs(db, feed, payloads)
+    saved = set_runs(db, feed, payloads)
     on_page = [run["id"] for run in payloads]
     stop_following(db, on_page)
     follow_unfinished(db, feed.repo, feed.workflow, but=on_page)
     return saved
 
 
-def _note_changes(db: Database, feed: Feed, written: int, now: datetime) -> None:
+def set_changed(db: Database, feed: Feed, written: int, now: datetime) -> None:
+    """Note that a page brought something new, within the caller's transaction."""
     if written:
         set_feed(db, feed, changed_at=utc(now))
         bump_revision(db)
@@ -186,9 +159,8 @@ def _newest_created_at(db: Database, feed: Feed) -> str | None:
     return str(newest) if newest else None
 
 
-def _save_runs(
-    db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]
-) -> Saved:
+def set_runs(db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]) -> Saved:
+    """Write what is new in runs of a feed, within the caller's transaction."""
     seen = [
         (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
         for payload in payloads

@@ -1,0 +1,188 @@
+"""Writes older runs, and how far catching up with them has come, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ingest.store.etags import Seen, save_seen
+from ingest.store.feeds import NO_PROGRESS, Feed, backfill_until, set_feed
+from ingest.store.instance import transaction
+from ingest.store.pending import follow
+from ingest.store.runs import Saved, set_changed, set_runs
+from ingest.times import parse_instant, utc
+from ingest.windows import (
+    KNOWN_RUNS,
+    MOST_KNOWN_RUNS,
+    Step,
+    Window,
+    WindowPage,
+    next_step,
+)
+
+Payloads = Sequence[Mapping[str, Any]]
+
+
+def save_older_page(
+    db: Database, feed: Feed, payloads: Payloads, *, page: Seen, now: datetime
+) -> Saved:
+    """Write a page of older runs and how far the catching up has come.
+
+    `payloads` is empty when the page is the one `seen` before. Done when it reaches
+    back to `backfill_until` or surely is the last one; where the list only ends, what
+    is older is asked for by windows of time from then on.
+    """
+    with transaction(db):
+        saved = _save_runs(db, feed, payloads, now)
+        until = _until(db, feed)
+        oldest = _as_utc(page.oldest_at) or feed.backfill_from
+        is_reached = page.oldest_at is not None and page.oldest_at < (until or "")
+        is_done = is_reached or page.is_last or (until is None and not page.next_url)
+        if is_done:
+            _set_done(db, feed, now)
+        elif page.next_url:
+            set_feed(db, feed, backfill_next_url=page.next_url, backfill_from=oldest)
+        else:
+            _set_window(db, feed, until or "", oldest or utc(now))
+        _set_backfilled_to(db, feed, page.oldest_at)
+        if page.etag:
+            save_seen(db, page)
+    return replace(saved, is_complete=is_done)
+
+
+def save_window_page(
+    db: Database,
+    feed: Feed,
+    window: Window,
+    payloads: Payloads,
+    *,
+    page: Seen,
+    total: int,
+    now: datetime,
+) -> tuple[Saved, Step]:
+    """Write a page of a window's runs, and what is to be asked next.
+
+    `total` is how many runs GitHub counts in the window. The step tells what follows
+    from the page; after the last page of a window comes the one below it.
+    """
+    with transaction(db):
+        known = _count(db, feed, ">", window.unknown_to, window.end)
+        listed = _known_listed(window, payloads)
+        is_crowded = page.next_url is not None and KNOWN_RUNS < listed == len(payloads)
+        saved = _save_runs(db, feed, payloads, now)
+        answer = WindowPage(
+            total,
+            stored=_count(db, feed, ">=", window.start, window.end),
+            is_first=feed.backfill_next_url is None,
+            lacks_known=listed < known and not is_crowded,
+            is_blind=listed == 0 < known,
+            is_crowded=is_crowded,
+            next_url=page.next_url,
+        )
+        step = next_step(window, answer)
+        is_complete = step.is_done and not _set_window_below(db, feed, step.window)
+        if is_complete:
+            _set_done(db, feed, now)
+        elif not step.is_done:
+            _set_step(db, feed, step)
+        if is_complete:
+            # That there are no runs above it is known, too.
+            _set_backfilled_to(db, feed, window.start)
+        elif step.is_done or step.next_url:
+            _set_backfilled_to(db, feed, page.oldest_at)
+    return replace(saved, is_complete=is_complete), step
+
+
+def _save_runs(db: Database, feed: Feed, payloads: Payloads, now: datetime) -> Saved:
+    saved = set_runs(db, feed, payloads)
+    follow(db, [run["id"] for run in payloads])
+    set_changed(db, feed, saved.written, now)
+    return saved
+
+
+def _until(db: Database, feed: Feed) -> str | None:
+    """How far back the feed is to catch up; None when that cannot be read as a time."""
+    return _as_utc(backfill_until(db, feed))
+
+
+def _as_utc(text: str | None) -> str | None:
+    # Of runs that GitHub sends, and so untrusted.
+    instant = parse_instant(text or "")
+    return utc(instant) if instant else None
+
+
+def _set_done(db: Database, feed: Feed, now: datetime) -> None:
+    set_feed(db, feed, backfill_until=None, backfilled_at=utc(now), **NO_PROGRESS)
+
+
+def _set_backfilled_to(db: Database, feed: Feed, oldest_at: str | None) -> None:
+    oldest = min(filter(None, (oldest_at, feed.backfilled_to)), default=None)
+    set_feed(db, feed, backfilled_to=oldest)
+
+
+def _set_window(db: Database, feed: Feed, start: str, unknown_to: str) -> None:
+    """Ask GitHub's search from now on, and for this first."""
+    start = min(start, unknown_to)
+    end = _known_end(db, feed, unknown_to) if start < unknown_to else unknown_to
+    _set_step(db, feed, Step(Window(start, unknown_to, end)))
+
+
+def _set_step(db: Database, feed: Feed, step: Step) -> None:
+    set_feed(
+        db,
+        feed,
+        backfill_next_url=step.next_url,
+        backfill_from=step.window.unknown_to,
+        window_from=step.window.start,
+        window_to=step.window.end,
+        window_total=step.window.total,
+        window_doubts=step.window.doubts,
+    )
+
+
+def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
+    """Go on below a window that is done; whether there is anything to ask."""
+    if window.is_short:
+        set_feed(db, feed, windows_short=feed.windows_short + 1)
+    # Another process may have set another date since the window was made.
+    until = _until(db, feed)
+    below = window.below(until) if until else None
+    if below:
+        _set_window(db, feed, *below)
+    return below is not None
+
+
+def _known_listed(window: Window, payloads: Payloads) -> int:
+    """How many of these runs are of the time that a window knows already."""
+    created = [str(run.get("created_at") or "") for run in payloads]
+    return sum(window.unknown_to < at <= window.end for at in created)
+
+
+def _known_end(db: Database, feed: Feed, after: str) -> str:
+    """When the tenth known run above a time was created, or that time itself.
+
+    The latter where too many runs of one second stand in the way.
+    """
+    newer = [
+        str(row[0])
+        for row in db.execute(
+            "select created_at from runs where repo = ? and workflow = ?"
+            " and created_at > ? order by created_at limit ?",
+            [feed.repo, feed.workflow, after, KNOWN_RUNS],
+        )
+    ]
+    end = newer[-1] if newer and parse_instant(newer[-1]) else after
+    is_crowded = _count(db, feed, ">", after, end) > MOST_KNOWN_RUNS
+    return after if is_crowded else end
+
+
+def _count(db: Database, feed: Feed, above: str, start: str, end: str) -> int:
+    """How many of a feed's runs were created `above` (> or >=) start, up to end."""
+    [[count]] = db.execute(
+        "select count(*) from runs where repo = ? and workflow = ?"
+        f" and created_at {above} ? and created_at <= ?",
+        [feed.repo, feed.workflow, start, end],
+    )
+    return int(count)
