@@ -462,10 +462,12 @@ def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
 
 
 def views() -> dict[str, str]:
-    """Name → `create view` statement, in the order in which they must be made."""
+    """Name → statement, as SQLite keeps it, in the order in which they must be made."""
     text = resources.files("ingest").joinpath("views.sql").read_text()
     return {
-        re.split(r"\s+", sql, maxsplit=3)[2]: sql
+        re.split(r"\s+", sql, maxsplit=3)[2]: sql.replace(
+            "create view", "CREATE VIEW", 1
+        )
         for sql in _statements(re.sub(r"(?m)^--.*\n", "", text))
     }
 

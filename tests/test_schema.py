@@ -24,10 +24,11 @@ def test_the_database_and_its_folder_are_made_on_the_first_start(tmp_path):
 def test_a_second_start_changes_nothing(db_path):
     db = schema.connect(db_path)
     schema.migrate(db)
-    before = db.schema
+    before = db.schema, db.execute("pragma schema_version").fetchone()
 
     assert schema.migrate(db) == []
-    assert db.schema == before
+    # Views that are made anew as they were take the lock from a running ingest.
+    assert (db.schema, db.execute("pragma schema_version").fetchone()) == before
     db.close()
 
 
