@@ -36,3 +36,22 @@ def test_the_bench_of_ingest_compares_ours_with_the_bare_one():
         "memory at most, MB",
         "disk, bytes per run",
     }
+
+
+def test_the_bench_of_memory_tells_what_ingest_takes():
+    """At any size it stays below 150 MB."""
+    result = subprocess.run(
+        [sys.executable, "-m", "bench.memory", "--runs", "250", "--feeds", "8"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, _, *rows = result.stdout.splitlines()
+    cells = [row.strip("| ").split(" | ") for row in rows]
+
+    assert [what for what, *_ in cells] == ["250 runs of a feed", "8 feeds"]
+    # A description of two, a newest page, three older ones. Then of two repositories
+    # the descriptions, the newest pages of 8 feeds and of both, and twice of both.
+    assert [int(requests) for _, requests, *_ in cells] == [2 + 1 + 3, 4 + 8 + 2 + 4]
+    assert all(20 < int(most) < 150 for *_, most in cells)
