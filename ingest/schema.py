@@ -319,9 +319,12 @@ def _remake_tiles(db: Database) -> None:
 
 
 def _stored_views(db: Database) -> dict[str, str]:
-    return dict(
-        db.execute("select name, sql from sqlite_master where type = 'view'").fetchall()
-    )
+    sql = "select name, sql from sqlite_master where type = 'view'"
+    # SQLite writes the first two words anew, in capitals.
+    return {
+        name: re.sub(r"^CREATE VIEW", "create view", text)
+        for name, text in db.execute(sql)
+    }
 
 
 def _execute_all(db: Database, script: str) -> None:
