@@ -209,13 +209,17 @@ def m003_pending(db: Database) -> None:
 
 @migrations()
 def m010_payload_parts(db: Database) -> None:
-    """What the payloads of many runs have in common is kept once."""
-    from ingest.store.payloads import convert_payloads  # noqa: PLC0415 (it imports us)
+    """What the payloads of many runs have in common is kept once.
 
-    db.execute("alter table run_payloads rename to whole_payloads")
+    Those that are stored whole stay so until they are repacked: `phrases_id` is 0.
+    """
     _execute_all(
         db,
         """
+        alter table run_payloads rename column raw_json to body;
+        alter table run_payloads add column phrases_id integer not null default 0;
+        alter table run_payloads add column part_ids text not null default '[]';
+
         create table payload_parts (
             part_id integer primary key,
             hash integer not null,
@@ -223,17 +227,17 @@ def m010_payload_parts(db: Database) -> None:
             content text not null
         );
         create index payload_parts_hash on payload_parts (hash);
-
-        create table run_payloads (
-            run_id integer primary key references runs (run_id),
-            phrases_id integer not null,
-            part_ids text not null,
-            body text not null
-        );
         """,
     )
-    convert_payloads(db, "whole_payloads")
-    db.execute("drop table whole_payloads")
+
+
+@migrations()
+def m060_repacking(db: Database) -> None:
+    """Payloads of before are to be taken apart anew, little by little."""
+    db.execute(
+        "insert into instance"
+        " select 'payloads_repacked_to', '0' where exists (select 1 from run_payloads)"
+    )
 
 
 def connect(path: Path) -> Database:
@@ -276,14 +280,18 @@ def connect_read_only(path: Path) -> Database:
 def migrate(db: Database) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran."""
     pending = [migration.name for migration in migrations.pending(db)]
-    if not pending and _stored_views(db) == views():
+    made = [*views().values(), *triggers().values()]
+    if not pending and sorted(_stored_views_and_triggers(db)) == sorted(made):
         return []
     with db.atomic():
         # Views may name columns that a migration is about to change.
-        for name in _stored_views(db):
-            db.execute(f"drop view [{name}]")
+        for kind, name in db.execute(
+            "select type, name from sqlite_master where type in ('trigger', 'view')"
+            " order by type"
+        ).fetchall():
+            db.execute(f"drop {kind} [{name}]")
         migrations.apply(db)
-        for sql in views().values():
+        for sql in made:
             db.execute(sql)
         _remake_tiles(db)
     return pending
@@ -304,11 +312,21 @@ def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
 
 def views() -> dict[str, str]:
     """Name → `create view` statement, in the order in which they must be made."""
+    return _made_anew("view")
+
+
+def triggers() -> dict[str, str]:
+    """Name → `create trigger` statement."""
+    return _made_anew("trigger")
+
+
+def _made_anew(kind: str) -> dict[str, str]:
     text = resources.files("ingest").joinpath("views.sql").read_text()
-    return {
-        re.split(r"\s+", sql, maxsplit=3)[2]: sql
+    statements = [
+        [*sql.split(maxsplit=3), sql]
         for sql in _statements(re.sub(r"(?m)^--.*\n", "", text))
-    }
+    ]
+    return {name: sql for _, of, name, _, sql in statements if of == kind}
 
 
 def _remake_tiles(db: Database) -> None:
@@ -318,13 +336,13 @@ def _remake_tiles(db: Database) -> None:
         remake_tile(db, *key)
 
 
-def _stored_views(db: Database) -> dict[str, str]:
-    sql = "select name, sql from sqlite_master where type = 'view'"
-    # SQLite writes the first two words anew, in capitals.
-    return {
-        name: re.sub(r"^CREATE VIEW", "create view", text)
-        for name, text in db.execute(sql)
-    }
+def _stored_views_and_triggers(db: Database) -> list[str]:
+    """Their statements as we write them: SQLite writes the first two words anew."""
+    sql = "select sql from sqlite_master where type in ('trigger', 'view')"
+    return [
+        re.sub(r"^CREATE \w+", lambda words: words[0].lower(), row[0])
+        for row in db.execute(sql)
+    ]
 
 
 def _execute_all(db: Database, script: str) -> None:

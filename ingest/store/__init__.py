@@ -27,7 +27,12 @@ from ingest.store.instance import (
     save_token_expiration,
     utc,
 )
-from ingest.store.payloads import count_payloads, prune_payloads
+from ingest.store.payloads import (
+    count_payloads,
+    count_payloads_to_repack,
+    prune_payloads,
+    repack_payloads,
+)
 from ingest.store.pending import (
     Pending,
     pending,
@@ -52,10 +57,12 @@ __all__ = [
     "Saved",
     "Seen",
     "count_payloads",
+    "count_payloads_to_repack",
     "feed_of",
     "free_bytes",
     "pending",
     "prune_payloads",
+    "repack_payloads",
     "run_count",
     "save_asked",
     "save_backfill",
