@@ -5,6 +5,7 @@ only selects. A table changes by adding a migration below; a view changes by edi
 `views.sql`, and is made anew at the next start.
 """
 
+import logging
 import re
 import sqlite3
 from importlib import resources
@@ -13,6 +14,8 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from ingest.errors import DatabaseError
+
+log = logging.getLogger("ci_observer")
 
 BUSY_TIMEOUT_SECONDS = 20
 # What a full disk, a lock that is held too long or a broken file raises.
@@ -299,6 +302,9 @@ def migrate(db: Database) -> list[str]:
     made = [*views().values(), *triggers().values()]
     if not pending and sorted(_stored_views_and_triggers(db)) == sorted(made):
         return []
+    if pending and migrations.applied(db):
+        # Making indexes anew takes seconds for each million runs.
+        log.info("Bringing the database up to date: %s", ", ".join(pending))
     with db.atomic():
         # Views may name columns that a migration is about to change.
         for kind, name in db.execute(

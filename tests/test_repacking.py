@@ -121,6 +121,27 @@ def test_every_payload_can_be_read_as_soon_as_the_schema_is_up_to_date(
     assert left(former) == 10
 
 
+def test_what_is_done_to_the_schema_is_said_before(former, caplog):
+    caplog.set_level(logging.INFO)
+
+    schema.migrate(former)
+    schema.migrate(former)
+
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Bringing the database up to date: ")
+    assert "m060_repacking, m061_narrower_indexes" in said
+
+
+def test_a_new_database_is_made_without_a_word(db_path, caplog):
+    caplog.set_level(logging.INFO)
+    db = schema.connect(db_path)
+
+    schema.migrate(db)
+
+    assert caplog.records == []
+    db.close()
+
+
 def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, payloads):
     schema.migrate(former)
 
@@ -250,8 +271,8 @@ def test_polling_repacks_some_in_each_pass_and_says_so(
     monkeypatch.setattr("ingest.repacking.AT_ONCE", 2)
     monkeypatch.setattr("ingest.repacking.MOST_AT_ONCE_IN_A_PASS", 2)
     monkeypatch.setattr("ingest.repacking.TOLD_EVERY", 5)
-    caplog.set_level(logging.INFO)
     schema.migrate(former)
+    caplog.set_level(logging.INFO)
     repacking = Repacking(former)
     lefts = []
 
