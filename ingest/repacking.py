@@ -22,13 +22,14 @@ class Repacking:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._total: int | None = None
+        self._total = 0
         self._done = 0
 
     def go_on(self) -> None:
         """Take the next ones apart, if there are any left."""
-        if self._total is None:
+        if not self._total:
             self._total = store.count_payloads_to_repack(self._db)
+            self._done = 0
             if self._total:
                 log.info(
                     "%d payloads are to be repacked, some in each pass; "

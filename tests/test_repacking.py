@@ -301,6 +301,22 @@ def test_a_pass_of_ingest_goes_on_with_it(former, payloads, world, github):
     assert texts(former) == expected(payloads)
 
 
+def test_payloads_that_a_change_of_many_rows_left_whole_are_repacked(db, payloads):
+    watch(db, FEED)
+    save_runs(db, *payloads)
+    repacking = Repacking(db)
+    repacking.go_on()
+    db.execute("update runs set repo = 'acme/renamed'")
+
+    store.ask_to_repack(db)
+    repacking.go_on()
+
+    assert texts(db) == expected(payloads)
+    assert left(db) == 0
+    [[longest]] = db.execute("select max(length(body)) from run_payloads")
+    assert longest < 500
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

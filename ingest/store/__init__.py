@@ -28,6 +28,7 @@ from ingest.store.instance import (
     utc,
 )
 from ingest.store.payloads import (
+    ask_to_repack,
     count_payloads,
     count_payloads_to_repack,
     prune_payloads,
@@ -56,6 +57,7 @@ __all__ = [
     "Pending",
     "Saved",
     "Seen",
+    "ask_to_repack",
     "count_payloads",
     "count_payloads_to_repack",
     "feed_of",

@@ -142,6 +142,11 @@ def count_payloads_to_repack(db: Database) -> int:
     return int(count)
 
 
+def ask_to_repack(db: Database) -> None:
+    """Have all payloads repacked, after a change of many rows that left them whole."""
+    upsert(db, "instance", {"key": REPACKED_TO, "value": "0"}, ["key"])
+
+
 def repack_payloads(db: Database, limit: int) -> int:
     """Take payloads apart as this version does that an older one has written.
 
