@@ -5,6 +5,8 @@ Schema: https://docs.github.com/en/rest/actions/workflow-runs
 
 from __future__ import annotations
 
+import struct
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -89,7 +91,7 @@ def identity(run: Run, version: RunVersion) -> Json:
     return {
         "id": run.id,
         "name": run.workflow.name,
-        "node_id": f"WFR_kwLO{run.id:x}",
+        "node_id": node_id("WFR", 2, run, run.id),
         "head_branch": run.head_branch,
         "head_sha": run.head_sha,
         "path": run.workflow.path,
@@ -100,8 +102,14 @@ def identity(run: Run, version: RunVersion) -> Json:
         "conclusion": version.conclusion,
         "workflow_id": run.workflow.id,
         "check_suite_id": suite,
-        "check_suite_node_id": f"CS_kwDO{suite:x}",
+        "check_suite_node_id": node_id("CS", 0, run, suite),
     }
+
+
+def node_id(kind: str, form: int, run: Run, number: int) -> str:
+    """GitHub's own way: a list in MessagePack of the repository's and its number."""
+    packed = struct.pack(">BBBIBQ", 0x93, form, 0xCE, run.repo.id, 0xCF, number)
+    return f"{kind}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
 
 
 def check_suite_id(run: Run) -> int:

@@ -34,6 +34,7 @@ EXIT_FAILED = 1
 EXIT_CONFIG = 2
 DAY = DateTime(["%Y-%m-%d"])
 PRUNED_AT_ONCE = 1000
+REPACKED_AT_ONCE = 500
 
 log = logging.getLogger("ci_observer")
 
@@ -181,13 +182,19 @@ def backfill(*, since: str, repos: tuple[str, ...]) -> None:
 @main.command()
 @_explaining_errors
 def migrate() -> None:
-    """Make the database, or bring its schema up to date."""
+    """Make the database, or bring its schema up to date.
+
+    Payloads that an older version has stored are repacked, which ingest would do little
+    by little. It may run while ci-observer up does; whatever ends it, it goes on later
+    where it was.
+    """
     config = load_config(with_token=False)
     db = schema.connect(config.db_path)
-    applied = schema.migrate(db)
-    db.close()
-    for name in applied:
+    for name in schema.migrate(db):
         click.echo(f"applied {name}")
+    if total := store.count_payloads_to_repack(db):
+        _repack_payloads(db, total)
+    db.close()
     click.echo(f"{config.db_path} is up to date.")
 
 
@@ -280,6 +287,18 @@ def _prune_payloads(db: Database, before: date, *, is_sure: bool) -> None:
             bar.update(deleted)
     click.echo(
         f"{total} payloads deleted; {_mb(store.free_bytes(db) - free)} more are free "
+        "for new runs."
+    )
+
+
+def _repack_payloads(db: Database, total: int) -> None:
+    free = store.free_bytes(db)
+    batches = iter(lambda: store.repack_payloads(db, REPACKED_AT_ONCE), 0)
+    with _progress_bar(None, total, "repacking") as bar:
+        for repacked in batches:
+            bar.update(repacked)
+    click.echo(
+        f"{total} payloads repacked; {_mb(store.free_bytes(db) - free)} more are free "
         "for new runs."
     )
 

@@ -29,6 +29,7 @@ from ingest.following import Following
 from ingest.lists import Lists
 from ingest.pacing import NO_ACCESS_WAIT, Pacing
 from ingest.pruning import Pruning
+from ingest.repacking import Repacking
 from ingest.repo_lists import RepoList
 from ingest.reruns import Reruns
 from ingest.schema import StorageError
@@ -96,6 +97,7 @@ class Poller:
         )
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._pruning = Pruning(config, db, clock)
+        self._repacking = Repacking(db)
         self._pacing = Pacing(config)
         self._is_first_pass = True
         # The kinds of error of the feeds that failed, in this pass and the one before.
@@ -135,6 +137,7 @@ class Poller:
         await self._each(self._reruns.repos_to_ask(), self._reruns.ask)
         self._reruns.walk_daily()
         self._pruning.prune_daily()
+        self._repacking.go_on()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
         self._last = self._result(started_at, len(feeds))

@@ -17,20 +17,31 @@ select
   max(value) filter (where key = 'timezone') as timezone
 from instance;
 
--- GitHub's object, put together: in the body a token (a character that JSON text in ASCII
--- never holds) stands for each phrase, the run's id and each part. ingest/payloads.py
--- takes it apart.
+-- GitHub's object, put together: a token (a character that JSON text in ASCII never
+-- holds) stands for each phrase and part, and for what the run's own row says. Without
+-- phrases it is stored whole. ingest/payloads.py takes it apart.
 create view runs_full as
-select runs.*, (
+select runs.*, iif(p.phrases_id = 0, p.body, (
   with recursive phrased (n, text, phrases) as (
     select 0, p.body, json_array_length(f.content)
     union all
     select n + 1, replace(text, char(n + iif(n < 31, 1, 256)), f.content ->> n), phrases
     from phrased where n < phrases
   ),
-  assembled (n, text, parts) as (
-    select 0, replace(text, char(127), p.run_id), json_array_length(p.part_ids)
+  filled (n, text, columns) as (
+    select 1, replace(text, char(127), runs.run_id), json_array(
+      runs.run_id, workflow_name, head_branch, head_sha, display_title, run_number,
+      run_attempt, event, status, conclusion, pr_number, created_at, started_at,
+      updated_at
+    )
     from phrased where n = phrases
+    union all
+    select n + 1, replace(text, char(1536 + n), coalesce(columns ->> n, '')), columns
+    from filled where n < json_array_length(columns)
+  ),
+  assembled (n, text, parts) as (
+    select 0, text, json_array_length(p.part_ids)
+    from filled where n = json_array_length(columns)
     union all
     select n + 1, replace(text, char(128 + n), (
       select content from payload_parts where part_id = p.part_ids ->> n
@@ -38,10 +49,33 @@ select runs.*, (
     from assembled where n < parts
   )
   select text from assembled where n = parts
-) as raw_json
+)) as raw_json
 from runs
 left join run_payloads p using (run_id)
 left join payload_parts f on f.part_id = p.phrases_id;
+
+-- Whoever changes what a run's row says does not change GitHub's object: it is stored
+-- whole first. Ingest then writes the new one.
+create trigger runs_keep_payload
+before update of
+  run_id, workflow_name, head_branch, head_sha, display_title, run_number, run_attempt,
+  event, status, conclusion, pr_number, created_at, started_at, updated_at
+on runs
+when (
+  old.run_id, old.workflow_name, old.head_branch, old.head_sha, old.display_title,
+  old.run_number, old.run_attempt, old.event, old.status,
+  old.conclusion, old.pr_number, old.created_at, old.started_at, old.updated_at
+) is not (
+  new.run_id, new.workflow_name, new.head_branch, new.head_sha, new.display_title,
+  new.run_number, new.run_attempt, new.event, new.status,
+  new.conclusion, new.pr_number, new.created_at, new.started_at, new.updated_at
+)
+begin
+  update run_payloads
+  set body = (select raw_json from runs_full where run_id = old.run_id),
+    phrases_id = 0, part_ids = '[]'
+  where run_id = old.run_id;
+end;
 
 create view run_history as
 select

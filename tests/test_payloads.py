@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+from dataclasses import replace
 from datetime import date
 from shutil import which
 from typing import Any
@@ -13,13 +14,24 @@ from factories import run_payload
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import payload_size
 from demo import synthetic
 from demo.runs import run_object
-from ingest import schema, store
-from ingest.payloads import OF_THE_WORKFLOW, OPENED, SHARED, split_payload
+from ingest import store
+from ingest.payloads import (
+    COLUMNS,
+    OF_THE_ROW,
+    OF_THE_WORKFLOW,
+    OFTEN_OF_THE_ROW,
+    OPENED,
+    SHARED,
+    WITH_OWN_END,
+    column_token,
+    split_payload,
+)
+from ingest.rows import is_older_run, run_row
 
 FEED = ("acme/api", "ci.yml")
-MIGRATION = "m010_payload_parts"
 BYTES_PER_RUN = 2500
 
 
@@ -53,18 +65,26 @@ def save_feeds(db, feeds):
 
 def start_empty(db):
     """For the next example: a watched feed without runs."""
-    for table in ("pending", "run_payloads", "payload_parts", "run_attempts", "runs"):
+    for table in (
+        "decisions",
+        "pending",
+        "run_payloads",
+        "payload_parts",
+        "run_attempts",
+        "runs",
+    ):
         db.execute(f"delete from {table}")  # noqa: S608 (own names)
     watch(db, FEED)
 
 
 # GitHub's own keys, at their places and elsewhere, and what would break a careless way
 # of putting a text together: tokens, quotes, dots, SQL's and JSON's own characters.
-NAMES = sorted(
-    {name for path in SHARED | OPENED | OF_THE_WORKFLOW for name in path.split(".")}
-)
+PATHS = {*SHARED, *OPENED, *OF_THE_WORKFLOW, *OF_THE_ROW, *OFTEN_OF_THE_ROW}
+NAMES = sorted({name for path in {*PATHS, *WITH_OWN_END} for name in path.split(".")})
 KEYS = (
-    st.sampled_from([*NAMES, "a.b", '"', "$", "\x01", "\x7f", "\x80", "\u0100"])
+    st.sampled_from(
+        [*NAMES, "a.b", '"', "$", "\x01", "\x7f", "\x80", "\u0100", "\u0601"]
+    )
     | st.text()
 )
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -74,10 +94,17 @@ TEXTS = (
     | st.sampled_from(
         [
             "https://api.github.com/repos/o/r/check-suites/1",
-            "https://api.github.com/repos/o/r/actions/runs/1/attempts/1",
+            "https://api.github.com/repos/acme/api/actions/runs/1/attempts/1",
+            "WFR_kwLOALsEeM8AAAABqekdJw",
+            ".github/workflows/ci.yml@refs/heads/main",
+            "CI",
+            "Fix totals",
+            "Fix totals\n\nAnd more: " + "m" * 99,
+            "main",
+            "2026-03-01T12:00:00Z",
             "/1",
             "\\u0001",
-            "\x00\x01\x1f\x7f\x80\u0100",
+            "\x00\x01\x1f\x7f\x80\u0100\u0601",
             "x" * 200,
         ]
     )
@@ -115,6 +142,13 @@ def test_whatever_github_sends_comes_back_as_the_same_text(db, data, run_id, mad
         {"head_commit": [{"message": "m" * 50} for _ in range(300)]},
         {"pull_requests": [{"number": n, "url": f"u/{n}"} for n in range(2000)]},
         {"display_title": "\ud800", "head_branch": "naïve 🚀"},
+        {"display_title": None, "head_commit": {"message": "None of it"}},
+        {"display_title": "", "head_commit": {"message": "Not told"}},
+        {"display_title": "a\\", "head_commit": {"message": 'a\\"\n' + "m" * 200}},
+        {"display_title": "\x7f \u0601", "head_commit": {"message": "\x7f \u0601!"}},
+        {"name": "\u0603\x01", "conclusion": "success", "status": "queued"},
+        {"run_number": True, "run_attempt": "1", "event": 5, "status": 1.0},
+        {"node_id": 'WFR_kwLOALsEeM8AAAAB\\n"\u00e9', "path": "@@", "id": 1},
     ],
 )
 def test_unusual_objects_come_back_as_the_same_text(db, changes):
@@ -173,16 +207,41 @@ def test_the_plain_shell_of_sqlite_puts_it_together(db, db_path):
     assert json.loads(shell.stdout) == payloads[0]
 
 
-def test_a_full_size_run_costs_little_on_disk(db, db_path):
+def assert_costs_at_most(db, db_path, feeds, most):
     """All in: its rows in every table, their indexes, and what is kept once."""
-    feeds = full_size_runs(repos=4, workflows=2, runs=125)
+    db.execute("pragma wal_checkpoint(truncate)")
+    empty = db_path.stat().st_size
     save_feeds(db, feeds)
     db.execute("pragma wal_checkpoint(truncate)")
 
-    assert db_path.stat().st_size / 1000 < BYTES_PER_RUN
-    stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
     sent = [payload for payloads in feeds.values() for payload in payloads]
+    assert (db_path.stat().st_size - empty) / len(sent) < most
+    stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
     assert stored == {payload["id"]: compact(payload) for payload in sent}
+
+
+def test_full_size_runs_that_are_alike_cost_little_on_disk(db, db_path):
+    feeds = full_size_runs(repos=4, workflows=2, runs=125)
+
+    assert_costs_at_most(db, db_path, feeds, BYTES_PER_RUN / 2)
+
+
+def test_full_size_runs_that_differ_cost_little_on_disk(db, db_path):
+    feeds = full_size_runs(repos=4, workflows=2, runs=125)
+    payload_size.make_different(feeds)
+
+    assert_costs_at_most(db, db_path, feeds, BYTES_PER_RUN)
+
+
+def test_runs_of_a_workflow_share_phrases_however_they_differ(db):
+    feeds = full_size_runs(runs=100)
+    payload_size.make_different(feeds)
+
+    save_feeds(db, feeds)
+
+    [[phrases]] = db.execute("select count(distinct phrases_id) from run_payloads")
+    # With and without a pull request.
+    assert phrases == 2
 
 
 def test_runs_of_a_workflow_share_phrases_and_parts(db):
@@ -236,6 +295,90 @@ def test_a_change_without_a_newer_time_is_a_change(db):
 
     assert saved.written == 1
     assert json.loads(raw_json(db))["repository"]["description"] == "New"
+
+
+def test_each_column_of_the_row_fills_its_own_token(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1, pull_requests=[{"number": 5}]))
+    [row] = db["runs"].rows
+    filled = [name for name in COLUMNS if row[name] is not None]
+    db.execute("insert into payload_parts values (99, 0, '2026-01-01', '[]')")
+
+    db.execute(
+        "update run_payloads set phrases_id = 99, part_ids = '[]', body = ?",
+        [" ".join(map(column_token, filled))],
+    )
+
+    assert filled == list(COLUMNS)
+    assert raw_json(db) == " ".join(str(row[name]) for name in filled)
+
+
+CHANGED = {
+    "run_id": 2,
+    "conclusion": None,
+    "display_title": "\x01",
+    "pr_number": None,
+    "run_number": 10**12,
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_row_that_somebody_changes_leaves_the_payload_as_it_is(db, column):
+    watch(db, FEED)
+    payload = run_payload(1, pull_requests=[{"number": 5}])
+    save_runs(db, payload)
+    db.execute("pragma foreign_keys = off")
+    db.execute(f"update runs set {column} = ?", [CHANGED.get(column, "other")])  # noqa: S608
+    db.execute("update run_payloads set run_id = (select run_id from runs)")
+
+    [[text]] = db.execute("select raw_json from runs_full")
+    assert text == compact(payload)
+
+
+def test_a_watched_name_in_other_letters_leaves_the_payload_as_it_is(db):
+    """Its URLs are GitHub's, however the settings write the repository."""
+    watch(db, FEED)
+    payload = run_payload(1, url="https://api.github.com/repos/acme/api/actions/runs/1")
+    save_runs(db, payload)
+
+    [feed] = store.watched_feeds(db)
+    store.save_single_run(db, replace(feed, repo="ACME/Api"), payload, now=NOW)
+
+    assert db["runs"].get(1)["repo"] == "ACME/Api"
+    assert raw_json(db) == compact(payload)
+
+
+STATES = st.tuples(
+    st.integers(1, 2),
+    st.sampled_from(["2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z"]),
+    st.sampled_from(["queued", "completed"]),
+    st.sampled_from(["success", None]),
+    st.sampled_from(["Fix totals", "Fix totals again", "naïve", None]),
+    st.sampled_from(["main", "next", None]),
+)
+
+
+@given(st.lists(STATES, min_size=1))
+def test_the_newest_state_comes_back_whatever_came_before_and_after(db, states):
+    start_empty(db)
+    newest = None
+    for attempt, updated_at, status, conclusion, title, branch in states:
+        payload = run_payload(
+            1,
+            run_attempt=attempt,
+            updated_at=updated_at,
+            status=status,
+            conclusion=conclusion,
+            display_title=title,
+            head_branch=branch,
+            head_commit={"message": f"{title}\n\nMore"},
+        )
+        row = run_row(payload, repo="acme/api", workflow="ci.yml")
+        if newest is None or not is_older_run(row, newest[0]):
+            newest = (row, payload)
+        save_runs(db, payload)
+
+        assert raw_json(db) == compact(newest[1])
 
 
 def created(run_id, day, **changes):
@@ -329,78 +472,6 @@ def test_pruning_never_takes_a_part_that_is_still_used(db, saves, before):
     }
 
 
-def database_of_before(path):
-    db = schema.connect(path)
-    schema.migrations.apply(db, stop_before=MIGRATION)
-    return db
-
-
-def test_a_database_of_before_is_converted_with_every_payload(db_path, monkeypatch):
-    monkeypatch.setattr("ingest.store.payloads.CONVERTED_AT_ONCE", 3)
-    [payloads] = full_size_runs(runs=10).values()
-    db = database_of_before(db_path)
-    for payload in payloads:
-        at = payload["created_at"]
-        db["runs"].insert(
-            {
-                "run_id": payload["id"],
-                "repo": "acme/api",
-                "workflow": "ci.yml",
-                "run_attempt": 1,
-                "created_at": at,
-                "started_at": at,
-                "updated_at": at,
-            }
-        )
-        db["run_payloads"].insert(
-            {"run_id": payload["id"], "raw_json": compact(payload)}
-        )
-
-    assert MIGRATION in schema.migrate(db)
-
-    stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
-    assert stored == {payload["id"]: compact(payload) for payload in payloads}
-    assert "whole_payloads" not in db.table_names()
-    assert db.execute("pragma foreign_key_check").fetchall() == []
-    db.close()
-
-
-def test_a_converted_database_is_as_a_new_one(db, tmp_path):
-    former = database_of_before(tmp_path / "former.db")
-    schema.migrate(former)
-    former.execute("drop view clock")
-    former.execute(
-        db.execute("select sql from sqlite_master where name = 'clock'").fetchone()[0]
-    )
-
-    assert sorted(former.schema.split(";")) == sorted(db.schema.split(";"))
-    former.close()
-
-
-def test_a_conversion_that_is_cut_short_leaves_the_database_as_it_was(
-    db_path, monkeypatch
-):
-    db = database_of_before(db_path)
-    db["runs"].insert(
-        {
-            "run_id": 1,
-            "repo": "acme/api",
-            "workflow": "ci.yml",
-            "run_attempt": 1,
-            "created_at": "2026-01-01",
-            "started_at": "2026-01-01",
-            "updated_at": "2026-01-01",
-        }
-    )
-    db["run_payloads"].insert({"run_id": 1, "raw_json": "no JSON"})
-
-    with pytest.raises(json.JSONDecodeError):
-        schema.migrate(db)
-
-    assert db.execute("select * from run_payloads").fetchall() == [(1, "no JSON")]
-    db.close()
-
-
 def test_python_s_own_connection_needs_nothing_registered(db, db_path):
     watch(db, FEED)
     save_runs(db, run_payload(1))
@@ -416,6 +487,6 @@ def test_a_small_part_of_a_full_size_run_is_its_own():
     [payloads] = full_size_runs(runs=1).values()
     [payload] = payloads
 
-    split = split_payload(payload, payload["id"])
+    split = split_payload(payload, run_row(payload, repo="o/r", workflow="ci.yml"))
 
-    assert len(split.body) < len(compact(payload)) / 20
+    assert len(split.body) < len(compact(payload)) / 50

@@ -23,10 +23,10 @@ def revision(db):
 
 
 def contents(db):
-    """Every row of the tables that hold runs."""
+    """Every row of the tables that hold runs, and GitHub's whole objects."""
     return {
         table: db.execute(f"select * from {table} order by 1, 2").fetchall()  # noqa: S608
-        for table in ("runs", "run_attempts", "run_payloads", "tiles")
+        for table in ("runs", "run_attempts", "runs_full", "tiles")
     }
 
 
@@ -101,7 +101,7 @@ def test_an_attempt_that_comes_late_fills_its_place_only(db):
 
     after = contents(db)
     assert after["runs"] == before["runs"]
-    assert after["run_payloads"] == before["run_payloads"]
+    assert after["runs_full"] == before["runs_full"]
     assert len(after["run_attempts"]) == 2
 
 

@@ -30,7 +30,12 @@ from ingest.store.instance import (
     save_token_expiration,
     transaction,
 )
-from ingest.store.payloads import count_payloads, prune_payloads
+from ingest.store.payloads import (
+    count_payloads,
+    count_payloads_to_repack,
+    prune_payloads,
+    repack_payloads,
+)
 from ingest.store.pending import (
     Pending,
     count_pending,
@@ -81,6 +86,7 @@ __all__ = [
     "Seen",
     "Workflow",
     "count_payloads",
+    "count_payloads_to_repack",
     "count_pending",
     "feed_of",
     "feeds_behind",
@@ -89,6 +95,7 @@ __all__ = [
     "names_of",
     "pending",
     "prune_payloads",
+    "repack_payloads",
     "repo_of",
     "repos",
     "run_started_at",

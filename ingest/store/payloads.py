@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from hashlib import blake2b
 from typing import Any
@@ -13,9 +14,12 @@ from sqlite_utils import Database
 
 from ingest.payloads import split_payload
 from ingest.rows import Row
-from ingest.store.instance import bump_revision, transaction
+from ingest.store.instance import bump_revision, transaction, upsert
 
-CONVERTED_AT_ONCE = 500
+# The key in `instance` of the last run whose payload is repacked; there as long as any
+# is left.
+REPACKED_TO = "payloads_repacked_to"
+WHOLE = {"phrases_id": 0, "part_ids": "[]"}
 
 
 class Payloads:
@@ -33,9 +37,14 @@ class Payloads:
     def __contains__(self, run_id: int) -> bool:
         return run_id in self._stored
 
-    def save(self, run: Row, payload: Mapping[str, Any]) -> bool:
-        """Write a run's payload unless it is stored as it is; return if it was not."""
-        split = split_payload(payload, run["run_id"])
+    def save(
+        self, run: Row, payload: Mapping[str, Any], *, has_run_changed: bool = False
+    ) -> bool:
+        """Write a run's payload unless it is stored as it is; return if it was not.
+
+        `run` is the row of `runs` as it is stored by now.
+        """
+        split = split_payload(payload, run)
         day = run["created_at"][:10]
         row = {
             "run_id": run["run_id"],
@@ -46,13 +55,10 @@ class Payloads:
             ),
             "body": split.body,
         }
-        if row == self._stored.get(run["run_id"]):
+        # A change of the row has had the former payload written whole.
+        if row == self._stored.get(run["run_id"]) and not has_run_changed:
             return False
-        self._db.execute(
-            "replace into run_payloads (run_id, phrases_id, part_ids, body)"
-            " values (:run_id, :phrases_id, :part_ids, :body)",
-            row,
-        )
+        upsert(self._db, "run_payloads", row, ["run_id"])
         self._stored[run["run_id"]] = row
         return True
 
@@ -126,25 +132,73 @@ def prune_payloads(db: Database, before: date, limit: int) -> int:
     return len(ids)
 
 
-def convert_payloads(db: Database, table: str) -> None:
-    """Take apart every payload of a table of (run_id, raw_json), some at a time."""
-    run_id = 0
-    while rows := _whole_payloads(db, table, after=run_id):
+def count_payloads_to_repack(db: Database) -> int:
+    """How many payloads are still to be taken apart anew."""
+    [[count]] = db.execute(
+        "select count(*) from run_payloads, instance"
+        " where key = ? and run_id > cast(value as integer)",
+        [REPACKED_TO],
+    )
+    return int(count)
+
+
+def repack_payloads(db: Database, limit: int) -> int:
+    """Take payloads apart as this version does that an older one has written.
+
+    At most `limit` in one transaction, so that nobody waits long for the database; call
+    it until it returns 0. They can be read meanwhile as ever. Whatever ends this, it
+    goes on where it was.
+    """
+    with transaction(db):
+        rows = _rows_to_repack(db, limit)
         payloads = Payloads(db, {})
-        for run_id, created_at, raw_json in rows:
-            payloads.save(
-                {"run_id": run_id, "created_at": created_at}, json.loads(raw_json)
-            )
+        for run in rows:
+            _repack(db, payloads, run, run.pop("raw_json"))
+        if rows:
+            _set_repacked_to(db, rows[-1]["run_id"])
+        else:
+            _finish_repacking(db)
+    return len(rows)
 
 
-def _whole_payloads(
-    db: Database, table: str, *, after: int
-) -> list[tuple[int, str, str]]:
-    return db.execute(
-        f"select run_id, created_at, raw_json from {table} join runs using (run_id)"
-        " where run_id > ? order by run_id limit ?",
-        [after, CONVERTED_AT_ONCE],
-    ).fetchall()
+def _rows_to_repack(db: Database, limit: int) -> list[Row]:
+    return list(
+        db.query(
+            "select * from runs_full where run_id > ("
+            "  select cast(value as integer) from instance where key = ?"
+            ") and raw_json is not null order by run_id limit ?",
+            [REPACKED_TO, limit],
+        )
+    )
+
+
+def _repack(db: Database, payloads: Payloads, run: Row, raw_json: str) -> None:
+    """Take one payload apart, or leave it whole if it does not come back the same."""
+    with suppress(ValueError):
+        payloads.save(run, json.loads(raw_json))
+    run_id = run["run_id"]
+    [[text]] = db.execute("select raw_json from runs_full where run_id = ?", [run_id])
+    if text != raw_json:
+        whole = {"run_id": run_id, "body": raw_json} | WHOLE
+        upsert(db, "run_payloads", whole, ["run_id"])
+
+
+def _set_repacked_to(db: Database, run_id: int) -> None:
+    db.execute(
+        "update instance set value = ? where key = ?", [str(run_id), REPACKED_TO]
+    )
+
+
+def _finish_repacking(db: Database) -> None:
+    """Delete what no payload needs any more."""
+    done = db.execute("delete from instance where key = ?", [REPACKED_TO])
+    if done.rowcount:
+        db.execute(
+            "delete from payload_parts where part_id not in ("
+            "  select phrases_id from run_payloads"
+            "  union select value from run_payloads, json_each(part_ids)"
+            ")"
+        )
 
 
 def _hash(content: str) -> int:

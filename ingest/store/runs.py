@@ -216,7 +216,7 @@ def _save_run(
         changed = True
     # A payload that was pruned comes back only with a change of its run.
     if not is_old and (changed or run["run_id"] in payloads):
-        changed |= payloads.save(run, payload)
+        changed |= payloads.save(run, payload, has_run_changed=changed)
     runs[run["run_id"]], attempts[key] = run, attempt
     return changed
 

@@ -1,0 +1,396 @@
+"""The database's tables and indexes, as the steps by which they came to be.
+
+A table changes by adding a step at the end; the number in a step's name only tells it
+apart. Each runs once in each database.
+"""
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("ci_observer")
+
+
+def execute_all(db: Database, script: str) -> None:
+    """Execute the statements of a script within the caller's transaction."""
+    # Not executescript: that would commit the migration's transaction half-way.
+    for sql in statements(script):
+        db.execute(sql)
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script, without their semicolons."""
+    found: list[str] = []
+    rest = ""
+    for line in script.splitlines(keepends=True):
+        rest += line
+        if sqlite3.complete_statement(rest):
+            found.append(rest.strip().removesuffix(";"))
+            rest = ""
+    return found
+
+
+@migrations()
+def m001_runs(db: Database) -> None:
+    """Runs, their attempts and GitHub's whole objects.
+
+    `repo` compares without regard to letter case, as GitHub's own names do.
+    """
+    execute_all(
+        db,
+        """
+        create table runs (
+            run_id integer primary key,
+            repo text not null collate nocase,
+            workflow text not null,
+            workflow_name text,
+            run_number integer,
+            run_attempt integer not null,
+            event text,
+            display_title text,
+            status text,
+            conclusion text,
+            head_branch text,
+            head_sha text,
+            head_repo text,
+            actor text,
+            triggering_actor text,
+            pr_number integer,
+            created_at text not null,
+            started_at text not null,
+            updated_at text not null,
+            duration_seconds integer,
+            html_url text
+        );
+        create index runs_started on runs (started_at, run_id);
+        create index runs_branch on runs
+            (repo, workflow, head_branch, created_at, run_id);
+        create index runs_workflow on runs (repo, workflow, started_at, run_id);
+        create index runs_sha on runs (head_sha);
+        create index runs_unfinished on runs (repo, workflow)
+            where status <> 'completed';
+
+        create table run_attempts (
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            status text,
+            conclusion text,
+            started_at text not null,
+            updated_at text not null,
+            duration_seconds integer,
+            triggering_actor text,
+            primary key (run_id, run_attempt)
+        ) without rowid;
+
+        create table run_payloads (
+            run_id integer primary key references runs (run_id),
+            raw_json text not null
+        );
+
+        create table tiles (
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            newest_run_id integer,
+            base_run_id integer,
+            base_run_attempt integer,
+            base text,
+            base_conclusion text,
+            base_started_at text,
+            base_duration_seconds integer,
+            is_invalid_file integer,
+            streak integer,
+            since_at text,
+            active_run_id integer,
+            median_duration_seconds real,
+            success_rate real,
+            is_flaky integer,
+            overdue_at text,
+            strip text,
+            primary key (repo, workflow, branch)
+        ) without rowid;
+        """,
+    )
+
+
+@migrations()
+def m002_polling(db: Database) -> None:
+    """What is watched, what the polls found, and what this instance is."""
+    execute_all(
+        db,
+        """
+        create table feeds (
+            repo text not null collate nocase,
+            workflow text not null,
+            is_watched integer not null default 1,
+            workflow_name text,
+            workflow_state text,
+            default_branch text,
+            described_at text,
+            etag text,
+            checked_at text,
+            changed_at text,
+            error text,
+            error_kind text,
+            error_at text,
+            retry_at text,
+            backfill_until text,
+            backfill_next_url text,
+            backfilled_to text,
+            backfilled_at text,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        create table polls (
+            poll_id integer primary key,
+            started_at text not null,
+            finished_at text not null,
+            feeds integer not null,
+            feeds_failed integer not null,
+            requests integer not null,
+            not_modified integer not null,
+            runs_written integer not null,
+            rate_limit integer,
+            rate_limit_remaining integer,
+            rate_limit_reset_at text,
+            error text,
+            error_kind text
+        );
+
+        create table instance (
+            key text primary key,
+            value text
+        ) without rowid;
+        insert into instance values ('revision', '0');
+
+        create table timezone_offsets (
+            from_at text primary key,
+            offset_seconds integer not null
+        ) without rowid;
+        insert into timezone_offsets values ('0001-01-01T00:00:00Z', 0);
+        """,
+    )
+
+
+@migrations()
+def m003_pending(db: Database) -> None:
+    """What is still to be fetched of single runs, and the jobs that were."""
+    execute_all(
+        db,
+        """
+        create table pending (
+            kind text not null,
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            etag text,
+            asked_at text,
+            gone_at text,
+            primary key (kind, run_id, run_attempt)
+        ) without rowid;
+        create index pending_asked on pending (kind, asked_at) where gone_at is null;
+
+        create table jobs (
+            job_id integer primary key,
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            name text,
+            status text,
+            conclusion text,
+            started_at text,
+            completed_at text,
+            duration_seconds integer,
+            runner_name text,
+            failed_step text,
+            html_url text
+        );
+        create index jobs_run on jobs (run_id, run_attempt);
+
+        create table etags (
+            url text primary key,
+            etag text not null,
+            next_url text,
+            oldest_at text,
+            newest_at text
+        ) without rowid;
+        """,
+    )
+
+
+@migrations()
+def m010_payload_parts(db: Database) -> None:
+    """What the payloads of many runs have in common is kept once.
+
+    Those that are stored whole stay so until they are repacked: `phrases_id` is 0.
+    """
+    execute_all(
+        db,
+        """
+        alter table run_payloads rename column raw_json to body;
+        alter table run_payloads add column phrases_id integer not null default 0;
+        alter table run_payloads add column part_ids text not null default '[]';
+
+        create table payload_parts (
+            part_id integer primary key,
+            hash integer not null,
+            used_until text not null,
+            content text not null
+        );
+        create index payload_parts_hash on payload_parts (hash);
+        """,
+    )
+
+
+@migrations()
+def m020_places(db: Database) -> None:
+    """What GitHub says of repositories and of their workflow files.
+
+    Each is asked for anew, since an ETag of before would leave them unknown.
+    """
+    execute_all(
+        db,
+        """
+        create table repos (
+            repo text primary key collate nocase,
+            repo_id integer,
+            full_name text,
+            default_branch text,
+            described_at text,
+            kept_as text
+        ) without rowid;
+        create index repos_id on repos (repo_id);
+
+        create table workflows (
+            repo text not null collate nocase,
+            workflow text not null,
+            workflow_id integer,
+            workflow_name text,
+            workflow_state text,
+            created_at text,
+            replaced_by text,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        delete from etags where url like '% repository' or url like '% workflows';
+        """,
+    )
+
+
+@migrations()
+def m021_listed_repos(db: Database) -> None:
+    """Which repositories are in the list of a watched owner."""
+    db.execute("alter table repos add column listed_on text")
+
+
+@migrations()
+def m030_windows(db: Database) -> None:
+    """How far catching up has come, also below the end of GitHub's plain list."""
+    execute_all(
+        db,
+        """
+        alter table feeds add column backfill_from text;
+        alter table feeds add column window_from text;
+        alter table feeds add column window_to text;
+        alter table feeds add column window_total integer not null default 0;
+        alter table feeds add column window_doubts integer not null default 0;
+        alter table feeds add column windows_short integer not null default 0;
+        alter table etags add column is_last integer not null default 0;
+        """,
+    )
+
+
+@migrations()
+def m050_lost_runs(db: Database) -> None:
+    """A cancelled run after which nothing was tested."""
+    db.execute("alter table tiles add column lost_run_id integer")
+
+
+@migrations()
+def m051_usual_durations(db: Database) -> None:
+    """How long a branch's runs take at most, but for one in twenty."""
+    db.execute("alter table tiles add column p95_duration_seconds integer")
+
+
+@migrations()
+def m052_ends_of_schedules(db: Database) -> None:
+    """When a schedule that brings nothing is none any more."""
+    execute_all(
+        db,
+        """
+        alter table tiles add column overdue_until_at text;
+        create index runs_scheduled on runs (repo, workflow, head_branch, created_at)
+            where event = 'schedule';
+        """,
+    )
+
+
+@migrations()
+def m053_phantom_failures(db: Database) -> None:
+    """Failures of events that a workflow does not have, apart from its base."""
+    execute_all(
+        db,
+        """
+        alter table tiles add column phantom_failures integer;
+        alter table tiles add column phantom_run_id integer;
+        create index runs_timed on runs (repo, workflow, head_branch, event)
+            where duration_seconds > 0;
+        """,
+    )
+
+
+@migrations()
+def m054_decisions(db: Database) -> None:
+    """What each run decided, so that a tile need not look at all of its runs."""
+    execute_all(
+        db,
+        """
+        create table decisions (
+            run_id integer primary key references runs (run_id),
+            run_attempt integer not null,
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            created_at text not null,
+            base text not null,
+            since_at text not null,
+            is_at_once integer not null,
+            is_invalid_file integer not null
+        );
+        create index decisions_branch on decisions
+            (repo, workflow, branch, base, created_at, run_id, since_at, is_at_once);
+        drop index runs_unfinished;
+        create index runs_unfinished on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where status <> 'completed';
+        create index runs_held on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'action_required';
+        create index runs_cancelled on runs
+            (repo, workflow, head_branch, created_at, run_id)
+            where conclusion = 'cancelled';
+        """,
+    )
+
+
+@migrations()
+def m060_repacking(db: Database) -> None:
+    """Payloads of before are to be taken apart anew, little by little."""
+    db.execute(
+        "insert into instance"
+        " select 'payloads_repacked_to', '0' where exists (select 1 from run_payloads)"
+    )
+
+
+@migrations()
+def m061_narrower_indexes(db: Database) -> None:
+    """An index ends in the row's key by itself: naming it there stores it twice."""
+    execute_all(
+        db,
+        """
+        drop index runs_started;
+        drop index runs_branch;
+        drop index runs_workflow;
+        create index runs_started on runs (started_at);
+        create index runs_branch on runs (repo, workflow, head_branch, created_at);
+        create index runs_workflow on runs (repo, workflow, started_at);
+        """,
+    )
