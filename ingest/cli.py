@@ -27,7 +27,8 @@ from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config, load_config
 from ingest.errors import CIObserverError, ConfigError
 from ingest.lock import only_ingest
-from ingest.poller import Poller, run_forever
+from ingest.loop import run_forever
+from ingest.poller import Poller
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1

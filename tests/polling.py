@@ -12,7 +12,8 @@ from demo.world import World
 from ingest import store
 from ingest.client import GitHub, open_http
 from ingest.config import Config
-from ingest.poller import Clock, Poller, PollResult, run_forever
+from ingest.loop import run_forever
+from ingest.poller import Clock, Poller, PollResult
 
 REPO, FILE = "acme/api", "ci.yml"
 
