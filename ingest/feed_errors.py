@@ -10,7 +10,7 @@ from ingest import store
 from ingest.errors import Forbidden, GitHubError, GitHubUnavailable, NotFound
 from ingest.lists import Lists
 from ingest.pacing import NO_ACCESS_WAIT
-from ingest.repo_lists import RepoList
+from ingest.repo_lists import RepoList, feeds_of
 from ingest.store import Feed, Pending
 from ingest.watching import Watch
 from ingest.work import Item
@@ -51,7 +51,7 @@ class FeedErrors:
             log.warning("%s: %s", item, error)
             store.save_asked(self._db, item, now=self._clock())
         elif isinstance(item, Feed | RepoList):
-            for feed in item.feeds if isinstance(item, RepoList) else [item]:
+            for feed in feeds_of(item):
                 self._save(feed, error, wait)
         elif wait is None:
             # What is known of the repository still serves to poll its feeds.

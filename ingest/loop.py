@@ -36,4 +36,5 @@ async def run_forever(
             store.save_next_poll(db, next_poll_at)
         except* StorageError as errors:
             log.error("The database cannot be written: %s.", errors.exceptions[0])
+            next_poll_at = poller.next_poll_at(started_at)
         await wait(max(0.0, (next_poll_at - clock()).total_seconds()))

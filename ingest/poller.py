@@ -19,8 +19,10 @@ from ingest.following import Following
 from ingest.lists import Lists
 from ingest.pacing import NO_ACCESS_WAIT, Pacing
 from ingest.pruning import Pruning
+from ingest.repo_lists import feeds_of
 from ingest.reruns import Reruns
 from ingest.store import Feed, utc
+from ingest.turns import Turns
 from ingest.watching import Watch
 from ingest.wire import parse_expiration
 from ingest.work import Work
@@ -78,10 +80,12 @@ class Poller:
         self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
         self._pruning = Pruning(config, db, clock)
         self._pacing = Pacing(config)
+        self._turns = Turns(config, db)
         self._errors = FeedErrors(db, self._watch, self._lists, clock)
         self._work = Work(self._errors.note)
         self._is_first_pass = True
         self._written = 0
+        self._is_complete = True
         self._last: PollResult | None = None
 
     async def poll(
@@ -101,12 +105,14 @@ class Poller:
             return self._last
         self._work, self._written = Work(self._errors.note), 0
         self._errors.begin()
+        self._is_complete = False
         self._github.meter.reset()
         await self._work.each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         own, repos = self._lists.split(feeds)
-        await self._work.each(own, self._lists.poll_feed)
-        await self._work.each(repos + self._lists.unprimed(own), self._lists.poll_repo)
+        asked = self._turns.take([*own, *repos], started_at)
+        await self._work.each(asked, self._lists.poll)
+        await self._work.each(self._lists.unprimed(asked), self._lists.poll_repo)
         await self._work.each(self._following.open_runs(), self._following.fetch)
         await self._work.each(self._following.lost_attempts(), self._following.fetch)
         await self._work.each(self._following.unknown_jobs(), self._following.fetch)
@@ -115,10 +121,11 @@ class Poller:
         self._pruning.prune_daily()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
-        self._last = self._result(started_at, len(feeds))
+        self._last = self._result(started_at, sum(len(feeds_of(a)) for a in asked))
         store.save_poll(self._db, asdict(self._last))
         expires_at = parse_expiration(self._github.meter.token_expires)
         store.save_token_expiration(self._db, expires_at)
+        self._is_complete = True
         return self._last
 
     def next_poll_at(self, started_at: datetime) -> datetime:
@@ -127,6 +134,7 @@ class Poller:
             started_at,
             now=self._clock(),
             error=self._work.stopped_by,
+            is_passing=self._errors.is_passing or not self._is_complete,
             meter=self._github.meter,
         )
 

@@ -40,7 +40,7 @@ class Ingest:
     def restart(self, **settings: Any) -> None:
         """Begin anew on the same database, as after an upgrade."""
         self._settings |= settings
-        config = Config(**self._settings)
+        self._config = config = Config(**self._settings)
         clock = self.clock
         github = GitHub(
             self._http, api_url=config.api_url, token=config.token, clock=clock
@@ -61,7 +61,7 @@ class Ingest:
             run_forever(
                 self._poller,
                 self.db,
-                refresh=timedelta(seconds=60),
+                refresh=timedelta(seconds=self._config.refresh_seconds),
                 clock=self.clock,
                 wait=wait,
             )

@@ -10,6 +10,7 @@ from ingest.store.etags import Seen, save_seen, seen
 from ingest.store.feeds import (
     Feed,
     feed_of,
+    quiet_feeds,
     run_count,
     save_backfill,
     save_checked,
@@ -18,6 +19,7 @@ from ingest.store.feeds import (
     save_first_page_next,
     save_walk,
     save_watched,
+    stale_after,
     watched_feeds,
 )
 from ingest.store.instance import (
@@ -56,6 +58,7 @@ __all__ = [
     "free_bytes",
     "pending",
     "prune_payloads",
+    "quiet_feeds",
     "run_count",
     "save_asked",
     "save_backfill",
@@ -79,6 +82,7 @@ __all__ = [
     "save_walk",
     "save_watched",
     "seen",
+    "stale_after",
     "utc",
     "vacuum",
     "watched_feeds",

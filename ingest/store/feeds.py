@@ -67,6 +67,30 @@ def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
     ]
 
 
+def quiet_feeds(db: Database, *, since: datetime) -> set[str]:
+    """The feeds that have answered without error, and where nothing runs since then.
+
+    As the texts that stand for feeds.
+    """
+    of_feed = "select 1 from runs r where r.repo = f.repo and r.workflow = f.workflow"
+    return {
+        f"{repo} {workflow}"
+        for repo, workflow in db.execute(
+            "select repo, workflow from feeds f where is_watched and error is null"
+            " and checked_at is not null"
+            f" and not exists ({of_feed} and r.started_at >= ?)"
+            f" and not exists ({of_feed} and r.status <> 'completed')",
+            [utc(since)],
+        )
+    }
+
+
+def stale_after(db: Database) -> timedelta:
+    """How long an answer is proof that a feed's data are fresh."""
+    [[seconds]] = db.execute("select stale_seconds from settings")
+    return timedelta(seconds=seconds or 0)
+
+
 def feed_of(db: Database, repo: str, workflow: str) -> Feed:
     """The feed of a repository and workflow, watched or not."""
     [row] = db.execute(
@@ -238,13 +262,9 @@ def set_checked(db: Database, feed: Feed, now: datetime, **columns: str | None) 
 
 
 def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
-    [[stale_seconds]] = db.execute("select stale_seconds from settings")
-    if feed.checked_at is None or stale_seconds is None:
+    if feed.checked_at is None:
         return True
-    stale_at = datetime.fromisoformat(feed.checked_at) + timedelta(
-        seconds=stale_seconds
-    )
-    return stale_at <= now
+    return datetime.fromisoformat(feed.checked_at) + stale_after(db) <= now
 
 
 def _watched(db: Database) -> set[tuple[str, str]]:
