@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlite_utils import Database
 
@@ -168,14 +169,29 @@ def save_feed_error(
             bump_revision(db)
 
 
-def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None:
-    """Mark the feeds to catch up anew whose history was last complete before then."""
+def save_walk(
+    db: Database, *, due: datetime, early: datetime, share: float, back_to: datetime
+) -> None:
+    """Mark feeds to catch up anew, by when their history was last complete.
+
+    All of those of before `due`, and of those between that and `early` the oldest: as
+    many as `share` of all watched feeds, rounded up.
+    """
+    complete = "is_watched and backfill_until is null and error is null"
     with transaction(db):
+        [[watched]] = db.execute("select count(*) from feeds where is_watched")
         db.execute(
-            "update feeds set backfill_until = ?, backfill_next_url = null"
-            " where is_watched and backfill_until is null and error is null"
-            " and backfilled_at <= ?",
-            [utc(back_to), utc(last_before)],
+            "update feeds set backfill_until = :back_to, backfill_next_url = null"
+            f" where {complete} and (backfilled_at <= :due"
+            " or (repo, workflow) in (select repo, workflow from feeds"
+            f" where {complete} and backfilled_at <= :early"
+            " order by backfilled_at, repo, workflow limit :number))",
+            {
+                "back_to": utc(back_to),
+                "due": utc(due),
+                "early": utc(early),
+                "number": ceil(share * watched),
+            },
         )
 
 
