@@ -119,7 +119,8 @@ def serve() -> None:
 def up() -> None:
     """Run ingest and serve together; a dead one is restarted with growing waits.
 
-    SIGTERM or Ctrl-C stops both. This is what the container runs.
+    SIGTERM, Ctrl-C or a closed terminal stops both; nohup keeps them. This is what the
+    container runs.
     """
     config = load_config()
     _open_database(config).close()
