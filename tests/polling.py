@@ -67,6 +67,10 @@ class Ingest:
             )
         )
 
+    def set_timeout(self, seconds: float) -> None:
+        """How long GitHub is waited for from now on."""
+        self._http.timeout = seconds
+
     def close(self) -> None:
         self._runner.run(self._http.aclose())
         self._runner.close()
