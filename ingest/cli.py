@@ -27,7 +27,8 @@ from ingest.client import GitHub, open_http
 from ingest.config import ROOT, Config, load_config
 from ingest.errors import CIObserverError, ConfigError
 from ingest.lock import only_ingest
-from ingest.poller import Poller, run_forever
+from ingest.loop import run_forever
+from ingest.poller import Poller
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -119,7 +120,8 @@ def serve() -> None:
 def up() -> None:
     """Run ingest and serve together; a dead one is restarted with growing waits.
 
-    SIGTERM or Ctrl-C stops both. This is what the container runs.
+    SIGTERM, Ctrl-C or a closed terminal stops both; nohup keeps them. This is what the
+    container runs.
     """
     config = load_config()
     _open_database(config).close()

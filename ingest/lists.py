@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from ingest import store
 from ingest.client import GitHub, Page
 from ingest.errors import Unprocessable
-from ingest.repo_lists import REPO_PAGE, RepoList, RepoLists
+from ingest.repo_lists import REPO_PAGE, Question, RepoList, RepoLists
 from ingest.store import Feed, Saved, Seen
 from ingest.watching import Watch
 from ingest.windows import Window, is_surely_last
@@ -55,18 +55,25 @@ class Lists:
         """The feeds to ask by their own lists, the repositories to ask for all."""
         return self._repo_lists.split(feeds)
 
-    def unprimed(self, polled: Sequence[Feed]) -> list[RepoList]:
+    def unprimed(self, asked: Sequence[Question]) -> list[RepoList]:
         """The repositories whose list is to be asked from the next pass on.
 
         Asked now as well, it is 304 then.
         """
-        repos = {feed.repo for feed in polled}
+        repos = {question.repo for question in asked}
         feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
         return [
-            asked
-            for asked in self._repo_lists.split(feeds)[1]
-            if store.seen(self._db, self._repo_url(asked)) is None
+            repo_list
+            for repo_list in self._repo_lists.split(feeds)[1]
+            if store.seen(self._db, self._repo_url(repo_list)) is None
         ]
+
+    async def poll(self, question: Question) -> None:
+        """Fetch the newest runs of a feed, or those of several feeds at once."""
+        if isinstance(question, RepoList):
+            await self.poll_repo(question)
+        else:
+            await self.poll_feed(question)
 
     async def poll_feed(self, feed: Feed) -> None:
         """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""

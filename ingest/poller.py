@@ -1,54 +1,37 @@
 """The poll: which feeds are asked when, and what follows from GitHub's answers.
 
-`Poller.poll` is one pass and never waits for the next; `run_forever` only repeats it.
+`Poller.poll` is one pass and never waits for the next; `ingest.loop` only repeats it.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-import stamina
 from sqlite_utils import Database
 
 from ingest import store
 from ingest.client import GitHub
 from ingest.config import EVERY_WORKFLOW, Config
-from ingest.errors import (
-    Forbidden,
-    GitHubError,
-    GitHubUnavailable,
-    GitHubUnreachable,
-    NotFound,
-    RateLimited,
-    Unauthorized,
-)
+from ingest.errors import Unauthorized
+from ingest.feed_errors import FeedErrors
 from ingest.following import Following
 from ingest.lists import Lists
 from ingest.pacing import NO_ACCESS_WAIT, Pacing
 from ingest.pruning import Pruning
 from ingest.repacking import Repacking
-from ingest.repo_lists import RepoList
+from ingest.repo_lists import feeds_of
 from ingest.reruns import Reruns
-from ingest.schema import StorageError
-from ingest.store import Feed, Pending, utc
+from ingest.store import Feed, utc
+from ingest.turns import Turns
 from ingest.watching import Watch
 from ingest.wire import parse_expiration
+from ingest.work import Work
 
 log = logging.getLogger("ci_observer.ingest")
 
-T = TypeVar("T", str, Feed, Pending, RepoList)
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
-
-CONCURRENCY = 4
-
-# A passing fault is tried three times in all, then left to the next pass.
-retry_unavailable = stamina.AsyncRetryingCaller(
-    attempts=3, wait_initial=1, wait_max=10
-).on(GitHubUnavailable)
 
 
 @dataclass(frozen=True)
@@ -99,12 +82,12 @@ class Poller:
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
         self._pacing = Pacing(config)
+        self._turns = Turns(config, db)
+        self._errors = FeedErrors(db, self._watch, self._lists, clock)
+        self._work = Work(self._errors.note)
         self._is_first_pass = True
-        # The kinds of error of the feeds that failed, in this pass and the one before.
-        self._failed: dict[str, str] = {}
-        self._failed_before: dict[str, str] = {}
         self._written = 0
-        self._stopped_by: GitHubError | None = None
+        self._is_complete = True
         self._last: PollResult | None = None
 
     async def poll(
@@ -122,28 +105,31 @@ class Poller:
         started_at = self._clock()
         if self._last is not None and self._is_token_refused(started_at):
             return self._last
-        self._failed_before, self._failed = self._failed, {}
-        self._written, self._stopped_by = 0, None
+        self._work, self._written = Work(self._errors.note), 0
+        self._errors.begin()
+        self._is_complete = False
         self._github.meter.reset()
-        await self._each(self._watch.owners_to_list(), self._watch.list_owner)
-        await self._each(self._watch.repos_to_describe(), self._watch.describe)
+        await self._work.each(self._watch.owners_to_list(), self._watch.list_owner)
+        await self._work.each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         own, repos = self._lists.split(feeds)
-        await self._each(own, self._lists.poll_feed)
-        await self._each(repos + self._lists.unprimed(own), self._lists.poll_repo)
-        await self._each(self._following.open_runs(), self._following.fetch)
-        await self._each(self._following.lost_attempts(), self._following.fetch)
-        await self._each(self._following.unknown_jobs(), self._following.fetch)
-        await self._each(self._reruns.repos_to_ask(), self._reruns.ask)
+        asked = self._turns.take([*own, *repos], started_at)
+        await self._work.each(asked, self._lists.poll)
+        await self._work.each(self._lists.unprimed(asked), self._lists.poll_repo)
+        await self._work.each(self._following.open_runs(), self._following.fetch)
+        await self._work.each(self._following.lost_attempts(), self._following.fetch)
+        await self._work.each(self._following.unknown_jobs(), self._following.fetch)
+        await self._work.each(self._reruns.repos_to_ask(), self._reruns.ask)
         self._reruns.walk_daily()
         self._pruning.prune_daily()
         self._repacking.go_on()
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
-        self._last = self._result(started_at, len(feeds))
+        self._last = self._result(started_at, sum(len(feeds_of(a)) for a in asked))
         store.save_poll(self._db, asdict(self._last))
         expires_at = parse_expiration(self._github.meter.token_expires)
         store.save_token_expiration(self._db, expires_at)
+        self._is_complete = True
         return self._last
 
     def next_poll_at(self, started_at: datetime) -> datetime:
@@ -151,7 +137,8 @@ class Poller:
         return self._pacing.next_poll_at(
             started_at,
             now=self._clock(),
-            error=self._stopped_by,
+            error=self._work.stopped_by,
+            is_passing=self._errors.is_passing or not self._is_complete,
             meter=self._github.meter,
         )
 
@@ -164,91 +151,20 @@ class Poller:
         if (path := self._config.token_file) and self._github.renew_token(path):
             log.info("A new token is used from %s", path)
             return False
-        if self._last is None or not isinstance(self._stopped_by, Unauthorized):
+        if self._last is None or not isinstance(self._work.stopped_by, Unauthorized):
             return False
         return utc(now - NO_ACCESS_WAIT) < self._last.finished_at
 
     def _is_due(self, feed: Feed, now: datetime) -> bool:
         # A restart asks again at once: the settings or the token may have been mended.
         is_resting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        is_asked = feed.workflow != EVERY_WORKFLOW and str(feed) not in self._failed
-        return is_asked and not is_resting
-
-    async def _each(
-        self, items: Collection[T], work: Callable[[T], Awaitable[None]]
-    ) -> None:
-        """Do `work` for every item, a few at once, until GitHub asks to stop."""
-        waiting = iter(items)
-
-        async def work_off() -> None:
-            for item in waiting:
-                if self._stopped_by is None:
-                    await self._noting_errors(item, work)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(CONCURRENCY, len(items))):
-                tasks.create_task(work_off())
-
-    async def _noting_errors(
-        self, item: T, work: Callable[[T], Awaitable[None]]
-    ) -> None:
-        try:
-            await retry_unavailable(work, item)
-        except (RateLimited, Unauthorized, GitHubUnreachable) as error:
-            if self._stopped_by is None:
-                log.warning("%s", error)
-            self._stopped_by = error
-        except GitHubError as error:
-            self._note_error(item, error)
-
-    def _note_error(
-        self, item: Feed | Pending | RepoList | str, error: GitHubError
-    ) -> None:
-        """Keep an error with its feed, or with every feed of its repository."""
-        if isinstance(item, Pending):
-            # One run's trouble; its feed is fine. It has its turn again.
-            log.warning("%s: %s", item, error)
-            store.save_asked(self._db, item, now=self._clock())
-            return
-        wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
-        if isinstance(item, Feed | RepoList):
-            for feed in item.feeds if isinstance(item, RepoList) else [item]:
-                self._save_error(feed, error, wait)
-            if isinstance(error, NotFound):
-                self._watch.look_again(item.repo)
-            return
-        if wait is None:
-            # What is known of the repository still serves to poll its feeds.
-            log.warning("%s: %s", item, error)
-            return
-        self._watch.note_refused(item, error, wait)
-        for feed in self._watch.feeds_of(item):
-            self._save_error(feed, error, wait)
-
-    def _save_error(
-        self, feed: Feed, error: GitHubError, wait: timedelta | None
-    ) -> None:
-        now = self._clock()
-        if feed.error != str(error):
-            log.warning("%s: %s", feed, error)
-        # Not the stored kind: a good newest page has cleared what an older one left.
-        before = self._failed_before.get(str(feed))
-        if before == error.kind == GitHubUnavailable.kind:
-            self._lists.ask_for_smaller_pages(feed)
-        self._failed[str(feed)] = error.kind
-        store.save_feed_error(
-            self._db,
-            feed,
-            error=str(error),
-            kind=error.kind,
-            now=now,
-            retry_at=now + wait if wait else None,
-        )
+        is_asked = feed.workflow != EVERY_WORKFLOW
+        return is_asked and not is_resting and str(feed) not in self._errors.failed
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
         feeds = len(self._watch.feeds())
-        while self._stopped_by is None:
+        while self._work.stopped_by is None:
             behind = [
                 feed
                 for feed in store.feeds_behind(self._db)
@@ -257,7 +173,7 @@ class Poller:
             on_progress(feeds - len(behind), feeds)
             if not behind or (until is not None and self._clock() >= until):
                 return
-            await self._each(behind, self._lists.fetch_older)
+            await self._work.each(behind, self._lists.fetch_older)
 
     def _note_written(self, feed: Feed, written: int) -> None:
         self._count_written(written)
@@ -269,12 +185,12 @@ class Poller:
 
     def _result(self, started_at: datetime, feeds: int) -> PollResult:
         meter = self._github.meter
-        limit, error = meter.rate_limit, self._stopped_by
+        limit, error = meter.rate_limit, self._work.stopped_by
         return PollResult(
             started_at=utc(started_at),
             finished_at=utc(self._clock()),
             feeds=feeds,
-            feeds_failed=len(self._failed),
+            feeds_failed=len(self._errors.failed),
             requests=meter.requests,
             not_modified=meter.not_modified,
             runs_written=self._written,
@@ -284,28 +200,3 @@ class Poller:
             rate_limit_remaining=limit.remaining if limit else None,
             rate_limit_reset_at=utc(limit.reset_at) if limit else None,
         )
-
-
-async def run_forever(
-    poller: Poller,
-    db: Database,
-    *,
-    refresh: timedelta,
-    clock: Clock,
-    wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Poll, tell when the next poll is due, wait, for ever; ends by cancellation.
-
-    A database that cannot be written, as on a full disk, is tried again each time: what
-    a failed transaction did not keep is fetched anew, since its ETag was not kept.
-    """
-    while True:
-        started_at = clock()
-        next_poll_at = started_at + refresh
-        try:
-            await poller.poll(catch_up_until=next_poll_at)
-            next_poll_at = poller.next_poll_at(started_at)
-            store.save_next_poll(db, next_poll_at)
-        except* StorageError as errors:
-            log.error("The database cannot be written: %s.", errors.exceptions[0])
-        await wait(max(0.0, (next_poll_at - clock()).total_seconds()))

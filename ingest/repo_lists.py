@@ -31,6 +31,20 @@ class RepoList:
     def __str__(self) -> str:
         return self.repo
 
+    @property
+    def checked_at(self) -> str | None:
+        """Since when no answer has told of all of them."""
+        return min((feed.checked_at or "" for feed in self.feeds), default="") or None
+
+
+# What a pass asks for newest runs.
+Question = Feed | RepoList
+
+
+def feeds_of(question: Question) -> tuple[Feed, ...]:
+    """The feeds of which the answer tells."""
+    return question.feeds if isinstance(question, RepoList) else (question,)
+
 
 class RepoLists:
     """Decides, feed by feed, which list tells its newest runs for less."""

@@ -21,6 +21,9 @@ log = logging.getLogger("ci_observer.ingest")
 
 HINT_EVERY = timedelta(minutes=10)
 WALK_EVERY = timedelta(days=1)
+# All feeds fall due at once a day after the first start: the walks begin so much before
+# and are spread over it, and stay so.
+WALKS_TAKE = timedelta(hours=1)
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 RERUN_DAYS = timedelta(days=30)
 
@@ -44,6 +47,7 @@ class Reruns:
         self._watch = watch
         self._clock = clock
         self._wrote = wrote
+        self._walked_at = clock()
         # What is fetched for the first time needs no second look soon after.
         self._ask_at = {feed.repo: clock() for feed in watch.feeds() if feed.checked_at}
 
@@ -89,8 +93,15 @@ class Reruns:
             store.save_seen(self._db, Seen(url, page.etag))
 
     def walk_daily(self) -> None:
-        """Have every feed catch up anew with what may still be re-run, once a day."""
+        """Have feeds catch up anew with what may still be re-run, each once a day."""
         now = self._clock()
+        since_last = max(now - self._walked_at, timedelta(0))
+        self._walked_at = now
+        due = now - WALK_EVERY
         store.save_walk(
-            self._db, last_before=now - WALK_EVERY, back_to=now - RERUN_DAYS
+            self._db,
+            due=due,
+            early=due + WALKS_TAKE,
+            share=min(1, since_last / WALKS_TAKE),
+            back_to=now - RERUN_DAYS,
         )

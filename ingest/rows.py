@@ -69,8 +69,11 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         "created_at": created_at,
         "started_at": started_at,
         "updated_at": updated_at,
+        # Without an end there is no length; 0 would stay as the shortest one seen.
         "duration_seconds": (
-            duration_seconds(started_at, updated_at) if is_completed else None
+            duration_seconds(started_at, updated_at)
+            if is_completed and _text(payload.get("updated_at"))
+            else None
         ),
         "html_url": _text(payload.get("html_url")),
     }

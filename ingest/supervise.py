@@ -92,7 +92,7 @@ def _become_supervisor(programs: dict[str, list[str]], environ: dict[str, str]) 
         _configuration(programs, folder).write(file)
     for number, kept in ((1, STDOUT), (2, STDERR)):
         os.dup2(number, kept, inheritable=True)
-    arguments = ["-m", "supervisor.supervisord", "--configuration", str(path)]
+    arguments = ["-m", "ingest.supervisor", str(path)]
     os.execve(sys.executable, [sys.executable, *arguments], environ)  # noqa: S606
 
 

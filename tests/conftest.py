@@ -19,6 +19,8 @@ from demo.world import World
 from ingest import schema, store
 from ingest.config import Config
 
+# Its failed asserts tell what was found, as those of the tests do.
+pytest.register_assert_rewrite("truth")
 # A property holds however slow the machine is; each example cleans up its own files.
 settings.register_profile(
     "ci_observer",

@@ -12,7 +12,8 @@ from demo.world import World
 from ingest import store
 from ingest.client import GitHub, open_http
 from ingest.config import Config
-from ingest.poller import Clock, Poller, PollResult, run_forever
+from ingest.loop import run_forever
+from ingest.poller import Clock, Poller, PollResult
 
 REPO, FILE = "acme/api", "ci.yml"
 
@@ -39,7 +40,7 @@ class Ingest:
     def restart(self, **settings: Any) -> None:
         """Begin anew on the same database, as after an upgrade."""
         self._settings |= settings
-        config = Config(**self._settings)
+        self._config = config = Config(**self._settings)
         clock = self.clock
         github = GitHub(
             self._http, api_url=config.api_url, token=config.token, clock=clock
@@ -60,11 +61,15 @@ class Ingest:
             run_forever(
                 self._poller,
                 self.db,
-                refresh=timedelta(seconds=60),
+                refresh=timedelta(seconds=self._config.refresh_seconds),
                 clock=self.clock,
                 wait=wait,
             )
         )
+
+    def set_timeout(self, seconds: float) -> None:
+        """How long GitHub is waited for from now on."""
+        self._http.timeout = seconds
 
     def close(self) -> None:
         self._runner.run(self._http.aclose())

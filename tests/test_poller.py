@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from conftest import set_clock
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
 from sqlite_utils import Database
 
@@ -467,6 +468,25 @@ def test_repositories_are_described_again_after_a_day(world, github, ingest, db)
         f"/repos/{REPO}",
         f"/repos/{REPO}/actions/workflows",
     ]
+
+
+@pytest.mark.parametrize("state", ["disabled_manually", "disabled_inactivity"])
+def test_a_workflow_that_becomes_disabled_is_an_alarm_within_a_day(
+    world, github, ingest, db, state
+):
+    add_runs(world, 1)
+    ingest.poll()
+    world.workflow(REPO, FILE).state = state
+    github.advance(86_400)
+    ingest.poll()
+    set_clock(db, github.clock())
+
+    assert db.execute("select tile_state from wall").fetchall() == [("disabled",)]
+    world.workflow(REPO, FILE).state = "active"
+    github.advance(86_400)
+    ingest.poll()
+    set_clock(db, github.clock())
+    assert db.execute("select tile_state from wall").fetchall() == [("passing",)]
 
 
 def test_a_description_that_fails_keeps_the_feeds_polled(world, github, ingest, db):

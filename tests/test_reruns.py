@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from polling import FILE, REPO, add_runs, revision, the_feed
 
+from ingest import store
+
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 TEN_MINUTES = 600
@@ -93,6 +95,85 @@ def test_the_walk_goes_back_as_far_as_runs_can_be_re_run(
     )
     ingest.poll()
     assert the_feed(db).backfill_until is None
+
+
+@pytest.fixture
+def many(world, ingest):
+    """24 workflows whose histories were complete at the same time."""
+    files = tuple(f"w{n:02}.yml" for n in range(24))
+    for file in files:
+        add_runs(world, 2, file=file)
+    ingest.restart(workflows=files, refresh_seconds=300)
+    ingest.poll()
+    return ingest
+
+
+def walks(github):
+    """How many walks have begun: first pages of 100 runs."""
+    return sum(
+        entry.path.endswith("/runs") and entry.query["per_page"] == "100"
+        for entry in github.log
+    )
+
+
+def walks_in_each_pass(github, ingest, *, hours):
+    """How many walks begin in each pass; five minutes lie between."""
+    numbers = []
+    for _ in range(12 * hours):
+        github.advance(300)
+        github.log.clear()
+        ingest.poll()
+        numbers.append(walks(github))
+    return numbers
+
+
+def test_the_walks_of_many_feeds_are_spread_over_an_hour(github, many):
+    github.advance(22.5 * 3600)
+    many.poll()
+
+    first_day = walks_in_each_pass(github, many, hours=2)
+    github.advance(20.5 * 3600)
+    many.poll()
+    second_day = walks_in_each_pass(github, many, hours=3)
+
+    for numbers in (first_day, second_day):
+        assert sum(numbers) == 24
+        assert max(numbers) == 2
+        assert sum(number > 0 for number in numbers) == 12
+
+
+def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
+    github, many, db
+):
+    last_walks = [f"2026-03-02T09:00:{second:02}Z" for second in range(24)]
+    feeds = store.watched_feeds(db)
+    with db.atomic():
+        for feed, at in zip(reversed(feeds), last_walks, strict=True):
+            db.execute(
+                "update feeds set backfilled_at = ? where workflow = ?",
+                [at, feed.workflow],
+            )
+    github.advance(23 * 3600 + 300)
+    many.restart()
+    github.advance(300)
+    many.poll()
+
+    walked = [
+        feed.workflow
+        for feed in store.watched_feeds(db)
+        if (feed.backfilled_at or "") > "2026-03-03"
+    ]
+    assert walked == [feed.workflow for feed in feeds[-2:]]
+
+
+def test_no_walk_is_later_than_a_day_and_a_pass(github, many):
+    """Also when ingest was not running in the hour over which they are spread."""
+    github.advance(DAY)
+    github.log.clear()
+    many.restart()
+    many.poll()
+
+    assert walks(github) == 24
 
 
 @pytest.mark.parametrize("fault", ["empty_list", "partial"])

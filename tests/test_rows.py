@@ -104,6 +104,11 @@ def test_a_run_without_any_time_sorts_as_the_oldest():
     assert timeless["started_at"] == timeless["created_at"] == NO_TIME
 
 
+def test_without_its_end_a_run_has_no_duration():
+    """0 would be kept as the shortest one that was seen."""
+    assert row(updated_at=None)["duration_seconds"] is None
+
+
 def test_a_lone_surrogate_can_be_stored():
     row(display_title="\ud83d broken")["display_title"].encode()
 

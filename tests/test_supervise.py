@@ -1,12 +1,13 @@
 """`ci-observer up` as real processes on loopback, with a simulated GitHub behind it."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.skipif(
 
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
 UP = [sys.executable, "-m", "ingest", "up"]
+# A process whose terminal is its output: closing that sends it SIGHUP.
+ON_A_TERMINAL = [sys.executable, str(Path(__file__).with_name("on_a_terminal.py"))]
 STOP_SECONDS = 10
 
 
@@ -127,11 +130,13 @@ def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[st
 
 
 @contextmanager
-def running_up(folder: Path, output: int, **settings: str) -> Iterator[Up]:
-    """An `up` that serves, writing to a file descriptor."""
+def running_up(
+    folder: Path, output: int, before: Sequence[str] = (), **settings: str
+) -> Iterator[Up]:
+    """An `up` that serves, writing to a file descriptor; started by a command."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
-        UP,
+        [*before, *UP],
         cwd=folder,
         env=environ(folder, port, **settings),
         stdin=subprocess.DEVNULL,
@@ -244,10 +249,38 @@ def test_sigterm_ends_every_process_with_exit_code_0(tmp_path: Path) -> None:
 
         assert up.process.wait(STOP_SECONDS) == 0
         assert [pid for pid in pids if is_running(pid)] == []
+        assert list((tmp_path / "tmp").iterdir()) == []
         output = b"".join(iter(lambda: ours.recv(65536), b"")).decode()
 
     assert "GH_REPOS and GH_WORKFLOWS are empty" in output
     assert up.url in output
+
+
+def test_a_closed_terminal_ends_every_process(tmp_path: Path) -> None:
+    """Supervisor would take SIGHUP for a restart, with no output to write to."""
+    ours, theirs = pty.openpty()
+    with running_up(tmp_path, theirs, ON_A_TERMINAL) as up:
+        os.close(theirs)
+        eventually(lambda: up.pid_of("ingest") and up.pid_of("serve"))
+        pids = up.tree()
+
+        os.close(ours)
+
+        up.process.wait(STOP_SECONDS)
+        assert [pid for pid in pids if is_running(pid)] == []
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_with_nohup_a_closed_terminal_ends_nothing(tmp_path: Path) -> None:
+    with running_up(tmp_path, subprocess.DEVNULL, ["nohup"]) as up:
+        eventually(lambda: up.pid_of("ingest") and up.pid_of("serve"))
+        pids = up.tree()
+
+        up.process.send_signal(signal.SIGHUP)
+        os.kill(killed := up.pid_of("ingest") or 0, signal.SIGKILL)
+
+        eventually(lambda: up.pid_of("ingest") not in (None, killed))
+        assert [pid for pid in pids if not is_running(pid)] == [killed]
 
 
 def test_a_wrong_setting_stops_the_start_with_exit_code_2(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ingest.store.feeds import (
     Feed,
     feed_of,
     feeds_behind,
+    quiet_feeds,
     save_backfill,
     save_checked,
     save_description,
@@ -20,6 +21,7 @@ from ingest.store.feeds import (
     save_walk,
     save_watched,
     save_watched_of,
+    stale_after,
     watched_feeds,
 )
 from ingest.store.history import save_older_page, save_window_page
@@ -95,6 +97,7 @@ __all__ = [
     "names_of",
     "pending",
     "prune_payloads",
+    "quiet_feeds",
     "repack_payloads",
     "repo_of",
     "repos",
@@ -130,6 +133,7 @@ __all__ = [
     "save_window_page",
     "save_workflows",
     "seen",
+    "stale_after",
     "transaction",
     "utc",
     "vacuum",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlite_utils import Database
 
@@ -113,6 +114,30 @@ def feeds_behind(db: Database) -> list[Feed]:
     ]
 
 
+def quiet_feeds(db: Database, *, since: datetime) -> set[str]:
+    """The feeds that have answered without error, and where nothing runs since then.
+
+    As the texts that stand for feeds.
+    """
+    of_feed = "select 1 from runs r where r.repo = f.repo and r.workflow = f.workflow"
+    return {
+        f"{repo} {workflow}"
+        for repo, workflow in db.execute(
+            "select repo, workflow from feeds f where is_watched and error is null"
+            " and checked_at is not null"
+            f" and not exists ({of_feed} and r.started_at >= ?)"
+            f" and not exists ({of_feed} and r.status <> 'completed')",
+            [utc(since)],
+        )
+    }
+
+
+def stale_after(db: Database) -> timedelta:
+    """How long an answer is proof that a feed's data are fresh."""
+    [[seconds]] = db.execute("select stale_seconds from settings")
+    return timedelta(seconds=seconds or 0)
+
+
 def feed_of(db: Database, repo: str, workflow: str) -> Feed:
     """The feed of a repository and workflow, watched or not."""
     [row] = db.execute(
@@ -190,14 +215,29 @@ def save_feed_error(
             bump_revision(db)
 
 
-def save_walk(db: Database, *, last_before: datetime, back_to: datetime) -> None:
-    """Mark the feeds to catch up anew whose history was last complete before then."""
+def save_walk(
+    db: Database, *, due: datetime, early: datetime, share: float, back_to: datetime
+) -> None:
+    """Mark feeds to catch up anew, by when their history was last complete.
+
+    All of those of before `due`, and of those between that and `early` the oldest: as
+    many as `share` of all watched feeds, rounded up.
+    """
+    complete = "is_watched and backfill_until is null and error is null"
     with transaction(db):
+        [[watched]] = db.execute("select count(*) from feeds where is_watched")
         db.execute(
-            "update feeds set backfill_until = ?, backfill_next_url = null"
-            " where is_watched and backfill_until is null and error is null"
-            " and backfilled_at <= ?",
-            [utc(back_to), utc(last_before)],
+            "update feeds set backfill_until = :back_to, backfill_next_url = null"
+            f" where {complete} and (backfilled_at <= :due"
+            " or (repo, workflow) in (select repo, workflow from feeds"
+            f" where {complete} and backfilled_at <= :early"
+            " order by backfilled_at, repo, workflow limit :number))",
+            {
+                "back_to": utc(back_to),
+                "due": utc(due),
+                "early": utc(early),
+                "number": ceil(share * watched),
+            },
         )
 
 
@@ -291,13 +331,9 @@ def set_checked(
 
 
 def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
-    [[stale_seconds]] = db.execute("select stale_seconds from settings")
-    if feed.checked_at is None or stale_seconds is None:
+    if feed.checked_at is None:
         return True
-    stale_at = datetime.fromisoformat(feed.checked_at) + timedelta(
-        seconds=stale_seconds
-    )
-    return stale_at <= now
+    return datetime.fromisoformat(feed.checked_at) + stale_after(db) <= now
 
 
 def _watched(db: Database, repo: str | None = None) -> set[tuple[str, str]]:
