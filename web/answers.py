@@ -32,7 +32,7 @@ async def respond(
         answer = await fetch(Filters.from_query(request.query_string, allowed))
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
-    return _with_etag(request, answer, content_type)
+    return with_etag(request, answer, content_type)
 
 
 def refuse_method(request: Request) -> Response | None:
@@ -59,7 +59,8 @@ def error_response(
     return _response(request, body.encode(), JSON, status, headers or {})
 
 
-def _with_etag(request: Request, answer: Answer, content_type: str) -> Response:
+def with_etag(request: Request, answer: Answer, content_type: str) -> Response:
+    """The answer, or 304 when the client has it already."""
     headers = {"ETag": answer.etag}
     if has_etag(request.headers.get("if-none-match", ""), answer.etag):
         headers["Cache-Control"] = "no-cache"
