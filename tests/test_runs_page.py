@@ -348,7 +348,8 @@ async def test_each_page_marks_itself_in_the_navigation(datasette: Datasette) ->
     assert here.text == "Runs"
 
 
-async def test_datasettes_pages_lead_to_the_runs(datasette: Datasette) -> None:
+async def test_datasettes_pages_lead_to_ours(datasette: Datasette) -> None:
     page = await datasette.client.get("/ci_observer")
 
     assert '<a href="/runs">Runs</a>' in page.text
+    assert '<a href="/api">API</a>' in page.text
