@@ -1,7 +1,7 @@
 // A page of the server's that keeps itself fresh: asks for itself again, and swaps #live.
 
 import { makeContact } from "./contact.js";
-import { refreshing } from "./refreshing.js";
+import { get, keepFresh } from "./refresh.js";
 import { swap } from "./swap.js";
 
 // A browser that shows one page for weeks grows; a fresh page does not.
@@ -15,10 +15,20 @@ export const parse = (html) => new DOMParser().parseFromString(html, "text/html"
 // A page of ours; null when it is still the one with this ETag.
 export async function getPage(address, { signal, etag } = {}) {
   const headers = etag ? { "If-None-Match": etag } : {};
-  const answer = await fetch(address, { signal, headers, cache: "no-store" });
+  const answer = await get(address, { signal, headers });
   if (answer.status === 304) return null;
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   return { etag: answer.headers.get("ETag"), document: parse(await answer.text()) };
+}
+
+// Awake again, or online again: do not wait for the next time.
+function whenAwake(refresh) {
+  window.addEventListener("online", refresh);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+  });
 }
 
 // `address` says what to ask for now, `tick` draws what time alone changes.
@@ -43,6 +53,7 @@ export function keepLive({ address, tick }) {
     contact.accept(config);
     if (page) {
       known = { address: asked, etag: page.etag };
+      contact.name(page.document);
       swap(find("live"), page.document.getElementById("live"));
     }
     draw();
@@ -53,9 +64,15 @@ export function keepLive({ address, tick }) {
     tick(contact);
   }
 
-  const refresh = refreshing({ load, take, failed: draw, pauseSeconds: contact.refreshSeconds });
+  const { refresh } = keepFresh({
+    every: contact.refreshSeconds, load, take, lose: contact.lose,
+  });
+  whenAwake(refresh);
   draw();
-  setInterval(draw, 1000);
+  setInterval(() => {
+    if (contact.hasLeapt()) refresh();
+    draw();
+  }, 1000);
   refresh();
-  return { contact, refresh, draw };
+  return { draw };
 }

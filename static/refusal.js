@@ -1,7 +1,7 @@
 // A page that could not be shown: it comes by itself once the database can be read.
 
 import { makeContact } from "./contact.js";
-import { refreshing } from "./refreshing.js";
+import { keepFresh } from "./refresh.js";
 
 const { zone, ...first } = JSON.parse(document.getElementById("config").textContent);
 const { base } = document.documentElement.dataset;
@@ -17,11 +17,11 @@ function take(config) {
   contact.draw();
 }
 
-const refresh = refreshing({
+const { refresh } = keepFresh({
+  every: contact.refreshSeconds,
   load: contact.load,
   take,
-  failed: contact.draw,
-  pauseSeconds: contact.refreshSeconds,
+  lose: contact.lose,
 });
 contact.draw();
 setInterval(contact.draw, 1000);

@@ -1,6 +1,8 @@
 // The page of runs: more of them at a click, values to choose from, durations that count.
 
+import { setText } from "./dom.js";
 import { getPage, keepLive } from "./live.js";
+import { get } from "./refresh.js";
 import { duration, seconds } from "./words.js";
 
 const MAX_ROWS = 1000;
@@ -20,8 +22,7 @@ function address() {
 
 function tick({ now }) {
   for (const node of document.querySelectorAll("[data-since]")) {
-    const text = duration(now() - seconds(node.dataset.since));
-    if (node.textContent !== text) node.textContent = text;
+    setText(node, duration(now() - seconds(node.dataset.since)));
   }
 }
 
@@ -74,9 +75,7 @@ async function listValues() {
   if (areListed) return;
   areListed = true;
   try {
-    const answer = await fetch(`${base}api/filters`, { cache: "no-store" });
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    const values = await answer.json();
+    const values = await (await get(`${base}api/filters`)).json();
     for (const [name, list] of Object.entries(LISTS)) {
       find(`values-${name}`).replaceChildren(
         ...values[list].map(({ value, count }) => new Option(`${count} runs`, value)),

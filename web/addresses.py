@@ -8,10 +8,10 @@ from web.database import DATABASE
 Query = Mapping[str, str | int | None] | Iterable[tuple[str, str]]
 
 
-def workflow_path(repo: str, workflow: str, branch: str | None = None) -> str:
+def workflow_path(repo: str, workflow: str, **query: str | int | None) -> str:
     """The page of one workflow, on its default branch unless another is named."""
     path = f"/workflows/{quote(repo)}/{quote(workflow, safe='')}"
-    return with_query(path, {"branch": branch})
+    return with_query(path, query)
 
 
 def table_path(table: str, query: Query) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from datasette.utils.asgi import Request, Response
 
@@ -52,7 +53,7 @@ def error_response(
     status: int,
     *,
     headers: dict[str, str] | None = None,
-    facts: dict[str, str | None] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> Response:
     """`{"ok": false, "error": …, "status": …}`."""
     body = json.dumps({"ok": False, "error": message, "status": status} | (facts or {}))

@@ -16,7 +16,7 @@ from web.cache import Answer, reuse
 from web.errors import BadRequest, WebError
 from web.filters import MAX_ARGUMENTS
 from web.queries import fetch_config
-from web.results import result_of
+from web.results import result_of, state_word
 from web.times import duration, local_time, zone_of
 
 HTML = "text/html; charset=utf-8"
@@ -76,7 +76,7 @@ class Content:
     context: dict[str, Any]
     revision: int
     flips_at: str | None = None
-    status: int = 200
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class Page:
         self, datasette: Datasette, request: Request, asked: Asked, config: Any
     ) -> Answer:
         content = await self.fetch(datasette, asked)
-        context = self._frame(datasette, asked, config) | content.context
+        frame = self._frame(datasette, asked, config, content.title)
+        context = frame | content.context
         text = await datasette.render_template(self.template, context, request=request)
         return Answer(text, revision=content.revision, flips_at=content.flips_at)
 
@@ -129,11 +130,13 @@ class Page:
         headers = {"Cache-Control": "no-store"}
         return Response.html(html, status=error.status, headers=headers)
 
-    def _frame(self, datasette: Datasette, asked: Asked, config: Any) -> dict[str, Any]:
+    def _frame(
+        self, datasette: Datasette, asked: Asked, config: Any, title: str | None = None
+    ) -> dict[str, Any]:
         """What the layout and every page of ours need."""
         zone = zone_of(asked.tz) or zone_of(config["timezone"]) or ZoneInfo("UTC")
         return {
-            "title": f"{self.title} \N{EN DASH} {config['title']}",
+            "title": f"{title or self.title} \N{EN DASH} {config['title']}",
             "config": _shown(config),
             "theme": asked.theme,
             "looks": asked.looks,
@@ -141,6 +144,7 @@ class Page:
             "local_time": partial(local_time, zone=zone),
             "duration": duration,
             "result_of": result_of,
+            "state_word": state_word,
             "web_address": web_address,
             "link": _linker(datasette, asked.looks),
             "with_query": with_query,

@@ -46,5 +46,10 @@ def result_of(run: dict[str, Any]) -> Result:
     return _STATUSES.get(status) or Result(_plain(status), "active", "unfinished")
 
 
+def state_word(state: str) -> str:
+    """A tile's state in the word that the wall has for it."""
+    return "stuck" if state == "zombie" else _plain(state)
+
+
 def _plain(word: str | None) -> str:
     return (word or "unknown").replace("_", " ")
