@@ -51,7 +51,8 @@ export function keepLive({ address, tick }) {
       return;
     }
     contact.accept(config);
-    if (page) {
+    // What was asked for before more was wanted shows too little now.
+    if (page && asked === address()) {
       known = { address: asked, etag: page.etag };
       contact.name(page.document);
       swap(find("live"), page.document.getElementById("live"));

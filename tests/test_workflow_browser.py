@@ -107,6 +107,15 @@ def test_the_arrows_move_among_the_runs_and_tab_leaves_them(
     expect(page.locator("#grid-title ~ p .count").first).to_be_focused()
 
 
+def test_a_change_of_state_is_spoken(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    save_runs(archive, run_payload(4, conclusion="failure", **times("15:00")))
+    visit.refresh()
+    expect(page.get_by_role("status")).to_have_text("failing")
+
+
 def test_another_branch_is_chosen_from_the_list(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:

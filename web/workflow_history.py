@@ -12,6 +12,7 @@ from web.workflow_links import Links
 
 # Up to here a bar is a day, beyond a week.
 MAX_BARS = 31
+WIDE_RUNS = 12
 TOPS_PERCENT = (10, 25, 50, 100)
 
 Row = dict[str, Any]
@@ -31,6 +32,8 @@ def branch_rows(feed: Row, branch: str | None, runs: list[Row]) -> list[Row]:
             "branch": name,
             "fork": None if repo == feed["repo"] else repo or "deleted fork",
             "is_current": (repo, name) == (feed["repo"], branch),
+            # A line of its own for what is looked at, and for what needs the room.
+            "is_wide": (repo, name) in first or len(some) > WIDE_RUNS,
             "runs": some,
         }
         for (repo, name), some in places.items()
