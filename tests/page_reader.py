@@ -108,3 +108,13 @@ def harms(page: Element) -> list[str]:
         if element.tag == "script" and not names.get("src"):
             found += [] if names["type"] == "application/json" else ["script"]
     return found
+
+
+def local_addresses(page: Element) -> list[str]:
+    """Every address on this server that the page leads to, loads or sends to."""
+    addresses = [
+        element.attributes.get(name, "")
+        for element in page.all()
+        for name in ("href", "src", "action")
+    ]
+    return [address for address in addresses if address.startswith("/")]

@@ -1,5 +1,6 @@
 """The page of runs as the server sends it, without any JavaScript."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest_asyncio
 from conftest import save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload, times
-from page_reader import get_page, harms, table_rows
+from page_reader import get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
@@ -303,6 +304,7 @@ async def test_a_broken_address_says_what_to_do(
 
     assert words in page.one("main").text
     assert page.one("nav", class_="nav")
+    assert json.loads(page.one(id="config").text)["polling"]["state"] != "no_database"
 
 
 async def test_without_a_database_the_page_says_what_to_do(tmp_path: Path) -> None:
@@ -323,12 +325,7 @@ async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -
     save_runs(db, run_payload(1))
     async with serving(db_path, base_url="/ci/") as datasette:
         page = await get_page(datasette, "/runs?repo=acme/api&limit=1")
-    addresses = [
-        element.attributes.get(name, "")
-        for element in page.all()
-        for name in ("href", "src", "action")
-    ]
-    local = [address for address in addresses if address.startswith("/")]
+    local = local_addresses(page)
 
     assert len(local) > 10
     assert [address for address in local if not address.startswith("/ci/")] == []

@@ -11,7 +11,7 @@ import pytest_asyncio
 from conftest import NOW, save_runs, set_clock, watch
 from datasette.app import Datasette
 from factories import run_payload, times
-from page_reader import Element, get_page, harms, table_rows
+from page_reader import Element, get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
@@ -506,12 +506,7 @@ async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -
     save_history_of_one(db)
     async with serving(db_path, base_url="/ci/") as datasette:
         page = await get_page(datasette, f"{PAGE}?days=90")
-    addresses = [
-        element.attributes.get(name, "")
-        for element in page.all()
-        for name in ("href", "src", "action")
-    ]
-    local = [address for address in addresses if address.startswith("/")]
+    local = local_addresses(page)
 
     assert len(local) > 20
     assert [address for address in local if not address.startswith("/ci/")] == []

@@ -1,6 +1,6 @@
 """Our pages of HTML: how the URL wants them to look, rendered once, kept while true."""
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from web.times import duration, local_time, zone_of
 HTML = "text/html; charset=utf-8"
 THEMES = ("dark", "light", "auto")
 LOOKS = ("theme", "tz")
+TEMPORARY = 503
 # What a page says of itself while the database cannot be read; it keeps asking.
 NO_CONFIG: dict[str, Any] = {
     "title": "CI Observer",
@@ -95,8 +96,8 @@ class Page:
             return refused
         asked, config = Asked(()), NO_CONFIG
         try:
-            asked = Asked.from_query(request.query_string)
             config = await fetch_config(datasette)
+            asked = Asked.from_query(request.query_string)
             key = (self.template, self.key, asked, repr(_shown(config)))
             compute = partial(self._compute, datasette, request, asked, config)
             answer = await reuse(datasette, key, compute)
@@ -125,7 +126,8 @@ class Page:
             polling = NO_CONFIG["polling"] | {"reason": str(error)}
             config = NO_CONFIG | {"polling": polling}
         context = self._frame(datasette, asked, config)
-        context |= {"error": str(error)} | error.facts
+        context |= {"error": str(error), "is_temporary": error.status == TEMPORARY}
+        context |= error.facts
         html = await datasette.render_template("refusal.html", context, request=request)
         headers = {"Cache-Control": "no-store"}
         return Response.html(html, status=error.status, headers=headers)
@@ -160,12 +162,11 @@ def _shown(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _linker(datasette: Datasette, looks: Pairs) -> Callable[..., str]:
-    def link(path: str, pairs: Iterable[tuple[str, str]] = ()) -> str:
+    def link(path: str) -> str:
         """A page of ours, which shall look as this one does."""
         path, _, query = path.partition("?")
-        address: str = datasette.urls.path(
-            with_query(path, [*parse_qsl(query), *pairs, *looks])
-        )
+        pairs = [*parse_qsl(query), *looks]
+        address: str = datasette.urls.path(with_query(path, pairs))
         return address
 
     return link
