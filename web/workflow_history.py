@@ -3,9 +3,8 @@
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
-from web.addresses import web_address, with_query
+from web.addresses import web_address
 from web.charts import Bar, Chart, chart, top_of_seconds
 from web.results import result_of
 from web.workflow_links import Links
@@ -117,13 +116,3 @@ def by_run(attempts: list[Row]) -> list[Row]:
     """Runs with more than one attempt, each with those that are known."""
     runs = groupby(attempts, key=lambda attempt: attempt["run_id"])
     return [{"run_id": run_id, "attempts": list(group)} for run_id, group in runs]
-
-
-def github_path(feed: Row, branch: str | None, runs: list[Row]) -> str | None:
-    """The workflow's page on the GitHub that the runs came from; None without a run."""
-    url = next((web_address(run["html_url"]) for run in runs), None) or ""
-    repository, found, _ = url.partition("/actions/runs/")
-    if not found:
-        return None
-    path = f"{repository}/actions/workflows/{quote(feed['workflow'], safe='')}"
-    return with_query(path, {"query": branch and f"branch:{branch}"})

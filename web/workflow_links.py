@@ -2,8 +2,9 @@
 
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from web.addresses import table_path, with_query
+from web.addresses import table_path, web_address, with_query
 from web.workflow_queries import DECISIVE, FAILURES, GRID_RUNS
 
 
@@ -64,6 +65,16 @@ class Links:
             status="completed",
             conclusion__in=",".join(conclusions),
         )
+
+    def github(self, runs: list[dict[str, Any]]) -> str | None:
+        """The workflow's page on the GitHub that the runs came from; None without."""
+        url = next((web_address(run["html_url"]) for run in runs), None) or ""
+        repository, found, _ = url.partition("/actions/runs/")
+        if not found:
+            return None
+        file, branch = quote(self._feed["workflow"], safe=""), self._api["branch"]
+        path = f"{repository}/actions/workflows/{file}"
+        return with_query(path, {"query": branch and f"branch:{branch}"})
 
     def _days(self, first: str, last: str, conclusions: tuple[str, ...]) -> str:
         return self._recent(

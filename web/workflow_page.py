@@ -15,7 +15,6 @@ from web.workflow_history import (
     by_run,
     duration_chart,
     failure_rate,
-    github_path,
 )
 from web.workflow_links import Links
 from web.workflow_queries import FEED_SQL, FEEDS_SQL, LISTED, SNAPSHOT_SQL
@@ -25,6 +24,7 @@ DEFAULT_DAYS = 30
 ALLOWED = ("branch", "days")
 
 Row = dict[str, Any]
+Found = dict[str, list[Row]]
 
 
 async def fetch_workflow(
@@ -40,21 +40,39 @@ async def fetch_workflow(
     found = {name: [dict(row) for row in some] for name, some in rows.items()}
     tile = json.loads(found["tile"][0]["tile"]) if found["tile"] else None
     links = Links(feed, branch)
-    [bounds], [counts], [durations], [reruns] = (
-        found[name] for name in ("bounds", "counts", "durations", "reruns")
-    )
     context = {
         "feed": feed,
-        "name": _name(feed, tile),
-        "icon": _icon(tile),
         "branch": branch,
         "branches": _branches(feed, branch, found["branches"]),
         "days": days,
         "periods": _periods(feed, branch, days),
-        "tile": tile,
         "links": links,
+    }
+    state, history = _state(feed, tile, found, links), _history(feed, found, links)
+    return Content(
+        context | state | history | {"grid": branch_rows(feed, branch, found["grid"])},
+        revision=int(found["revision"][0]["revision"]),
+        flips_at=_flips_at(found),
+        title=_title(state["name"], feed["repo"], tile),
+    )
+
+
+def _state(feed: Row, tile: Row | None, found: Found, links: Links) -> Row:
+    [bounds] = found["bounds"]
+    return {
+        "name": _name(feed, tile),
+        "icon": _icon(tile),
+        "tile": tile,
         "streak_rows": tile and links.streak(tile["base"], bounds["streak_at"]),
-        "grid": branch_rows(feed, branch, found["grid"]),
+        "github": links.github(found["grid"]),
+    }
+
+
+def _history(feed: Row, found: Found, links: Links) -> Row:
+    [counts], [durations], [reruns] = (
+        found[name] for name in ("counts", "durations", "reruns")
+    )
+    return {
         "counts": counts,
         "newest": found["newest"],
         "durations": durations,
@@ -64,16 +82,14 @@ async def fetch_workflow(
         "flaky_count": len(found["flaky"]),
         "reruns": reruns["runs"],
         "attempts": by_run(found["attempts"]),
-        "github": github_path(feed, branch, found["grid"]),
     }
-    flips = [bounds["tomorrow_at"], *(row["flips_at"] for row in found["tile"])]
-    revision = int(found["revision"][0]["revision"])
-    return Content(
-        context,
-        revision,
-        flips_at=min(filter(None, flips)),
-        title=_title(_name(feed, tile), feed["repo"], tile),
-    )
+
+
+def _flips_at(found: Found) -> str | None:
+    """When the page changes by time alone: the tile does, or a new day begins."""
+    instants = [row["tomorrow_at"] for row in found["bounds"]]
+    instants += [row["flips_at"] for row in found["tile"]]
+    return min(filter(None, instants), default=None)
 
 
 async def _fetch_feed(datasette: Datasette, repo: str, workflow: str, days: int) -> Row:
