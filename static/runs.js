@@ -78,7 +78,7 @@ async function listValues() {
     const values = await (await get(`${base}api/filters`)).json();
     for (const [name, list] of Object.entries(LISTS)) {
       find(`values-${name}`).replaceChildren(
-        ...values[list].map(({ value, count }) => new Option(`${count} runs`, value)),
+        ...values[list].map(({ value, count }) => new Option(`${count} ${count === 1 ? "run" : "runs"}`, value)),
       );
     }
   } catch (error) {

@@ -32,6 +32,11 @@ _STATUSES = {
     "pending": Result("waiting", "active", "waiting"),
 }
 
+# The conclusions that count as a failure, and those that are a result at all.
+FAILURES = ("failure", "timed_out", "startup_failure")
+DECISIVE = ("success", *FAILURES)
+UNFINISHED = tuple(_STATUSES)
+
 
 def result_of(run: dict[str, Any]) -> Result:
     """The result of a run or an attempt; a word that GitHub adds later stands itself.

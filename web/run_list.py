@@ -10,6 +10,7 @@ from web.addresses import with_query
 from web.filters import COLUMNS, COMMON, Filters
 from web.pages import Asked, Content, Pairs
 from web.queries import fetch_runs
+from web.results import FAILURES, UNFINISHED
 
 ALLOWED = (*COMMON, "limit", "cursor")
 LABELS = {
@@ -24,13 +25,8 @@ LABELS = {
 # What is asked for most, as links: the values of status and conclusion that it means.
 SHORTCUTS: dict[str, Pairs] = {
     "All": (),
-    "Failed": tuple(
-        ("conclusion", word) for word in ("failure", "timed_out", "startup_failure")
-    ),
-    "Unfinished": tuple(
-        ("status", word)
-        for word in ("in_progress", "queued", "requested", "waiting", "pending")
-    ),
+    "Failed": tuple(("conclusion", word) for word in FAILURES),
+    "Unfinished": tuple(("status", word) for word in UNFINISHED),
 }
 
 

@@ -55,9 +55,7 @@ def _run_bar(run: Row) -> Bar:
         key=str(run["run_id"]),
         look=result_of(run).look,
         href=web_address(run["html_url"]),
-        is_counted=run["conclusion"] == "success"
-        and run["run_attempt"] == 1
-        and bool(run["duration_seconds"]),
+        is_counted=bool(run["is_counted"]),
     )
 
 

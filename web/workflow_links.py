@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from web.addresses import table_path, web_address, with_query
-from web.workflow_queries import DECISIVE, FAILURES, GRID_RUNS
+from web.results import DECISIVE, FAILURES
+from web.workflow_queries import GRID_RUNS
 
 
 class Links:

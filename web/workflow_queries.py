@@ -6,14 +6,13 @@ filters to show the very rows: `tile_run_days`, `decisive_runs`, `flaky_runs`.
 # ruff: noqa: S608 (own names, and no value)
 
 from web.columns import RUN_COLUMNS, TILE_COLUMNS, json_object_sql
+from web.results import DECISIVE, FAILURES
 
 GRID_RUNS = 100
 BRANCH_RUNS = 20
 CHART_RUNS = 100
 LISTED = 20
 MAX_BRANCHES = 500
-FAILURES = ("failure", "timed_out", "startup_failure")
-DECISIVE = ("success", *FAILURES)
 
 _RUN = ", ".join(RUN_COLUMNS)
 _FEED = "repo = :repo and workflow = :workflow"
@@ -86,7 +85,7 @@ select {_RUN} from runs where run_id in (
 select count(*) as total, min(count(*), {GRID_RUNS}) as newest from runs where {_FEED}
 """,
     "newest": f"""
-select {_RUN} {_RECENT}
+select {_RUN}, {_TIMED} as is_counted {_RECENT}
 order by started_at desc, run_id desc limit {CHART_RUNS}
 """,
     "durations": f"""
