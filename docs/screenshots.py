@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -25,12 +26,19 @@ FOLDER = ROOT / "docs" / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_SECONDS = 180
 
-PICTURES = {
-    "wall.png": {"viewport": {"width": 1920, "height": 1080}},
-    "phone.png": {
-        "viewport": {"width": 390, "height": 844},
-        "device_scale_factor": 2,
-    },
+TELEVISION = {"viewport": {"width": 1920, "height": 1080}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+LAPTOP = {"viewport": {"width": 1280, "height": 900}}
+# The window, the address, and what is there when the page is complete.
+PICTURES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "wall.png": (TELEVISION, "/", ".tile"),
+    "phone.png": (PHONE, "/", ".tile"),
+    "runs.png": (LAPTOP, "/runs", "#age:not(:empty)"),
+    "workflow.png": (
+        LAPTOP,
+        "/workflows/acme/web-store/e2e.yml",
+        "#age:not(:empty)",
+    ),
 }
 
 
@@ -75,10 +83,10 @@ def fetch(url: str) -> dict[str, object]:
 
 
 def take_pictures(browser: Browser, url: str) -> None:
-    for name, window in PICTURES.items():
+    for name, (window, path, sign) in PICTURES.items():
         page = browser.new_page(**window)
-        page.goto(url)
-        page.locator(".tile").first.wait_for()
+        page.goto(url + path)
+        page.locator(sign).first.wait_for()
         page.screenshot(path=FOLDER / name)
         page.close()
 

@@ -649,6 +649,10 @@ select
   ) || ' seconds') as day
 from runs;
 
+-- Those that may speak for a branch: what a workflow's page counts.
+create view tile_run_days as
+select run_days.* from run_days join tile_runs using (run_id);
+
 create view run_stats_daily as
 select
   day, repo, workflow,

@@ -102,3 +102,8 @@ ROUTES: dict[str, Callable[..., Awaitable[Response | None]]] = {
 def register_routes() -> list[tuple[str, Callable[..., Awaitable[Response | None]]]]:
     exact = [(f"^{re.escape(path)}$", handler) for path, handler in ROUTES.items()]
     return [*exact, ("^/api/", not_found)]
+
+
+@hookimpl
+def menu_links(datasette: Datasette) -> list[dict[str, str]]:
+    return [{"href": datasette.urls.path("/api"), "label": "API"}]

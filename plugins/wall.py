@@ -11,18 +11,9 @@ from web import queries
 from web.answers import refuse_method
 from web.errors import BadRequest, WebError
 from web.filters import STATES, Filters
+from web.pages import NO_CONFIG, THEMES
 
-THEMES = ("dark", "light", "auto")
 NARROWED_BY = ("repo", "workflow", "branch", "state", "q")
-# What the page says of itself while the database cannot be read; it keeps asking.
-NO_CONFIG = {
-    "title": "CI Observer",
-    "refresh_seconds": 60,
-    "timezone": "UTC",
-    "version": None,
-    "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
-    "server_time": None,
-}
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
@@ -33,7 +24,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
     try:
         page = await fetch_page(datasette, request)
     except WebError as error:
-        polling = NO_CONFIG["polling"] | {"reason": str(error)}  # type: ignore[operator]
+        polling = NO_CONFIG["polling"] | {"reason": str(error)}
         page = {
             "config": NO_CONFIG | {"polling": polling},
             "wall": {"tiles": []},

@@ -48,8 +48,8 @@ export function bannerOf(contact) {
     return {
       level: "loud",
       word: "No contact with CI Observer",
-      text: `These tiles are from ${calendar.point(lastAnswerAt, now)}, `
-        + `${ago(lastAnswerAt, now)}. They may be wrong. Trying again by itself.`,
+      text: `What is shown is from ${calendar.point(lastAnswerAt, now)}, `
+        + `${ago(lastAnswerAt, now)}. It may be wrong. Trying again by itself.`,
     };
   }
   if (state === "ok") {

@@ -10,7 +10,15 @@ from datasette.app import Datasette
 from sqlite_utils import Database
 from web_client import serving
 
-OURS = ("/api", "/api/runs", "/api/runs.csv", "/api/nothing", "/nothing.txt")
+OURS = (
+    "/api",
+    "/api/runs",
+    "/api/runs.csv",
+    "/api/nothing",
+    "/nothing.txt",
+    "/runs",
+    "/workflows/acme/api/ci.yml",
+)
 DATASETTES = ("/ci_observer", "/ci_observer/runs", "/ci_observer/runs.json", "/-/")
 
 

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
 from ingest import schema
-from web.database import DATABASE
+from web.database import DATABASE, fetch_rows, fetch_snapshot
 from web.errors import Unavailable
 
 ROUTES = (
@@ -132,3 +132,33 @@ async def test_nothing_can_be_written(db_path: Path, db: Database) -> None:
             await database.execute("delete from instance", log_sql_errors=False)
         with pytest.raises(Unavailable, match="only reads"):
             database.connect(write=True)
+
+
+@pytest.mark.asyncio
+async def test_a_snapshot_is_of_one_moment(
+    db: Database, db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = "select count(*) as n from instance"
+    selects = {"first": counting, "second": f"{counting} -- again", "third": counting}
+
+    def write(statement: str) -> None:
+        if statement.endswith("again"):
+            with sqlite3.connect(db_path) as conn:
+                conn.execute("insert into instance values ('new', '1')")
+            conn.close()
+
+    async with serving(db_path) as datasette:
+        database = datasette.get_database(DATABASE)
+        connect = database.connect
+
+        def traced(write_: bool = False) -> sqlite3.Connection:
+            conn: sqlite3.Connection = connect(write_)
+            conn.set_trace_callback(write)
+            return conn
+
+        monkeypatch.setattr(database, "connect", traced)
+        rows = await fetch_snapshot(datasette, selects)
+        [later] = await fetch_rows(datasette, counting)
+
+    [first], [second], [third] = (rows[name] for name in selects)
+    assert first["n"] == second["n"] == third["n"] == later["n"] - 1

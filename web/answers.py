@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from datasette.utils.asgi import Request, Response
 
@@ -32,7 +33,7 @@ async def respond(
         answer = await fetch(Filters.from_query(request.query_string, allowed))
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
-    return _with_etag(request, answer, content_type)
+    return with_etag(request, answer, content_type)
 
 
 def refuse_method(request: Request) -> Response | None:
@@ -52,14 +53,15 @@ def error_response(
     status: int,
     *,
     headers: dict[str, str] | None = None,
-    facts: dict[str, str | None] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> Response:
     """`{"ok": false, "error": …, "status": …}`."""
     body = json.dumps({"ok": False, "error": message, "status": status} | (facts or {}))
     return _response(request, body.encode(), JSON, status, headers or {})
 
 
-def _with_etag(request: Request, answer: Answer, content_type: str) -> Response:
+def with_etag(request: Request, answer: Answer, content_type: str) -> Response:
+    """The answer, or 304 when the client has it already."""
     headers = {"ETag": answer.etag}
     if has_etag(request.headers.get("if-none-match", ""), answer.etag):
         headers["Cache-Control"] = "no-cache"

@@ -14,7 +14,7 @@ class Where:
         self.parts: list[str] = []
         self.params: Params = {}
 
-    def add(self, part: str, **params: str | int) -> None:
+    def add(self, part: str, **params: str | int | None) -> None:
         self.parts.append(part)
         self.params |= params
 

@@ -1,5 +1,6 @@
 """Reads the one database: read-only connections, SQLite's errors in plain words."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from datasette.app import Datasette
@@ -12,7 +13,7 @@ from web.errors import Unavailable
 DATABASE = "ci_observer"
 TIME_LIMIT_MS = 10_000
 
-Params = dict[str, str | int]
+Params = dict[str, str | int | None]
 
 # SQLite's words → what somebody can do about it. The first that occurs is taken.
 _ADVICE = {
@@ -54,19 +55,7 @@ async def fetch_rows(
     datasette: Datasette, sql: str, params: Params | None = None
 ) -> list[sqlite3.Row]:
     """Run one select; raise `Unavailable`, with advice, when SQLite cannot."""
-    database = datasette.get_database(DATABASE)
-
-    def read(conn: sqlite3.Connection) -> list[sqlite3.Row]:
-        # Not Datasette's own execute: its limits are for queries that people type.
-        with sqlite_timelimit(conn, TIME_LIMIT_MS):
-            rows: list[sqlite3.Row] = conn.execute(sql, params or {}).fetchall()
-            return rows
-
-    try:
-        rows: list[sqlite3.Row] = await database.execute_fn(read)
-    except sqlite3.DatabaseError as error:
-        raise Unavailable(_advice(error, database.path)) from error
-    return rows
+    return (await fetch_snapshot(datasette, {"": sql}, params))[""]
 
 
 async def fetch_row(
@@ -75,6 +64,31 @@ async def fetch_row(
     """Run a select that gives one row."""
     rows = await fetch_rows(datasette, sql, params)
     return rows[0]
+
+
+async def fetch_snapshot(
+    datasette: Datasette, selects: Mapping[str, str], params: Params | None = None
+) -> dict[str, list[sqlite3.Row]]:
+    """Run several selects on one state of the database; the rows by their names."""
+    database = datasette.get_database(DATABASE)
+
+    def read(conn: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
+        # Not Datasette's own execute: its limits are for queries that people type.
+        with sqlite_timelimit(conn, TIME_LIMIT_MS):
+            conn.execute("begin")
+            try:
+                return {
+                    name: conn.execute(sql, params or {}).fetchall()
+                    for name, sql in selects.items()
+                }
+            finally:
+                conn.rollback()
+
+    try:
+        rows: dict[str, list[sqlite3.Row]] = await database.execute_fn(read)
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(_advice(error, database.path)) from error
+    return rows
 
 
 def _advice(error: sqlite3.DatabaseError, path: str) -> str:

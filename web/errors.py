@@ -1,12 +1,14 @@
 """The failures that a reader is told about, each with its HTTP status."""
 
+from typing import Any
+
 
 class WebError(Exception):
     """Base: the message is shown to the reader as it is, with facts that explain it."""
 
     status = 500
 
-    def __init__(self, message: str, **facts: str | None) -> None:
+    def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts
 
@@ -15,6 +17,12 @@ class BadRequest(WebError):
     """The request asks for what does not exist; the message says what does."""
 
     status = 400
+
+
+class NotFound(WebError):
+    """What is asked for is not here; the message says why, the facts what is."""
+
+    status = 404
 
 
 class Unavailable(WebError):

@@ -1,0 +1,24 @@
+"""The page of runs at /runs: the newest of all workflows, narrowed by the URL."""
+
+from datasette import hookimpl
+from datasette.app import Datasette
+from datasette.utils.asgi import Request, Response
+
+from web.pages import Page
+from web.run_list import fetch_run_list
+
+PAGE = Page("runs.html", "Runs", fetch_run_list)
+
+
+async def runs(datasette: Datasette, request: Request) -> Response:
+    return await PAGE.respond(datasette, request)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, object]]:
+    return [(r"^/runs$", runs)]
+
+
+@hookimpl
+def menu_links(datasette: Datasette) -> list[dict[str, str]]:
+    return [{"href": datasette.urls.path("/runs"), "label": "Runs"}]

@@ -1,0 +1,30 @@
+"""The page of one workflow at /workflows/OWNER/REPO/FILE: its state and its history."""
+
+from functools import partial
+from urllib.parse import unquote
+
+from datasette import hookimpl
+from datasette.app import Datasette
+from datasette.utils.asgi import Request, Response
+
+from web.pages import Page
+from web.workflow_page import fetch_workflow
+
+
+async def workflow(datasette: Datasette, request: Request) -> Response:
+    owner, name, file = (
+        unquote(request.url_vars[part]) for part in ("owner", "name", "file")
+    )
+    repo = f"{owner}/{name}"
+    page = Page(
+        "workflow.html",
+        f"{file} · {repo}",
+        partial(fetch_workflow, repo=repo, workflow=file),
+        key=(repo, file),
+    )
+    return await page.respond(datasette, request)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, object]]:
+    return [(r"^/workflows/(?P<owner>[^/]+)/(?P<name>[^/]+)/(?P<file>.+)$", workflow)]
