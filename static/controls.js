@@ -1,5 +1,6 @@
 // The header's counts and lists: they show the filters, and say when one is changed.
 
+import { place } from "./dom.js";
 import { statesOf } from "./filters.js";
 import { STATES, word } from "./words.js";
 
@@ -7,16 +8,6 @@ const LISTS = ["repo", "workflow", "branch", "state"];
 const ALL = { repo: [], workflow: [], branch: [], state: [], q: "" };
 
 const find = (id) => document.getElementById(id);
-
-// Only what stands elsewhere is moved, so that the focus stays where it is.
-export function place(parent, children) {
-  const kept = new Set(children);
-  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
-  children.forEach((child, index) => {
-    const there = parent.children[index] || null;
-    if (there !== child) parent.insertBefore(child, there);
-  });
-}
 
 export function makeControls({ base, change }) {
   const counts = new Map();

@@ -1,12 +1,11 @@
 // The wall: draws the tiles, keeps them fresh, and says so loudly when it cannot.
 
 import { bannerOf, dataAge, isLost } from "./banner.js";
-import { makeControls, place } from "./controls.js";
+import { makeControls } from "./controls.js";
 import { narrow, narrowByState, readFilters, wallQuery, writeFilters }
   from "./filters.js";
-import { fit } from "./layout.js";
-import { fillTile, makeTile, tickTile } from "./tile.js";
-import { calendar, nameOf, seconds } from "./words.js";
+import { makeGrid } from "./grid.js";
+import { calendar, seconds } from "./words.js";
 
 const TIMEOUT_MS = 15 * 1000;
 // A browser that shows one page for weeks grows; a fresh page does not.
@@ -15,7 +14,7 @@ const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
 
 const { base } = document.documentElement.dataset;
 const find = (id) => document.getElementById(id);
-const grid = find("tiles");
+const grid = makeGrid({ root: find("tiles"), template: find("tile"), base });
 const first = JSON.parse(find("first-data").textContent);
 const openedAt = Date.now();
 
@@ -23,7 +22,6 @@ let { config, wall } = first;
 let times = calendar(config.timezone);
 let filters = readFilters(location.search);
 let shown = [];
-let nodes = new Map();
 let known = null;
 let clockOffset = 0;
 let lastAnswerAt = 0;
@@ -35,7 +33,6 @@ const controls = makeControls({ base, change });
 
 // Server time in seconds: the screen's own clock may be hours off.
 const now = () => (Date.now() + clockOffset) / 1000;
-const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
 const contact = () => ({ config, now: now(), lastAnswerAt, calendar: times });
 const page = () => ({ base, now: now(), calendar: times });
 
@@ -108,23 +105,12 @@ function take(answers) {
 function draw() {
   const narrowed = narrow(wall.tiles, filters);
   shown = narrowByState(narrowed, filters);
-  drawTiles();
   controls.draw(filters, wall.tiles, narrowed);
   drawEmpty();
   drawTitle(narrowed);
   drawContact();
-  fit(grid, shown.map(nameOf));
-}
-
-function drawTiles() {
-  const old = nodes;
-  nodes = new Map();
-  for (const tile of shown) {
-    const node = old.get(keyOf(tile)) || makeTile(find("tile"));
-    nodes.set(keyOf(tile), node);
-    fillTile(node, tile, page());
-  }
-  place(grid, [...nodes.values()]);
+  // Last: the tiles take the room that the rest leaves.
+  grid.draw(shown, filters, page());
 }
 
 const isBare = () => !wall.tiles.length && !filters.branch.length;
@@ -184,7 +170,7 @@ function drawContact() {
 }
 
 function tick() {
-  for (const tile of shown) tickTile(nodes.get(keyOf(tile)), tile, page());
+  grid.tick(page());
   const lost = isLost(contact());
   const turned = drawContact() || lost !== wasLost;
   wasLost = lost;

@@ -1,0 +1,11 @@
+// What all scripts of the wall do to the page: as little as possible.
+
+// Only what stands elsewhere is moved, so that the focus stays where it is.
+export function place(parent, children) {
+  const kept = new Set(children);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  children.forEach((child, index) => {
+    const there = parent.children[index] || null;
+    if (there !== child) parent.insertBefore(child, there);
+  });
+}
