@@ -13,7 +13,7 @@ from web.errors import BadRequest, WebError
 from web.filters import STATES, Filters
 
 THEMES = ("dark", "light", "auto")
-NARROWED_BY = ("repo", "workflow", "branch", "state", "q")
+NARROWED_BY = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 # What the page says of itself while the database cannot be read; it keeps asking.
 NO_CONFIG = {
     "title": "CI Observer",
@@ -54,10 +54,12 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     shown = asked_filters(request)
     every = await queries.fetch_wall(datasette, Filters(branch=shown.branch))
     asked = await queries.fetch_wall(datasette, shown)
+    tiles = json.loads(asked.content)["tiles"]
+    hidden = request.args.getlist("hide")
     return {
         "config": await queries.fetch_config(datasette),
         "wall": json.loads(every.content),
-        "tiles": [with_link(tile) for tile in json.loads(asked.content)["tiles"]],
+        "tiles": [with_link(tile) for tile in tiles if state_of(tile) not in hidden],
     }
 
 
@@ -73,6 +75,11 @@ def asked_filters(request: Request) -> Filters:
         return Filters.from_args(pairs)
     except BadRequest:
         return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
+
+
+def state_of(tile: dict[str, Any]) -> str:
+    """What the tile's colour says, whatever goes on above it."""
+    return str(tile["alarm"] or tile["tile_state"])
 
 
 def with_link(tile: dict[str, Any]) -> dict[str, Any]:

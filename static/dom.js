@@ -9,3 +9,8 @@ export function place(parent, children) {
     if (there !== child) parent.insertBefore(child, there);
   });
 }
+
+// Only another text is set, so that nothing is spoken twice.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

@@ -174,17 +174,21 @@ def test_a_count_is_a_filter_and_the_address_keeps_it(
     expect(page.locator(".tile")).to_have_count(2)
 
 
-def test_the_lists_narrow_the_wall(wall: Database, visit: "Visit", expect: Any) -> None:
+def test_the_settings_narrow_the_wall(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
     page = visit.open("?theme=light")
-    page.get_by_text("Filter", exact=False).first.click()
+    page.get_by_role("button", name="Settings").click()
     page.get_by_label("Repository").select_option("acme/web")
     expect(page.locator(".tile")).to_have_count(1)
-    expect(page).to_have_url(re.compile(r"\?theme=light&repo=acme%2Fweb$"))
+    expect(page).to_have_url(re.compile(r"\?repo=acme%2Fweb&theme=light$"))
     page.get_by_label("Search").fill("nothing like it")
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.get_by_role("heading", name="No tile matches")).to_be_visible()
-    page.locator("#filter-clear").click()
+    expect(page.get_by_role("button", name="Settings (2)")).to_be_visible()
+    page.locator("#panel").get_by_role("button", name="Show everything").click()
     expect(page.locator(".tile")).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"\?theme=light$"))
 
 
 def test_another_branch_has_its_own_tiles(
@@ -192,7 +196,7 @@ def test_another_branch_has_its_own_tiles(
 ) -> None:
     fail(wall, head_branch=HOSTILE)
     page = visit.open()
-    page.locator("#filters summary").click()
+    page.get_by_role("button", name="Settings").click()
     page.get_by_label("Branch").select_option(HOSTILE)
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".tile__branch")).to_have_text(HOSTILE)

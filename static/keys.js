@@ -1,0 +1,54 @@
+// From tile to tile with the arrow keys, and the list of all keys.
+
+import { make } from "./settings.js";
+
+const ARROWS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+const linkOf = (tile) => tile.querySelector("a[href]");
+
+const middle = (node) => {
+  const { left, top, width, height } = node.getBoundingClientRect();
+  return [left + width / 2, top + height / 2];
+};
+
+// The nearest tile in a direction; what lies aside counts as farther away.
+function nearest(tiles, from, [dx, dy]) {
+  const [x, y] = middle(from);
+  let best = { distance: Infinity };
+  for (const tile of tiles) {
+    const [tileX, tileY] = middle(tile);
+    const ahead = (tileX - x) * dx + (tileY - y) * dy;
+    const aside = Math.abs((tileX - x) * dy) + Math.abs((tileY - y) * dx);
+    const distance = ahead + 3 * aside;
+    if (ahead > 1 && distance < best.distance) best = { tile, distance };
+  }
+  return best.tile;
+}
+
+// Returns whether there was a tile to go to.
+export function moveFocus(grid, key) {
+  if (!ARROWS[key]) return false;
+  const tiles = [...grid.querySelectorAll(".tile")].filter(linkOf);
+  const from = document.activeElement.closest(".tile");
+  const to = from ? nearest(tiles, from, ARROWS[key]) : tiles[0];
+  if (to) linkOf(to).focus();
+  return Boolean(to);
+}
+
+// The dialog that shows the keys: [key, what it does in words, …].
+export function listKeys(keys) {
+  const title = make("h2", { id: "keys-title", textContent: "Keys" });
+  const lines = [["← ↑ → ↓", "go from tile to tile"], ["Enter", "open the tile"], ...keys];
+  const list = make("dl", {}, ...lines.flatMap(([key, words]) =>
+    [make("dt", { textContent: key }), make("dd", { textContent: words })]));
+  const close = make("form", { method: "dialog" }, make("button", { textContent: "Close" }));
+  const dialog = make("dialog", { id: "keys", className: "keys" }, title, list, close);
+  dialog.setAttribute("aria-labelledby", title.id);
+  document.body.append(dialog);
+  return dialog;
+}
