@@ -2,7 +2,7 @@
 // screen on the wall never does.
 
 import { listKeys, moveFocus } from "./keys.js";
-import { make, makeSettings } from "./settings.js";
+import { build, makeSettings } from "./settings.js";
 
 const IDLE_AFTER_MS = 3000;
 const THEMES = ["dark", "light", "auto"];
@@ -12,7 +12,7 @@ const isTyping = ({ key, target }) =>
 
 function loadStyle(href) {
   return new Promise((done) => {
-    document.head.append(make("link", { rel: "stylesheet", href, onload: done, onerror: done }));
+    document.head.append(build("link", { rel: "stylesheet", href, onload: done, onerror: done }));
   });
 }
 

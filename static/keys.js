@@ -1,6 +1,6 @@
 // From tile to tile with the arrow keys, and the list of all keys.
 
-import { make } from "./settings.js";
+import { build } from "./settings.js";
 
 const ARROWS = {
   ArrowLeft: [-1, 0],
@@ -42,12 +42,12 @@ export function moveFocus(grid, key) {
 
 // The dialog that shows the keys: [key, what it does in words, …].
 export function listKeys(keys) {
-  const title = make("h2", { id: "keys-title", textContent: "Keys" });
+  const title = build("h2", { id: "keys-title", textContent: "Keys" });
   const lines = [["← ↑ → ↓", "go from tile to tile"], ["Enter", "open the tile"], ...keys];
-  const list = make("dl", {}, ...lines.flatMap(([key, words]) =>
-    [make("dt", { textContent: key }), make("dd", { textContent: words })]));
-  const close = make("form", { method: "dialog" }, make("button", { textContent: "Close" }));
-  const dialog = make("dialog", { id: "keys", className: "keys" }, title, list, close);
+  const list = build("dl", {}, ...lines.flatMap(([key, words]) =>
+    [build("dt", { textContent: key }), build("dd", { textContent: words })]));
+  const close = build("form", { method: "dialog" }, build("button", { textContent: "Close" }));
+  const dialog = build("dialog", { id: "keys", className: "keys" }, title, list, close);
   dialog.setAttribute("aria-labelledby", title.id);
   document.body.append(dialog);
   return dialog;

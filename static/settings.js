@@ -27,36 +27,36 @@ const SWITCHES = [
   ["keys", "0", "No letter keys"],
 ];
 
-export function make(tag, properties, ...children) {
+export function build(tag, properties, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);
   return node;
 }
 
 const button = (text, click) =>
-  make("button", { type: "button", textContent: text, onclick: click });
+  build("button", { type: "button", textContent: text, onclick: click });
 
-const choice = ([name, label, words]) => make("label", {}, label, make(
+const choice = ([name, label, words]) => build("label", {}, label, build(
   "select",
   { name },
   ...words.map((text, index) => new Option(text, index ? VALUES[text] || text : "")),
 ));
 
 function makeForm(share, ...buttons) {
-  return make(
+  return build(
     "form",
     { id: "panel", className: "panel", hidden: true },
-    make("label", { className: "panel__wide" }, "Search",
-      make("input", { type: "search", name: "q", dir: "auto", autocomplete: "off" })),
-    ...Object.entries(LISTS).map(([name, label]) => make("label", {}, label,
-      make("select", { name, multiple: true, size: 4, dir: "auto" }))),
+    build("label", { className: "panel__wide" }, "Search",
+      build("input", { type: "search", name: "q", dir: "auto", autocomplete: "off" })),
+    ...Object.entries(LISTS).map(([name, label]) => build("label", {}, label,
+      build("select", { name, multiple: true, size: 4, dir: "auto" }))),
     ...CHOICES.map(choice),
-    ...TEXTS.map(([name, label, placeholder]) => make("label", {}, label,
-      make("input", { name, placeholder, autocomplete: "off" }))),
-    make("p", { className: "panel__wide" }, ...SWITCHES.map(([name, value, label]) =>
-      make("label", {}, make("input", { type: "checkbox", name, value }), ` ${label}`))),
+    ...TEXTS.map(([name, label, placeholder]) => build("label", {}, label,
+      build("input", { name, placeholder, autocomplete: "off" }))),
+    build("p", { className: "panel__wide" }, ...SWITCHES.map(([name, value, label]) =>
+      build("label", {}, build("input", { type: "checkbox", name, value }), ` ${label}`))),
     share,
-    make("p", { className: "panel__wide" }, ...buttons),
+    build("p", { className: "panel__wide" }, ...buttons),
   );
 }
 
@@ -75,11 +75,11 @@ function setField(field, values) {
 }
 
 export function makeSettings({ base, opener, look, change, go, showKeys }) {
-  const address = make("input", { readOnly: true });
-  const shared = make("span", {});
+  const address = build("input", { readOnly: true });
+  const shared = build("span", {});
   shared.setAttribute("role", "status");
   const form = makeForm(
-    make("label", { className: "panel__wide" }, "Share this view", address),
+    build("label", { className: "panel__wide" }, "Share this view", address),
     button("Copy", share),
     shared,
     button("Keys", showKeys),

@@ -126,8 +126,10 @@ function fillHistory(node, tile, page) {
   }
   setText(node, facts.join(" · ") || "history");
   node.title = "History: share of passing runs and median duration of the last 20";
-  node.setAttribute("aria-label", `History of ${tile.workflow}, ${tile.repo}: `
-    + (facts.join(", median ") || "no runs"));
+  // Who speaks to the browser says what is seen.
+  node.setAttribute(
+    "aria-label", `${node.textContent}: history of ${tile.workflow}, ${tile.repo}`,
+  );
 }
 
 function fillStrip(list, tile) {

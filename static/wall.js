@@ -110,7 +110,6 @@ function draw() {
   document.body.dataset.kiosk = view.kiosk;
   drawContact();
   drawCounts(narrowed, view);
-  drawEmpty(shown);
   drawTab(find("icon"), narrowed, contact(), base);
   const chosen = countFilters(view);
   setText(find("chosen"), chosen ? ` (${chosen})` : "");
@@ -118,14 +117,16 @@ function draw() {
   // All tiles are compared, so that nothing is news because a filter has changed.
   const changes = findChanges(wall.tiles).filter(({ tile }) => narrowed.includes(tile));
   if (messages && changes.length) messages.tell(changes);
-  grid.draw(shown, view, page());
+  // Last, since the tiles take the room that the rest leaves.
+  const hasMessage = grid.draw(shown, view, { ...page(), every: narrowed });
+  drawEmpty(shown.length > 0 || hasMessage);
 }
 
 const isBare = () => !wall.tiles.length && !view.branch.length;
 
-function drawEmpty(shown) {
+function drawEmpty(isFull) {
   const banner = bannerOf(contact());
-  find("empty").hidden = shown.length > 0;
+  find("empty").hidden = isFull;
   find("empty-setup").hidden = !isBare();
   find("empty-filter").hidden = isBare();
   setText(find("empty-word"), banner ? banner.word : "Nothing is watched yet");
