@@ -114,7 +114,7 @@ async def test_the_table_links_to_the_run_and_to_its_history(
     save_runs(db, run_payload(1))
     links = {link.get("href") for link in (await fetch(datasette)).attributes("a")}
     assert "https://github.com/acme/api/actions/runs/1" in links
-    history = "/ci_observer/runs?repo=acme/api&workflow=ci.yml&_sort_desc=started_at"
+    history = "/ci_observer/runs?repo=acme%2Fapi&workflow=ci.yml&_sort_desc=started_at"
     assert history in links
     assert (await datasette.client.get(history)).status_code == 200
 
