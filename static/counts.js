@@ -10,9 +10,10 @@ export function makeCounts({ root, template, summary, change }) {
 
   function makeCount(state) {
     const item = template.content.firstElementChild.cloneNode(true);
-    item.dataset.state = state;
-    item.querySelector("use").setAttribute("href", `#symbol-${state}`);
-    item.firstElementChild.addEventListener("click", () => {
+    const button = item.firstElementChild;
+    button.dataset.state = state;
+    button.querySelector("use").setAttribute("href", `#symbol-${state}`);
+    button.addEventListener("click", () => {
       const others = chosen.filter((one) => one !== state);
       const isOn = others.length < chosen.length;
       change({ state: isOn ? others : [...others, state] });

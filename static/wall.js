@@ -42,8 +42,14 @@ const drawCounts = makeCounts({
 });
 const grid = makeGrid({ root: find("tiles"), template: find("tile"), base });
 
-const page = () => ({ base, now: clock.now(), calendar: times });
-const contact = () => ({ config, lastAnswerAt, failure, refusal, ...page() });
+const contact = () =>
+  ({ config, now: clock.now(), calendar: times, lastAnswerAt, failure, refusal });
+
+// What the tiles need to know: `every` are those of which a view may leave some out.
+function page(every) {
+  const [now, age] = [clock.now(), dataAge(contact())];
+  return { base, now, calendar: times, age, every, isTrusted: !isDoubtful(contact()) };
+}
 
 // Answers.
 
@@ -118,7 +124,7 @@ function draw() {
   const changes = findChanges(wall.tiles).filter(({ tile }) => narrowed.includes(tile));
   if (messages && changes.length) messages.tell(changes);
   // Last, since the tiles take the room that the rest leaves.
-  const hasMessage = grid.draw(shown, view, { ...page(), every: narrowed });
+  const hasMessage = grid.draw(shown, view, page(narrowed));
   drawEmpty(shown.length > 0 || hasMessage);
 }
 

@@ -66,8 +66,8 @@ def of(repo: str) -> dict[str, Any]:
 
 def repos(page: Any) -> list[str]:
     page.locator("body[data-lost]").wait_for()
-    texts = page.locator(".tile [data-part=repo]").all_text_contents()
-    return [text.strip() for text in texts]
+    texts = page.locator(".tile").all_text_contents()
+    return [re.findall("|".join(REPOS), text)[0] for text in texts]
 
 
 def test_a_view_is_read_as_the_one_that_was_written(
