@@ -14,3 +14,9 @@ export function place(parent, children) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+// The same for an attribute; without a value it goes.
+export function set(node, name, value) {
+  if (value === null || value === false) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}

@@ -1,44 +1,128 @@
-// The tiles as a whole: which come first, and how they share the screen.
+// The tiles as a whole: which come first, which are shown, how they share the screen.
 
+import { arrange } from "./arrange.js";
 import { place } from "./dom.js";
-import { fit } from "./layout.js";
-import { fillTile, makeTile, tickTile } from "./tile.js";
-import { nameOf } from "./words.js";
+import { apply, fitNames, screenOf, scrolling, thinOut } from "./layout.js";
+import { fillTile } from "./tile.js";
+import { countLoud, isGreen, nameOf } from "./words.js";
 
-const DEFAULTS = { sort: "state", group: "", cols: 0, page: 0, kiosk: false };
+const DEFAULTS = { sort: "state", group: "", cols: 0, page: 0 };
+const BAND = 0.26;
 
 const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
 const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
-const startOf = (tile) => tile.started_at || "";
+const startOf = (tile) => Date.parse(tile.started_at) || 0;
 
 // The server's order is the one by state.
 const ORDERS = {
+  state: () => 0,
   name: byText(nameOf),
   repo: byText((tile) => `${tile.repo} ${nameOf(tile)}`),
-  newest: (a, b) => (startOf(a) < startOf(b) ? 1 : startOf(a) > startOf(b) ? -1 : 0),
+  newest: (a, b) => startOf(b) - startOf(a),
 };
 
-export function makeGrid({ root, template, base }) {
-  let shown = [];
-  let nodes = new Map();
+function inOrder(tiles, { sort, group }) {
+  const sorted = [...tiles].sort(ORDERS[sort]);
+  if (!group) return sorted;
+  const repos = [...new Set(sorted.map((tile) => tile.repo))];
+  return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
+}
 
-  return {
-    draw(tiles, view, page) {
-      const wanted = { ...DEFAULTS, ...view };
-      const order = ORDERS[wanted.sort];
-      shown = order ? [...tiles].sort(order) : tiles;
-      const old = nodes;
-      nodes = new Map();
-      for (const tile of shown) {
-        const node = old.get(keyOf(tile)) || makeTile(template);
-        nodes.set(keyOf(tile), node);
-        fillTile(node, tile, { ...page, base });
-      }
-      place(root, [...nodes.values()]);
-      fit(root, shown.map(nameOf));
-    },
-    tick(page) {
-      for (const tile of shown) tickTile(nodes.get(keyOf(tile)), tile, { ...page, base });
-    },
-  };
+export function makeGrid({ root, template, base }) {
+  let crowd = null;
+  let nodes = new Map();
+  let laid = { pages: [[]] };
+  let shown = [];
+  let view = DEFAULTS;
+  let given = [];
+  let seen = "";
+  let turn = 0;
+  let minute = 0;
+
+  // Groups, pages, and what is said of many tiles at once: loaded by a wall that needs
+  // it. Until then, and should that fail, the page scrolls and nothing is hidden.
+  function loadCrowd() {
+    if (crowd) return;
+    import("./crowd.js").then(({ makeCrowd }) => {
+      crowd = makeCrowd({ root, base });
+      // What is drawn around the tiles may change, too.
+      window.dispatchEvent(new Event("resize"));
+    }, () => {});
+  }
+
+  function lay(tiles, message) {
+    const screen = screenOf(root, view, crowd && view.group);
+    const all = { screen, pages: [tiles], hidden: [], band: 0, plan: scrolling(screen) };
+    if (screen.scrolls) return all;
+    const band = message && (tiles.length ? BAND : 1) * screen.height;
+    const height = screen.height - band - (band && screen.gap);
+    const plan = arrange(countLoud(tiles), { ...screen, height });
+    if (plan) return { ...all, band, plan: { ...plan, total: screen.height } };
+    loadCrowd();
+    return crowd ? { ...all, ...crowd.overflow(tiles, screen, view.page) } : all;
+  }
+
+  // `tiles` are those of `page.every` that are to be shown. Returns whether there is a
+  // message, which may stand in for all of them.
+  function draw(tiles, wanted, page) {
+    view = { ...DEFAULTS, ...wanted };
+    const every = page.every || tiles;
+    const isCalm = page.isTrusted !== false && every.length > 1 && every.every(isGreen);
+    const isTold = every.length > 0 && (!tiles.length || (isCalm && !view.group));
+    if (isTold || view.group) loadCrowd();
+    root.hidden = false;
+    // Most answers bring nothing new.
+    const sight = JSON.stringify([screenOf(root, view), view, isTold, isCalm, !crowd]);
+    const isSame = sight === seen && tiles.length === given.length
+      && tiles.every((tile, index) => tile === given[index]);
+    [seen, given] = [sight, tiles];
+    if (isSame) {
+      tick(page);
+      return finish();
+    }
+    const message = isTold && crowd ? crowd.messageOf(every, isCalm, page) : null;
+    laid = { ...lay(inOrder(tiles, view), message ? 1 : 0), message };
+    show(page);
+    return finish();
+  }
+
+  function finish() {
+    root.hidden = !given.length && !laid.message;
+    return Boolean(laid.message);
+  }
+
+  function show(page) {
+    const { pages, plan, screen, band } = laid;
+    turn = crowd ? crowd.turnOf(laid, page.now) : 0;
+    shown = pages[turn];
+    apply(root, plan, screen, band);
+    const names = fitNames(root, plan, screen, shown);
+    root.dataset.owners = new Set(shown.map((tile) => tile.repo.split("/")[0])).size;
+    const old = nodes;
+    nodes = new Map();
+    for (const tile of shown) {
+      const node = old.get(keyOf(tile)) || template.content.firstElementChild.cloneNode(true);
+      nodes.set(keyOf(tile), node);
+      node.style.gridArea = "";
+      fillTile(node, tile, page, base, names.get(tile));
+    }
+    const all = [...nodes.values()];
+    place(root, crowd ? crowd.among(all, shown, laid, view) : all);
+    thinOut(all);
+    if (crowd) crowd.tick(laid, page);
+  }
+
+  // What time alone changes.
+  function tick(page) {
+    const isNewMinute = minute !== (minute = Math.floor(page.now / 60));
+    if (crowd) {
+      if (crowd.turnOf(laid, page.now) !== turn) show(page);
+      crowd.tick(laid, page);
+    }
+    for (const tile of shown) {
+      if (tile.activity || isNewMinute) fillTile(nodes.get(keyOf(tile)), tile, page, base);
+    }
+  }
+
+  return { draw, tick };
 }
