@@ -63,10 +63,12 @@ export function fillTile(node, tile, { now, calendar }, base, name) {
   return setLabel(node, tile, facts, doing, lines);
 }
 
-// The link covers the tile: it says, and shows on hover, what may be cut off in it.
+// The link covers the tile: it says, and shows on hover, what may be cut off in it. What
+// it says begins with what is seen, for those who speak to the browser.
 function setLabel(node, tile, facts, doing, lines) {
+  const name = nameOf(tile);
   const title = [
-    nameOf(tile),
+    name,
     `${tile.repo} ${tile.branch || ""}`,
     [word(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
     doing ? `${doing.name} ${doing.text}` : "",
@@ -74,7 +76,10 @@ function setLabel(node, tile, facts, doing, lines) {
   ].filter(Boolean).join("\n");
   const link = part(node, "page");
   set(link, "title", title);
-  set(link, "aria-label", title.replace(/\n/g, "; "));
+  const seen = link.textContent;
+  const isWhole = seen.replace(/\u200b/g, "") === name;
+  const said = isWhole ? seen + title.slice(name.length) : `${seen}\n${title}`;
+  set(link, "aria-label", said.replace(/\n/g, "; "));
 }
 
 function setActivity(node, doing) {

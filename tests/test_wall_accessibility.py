@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe import violations
 from sqlite_utils import Database
-from test_browser import PHONE, fill, overflow
+from test_browser import overflow
+from walls import save_wall
 
 from ingest.config import Config
 
@@ -18,14 +19,15 @@ pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[1]
+PHONE = {"width": 390, "height": 844}
 # A window of 1920 by 1080 at a zoom of 200 %.
 ZOOMED = {"width": 960, "height": 540}
 
 
 @pytest.fixture
 def wall(db: Database) -> Database:
-    """Tiles in every state that runs alone can bring about."""
-    fill(db, 12)
+    """Tiles in every state."""
+    save_wall(db, 40)
     return db
 
 
@@ -219,7 +221,7 @@ def test_the_counts_are_spoken_when_they_change_only(
     page.clock.run_for(2 * Config().refresh_seconds * 1000)
     assert page.evaluate("window.changes") == []
     page.get_by_role("button", name="Settings").click()
-    page.get_by_label("Repository").select_option("acme/service-05")
+    page.get_by_label("Repository").select_option("acme/service-003")
     expect(page.locator("#summary")).to_have_text("1 failing")
     assert page.evaluate("window.changes") == ["1 failing"]
 

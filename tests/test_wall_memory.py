@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlite_utils import Database
-from test_browser import fill
+from walls import save_wall
 
 if TYPE_CHECKING:
     from browser import NewVisit
@@ -84,7 +84,7 @@ def measured(page: Any) -> dict[str, float]:
 def test_memory_stays_flat_over_thousands_of_refreshes(
     db: Database, new_visit: "NewVisit"
 ) -> None:
-    fill(db, 3)
+    save_wall(db, 3, kinds=["passing"])
     visit = new_visit(has_clock=False)
     visit.page.add_init_script(DRIVER)
     page = visit.open()
@@ -99,7 +99,7 @@ def test_memory_stays_flat_over_thousands_of_refreshes(
 
 
 def test_a_leak_would_be_noticed(db: Database, new_visit: "NewVisit") -> None:
-    fill(db, 3)
+    save_wall(db, 3, kinds=["passing"])
     page = new_visit(has_clock=False).open()
     before = measured(page)
     page.evaluate(

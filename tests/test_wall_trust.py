@@ -9,7 +9,7 @@ import pytest
 from conftest import NOW, save_runs, set_clock, watch
 from factories import run_payload, times
 from sqlite_utils import Database
-from test_browser import save_poll
+from walls import save_poll
 
 from ingest import store
 

@@ -10,7 +10,7 @@ from factories import run_payload, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
-from test_browser import save_poll
+from walls import save_poll
 
 from web.filters import ACTIVITIES, STATES
 
