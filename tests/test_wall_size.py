@@ -14,9 +14,7 @@ def sources() -> list[Path]:
     """
     page = ROOT / "templates/wall.html"
     text = page.read_text()
-    includes = [
-        ROOT / "templates" / name for name in re.findall('include "(.+?)"', text)
-    ]
+    includes = re.findall(r'include "(.+?)"', text)
     linked = re.findall(r"'/static/([\w.]+\.(?:js|css))'", text)
     found = [page, *(ROOT / "templates" / name for name in includes)]
     found += [ROOT / "static" / name for name in linked]
