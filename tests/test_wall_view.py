@@ -1,6 +1,7 @@
 """The wall's address: what it may say, what the page makes of it, how it is changed."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
+ROOT = Path(__file__).parents[1]
 REPOS = ("acme/api", "acme/docs", "acme/web")
 COLOURS = sorted({*STATES} - {*ACTIVITIES})
 
@@ -95,6 +97,19 @@ def test_no_address_is_an_error(wall: Database, visit: "Visit") -> None:
         assert again == {"view": answer["view"], "ignored": []}
 
     check()
+
+
+def test_every_parameter_is_documented_and_no_other(
+    wall: Database, visit: "Visit"
+) -> None:
+    text = (ROOT / "docs/wall.md").read_text()
+    [section] = re.findall(r"^## The parameters.*?(?=^## )", text, re.M | re.S)
+    documented = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, re.M)
+    page = visit.open()
+    known = page.evaluate(READ, [None, ""])["view"]
+    assert [name for name, _ in documented] == list(known)
+    for _, example in documented:
+        assert page.evaluate(READ, [None, f"?{example}"])["ignored"] == []
 
 
 @pytest.mark.parametrize(
