@@ -73,6 +73,7 @@ function take(answers) {
   known = answers.etag ? { query: answers.query, etag: answers.etag } : null;
   wall = answers.wall;
   accept(answers.config);
+  if (unloaded) prepareMessages();
   if (!failure) draw();
 }
 
@@ -209,11 +210,18 @@ function show(before, isByHand = false) {
 
 // What a screen on a wall does not need is loaded when it is asked for.
 
+const UNLOADED = "A part of this page could not be loaded; the next try may do better.";
+
 async function prepareMessages(isByHand) {
   if (!messages && !view.notify && !view.sound) return;
-  const { makeMessages } = await import("./messages.js");
-  messages = messages || makeMessages(base);
-  messages.want(view, isByHand);
+  try {
+    const { makeMessages } = await import("./messages.js");
+    messages = messages || makeMessages(base);
+    unloaded = "";
+  } catch (error) {
+    unloaded = UNLOADED;
+  }
+  if (messages) messages.want(view, isByHand);
   drawContact();
 }
 
@@ -238,7 +246,7 @@ async function reach(act) {
     unloaded = "";
   } catch (error) {
     arrival = null;
-    unloaded = "Settings and keys could not be loaded; the next try may do better.";
+    unloaded = UNLOADED;
     drawContact();
     return;
   }

@@ -216,6 +216,22 @@ def test_a_browser_that_throws_at_messages_is_told(
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
 
 
+def test_messages_that_could_not_be_loaded_are_loaded_with_the_next_answer(
+    wall: Database, messages: "Visit", expect: Any
+) -> None:
+    page = messages.page
+    page.route("**/static/messages.js", lambda route: route.abort())
+    messages.open("?notify=1")
+    expect(page.locator("#note")).to_contain_text("could not be loaded")
+    page.unroute_all()
+    messages.refresh()
+    expect(page.locator("#note")).to_be_hidden()
+    fail(wall, 3, "acme/api")
+    messages.refresh()
+    expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
+    assert told(page) == [["CI, acme/api: failing, was passing", ""]]
+
+
 def test_two_notes_fall_and_rise(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:

@@ -129,7 +129,7 @@ def test_every_parameter_is_documented_and_no_other(
         "theme=pink",
         "tz=Europe/Atlantis",
         "kiosk=yes",
-        "colums=3",
+        "columns=3",
     ],
 )
 def test_what_means_nothing_is_told_and_changes_nothing(
