@@ -46,14 +46,15 @@ function shortened(pieces, size, room) {
       tail.shift();
     } else head.pop();
   }
-  return [...head, CUT, ...tail];
+  return { head, cut: pieces.slice(head.length, pieces.length - tail.length), tail };
 }
 
-// The name, with marks where it may wrap.
+// The name in pieces between which it may wrap; those in `cut` have no room.
 export function wrapped(name, size, room) {
-  let pieces = name.split(BREAK);
-  if (!fits(pieces, size, room)) pieces = shortened(pieces, size, room);
+  const pieces = name.split(BREAK);
+  if (fits(pieces, size, room)) return { head: pieces, cut: [], tail: [] };
+  const short = shortened(pieces, size, room);
   // One word longer than the tile is wide is cut in its own middle.
-  if (!fits(pieces, size, room)) pieces = shortened([...name], size, room);
-  return pieces.join("\u200b").replace(/(\s)\u200b/g, "$1");
+  return fits([...short.head, CUT, ...short.tail], size, room)
+    ? short : shortened([...name], size, room);
 }

@@ -49,7 +49,7 @@ export function fillTile(node, tile, { now, calendar }, base, name) {
   set(node, "data-loud", isLoud(tile));
   setSymbol(part(node, "symbol"), state);
   setSymbol(part(node, "activity-symbol"), tile.activity || "running");
-  setText(part(node, "page"), name);
+  setName(part(node, "page"), name);
   set(part(node, "page"), "href", pageOf(tile, base));
   setText(part(node, "owner"), `${owner}/`);
   setText(part(node, "repo"), repo);
@@ -63,12 +63,27 @@ export function fillTile(node, tile, { now, calendar }, base, name) {
   return setLabel(node, tile, facts, doing, lines);
 }
 
-// The link covers the tile: it says, and shows on hover, what may be cut off in it. What
-// it says begins with what is seen, for those who speak to the browser.
+// Its text is the whole name: what is cut has no size.
+function setName(link, { head, cut, tail }) {
+  const text = [head, cut, tail].map((pieces) => pieces.join("\t")).join("\n");
+  if (link.dataset.text === text) return;
+  link.dataset.text = text;
+  link.replaceChildren();
+  const add = (...items) => link.append(...items, document.createElement("wbr"));
+  for (const piece of head) add(piece);
+  if (cut.length) {
+    const span = document.createElement("span");
+    span.className = "tile__cut";
+    span.textContent = cut.join("");
+    add(span);
+  }
+  for (const piece of tail) add(piece);
+}
+
+// The link covers the tile: it says, and shows on hover, what may be cut off in it.
 function setLabel(node, tile, facts, doing, lines) {
-  const name = nameOf(tile);
   const title = [
-    name,
+    nameOf(tile),
     `${tile.repo} ${tile.branch || ""}`,
     [word(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
     doing ? `${doing.name} ${doing.text}` : "",
@@ -76,10 +91,7 @@ function setLabel(node, tile, facts, doing, lines) {
   ].filter(Boolean).join("\n");
   const link = part(node, "page");
   set(link, "title", title);
-  const seen = link.textContent;
-  const isWhole = seen.replace(/\u200b/g, "") === name;
-  const said = isWhole ? seen + title.slice(name.length) : `${seen}\n${title}`;
-  set(link, "aria-label", said.replace(/\n/g, "; "));
+  set(link, "aria-label", title.replace(/\n/g, "; "));
 }
 
 function setActivity(node, doing) {

@@ -8,7 +8,7 @@ import pytest
 from conftest import NOW, save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
-from walls import save_poll
+from walls import overflow, save_poll
 
 from ingest import store
 
@@ -269,12 +269,3 @@ def test_the_keyboard_reaches_tiles_and_counts(
     # A refresh must not take the focus away.
     visit.refresh()
     expect(page.locator(".count").first).to_be_focused()
-
-
-def overflow(page: Any) -> tuple[int, int]:
-    """By how many pixels the page is wider and higher than the window."""
-    width, height = page.evaluate(
-        "() => [document.documentElement.scrollWidth - window.innerWidth,"
-        " document.documentElement.scrollHeight - window.innerHeight]"
-    )
-    return width, height

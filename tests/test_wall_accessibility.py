@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe import violations
 from sqlite_utils import Database
-from test_browser import overflow
-from walls import save_wall
+from walls import overflow, save_wall
 
 from ingest.config import Config
 

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from ingest import store
 
+PHONE = {"width": 390, "height": 844}
 NAMES = (
     "CI",
     "Build and test",
@@ -83,6 +84,15 @@ def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
         "error_kind": None,
     }
     store.save_poll(db, poll | changes)
+
+
+def overflow(page: Any) -> tuple[int, int]:
+    """By how many pixels the page is wider and higher than the window."""
+    width, height = page.evaluate(
+        "() => [document.documentElement.scrollWidth - innerWidth,"
+        " document.documentElement.scrollHeight - innerHeight]"
+    )
+    return width, height
 
 
 def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
