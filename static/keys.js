@@ -16,6 +16,13 @@ const middle = (node) => {
   return [left + width / 2, top + height / 2];
 };
 
+// Tiles differ in size: the next one begins where this one ends.
+function isBeyond(tile, from, [dx, dy]) {
+  const [one, other] = [tile.getBoundingClientRect(), from.getBoundingClientRect()];
+  if (dx) return dx > 0 ? one.left >= other.right - 1 : one.right <= other.left + 1;
+  return dy > 0 ? one.top >= other.bottom - 1 : one.bottom <= other.top + 1;
+}
+
 // The nearest tile in a direction; what lies aside counts as farther away.
 function nearest(tiles, from, [dx, dy]) {
   const [x, y] = middle(from);
@@ -25,7 +32,7 @@ function nearest(tiles, from, [dx, dy]) {
     const ahead = (tileX - x) * dx + (tileY - y) * dy;
     const aside = Math.abs((tileX - x) * dy) + Math.abs((tileY - y) * dx);
     const distance = ahead + 3 * aside;
-    if (ahead > 1 && distance < best.distance) best = { tile, distance };
+    if (distance < best.distance && isBeyond(tile, from, [dx, dy])) best = { tile, distance };
   }
   return best.tile;
 }
