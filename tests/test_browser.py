@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
+PHONE = {"width": 390, "height": 844}
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe import violations
 from sqlite_utils import Database
+from test_browser import PHONE
 from walls import overflow, save_wall
 
 from ingest.config import Config
@@ -18,7 +19,6 @@ pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[1]
-PHONE = {"width": 390, "height": 844}
 # A window of 1920 by 1080 at a zoom of 200 %.
 ZOOMED = {"width": 960, "height": 540}
 
