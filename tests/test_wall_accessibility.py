@@ -125,6 +125,16 @@ def test_right_to_left_the_header_stays_whole(
     expect(page.locator("#panel")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_theme_auto_is_the_browsers(
+    wall: Database, new_visit: "NewVisit", scheme: str
+) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page = new_visit(color_scheme=scheme).open("?theme=auto")
+    same = new_visit().open(f"?theme={scheme}")
+    assert page.evaluate(ground) == same.evaluate(ground)
+
+
 def test_the_skip_link_leads_to_the_tiles(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
