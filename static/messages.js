@@ -1,10 +1,34 @@
 // A message and two notes when something becomes better or worse. Loaded when the
 // address asks for one of them.
 
-import { nameOf, word } from "./words.js";
+import { nameOf, stateOf, word } from "./words.js";
 
+const UNSURE = ["no_access", "stale"];
 const NOTES = { worse: [440, 330], better: [523, 784] };
 const NOTE_SECONDS = 0.35;
+
+// Compares each answer with the one before: [{ tile, result, old }]. Data that could not
+// be had for a while are no change: the result before them is kept for the next time.
+function makeTransitions() {
+  let known = new Map();
+  return (tiles) => {
+    const before = known;
+    known = new Map();
+    const changes = [];
+    for (const tile of tiles) {
+      const key = [tile.repo, tile.workflow, tile.branch].join("\n");
+      const old = before.get(key);
+      const state = stateOf(tile);
+      const result = UNSURE.includes(state) ? old || tile.base : state;
+      known.set(key, result);
+      const isNews = old !== "unknown" || result !== "passing";
+      if (old && result !== old && result !== "unknown" && isNews) {
+        changes.push({ tile, result, old });
+      }
+    }
+    return changes;
+  };
+}
 
 const lineOf = ({ tile, result, old }) =>
   `${nameOf(tile)}, ${tile.repo}: ${word(result)}, was ${word(old)}`;
@@ -33,6 +57,7 @@ function play(audio, notes) {
 }
 
 export function makeMessages(base) {
+  const findChanges = makeTransitions();
   let wanted = {};
   let audio = null;
   let failure = "";
@@ -57,7 +82,10 @@ export function makeMessages(base) {
         && "The browser keeps sound off until somebody clicks here once.",
       failure,
     ].filter(Boolean),
-    tell(changes) {
+    // All tiles are compared, so that nothing is news because a filter has changed.
+    tell(tiles, shown) {
+      const changes = findChanges(tiles).filter(({ tile }) => shown.includes(tile));
+      if (!changes.length) return;
       const isWorse = changes.some(({ result }) => result !== "passing");
       if (wanted.sound) play(audio, isWorse ? NOTES.worse : NOTES.better);
       if (!wanted.notify || !mayNotify()) return;

@@ -5,7 +5,7 @@ import { makeCounts } from "./counts.js";
 import { setText } from "./dom.js";
 import { makeGrid } from "./grid.js";
 import { get, keepFresh, makeClock } from "./refresh.js";
-import { drawTab, makeTransitions } from "./told.js";
+import { drawTab } from "./tab.js";
 import { countFilters, EVERYTHING, narrow, narrowByState, readView, wallQuery, writeView }
   from "./view.js";
 import { calendar, seconds } from "./words.js";
@@ -33,7 +33,6 @@ let unloaded = "";
 const clock = makeClock();
 const { refresh, schedule } =
   keepFresh({ every: () => config.refresh_seconds, load, take, lose });
-const findChanges = makeTransitions();
 const drawCounts = makeCounts({
   root: find("counts"),
   template: find("count"),
@@ -121,9 +120,7 @@ function draw() {
   const chosen = countFilters(view);
   setText(find("chosen"), chosen ? ` (${chosen})` : "");
   if (hands) hands.draw();
-  // All tiles are compared, so that nothing is news because a filter has changed.
-  const changes = findChanges(wall.tiles).filter(({ tile }) => narrowed.includes(tile));
-  if (messages && changes.length) messages.tell(changes);
+  if (messages) messages.tell(wall.tiles, narrowed);
   // Last, since the tiles take the room that the rest leaves.
   const hasMessage = grid.draw(shown, view, page(narrowed));
   drawEmpty(shown.length > 0 || hasMessage);
@@ -222,7 +219,7 @@ async function prepareMessages(isByHand) {
     unloaded = UNLOADED;
   }
   if (messages) messages.want(view, isByHand);
-  drawContact();
+  draw();
 }
 
 let arrival = null;

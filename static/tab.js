@@ -1,10 +1,8 @@
-// What is told without being looked at: the tab's title and icon, and what changed.
+// What the tab tells without being looked at.
 
 import { isLost } from "./banner.js";
-import { stateOf } from "./words.js";
 
 const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
-const UNSURE = ["no_access", "stale"];
 
 // The worst of all tiles: what the icon shows, and the title's words.
 export function headline(tiles, contact) {
@@ -26,27 +24,4 @@ export function drawTab(icon, tiles, contact, base) {
   if (document.title !== title) document.title = title;
   const href = `${base}static/favicon-${state}.svg`;
   if (icon.getAttribute("href") !== href) icon.href = href;
-}
-
-// Compares each answer with the one before: [{ tile, result, old }]. Data that could not
-// be had for a while are no change: the result before them is kept for the next time.
-export function makeTransitions() {
-  let known = new Map();
-  return (tiles) => {
-    const before = known;
-    known = new Map();
-    const changes = [];
-    for (const tile of tiles) {
-      const key = [tile.repo, tile.workflow, tile.branch].join("\n");
-      const old = before.get(key);
-      const state = stateOf(tile);
-      const result = UNSURE.includes(state) ? old || tile.base : state;
-      known.set(key, result);
-      const isNews = old !== "unknown" || result !== "passing";
-      if (old && result !== old && result !== "unknown" && isNews) {
-        changes.push({ tile, result, old });
-      }
-    }
-    return changes;
-  };
 }
