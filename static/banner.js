@@ -50,8 +50,8 @@ function ofToken(expiresAt, now) {
 }
 
 function ofThePage({ now, lastAnswerAt, calendar, failure, refusal }) {
-  const age = `These tiles are from ${calendar.point(lastAnswerAt, now)}, `
-    + `${ago(lastAnswerAt, now)}. They may be wrong.`;
+  const age = `What is shown is from ${calendar.point(lastAnswerAt, now)}, `
+    + `${ago(lastAnswerAt, now)}. It may be wrong.`;
   if (failure) {
     return {
       level: "loud",
