@@ -1,14 +1,32 @@
-// What is said of many tiles at once: groups, pages, what is not shown, that all is well.
+// Many tiles at once: their order, groups, pages, what is not shown, that all is well.
 
 import { arrange, limits } from "./arrange.js";
 import { setText } from "./dom.js";
-import { countLoud, isLoud, STATES, stateOf, word } from "./words.js";
+import { countLoud, isLoud, nameOf, STATES, stateOf, word } from "./words.js";
 
 const PAGE_SECONDS = 15;
 const PAGER = 1.7;
 // The tile that says what is not shown is two cells wide.
 const MORE = 2;
 const SVG = "http://www.w3.org/2000/svg";
+
+const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
+const startOf = (tile) => Date.parse(tile.started_at) || 0;
+
+// The server's order is the one by state.
+const ORDERS = {
+  state: () => 0,
+  name: byText(nameOf),
+  repo: byText((tile) => `${tile.repo} ${nameOf(tile)}`),
+  newest: (a, b) => startOf(b) - startOf(a),
+};
+
+function inOrder(tiles, { sort, group }) {
+  const sorted = [...tiles].sort(ORDERS[sort]);
+  if (!group) return sorted;
+  const repos = [...new Set(sorted.map((tile) => tile.repo))];
+  return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
+}
 
 function make(tag, className, ...children) {
   const node = document.createElement(tag);
@@ -148,5 +166,5 @@ export function makeCrowd({ root, base }) {
     pager.replaceChildren(...(text ? [line, text] : []));
   }
 
-  return { among, messageOf, overflow, tick, turnOf };
+  return { among, inOrder, messageOf, overflow, tick, turnOf };
 }

@@ -4,29 +4,12 @@ import { arrange } from "./arrange.js";
 import { place } from "./dom.js";
 import { apply, fitNames, screenOf, scrolling, thinOut } from "./layout.js";
 import { fillTile } from "./tile.js";
-import { countLoud, isGreen, nameOf } from "./words.js";
+import { countLoud, isGreen } from "./words.js";
 
 const DEFAULTS = { sort: "state", group: "", cols: 0, page: 0 };
 const BAND = 0.26;
 
 const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
-const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
-const startOf = (tile) => Date.parse(tile.started_at) || 0;
-
-// The server's order is the one by state.
-const ORDERS = {
-  state: () => 0,
-  name: byText(nameOf),
-  repo: byText((tile) => `${tile.repo} ${nameOf(tile)}`),
-  newest: (a, b) => startOf(b) - startOf(a),
-};
-
-function inOrder(tiles, { sort, group }) {
-  const sorted = [...tiles].sort(ORDERS[sort]);
-  if (!group) return sorted;
-  const repos = [...new Set(sorted.map((tile) => tile.repo))];
-  return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
-}
 
 export function makeGrid({ root, template, base }) {
   let crowd = null;
@@ -39,8 +22,8 @@ export function makeGrid({ root, template, base }) {
   let turn = 0;
   let minute = 0;
 
-  // Groups, pages, and what is said of many tiles at once: loaded by a wall that needs
-  // it. Until then, and should that fail, the page scrolls and nothing is hidden.
+  // Other orders, groups, pages, what is said of many tiles at once: loaded by a wall that
+  // needs it. Until then, and should that fail, the page scrolls and nothing is hidden.
   function loadCrowd() {
     if (crowd) return;
     import("./crowd.js").then(({ makeCrowd }) => {
@@ -69,7 +52,7 @@ export function makeGrid({ root, template, base }) {
     const every = page.every || tiles;
     const isCalm = page.isTrusted !== false && every.length > 1 && every.every(isGreen);
     const isTold = every.length > 0 && (!tiles.length || (isCalm && !view.group));
-    if (isTold || view.group) loadCrowd();
+    if (isTold || view.group || view.sort !== DEFAULTS.sort) loadCrowd();
     root.hidden = false;
     // Most answers bring nothing new.
     const sight = JSON.stringify([screenOf(root, view), view, isTold, isCalm, !crowd]);
@@ -81,7 +64,8 @@ export function makeGrid({ root, template, base }) {
       return finish();
     }
     const message = isTold && crowd ? crowd.messageOf(every, isCalm, page) : null;
-    laid = { ...lay(inOrder(tiles, view), message ? 1 : 0), message };
+    const ordered = crowd ? crowd.inOrder(tiles, view) : tiles;
+    laid = { ...lay(ordered, message ? 1 : 0), message };
     show(page);
     return finish();
   }

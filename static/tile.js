@@ -29,38 +29,44 @@ function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, base) 
   return `${base}workflows/${path}?${query}`.replace(/\?$/, "");
 }
 
-// Touches nothing that is so already: a screen stands for weeks. Without a name, only
-// time has passed.
-export function fillTile(node, tile, { now, calendar }, base, name) {
-  const state = stateOf(tile);
+// Touches nothing that is so already: a screen stands for weeks. Without the pieces of
+// the name, only time has passed.
+export function fillTile(node, tile, { now, calendar }, base, pieces) {
+  const at = (name) => part(node, name);
   const when = (instant) => calendar.point(seconds(instant), now);
   const doing = activity(tile, now);
   const facts = stateFacts(tile, when);
   const lines = details(tile, when, now);
   set(node, "data-activity", doing && tile.activity);
-  setFacts(part(node, "facts"), facts);
-  setLine(part(node, "why"), lines[0]);
-  setLine(part(node, "title"), lines[1]);
+  setFacts(at("facts"), facts);
+  setLine(at("why"), lines[0]);
+  setLine(at("title"), lines[1]);
   setActivity(node, doing);
-  setAge(part(node, "age"), tile, now);
-  if (name === undefined) return setLabel(node, tile, facts, doing, lines);
+  setAge(at("age"), tile, now);
+  if (pieces) fillData(node, tile, base, pieces);
+  setLabel(node, tile, facts, doing, lines);
+}
+
+// What only changes with the data.
+function fillData(node, tile, base, pieces) {
+  const at = (name) => part(node, name);
+  const state = stateOf(tile);
   const [owner, repo] = tile.repo.split("/");
   set(node, "data-state", state);
   set(node, "data-loud", isLoud(tile));
-  setSymbol(part(node, "symbol"), state);
-  setSymbol(part(node, "activity-symbol"), tile.activity || "running");
-  setName(part(node, "page"), name);
-  set(part(node, "page"), "href", pageOf(tile, base));
-  setText(part(node, "owner"), `${owner}/`);
-  setText(part(node, "repo"), repo);
-  setLine(part(node, "branch"), tile.branch || "");
-  setText(part(node, "word"), word(state));
-  set(part(node, "flaky"), "hidden", !tile.is_flaky);
-  setRun(part(node, "run"), tile);
-  setLine(part(node, "actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
-  setStats(part(node, "stats"), tile);
-  setStrip(part(node, "strip"), tile.strip);
-  return setLabel(node, tile, facts, doing, lines);
+  setSymbol(at("symbol"), state);
+  setSymbol(at("activity-symbol"), tile.activity || "running");
+  setName(at("page"), pieces);
+  set(at("page"), "href", pageOf(tile, base));
+  setText(at("owner"), `${owner}/`);
+  setText(at("repo"), repo);
+  setLine(at("branch"), tile.branch || "");
+  setText(at("word"), word(state));
+  set(at("flaky"), "hidden", !tile.is_flaky);
+  setRun(at("run"), tile);
+  setLine(at("actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
+  setStats(at("stats"), tile);
+  setStrip(at("strip"), tile.strip);
 }
 
 // Its text is the whole name: what is cut has no size.
