@@ -27,6 +27,7 @@ export function makeGrid({ root, template, base }) {
   function loadCrowd() {
     if (crowd) return;
     import("./crowd.js").then(({ makeCrowd }) => {
+      if (crowd) return;
       crowd = makeCrowd({ root, base });
       // What is drawn around the tiles may change, too.
       window.dispatchEvent(new Event("resize"));
@@ -56,22 +57,22 @@ export function makeGrid({ root, template, base }) {
     root.hidden = false;
     // Most answers bring nothing new.
     const sight = JSON.stringify([screenOf(root, view), view, isTold, isCalm, !crowd]);
-    const isSame = sight === seen && tiles.length === given.length
-      && tiles.every((tile, index) => tile === given[index]);
-    [seen, given] = [sight, tiles];
-    if (isSame) {
+    const all = [...tiles, ...every];
+    if (sight === seen && all.length === given.length
+      && all.every((tile, index) => tile === given[index])) {
       tick(page);
-      return finish();
+      return finish(tiles);
     }
     const message = isTold && crowd ? crowd.messageOf(every, isCalm, page) : null;
     const ordered = crowd ? crowd.inOrder(tiles, view) : tiles;
     laid = { ...lay(ordered, message ? 1 : 0), message };
     show(page);
-    return finish();
+    [seen, given] = [sight, all];
+    return finish(tiles);
   }
 
-  function finish() {
-    root.hidden = !given.length && !laid.message;
+  function finish(tiles) {
+    root.hidden = !tiles.length && !laid.message;
     return Boolean(laid.message);
   }
 

@@ -291,6 +291,29 @@ def test_what_is_hidden_is_told_when_nothing_else_is_shown(
     expect(page.locator(".message")).to_have_attribute("data-calm", "false")
 
 
+def test_what_is_told_of_hidden_tiles_follows_them(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 8, kinds=["passing"] * 6 + ["unknown", "stale"])
+    page = visit.open("?hide=passing&hide=unknown&hide=stale")
+    expect(page.locator(".message h2")).to_contain_text("6 passing")
+    [stale] = store.watched_feeds(db, "acme/service-007")
+    store.save_checked(db, stale, NOW)
+    visit.refresh()
+    expect(page.locator(".message h2")).to_have_text("7 passing, 1 never ran")
+
+
+def test_what_is_loaded_later_is_there_once(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 8, kinds=["passing"])
+    page = visit.open()
+    page.evaluate("() => [1, 2, 3].forEach(() => dispatchEvent(new Event('resize')))")
+    expect(page.locator(".message")).to_have_count(1)
+    expect(page.locator(".pager")).to_have_count(1)
+    expect(page.locator("link[href*=crowd]")).to_have_count(1)
+
+
 def test_a_wall_that_cannot_be_trusted_does_not_say_that_all_is_green(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
