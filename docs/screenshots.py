@@ -1,6 +1,7 @@
-"""Makes docs/screenshots from the demo: `python docs/screenshots.py`.
+"""Makes docs/screenshots: `python docs/screenshots.py`, or with the names of some.
 
-The demo is the product itself on a simulated GitHub; nothing here knows what it shows.
+The demo's wall is the product itself on a simulated GitHub; nothing here knows what it
+shows. Walls that the demo cannot have, as of 200 tiles, are the tests' own.
 """
 
 import json
@@ -14,30 +15,65 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser import WallServer  # noqa: E402 (the tests are no package)
+from conftest import NOW, set_clock  # noqa: E402
+from walls import PHONE, save_poll, save_wall  # noqa: E402
+
+from ingest import schema  # noqa: E402
+
 FOLDER = ROOT / "docs" / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_SECONDS = 180
 
-TELEVISION = {"viewport": {"width": 1920, "height": 1080}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-LAPTOP = {"viewport": {"width": 1280, "height": 900}}
-# The window, the address, and what is there when the page is complete.
-PICTURES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "wall.png": (TELEVISION, "/", ".tile"),
-    "phone.png": (PHONE, "/", ".tile"),
-    "runs.png": (LAPTOP, "/runs", "#age:not(:empty)"),
-    "workflow.png": (
-        LAPTOP,
-        "/workflows/acme/web-store/e2e.yml",
+TELEVISION = {"width": 1920, "height": 1080}
+LAPTOP = {"width": 1280, "height": 900}
+# Names as they are in large organisations.
+NAMES = (
+    "CI", "Build and test", "Deploy to production", "Lint", "CodeQL", "Release",
+    "End-to-end tests", "Nightly integration tests", "Publish Docker image", "Docs",
+    "terraform-plan-production", "Benchmarks",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is on a picture: a page of the demo, or a wall of so many feeds."""
+
+    address: str = ""
+    # What is there when the page is complete.
+    sign: str = ".tile"
+    feeds: int = 0
+    kinds: Sequence[str] = ()
+    error: str | None = None
+    blindness: str | None = None
+    window: dict[str, Any] = field(default_factory=lambda: {"viewport": TELEVISION})
+
+
+PICTURES = {
+    "wall.png": Picture(),
+    "phone.png": Picture(window={"viewport": PHONE, "device_scale_factor": 2}),
+    "light.png": Picture("?theme=light"),
+    "deuteranopia.png": Picture(blindness="deuteranopia"),
+    "wall-60.png": Picture(feeds=60),
+    "wall-200.png": Picture(feeds=200),
+    "green.png": Picture(feeds=24, kinds=("passing", "running", "passing", "flaky")),
+    "banner.png": Picture(feeds=24, error="5000 requests an hour are spent."),
+    "runs.png": Picture("runs", "#age:not(:empty)", window={"viewport": LAPTOP}),
+    "workflow.png": Picture(
+        "workflows/acme/web-store/e2e.yml",
         "#age:not(:empty)",
+        window={"viewport": LAPTOP},
     ),
 }
 
@@ -82,13 +118,56 @@ def fetch(url: str) -> dict[str, object]:
         return json.load(answer)
 
 
-def take_pictures(browser: Browser, url: str) -> None:
-    for name, (window, path, sign) in PICTURES.items():
-        page = browser.new_page(**window)
-        page.goto(url + path)
-        page.locator(sign).first.wait_for()
-        page.screenshot(path=FOLDER / name)
-        page.close()
+@contextmanager
+def running_wall(picture: Picture) -> Iterator[str]:
+    """The address of a wall that the demo cannot have."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ci_observer.db"
+        with closing(schema.connect(path)) as db:
+            schema.migrate(db)
+            set_clock(db, NOW)
+            save_wall(db, picture.feeds, kinds=picture.kinds, names=NAMES)
+            if picture.error:
+                save_poll(db, error=picture.error, error_kind="rate_limited")
+        server = WallServer(path)
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+def take_picture(browser: Browser, url: str, name: str) -> None:
+    picture = PICTURES[name]
+    page = browser.new_page(**picture.window)
+    if picture.feeds:
+        page.clock.install(time=NOW)
+    if picture.blindness:
+        simulate(page, picture.blindness)
+    page.goto(url + picture.address)
+    page.locator(picture.sign).first.wait_for()
+    # Whatever the wall loads when it needs it.
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=FOLDER / name)
+    page.close()
+
+
+def simulate(page: Page, blindness: str) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setEmulatedVisionDeficiency", {"type": blindness})
+
+
+def take_pictures(browser: Browser, names: Sequence[str]) -> None:
+    of_demo = [name for name in names if not PICTURES[name].feeds]
+    if of_demo:
+        with running_demo() as url:
+            wait_until_complete(url)
+            for name in of_demo:
+                take_picture(browser, f"{url}/", name)
+    for name in names:
+        if name not in of_demo:
+            with running_wall(PICTURES[name]) as url:
+                take_picture(browser, url, name)
 
 
 def main() -> None:
@@ -96,12 +175,11 @@ def main() -> None:
     if path is None:
         raise SystemExit("No Chromium on the PATH: apt install chromium")
     FOLDER.mkdir(exist_ok=True)
-    with running_demo() as url, sync_playwright() as playwright:
-        wait_until_complete(url)
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox"]
         )
-        take_pictures(browser, url)
+        take_pictures(browser, sys.argv[1:] or list(PICTURES))
         browser.close()
 
 

@@ -12,8 +12,9 @@ from web.answers import refuse_method
 from web.errors import BadRequest, WebError
 from web.filters import STATES, Filters
 from web.pages import NO_CONFIG, THEMES
+from web.table import COLUMNS, state_of, table_row
 
-NARROWED_BY = ("repo", "workflow", "branch", "state", "q")
+NARROWED_BY = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
@@ -34,6 +35,11 @@ async def wall(datasette: Datasette, request: Request) -> Response:
     theme = request.args.get("theme")
     page |= {
         "title": page_title(page["config"]["title"], page["tiles"]),
+        "heads": COLUMNS,
+        "rows": [
+            table_row(tile, datasette.urls.path("/ci_observer/runs"))
+            for tile in page["tiles"]
+        ],
         "theme": theme if theme in THEMES else None,
     }
     html = await datasette.render_template("wall.html", page, request=request)
@@ -45,10 +51,12 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     shown = asked_filters(request)
     every = await queries.fetch_wall(datasette, Filters(branch=shown.branch))
     asked = await queries.fetch_wall(datasette, shown)
+    tiles = json.loads(asked.content)["tiles"]
+    hidden = request.args.getlist("hide")
     return {
         "config": await queries.fetch_config(datasette),
         "wall": json.loads(every.content),
-        "tiles": [with_link(tile) for tile in json.loads(asked.content)["tiles"]],
+        "tiles": [tile for tile in tiles if state_of(tile) not in hidden],
     }
 
 
@@ -64,13 +72,6 @@ def asked_filters(request: Request) -> Filters:
         return Filters.from_args(pairs)
     except BadRequest:
         return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
-
-
-def with_link(tile: dict[str, Any]) -> dict[str, Any]:
-    """A tile and the run to open, if its address is one for the web."""
-    active_url, base_url = tile["html_url"], tile["base_html_url"]
-    url = str(active_url if tile["activity"] else base_url or active_url)
-    return tile | {"link": url if url.startswith(("https://", "http://")) else None}
 
 
 def page_title(title: str, tiles: list[dict[str, Any]]) -> str:

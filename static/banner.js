@@ -19,9 +19,18 @@ const POLLING = {
 const isOld = (at, now, config) =>
   now - at > LOST_AFTER_REFRESHES * config.refresh_seconds;
 
-// The server has not answered for too long, whatever it said before.
-export const isLost = ({ config, now, lastAnswerAt }) =>
-  isOld(lastAnswerAt, now, config);
+// What the page says of itself comes first: `failure` is an error in its own script,
+// `refusal` the words of a server that answers, but not with data. Else it is lost when
+// the server has not answered for too long, whatever it said before.
+export const isLost = ({ config, now, lastAnswerAt, failure, refusal }) =>
+  Boolean(failure || refusal) || isOld(lastAnswerAt, now, config);
+
+// Whether the tiles must not be taken for what is.
+export function isDoubtful(contact) {
+  const checked = seconds(contact.config.polling.last_success_at);
+  return isLost(contact)
+    || (checked !== null && isOld(checked, contact.now, contact.config));
+}
 
 export function dataAge({ config, now }) {
   const checked = seconds(config.polling.last_success_at);
@@ -40,26 +49,35 @@ function ofToken(expiresAt, now) {
   };
 }
 
-// What to say above the tiles, and how loudly; null when all is well.
-export function bannerOf(contact) {
-  const { config, now, lastAnswerAt, calendar } = contact;
-  const { state, reason, last_success_at: last, next_poll_at: next } = config.polling;
-  if (isLost(contact)) {
+function ofThePage({ now, lastAnswerAt, calendar, failure, refusal }) {
+  const age = `What is shown is from ${calendar.point(lastAnswerAt, now)}, `
+    + `${ago(lastAnswerAt, now)}. It may be wrong.`;
+  if (failure) {
     return {
       level: "loud",
-      word: "No contact with CI Observer",
-      text: `What is shown is from ${calendar.point(lastAnswerAt, now)}, `
-        + `${ago(lastAnswerAt, now)}. It may be wrong. Trying again by itself.`,
+      word: "This page has an error",
+      text: `${failure} ${age} It loads itself anew as soon as the server answers.`,
     };
   }
+  const word = refusal ? "CI Observer has no data" : "No contact with CI Observer";
+  return {
+    level: "loud",
+    word,
+    text: [refusal, age, "Trying again by itself."].filter(Boolean).join(" "),
+  };
+}
+
+// What to say above the tiles, and how loudly; null when all is well.
+export function bannerOf(contact) {
+  const { config, now, calendar } = contact;
+  const { state, reason, last_success_at: last, next_poll_at: next } = config.polling;
+  if (isLost(contact)) return ofThePage(contact);
+  const at = seconds(last);
+  const good = at === null ? ""
+    : ` GitHub's last good answer is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
   if (state === "ok") {
-    const at = seconds(last);
     return isOld(at, now, config)
-      ? {
-        level: "loud",
-        word: "Old data",
-        text: `GitHub's last good answer is from ${calendar.point(at, now)}.`,
-      }
+      ? { level: "loud", word: "Old data", text: good.trim() }
       : ofToken(seconds(config.polling.token_expires_at), now);
   }
   const due = state === "off" ? null : seconds(next);
@@ -67,6 +85,6 @@ export function bannerOf(contact) {
   return {
     level: state === "starting" ? "calm" : "loud",
     word: POLLING[state] || word(state),
-    text: why + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
+    text: why + good + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
   };
 }

@@ -1,80 +1,85 @@
-// How many columns, and how large the text, so that every tile fits the screen.
+// Measures the screen, and gives the grid and its names their sizes.
 
-// What a tile needs at each density, in units of its text size, with the smallest name:
-// width and height; and how large that unit must be, in the page's root text size, for
-// the density to be used.
-const DENSITIES = [
-  { name: "full", width: 21, height: 12.4, least: 0.95 },
-  { name: "medium", width: 19, height: 10.1, least: 0.78 },
-  { name: "compact", width: 16, height: 6.6, least: 0.62 },
-];
-const LARGEST_UNIT = 3;
+import { nameSize, wrapped } from "./names.js";
+import { isLoud, nameOf } from "./words.js";
+
 const PHONE_WIDTH = 700;
-const NAME_UNITS = { largest: 2, smallest: 1.45 };
-const CHARACTER_WIDTH = 0.56;
-const NAME_LINE = 1.22;
+const LOW_HEIGHT = 480;
+const LABEL = 1.6;
+// The smallest name in the root's text size; the largest in the tile's, and of its height.
+const NAME = { least: 1.25, most: 1.9, share: 0.21 };
+// As in tile.css: the padding at both sides, and the symbol beside a name.
+const PADDING = 1.75;
+const SYMBOL = { small: 1.25, large: 2.3 };
 
-export function fit(grid, names) {
-  const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const box = grid.getBoundingClientRect();
-  const gap = parseFloat(getComputedStyle(grid).columnGap) || 0;
-  const room = {
-    width: grid.clientWidth,
-    height: window.innerHeight - box.top - window.scrollY - gap,
+// What the tiles may fill. Below a television's size the page scrolls.
+export function screenOf(root, { cols, sort }, isGrouped) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const gap = parseFloat(getComputedStyle(root).columnGap);
+  const top = root.getBoundingClientRect().top + window.scrollY;
+  return {
+    scrolls: window.innerWidth < PHONE_WIDTH || window.innerHeight < LOW_HEIGHT,
+    width: root.clientWidth,
+    height: window.innerHeight - top - gap,
+    label: isGrouped ? LABEL * rem : 0,
+    grows: sort === "state" && !isGrouped,
+    gap, rem, cols,
   };
-  const plan = window.innerWidth < PHONE_WIDTH
-    ? { columns: 1, rows: 0, unit: root, width: room.width, spare: root, name: "full" }
-    : plans(names.length, room, gap, root);
-  const size = nameSize(plan, Math.max(1, ...names.map((name) => name.length)));
-  grid.dataset.density = plan.name;
-  grid.dataset.fits = plan.rows > 0;
-  grid.style.setProperty("--columns", plan.columns);
-  grid.style.setProperty("--rows", plan.rows || 1);
-  grid.style.setProperty("--unit", `${plan.unit.toFixed(2)}px`);
-  grid.style.setProperty("--name", `${size.toFixed(2)}px`);
-  grid.style.setProperty("--height", `${Math.floor(room.height)}px`);
 }
 
-// One size for all names: as large as the longest, and the room above the rest, allow.
-function nameSize({ unit, width, spare }, longest) {
-  const smallest = NAME_UNITS.smallest * unit;
-  const free = (width - 4.6 * unit) / (longest * CHARACTER_WIDTH);
-  return Math.min(
-    NAME_UNITS.largest * unit, smallest + spare / NAME_LINE, Math.max(smallest, free),
-  );
+export function scrolling({ width, gap, rem }) {
+  const columns = Math.max(1, Math.floor(width / (19 * rem)));
+  const each = (width - gap * (columns - 1)) / columns;
+  return { columns, rows: 0, width: each, wide: 1, high: 1, unit: rem, loudUnit: rem };
 }
 
-function plans(count, room, gap, root) {
-  for (const density of DENSITIES) {
-    const best = bestColumns(count, room, gap, density);
-    if (best.unit >= density.least * root) {
-      const unit = Math.min(best.unit, LARGEST_UNIT * root);
-      const spare = Math.max(0, best.height - density.height * unit);
-      return { ...best, unit, spare, name: density.name };
-    }
+// `band` is what stands above the tiles.
+export function apply(root, plan, { label }, band) {
+  const { columns, rows, unit, loudUnit, wide, high, total } = plan;
+  const above = band ? `${band}px ` : "";
+  const { style } = root;
+  root.dataset.fits = rows > 0;
+  root.dataset.large = wide > 1;
+  style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  style.gridTemplateRows = rows
+    ? `${above}repeat(${rows}, ${label ? `${label}px ` : ""}minmax(0, 1fr))` : "";
+  style.height = rows ? `${Math.floor(total)}px` : "";
+  style.setProperty("--unit", `${unit}px`);
+  style.setProperty("--loud", `${loudUnit}px`);
+  style.setProperty("--wide", wide);
+  style.setProperty("--high", high);
+}
+
+// One size for all names, and one for those of loud tiles; each then wraps in the width
+// that its tile gives it.
+export function fitNames(root, plan, { rem, gap }, tiles) {
+  const names = new Map();
+  const least = NAME.least * rem;
+  for (const loud of [false, true]) {
+    const ours = tiles.filter((tile) => isLoud(tile) === loud);
+    const [wide, high, unit] = loud ? [plan.wide, plan.high, plan.loudUnit] : [1, 1, plan.unit];
+    const symbol = wide > 1 ? SYMBOL.large : SYMBOL.small;
+    // A hair less, as the browser rounds in its own way.
+    const width = 0.98 * (plan.width * wide + gap * (wide - 1) - PADDING * unit);
+    const room = {
+      font: getComputedStyle(root).fontFamily,
+      first: (size) => width - symbol * size,
+      rest: (size) => width - (wide > 1 ? symbol * size : 0),
+    };
+    const most = Math.min(NAME.most * unit, NAME.share * plan.height * high);
+    const size = nameSize(ours.map(nameOf), room, least, plan.rows ? most : least);
+    root.style.setProperty(loud ? "--loud-name" : "--name", `${size}px`);
+    for (const tile of ours) names.set(tile, wrapped(nameOf(tile), size, room));
   }
-  return scrolling(room, gap, root);
+  return names;
 }
 
-function bestColumns(count, room, gap, density) {
-  let best = { unit: 0 };
-  for (let columns = 1; columns <= Math.max(1, count); columns += 1) {
-    const rows = Math.ceil(count / columns) || 1;
-    const width = (room.width - gap * (columns - 1)) / columns;
-    const height = (room.height - gap * (rows - 1)) / rows;
-    const unit = Math.min(width / density.width, height / density.height);
-    if (unit > best.unit) best = { columns, rows, unit, width, height };
+// Leaves out of each tile what matters least, until the rest fits: see tile.css.
+export function thinOut(nodes) {
+  for (const node of nodes) node.dataset.less = "";
+  let full = nodes;
+  for (const step of "12345678") {
+    full = full.filter((node) => node.scrollHeight > node.clientHeight + 1);
+    for (const node of full) node.dataset.less += step;
   }
-  return best;
-}
-
-// Too many tiles for the screen at a readable size: keep the size, and scroll.
-function scrolling(room, gap, root) {
-  const density = DENSITIES[DENSITIES.length - 1];
-  const unit = density.least * root;
-  const columns = Math.max(
-    1, Math.floor((room.width + gap) / (density.width * unit + gap)),
-  );
-  const width = (room.width - gap * (columns - 1)) / columns;
-  return { columns, rows: 0, unit, width, spare: unit, name: density.name };
 }

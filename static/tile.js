@@ -1,137 +1,154 @@
-// One tile: made from the page's <template>, filled with text and data-* only.
+// One tile: made from the page's <template>, filled with text and attributes only.
 
-import { activity, ago, detail, duration, nameOf, seconds, stateFacts, stateOf, word }
+import { set, setText } from "./dom.js";
+import { activity, ago, details, duration, isLoud, nameOf, seconds, stateFacts, stateOf, word }
   from "./words.js";
+
+const FAILED = ["failure", "timed_out", "startup_failure"];
 
 const part = (node, name) => node.querySelector(`[data-part="${name}"]`);
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
 function setLine(node, text) {
   setText(node, text);
-  node.hidden = !text;
+  set(node, "hidden", text ? null : "");
 }
 
-function setLink(node, url) {
-  if (/^https?:\/\//.test(url || "")) node.href = url;
-  else node.removeAttribute("href");
-}
+const setSymbol = (node, name) => set(node.firstElementChild, "href", `#symbol-${name}`);
 
-function setSymbol(node, name) {
-  node.firstElementChild.setAttribute("href", `#symbol-${name}`);
-}
+// Only what is for the web: an address is text from elsewhere, too.
+const setLink = (node, url) => set(node, "href", /^https?:\/\//.test(url || "") ? url : null);
 
-export function makeTile(template) {
-  return template.content.firstElementChild.cloneNode(true);
-}
-
-// Everything that only changes with the data; `tickTile` does the rest.
-export function fillTile(node, tile, page) {
-  const state = stateOf(tile);
-  const name = nameOf(tile);
-  node.dataset.state = state;
-  node.dataset.branch = tile.is_default_branch ? "default" : "other";
-  node.dataset.alarm = Boolean(tile.alarm);
-  setSymbol(part(node, "symbol"), state);
-  setSymbol(part(node, "activity-symbol"), tile.activity || "running");
-  const link = part(node, "run");
-  setText(link, name);
-  setLink(link, tile.activity ? tile.html_url : tile.base_html_url || tile.html_url);
-  setLine(part(node, "repo"), tile.repo);
-  setLine(part(node, "branch"), tile.branch || "");
-  setText(part(node, "word"), word(state));
-  part(node, "flaky").hidden = !tile.is_flaky;
-  setLine(part(node, "actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
-  fillHistory(part(node, "history"), tile, page);
-  fillStrip(part(node, "strip"), tile);
-  tickTile(node, tile, page);
-}
-
-// What time alone changes.
-export function tickTile(node, tile, page) {
-  const { now } = page;
-  const when = (instant) => page.calendar.point(seconds(instant), now);
-  const facts = stateFacts(tile, when);
-  setFacts(part(node, "facts"), facts);
-  const explanation = detail(tile, when, now);
-  setLine(part(node, "detail"), explanation);
-  const doing = activity(tile, now);
-  const line = part(node, "activity");
-  line.hidden = !doing;
-  node.dataset.activity = doing ? tile.activity : "";
-  node.classList.toggle("tile--active", Boolean(doing));
-  if (doing) {
-    setText(part(node, "activity-word"), doing.name);
-    setText(part(node, "activity-text"), doing.text);
+// The page of the tile's workflow, in the theme and the time zone of this one.
+function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, base) {
+  const path = `${repo}/${workflow}`.split("/").map(encodeURIComponent).join("/");
+  const query = new URLSearchParams();
+  if (!isDefault && branch) query.set("branch", branch);
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    if (["theme", "tz"].includes(name)) query.set(name, value);
   }
-  const done = doing && doing.done !== null ? `${(doing.done * 100).toFixed(1)}%` : "";
-  node.classList.toggle("tile--measured", done !== "");
-  node.style.setProperty("--done", done || "100%");
-  tickAge(part(node, "age"), tile, page, now);
-  setLabel(part(node, "run"), [
+  return `${base}workflows/${path}?${query}`.replace(/\?$/, "");
+}
+
+// Touches nothing that is so already: a screen stands for weeks. Without the pieces of
+// the name, only time has passed.
+export function fillTile(node, tile, { now, calendar }, base, pieces) {
+  const at = (name) => part(node, name);
+  const when = (instant) => calendar.point(seconds(instant), now);
+  const doing = activity(tile, now);
+  const facts = stateFacts(tile, when);
+  const lines = details(tile, when, now);
+  set(node, "data-activity", doing && tile.activity);
+  setFacts(at("facts"), facts);
+  setLine(at("why"), lines[0]);
+  setLine(at("title"), lines[1]);
+  setActivity(node, doing);
+  setAge(at("age"), tile, now);
+  if (pieces) fillData(node, tile, base, pieces);
+  setLabel(node, tile, facts, doing, lines);
+}
+
+// What only changes with the data.
+function fillData(node, tile, base, pieces) {
+  const at = (name) => part(node, name);
+  const state = stateOf(tile);
+  const [owner, repo] = tile.repo.split("/");
+  set(node, "data-state", state);
+  set(node, "data-loud", isLoud(tile));
+  setSymbol(at("symbol"), state);
+  setSymbol(at("activity-symbol"), tile.activity || "running");
+  setName(at("page"), pieces);
+  set(at("page"), "href", pageOf(tile, base));
+  setText(at("owner"), `${owner}/`);
+  setText(at("repo"), repo);
+  setLine(at("branch"), tile.branch || "");
+  setText(at("word"), word(state));
+  set(at("flaky"), "hidden", !tile.is_flaky);
+  setRun(at("run"), tile);
+  setLine(at("actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
+  setStats(at("stats"), tile);
+  setStrip(at("strip"), tile.strip);
+}
+
+// Its text is the whole name: what is cut has no size.
+function setName(link, { head, cut, tail }) {
+  const text = [head, cut, tail].map((pieces) => pieces.join("\t")).join("\n");
+  if (link.dataset.text === text) return;
+  link.dataset.text = text;
+  link.replaceChildren();
+  const add = (...items) => link.append(...items, document.createElement("wbr"));
+  for (const piece of head) add(piece);
+  if (cut.length) {
+    const span = document.createElement("span");
+    span.className = "tile__cut";
+    span.textContent = cut.join("");
+    add(span);
+  }
+  for (const piece of tail) add(piece);
+}
+
+// The link covers the tile: it says, and shows on hover, what may be cut off in it.
+function setLabel(node, tile, facts, doing, lines) {
+  const title = [
     nameOf(tile),
     `${tile.repo} ${tile.branch || ""}`,
     [word(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
     doing ? `${doing.name} ${doing.text}` : "",
-    explanation,
-  ]);
+    ...lines,
+  ].filter(Boolean).join("\n");
+  const link = part(node, "page");
+  set(link, "title", title);
+  set(link, "aria-label", title.replace(/\n/g, "; "));
 }
 
-// The link covers the tile: it says, and shows on hover, what may be cut off in it.
-function setLabel(link, lines) {
-  const title = lines.filter(Boolean).join("\n");
-  if (link.title === title) return;
-  link.title = title;
-  link.setAttribute("aria-label", title.replace(/\n/g, "; "));
+function setActivity(node, doing) {
+  set(part(node, "activity"), "hidden", !doing);
+  set(node, "data-measured", Boolean(doing) && doing.done !== null);
+  if (!doing) return;
+  setText(part(node, "activity-word"), doing.name);
+  setText(part(node, "activity-text"), doing.text);
+  const { style } = part(node, "rest");
+  const done = `${((doing.done || 0) * 100).toFixed(1)}%`;
+  if (style.getPropertyValue("--done") !== done) style.setProperty("--done", done);
 }
 
 function setFacts(node, facts) {
   const text = facts.map(([, fact]) => fact).join(" · ");
   if (node.dataset.text === text) return;
   node.dataset.text = text;
-  node.replaceChildren(...facts.map(([name, fact]) => {
+  node.replaceChildren();
+  for (const [name, fact] of facts) {
     const span = document.createElement("span");
     span.dataset.fact = name;
     span.textContent = fact;
-    return span;
-  }));
+    node.append(span, " ");
+  }
 }
 
 // The age of the result, not of the run in progress.
-function tickAge(node, tile, page, now) {
+function setAge(node, tile, now) {
   const started = seconds(tile.base_started_at || tile.started_at);
-  node.hidden = started === null;
-  if (started === null) return;
   const ended = started + (tile.base_duration_seconds || 0);
-  setText(node, ago(ended, now));
-  node.dateTime = new Date(ended * 1000).toISOString();
-  node.title = page.calendar.full(ended);
+  setLine(node, started === null ? "" : ago(ended, now));
 }
 
-function fillHistory(node, tile, page) {
-  const query = new URLSearchParams({
-    repo: tile.repo,
-    workflow: tile.workflow,
-    _sort_desc: "started_at",
-  });
-  node.href = `${page.base}ci_observer/runs?${query}`;
-  const facts = [];
-  if (tile.success_rate !== null) {
-    facts.push(`${Math.round(tile.success_rate * 100)}\u00a0%`);
-  }
-  if (tile.median_duration_seconds && tile.activity !== "running") {
-    facts.push(`~${duration(tile.median_duration_seconds)}`);
-  }
-  setText(node, facts.join(" · ") || "history");
-  node.title = "History: share of passing runs and median duration of the last 20";
-  node.setAttribute("aria-label", `History of ${tile.workflow}, ${tile.repo}: `
-    + (facts.join(", median ") || "no runs"));
+// The run that the tile speaks of.
+function setRun(node, tile) {
+  const isBase = !tile.activity && tile.base_run_number;
+  const number = isBase ? tile.base_run_number : tile.run_number;
+  setLine(node, number ? `#${number}` : "");
+  setLink(node, isBase ? tile.base_html_url : tile.html_url);
+  set(node, "title", `Run ${number} on GitHub`);
 }
 
-function fillStrip(list, tile) {
-  const text = typeof tile.strip === "string" ? tile.strip : JSON.stringify(tile.strip);
+function setStats(node, { success_rate: rate, median_duration_seconds: median }) {
+  setLine(node, [
+    rate === null ? "" : `${Math.round(rate * 100)}\u00a0%`,
+    median && `~${duration(median)}`,
+  ].filter(Boolean).join(" · "));
+}
+
+function setStrip(list, strip) {
+  const text = typeof strip === "string" ? strip : JSON.stringify(strip);
   if (list.dataset.strip === text) return;
   list.dataset.strip = text;
   const runs = JSON.parse(text) || [];
@@ -143,23 +160,28 @@ function fillStrip(list, tile) {
   list.replaceChildren(...runs.map((run) => makeBar(run, longest)));
 }
 
+export function shapeOf({ is_superseded: isSuperseded, base, conclusion, status }) {
+  if (isSuperseded) return "superseded";
+  if (base === "failing" || FAILED.includes(conclusion)) return "failure";
+  return status === "completed" ? conclusion : "unfinished";
+}
+
 function makeBar(run, longest) {
   const item = document.createElement("li");
   const bar = document.createElement("a");
-  const result = run.status === "completed" ? run.conclusion : run.status;
-  const share = run.duration_seconds === null
-    ? 1
-    : Math.min(1, run.duration_seconds / longest);
+  const { duration_seconds: took } = run;
+  const share = took === null ? 1 : Math.max(0.14, Math.min(1, took / longest));
   bar.className = "bar";
-  bar.dataset.result = result || "";
+  bar.dataset.result = shapeOf(run);
   bar.tabIndex = -1;
   bar.title = [
-    `#${run.run_number} ${word(result)}`,
-    run.run_attempt > 1 ? `attempt ${run.run_attempt}` : "",
-    run.duration_seconds === null ? "" : duration(run.duration_seconds),
+    `#${run.run_number} ${word(run.status === "completed" ? run.conclusion : run.status)}`,
+    run.is_superseded && "superseded",
+    run.run_attempt > 1 && `attempt ${run.run_attempt}`,
+    took !== null && duration(took),
     run.started_at,
   ].filter(Boolean).join(" · ");
-  bar.style.setProperty("--share", Math.max(0.14, share).toFixed(3));
+  bar.style.setProperty("--share", share.toFixed(3));
   setLink(bar, run.html_url);
   item.append(bar);
   return item;

@@ -1,82 +1,63 @@
-// The wall: draws the tiles, keeps them fresh, and says so loudly when it cannot.
+// The wall: draws what the address asks for, keeps it fresh, says loudly when it cannot.
 
-import { bannerOf, dataAge, isLost } from "./banner.js";
-import { makeControls, place } from "./controls.js";
-import { narrow, narrowByState, readFilters, wallQuery, writeFilters }
-  from "./filters.js";
-import { fit } from "./layout.js";
-import { fillTile, makeTile, tickTile } from "./tile.js";
-import { calendar, nameOf, seconds } from "./words.js";
+import { bannerOf, dataAge, isDoubtful } from "./banner.js";
+import { makeCounts } from "./counts.js";
+import { setText } from "./dom.js";
+import { makeGrid } from "./grid.js";
+import { get, keepFresh, makeClock } from "./refresh.js";
+import { drawTab } from "./tab.js";
+import { countFilters, EVERYTHING, narrow, narrowByState, readView, wallQuery, writeView }
+  from "./view.js";
+import { calendar, seconds } from "./words.js";
 
-const TIMEOUT_MS = 15 * 1000;
 // A browser that shows one page for weeks grows; a fresh page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;
-const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
 
 const { base } = document.documentElement.dataset;
 const find = (id) => document.getElementById(id);
-const grid = find("tiles");
 const first = JSON.parse(find("first-data").textContent);
-const openedAt = Date.now();
 
 let { config, wall } = first;
-let times = calendar(config.timezone);
-let filters = readFilters(location.search);
-let shown = [];
-let nodes = new Map();
+let { view, ignored } = readView(location.search);
+let zone = null;
+let times = null;
 let known = null;
-let clockOffset = 0;
 let lastAnswerAt = 0;
-let wasLost = false;
-let request = null;
-let timer = null;
+let refusal = "";
+let failure = "";
+let failedAt = 0;
+let hands = null;
+let messages = null;
+let unloaded = "";
 
-const controls = makeControls({ base, change });
+const clock = makeClock();
+const { refresh, schedule } =
+  keepFresh({ every: () => config.refresh_seconds, load, take, lose });
+const drawCounts = makeCounts({
+  root: find("counts"),
+  template: find("count"),
+  summary: find("summary"),
+  change,
+});
+const grid = makeGrid({ root: find("tiles"), template: find("tile"), base });
 
-// Server time in seconds: the screen's own clock may be hours off.
-const now = () => (Date.now() + clockOffset) / 1000;
-const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
-const contact = () => ({ config, now: now(), lastAnswerAt, calendar: times });
-const page = () => ({ base, now: now(), calendar: times });
+const contact = () =>
+  ({ config, now: clock.now(), calendar: times, lastAnswerAt, failure, refusal });
 
-function accept(answer) {
-  config = answer;
-  times = calendar(config.timezone);
-  // No server time: the server could not read its database, and said so.
-  const serverTime = seconds(config.server_time);
-  if (serverTime !== null) clockOffset = serverTime * 1000 - Date.now();
-  lastAnswerAt = now();
+// What the tiles need to know: `every` are those of which a view may leave some out.
+function page(every) {
+  const [now, age] = [clock.now(), dataAge(contact())];
+  return { base, now, calendar: times, age, every, isTrusted: !isDoubtful(contact()) };
 }
 
-// Refreshing: one request at a time, and the next after its end, however it ended.
-
-async function refresh() {
-  if (request) request.abort();
-  clearTimeout(timer);
-  const mine = new AbortController();
-  request = mine;
-  const giveUp = setTimeout(() => mine.abort(), TIMEOUT_MS);
-  try {
-    const answers = await load(mine.signal);
-    if (mine === request) take(answers);
-  } catch (error) {
-    // What was last known stays; `tick` tells how old it is.
-    if (mine === request) tick();
-  } finally {
-    clearTimeout(giveUp);
-    if (mine === request) {
-      request = null;
-      timer = setTimeout(refresh, config.refresh_seconds * 1000);
-    }
-  }
-}
+// Answers.
 
 async function load(signal) {
-  const query = wallQuery(filters);
-  const settings = await get("api/config", { signal });
+  const query = wallQuery(view);
+  const settings = await get(`${base}api/config`, { signal });
   const isKnown = known && known.query === query;
   const headers = isKnown ? { "If-None-Match": known.etag } : {};
-  const answer = await get(`api/wall${query}`, { signal, headers });
+  const answer = await get(`${base}api/wall${query}`, { signal, headers });
   return {
     query,
     etag: answer.headers.get("ETag"),
@@ -85,126 +66,206 @@ async function load(signal) {
   };
 }
 
-async function get(path, options) {
-  const answer = await fetch(base + path, { cache: "no-store", ...options });
-  if (!answer.ok && answer.status !== 304) throw new Error(`HTTP ${answer.status}`);
-  return answer;
-}
-
 function take(answers) {
-  const isOutdated = answers.config.version !== first.config.version;
-  if (isOutdated || Date.now() - openedAt > RELOAD_AFTER_MS) {
-    location.reload();
-    return;
-  }
+  if (mustReload(answers.config.version)) return location.reload();
+  refusal = "";
   known = answers.etag ? { query: answers.query, etag: answers.etag } : null;
   wall = answers.wall;
   accept(answers.config);
-  draw();
+  if (unloaded) prepareMessages();
+  if (!failure) draw();
 }
 
-// Drawing: `draw` when data, filters or the window change, `tick` every second.
+// What was last known stays, with its age.
+function lose(error) {
+  clock.doubt();
+  refusal = error.reason || "";
+  tick();
+}
+
+// The server answers now, so a new page will come. Not sooner than a refresh after an
+// error, and once for each version: a proxy may keep the old page.
+function mustReload(version) {
+  if (failure) return performance.now() - failedAt > 900 * config.refresh_seconds;
+  if (performance.now() > RELOAD_AFTER_MS) return true;
+  const isNew = version !== first.config.version && history.state !== version;
+  if (isNew) history.replaceState(version, "");
+  return isNew;
+}
+
+function accept(answer) {
+  config = answer;
+  // Without it, the server could not read its database, and said so.
+  clock.set(seconds(config.server_time) || Date.now() / 1000);
+  lastAnswerAt = clock.now();
+  setZone();
+}
+
+function setZone() {
+  if (zone === (view.tz || config.timezone)) return;
+  zone = view.tz || config.timezone;
+  times = calendar(zone);
+}
+
+// Drawing: `draw` when data, view or window change, `tick` every second.
 
 function draw() {
-  const narrowed = narrow(wall.tiles, filters);
-  shown = narrowByState(narrowed, filters);
-  drawTiles();
-  controls.draw(filters, wall.tiles, narrowed);
-  drawEmpty();
-  drawTitle(narrowed);
+  const narrowed = narrow(wall.tiles, view);
+  const shown = narrowByState(narrowed, view);
+  document.documentElement.dataset.theme = view.theme;
+  document.body.dataset.kiosk = view.kiosk;
   drawContact();
-  fit(grid, shown.map(nameOf));
+  drawCounts(narrowed, view);
+  drawTab(find("icon"), narrowed, contact(), base);
+  const chosen = countFilters(view);
+  setText(find("chosen"), chosen ? ` (${chosen})` : "");
+  if (hands) hands.draw();
+  if (messages) messages.tell(wall.tiles, narrowed);
+  // Last, since the tiles take the room that the rest leaves.
+  const hasMessage = grid.draw(shown, view, page(narrowed));
+  drawEmpty(shown.length > 0 || hasMessage);
 }
 
-function drawTiles() {
-  const old = nodes;
-  nodes = new Map();
-  for (const tile of shown) {
-    const node = old.get(keyOf(tile)) || makeTile(find("tile"));
-    nodes.set(keyOf(tile), node);
-    fillTile(node, tile, page());
-  }
-  place(grid, [...nodes.values()]);
-}
+const isBare = () => !wall.tiles.length && !view.branch.length;
 
-const isBare = () => !wall.tiles.length && !filters.branch.length;
-
-function drawEmpty() {
+function drawEmpty(isFull) {
   const banner = bannerOf(contact());
-  find("empty").hidden = shown.length > 0;
+  find("empty").hidden = isFull;
   find("empty-setup").hidden = !isBare();
   find("empty-filter").hidden = isBare();
-  find("empty-word").textContent = banner ? banner.word : "Nothing is watched yet";
-  find("empty-reason").textContent = banner ? banner.text : "";
+  setText(find("empty-word"), banner ? banner.word : "Nothing is watched yet");
+  setText(find("empty-reason"), banner ? banner.text : "");
   find("empty-how").hidden = config.polling.state !== "off";
 }
 
-function drawTitle(tiles) {
-  const count = (states) =>
-    tiles.filter((tile) => states.includes(tile.tile_state)).length;
-  const failing = count(["failing"]);
-  const alarms = count(ALARMS);
-  const passing = count(["passing"]);
-  let words = [];
-  let worst = passing ? "passing" : "unknown";
-  if (isLost(contact())) {
-    words = ["no data"];
-    worst = "alarm";
-  } else if (failing || alarms) {
-    if (failing) words.push(`${failing} failing`);
-    if (alarms) words.push(`${alarms} ${alarms > 1 ? "alarms" : "alarm"}`);
-    worst = failing ? "failing" : "alarm";
-  } else if (passing && passing === tiles.length) {
-    words = ["all passing"];
-  }
-  const title = [words.join(", "), config.title].filter(Boolean).join(" – ");
-  if (document.title !== title) document.title = title;
-  const icon = `${base}static/favicon-${worst}.svg`;
-  if (find("icon").getAttribute("href") !== icon) find("icon").href = icon;
-}
-
-// Returns whether the tiles must make or take room for the banner.
+// Returns whether the tiles must make or take room.
 function drawContact() {
-  find("clock").textContent = times.time(now());
-  find("age").textContent = dataAge(contact());
+  setText(find("clock"), times.time(clock.now()));
+  setText(find("age"), dataAge(contact()));
+  const notes = [
+    ignored.length ? `Not understood in the address: ${ignored.join(", ")}` : "",
+    ...(messages ? messages.refusals() : []),
+    unloaded,
+  ].filter(Boolean).join(" · ");
+  setText(find("note"), notes);
   // An empty page has the words in its middle.
-  const banner = isBare() ? null : bannerOf(contact());
-  const node = find("banner");
-  const turned = node.hidden === Boolean(banner);
-  node.hidden = !banner;
+  const banner = isBare() && !failure ? null : bannerOf(contact());
   if (banner) {
-    node.dataset.level = banner.level;
-    for (const key of ["word", "text"]) {
-      const part = find(`banner-${key}`);
-      if (part.textContent !== banner[key]) part.textContent = banner[key];
-    }
+    find("banner").dataset.level = banner.level;
+    setText(find("banner-word"), banner.word);
+    setText(find("banner-text"), banner.text);
   }
-  document.body.dataset.lost = isLost(contact());
+  const turned = find("banner").hidden === Boolean(banner)
+    || find("note").hidden === Boolean(notes)
+    || document.body.dataset.lost !== String(isDoubtful(contact()));
+  find("banner").hidden = !banner;
+  find("note").hidden = !notes;
+  document.body.dataset.lost = isDoubtful(contact());
   return turned;
 }
 
 function tick() {
-  for (const tile of shown) tickTile(nodes.get(keyOf(tile)), tile, page());
-  const lost = isLost(contact());
-  const turned = drawContact() || lost !== wasLost;
-  wasLost = lost;
+  if (clock.hasLeapt()) refresh();
+  const turned = drawContact();
+  if (failure) return;
+  grid.tick(page());
   if (turned) draw();
+}
+
+// An error of ours leaves tiles behind that may be wrong: it is told, and ends in a new
+// page, but it stops neither the clock nor the refreshing.
+function fail(error) {
+  if (failure || !error) return;
+  failure = `${error.message || error}.`;
+  failedAt = performance.now();
+  document.body.dataset.lost = true;
+  find("banner").hidden = false;
+  setText(find("banner-word"), "This page has an error");
+  drawContact();
+  drawTab(find("icon"), [], contact(), base);
 }
 
 // The address says what is shown; the controls only change it.
 
-function change(changes, how = "push") {
-  filters = { ...filters, ...changes };
-  const address = location.pathname + writeFilters(filters, location.search);
-  history[`${how}State`](null, "", address);
-  draw();
-  if (changes.branch) refresh();
+function change(changes, how) {
+  go(writeView({ ...view, ...changes }), how);
 }
 
-window.addEventListener("popstate", () => {
-  filters = readFilters(location.search);
+function go(search, how = "push") {
+  const before = wallQuery(view);
+  ({ view, ignored } = readView(search));
+  history[`${how}State`](history.state, "", location.pathname + writeView(view));
+  show(before, true);
+}
+
+function show(before, isByHand = false) {
+  setZone();
+  prepareMessages(isByHand);
   draw();
-  refresh();
+  if (wallQuery(view) !== before) refresh();
+}
+
+// What a screen on a wall does not need is loaded when it is asked for.
+
+const UNLOADED = "A part of this page could not be loaded; the next try may do better.";
+
+async function prepareMessages(isByHand) {
+  if (!messages && !view.notify && !view.sound) return;
+  try {
+    const { makeMessages } = await import("./messages.js");
+    messages = messages || makeMessages(base);
+    unloaded = "";
+  } catch (error) {
+    unloaded = UNLOADED;
+  }
+  if (messages) messages.want(view, isByHand);
+  draw();
+}
+
+let arrival = null;
+async function arrive() {
+  const { makeHands } = await import("./hands.js");
+  hands = await makeHands({
+    base,
+    opener: find("settings"),
+    grid: find("tiles"),
+    look: () => ({ view, tiles: wall.tiles }),
+    change,
+    go,
+  });
+}
+
+// Does something with what a person needs, as soon as that is there.
+async function reach(act) {
+  try {
+    if (!arrival) arrival = arrive();
+    await arrival;
+    unloaded = "";
+  } catch (error) {
+    arrival = null;
+    unloaded = UNLOADED;
+    drawContact();
+    return;
+  }
+  act(hands);
+}
+
+document.addEventListener("pointermove", () => reach(() => {}), { once: true });
+document.addEventListener("keydown", (event) => {
+  // A key's own effect can only be prevented at once.
+  if (hands) hands.press(event);
+  else reach(({ press }) => press(event));
+});
+find("settings").addEventListener("click", () => reach(({ toggle }) => toggle()));
+find("leave").addEventListener("click", () => change({ kiosk: false }));
+find("reset").addEventListener("click", () => change(EVERYTHING));
+
+window.addEventListener("error", (event) => fail(event.error));
+window.addEventListener("unhandledrejection", (event) => fail(event.reason));
+window.addEventListener("popstate", () => {
+  const before = wallQuery(view);
+  ({ view, ignored } = readView(location.search));
+  show(before);
 });
 window.addEventListener("resize", draw);
 // Awake again, or online again: do not wait for the timer.
@@ -216,7 +277,9 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
 });
 
+find("settings").hidden = false;
 accept(config);
-draw();
 setInterval(tick, 1000);
-timer = setTimeout(refresh, config.refresh_seconds * 1000);
+schedule();
+prepareMessages();
+draw();

@@ -71,78 +71,80 @@ export function ago(at, now) {
   return AGO.format(-Math.floor(s / DAY), "day");
 }
 
-export const ordinal = (n) => `${n}${SUFFIX[ORDINAL.select(n)]}`;
+const count = (n, what) => `${n} ${what}${n > 1 ? "s" : ""}`;
+const ordinal = (n) => `${n}${SUFFIX[ORDINAL.select(n)]}`;
 
 // Wall-clock words in the instance's time zone, whatever the screen's own.
 export function calendar(timeZone) {
-  const format = (options) =>
-    new Intl.DateTimeFormat(LANGUAGE, { timeZone, hourCycle: "h23", ...options });
-  const clock = format({ hour: "2-digit", minute: "2-digit" });
+  const format = (options) => {
+    const words = new Intl.DateTimeFormat(LANGUAGE, { timeZone, hourCycle: "h23", ...options });
+    return (at) => words.format(at * 1000);
+  };
+  const time = format({ hour: "2-digit", minute: "2-digit" });
   const weekday = format({ weekday: "short" });
-  const date = format({ day: "numeric", month: "short" });
-  const full = format({ dateStyle: "full", timeStyle: "medium" });
-  const time = (at) => clock.format(at * 1000);
-  const day = (at) => date.format(at * 1000);
+  const day = format({ day: "numeric", month: "short" });
   return {
     time,
-    full: (at) => `${full.format(at * 1000)} (${timeZone})`,
     // "14:10" today, "Tue 14:10" within six days, "3 Nov" before.
     point(at, now) {
       if (day(at) === day(now) && now - at < DAY) return time(at);
-      if (now - at < 6 * DAY) return `${weekday.format(at * 1000)} ${time(at)}`;
-      return day(at);
+      return now - at < 6 * DAY ? `${weekday(at)} ${time(at)}` : day(at);
     },
   };
 }
 
 export const stateOf = (tile) => tile.alarm || tile.tile_state;
+export const isLoud = (tile) => Boolean(tile.alarm) || tile.tile_state === "failing";
+// Green without a "but".
+export const isGreen = (tile) => stateOf(tile) === "passing" && !tile.lost_run_id
+  && tile.activity !== "held";
+
+export function countLoud(tiles) {
+  const loud = tiles.filter(isLoud).length;
+  return { loud, quiet: tiles.length - loud };
+}
 
 // What stands after the state's word, each with the name of what it is.
 export function stateFacts(tile, when) {
   if (tile.base === "unknown") return [];
   if (tile.alarm && tile.alarm !== "invalid_file") return [["base", `was ${tile.base}`]];
-  const facts = [];
   const isFailing = tile.base === "failing";
-  if (isFailing && tile.streak > 1) {
-    facts.push(["streak", `${ordinal(tile.streak)} in a row`]);
-  }
-  if (isFailing && CONCLUSIONS[tile.base_conclusion]) {
-    facts.push(["conclusion", CONCLUSIONS[tile.base_conclusion]]);
-  }
-  if (tile.base_run_attempt > 1) {
-    const attempt = `${isFailing ? "" : "green "}on attempt ${tile.base_run_attempt}`;
-    facts.push(["attempt", attempt]);
-  }
-  if (tile.since_at) facts.push(["since", `since ${when(tile.since_at)}`]);
-  return facts;
+  const { failed_jobs: jobs, phantom_failures: phantoms } = tile;
+  const green = isFailing ? "" : "green ";
+  return [
+    ["lost", tile.lost_run_id && "newest commit not tested"],
+    ["streak", isFailing && tile.streak > 1 && `${ordinal(tile.streak)} in a row`],
+    ["conclusion", isFailing && CONCLUSIONS[tile.base_conclusion]],
+    ["attempt", tile.base_run_attempt > 1 && `${green}on attempt ${tile.base_run_attempt}`],
+    ["jobs", !isFailing && jobs && `with ${count(jobs, "failed job")}`],
+    ["phantoms", phantoms && count(phantoms, "phantom failure")],
+    ["since", tile.since_at && `since ${when(tile.since_at)}`],
+  ].filter(([, text]) => text);
 }
 
-// The line that explains: what is wrong, or which change it was.
-export function detail(tile, when, now) {
-  switch (tile.alarm) {
-    case "no_access":
-      return tile.error || "GitHub says not found: wrong name, or no permission";
-    case "stale":
-      return tile.error || "no answer from GitHub for three refreshes";
-    case "disabled":
-      return DISABLED[tile.workflow_state] || `GitHub says ${tile.workflow_state}`;
-    case "overdue":
-      return `no scheduled run; one was due by ${when(tile.overdue_at)}`;
-    case "zombie":
-      return `${word(tile.activity)} for ${duration(now - seconds(tile.started_at))}`
-        + (tile.median_duration_seconds
-          ? `, usually ~${duration(tile.median_duration_seconds)}`
-          : "");
-    case "invalid_file":
-      return "GitHub could not read the workflow file";
-    default:
-  }
+const ALARMS = {
+  no_access: (tile) =>
+    tile.error || "GitHub says not found: wrong name, or no permission",
+  stale: (tile) => tile.error || "no answer from GitHub for three refreshes",
+  disabled: ({ workflow_state: state }) => DISABLED[state] || `GitHub says ${state}`,
+  overdue: (tile, when) => `no scheduled run; one was due by ${when(tile.overdue_at)}`,
+  zombie({ activity: name, started_at: at, median_duration_seconds: usual }, when, now) {
+    return `${word(name)} for ${duration(now - seconds(at))}`
+      + (usual ? `, usually ~${duration(usual)}` : "");
+  },
+  invalid_file: () => "GitHub could not read the workflow file",
+};
+
+// Two lines that explain: what is wrong, and which change it was.
+export function details(tile, when, now) {
+  const explain = ALARMS[tile.alarm];
+  if (explain) return [explain(tile, when, now), ""];
   if (tile.base === "failing") {
     const place = [tile.failed_job, tile.failed_step].filter(Boolean).join(": ");
-    return [place, tile.base_display_title].filter(Boolean).join(" · ");
+    return [place, tile.base_display_title || ""];
   }
-  if (tile.run_id) return tile.display_title || "";
-  return `never ran on ${tile.branch || "its default branch"}`;
+  if (tile.run_id) return ["", tile.display_title || ""];
+  return [`never ran on ${tile.branch || "its default branch"}`, ""];
 }
 
 // What goes on above the result: its words, and how far it is (0 to 1, or null).
@@ -150,15 +152,17 @@ export function activity(tile, now) {
   if (!tile.activity || (tile.alarm && tile.alarm !== "invalid_file")) return null;
   const name = word(tile.activity);
   const elapsed = Math.max(0, now - seconds(tile.started_at));
-  if (tile.activity === "held") return { name, text: "needs approval", done: null };
-  if (tile.activity !== "running") {
-    return { name, text: duration(elapsed), done: null };
+  const usual = tile.activity === "running" && tile.median_duration_seconds;
+  if (!usual) {
+    return {
+      name,
+      text: tile.activity === "held" ? "needs approval" : duration(elapsed),
+      done: null,
+    };
   }
-  const median = tile.median_duration_seconds;
-  if (!median) return { name, text: duration(elapsed), done: null };
-  const over = elapsed - median;
+  const over = elapsed - usual;
   const text = over < MINUTE
-    ? `${duration(elapsed)} of ~${duration(median)}`
-    : `~${duration(median)}, +${duration(over)} over`;
-  return { name, text, done: Math.min(1, elapsed / median) };
+    ? `${duration(elapsed)} of ~${duration(usual)}`
+    : `+${duration(over)} over`;
+  return { name, text, done: Math.min(1, elapsed / usual) };
 }

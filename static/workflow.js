@@ -2,7 +2,7 @@
 
 import { setText } from "./dom.js";
 import { keepLive } from "./live.js";
-import { activity, detail, duration, seconds, stateFacts, stateOf, word } from "./words.js";
+import { activity, details, duration, seconds, stateFacts, stateOf, word } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -14,7 +14,7 @@ function drawState({ now, times }) {
   const when = (instant) => times.point(seconds(instant), at);
   setText(find("state-word"), word(stateOf(tile)));
   setText(find("state-facts"), stateFacts(tile, when).map(([, text]) => text).join(" · "));
-  const explanation = detail(tile, when, at);
+  const explanation = details(tile, when, at).filter(Boolean).join(" · ");
   setText(find("state-detail"), explanation);
   find("state-detail").hidden = !explanation;
   const doing = activity(tile, at);

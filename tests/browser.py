@@ -157,10 +157,10 @@ def new_visit(chromium: Any, server: WallServer) -> Iterator[NewVisit]:
     """Opens a window on the wall: a television's, whose clock shows the tests' time."""
     opened: list[tuple[Any, Visit]] = []
 
-    def open_window(**options: Any) -> Visit:
+    def open_window(*, has_clock: bool = True, **options: Any) -> Visit:
         context = chromium.new_context(**({"viewport": TELEVISION} | options))
         visit = Visit(context.new_page(), server)
-        if options.get("java_script_enabled", True):
+        if has_clock and options.get("java_script_enabled", True):
             visit.page.clock.install(time=NOW)
         opened.append((context, visit))
         return visit

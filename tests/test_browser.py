@@ -8,6 +8,7 @@ import pytest
 from conftest import NOW, save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
+from walls import overflow, save_poll
 
 from ingest import store
 
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-TV = {"width": 1920, "height": 1080}
-TV_4K = {"width": 3840, "height": 2160}
 PHONE = {"width": 390, "height": 844}
+HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
@@ -30,24 +29,6 @@ def wall(db: Database) -> Database:
     save_poll(db)
     save_runs(db, run_payload(1, **times("12:00")), run_payload(2, **times("13:00")))
     return db
-
-
-def save_poll(db: Database, **changes: Any) -> None:
-    poll = {
-        "started_at": store.utc(NOW - timedelta(seconds=21)),
-        "finished_at": store.utc(NOW - timedelta(seconds=20)),
-        "feeds": 2,
-        "feeds_failed": 0,
-        "requests": 2,
-        "not_modified": 2,
-        "runs_written": 0,
-        "rate_limit": 5000,
-        "rate_limit_remaining": 4000,
-        "rate_limit_reset_at": store.utc(NOW),
-        "error": None,
-        "error_kind": None,
-    }
-    store.save_poll(db, poll | changes)
 
 
 def tile(page: Any, repo: str) -> Any:
@@ -98,65 +79,6 @@ def test_failing_tiles_come_first_and_say_since_when(
     expect(first).to_contain_text("since 14:00")
 
 
-def test_a_running_tile_fills_to_its_share_of_the_usual_time(
-    wall: Database, visit: "Visit", expect: Any
-) -> None:
-    started_at = store.utc(NOW - timedelta(minutes=2))
-    save_runs(
-        wall,
-        run_payload(
-            3,
-            status="in_progress",
-            conclusion=None,
-            created_at=started_at,
-            run_started_at=started_at,
-        ),
-    )
-    page = visit.open()
-    api = tile(page, "acme/api")
-    expect(api).to_have_attribute("data-state", "passing")
-    expect(api.locator(".tile__activity")).to_contain_text("2\xa0m of ~5\xa0m")
-    share = float(
-        api.evaluate("node => parseFloat(node.style.getPropertyValue('--done'))")
-    )
-    assert share == pytest.approx(40, abs=2)
-    page.clock.fast_forward(55_000)
-    expect(api.locator(".tile__activity")).to_contain_text("3\xa0m of ~5\xa0m")
-
-
-def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -> None:
-    fail(wall)
-    page = visit.open()
-    bars = tile(page, "acme/api").locator(".bar")
-    expect(bars).to_have_count(3)
-    assert bars.evaluate_all("bars => bars.map(bar => bar.dataset.result)") == [
-        "success",
-        "success",
-        "failure",
-    ]
-    expect(bars.last).to_have_attribute("href", re.compile(r"/actions/runs/3$"))
-    expect(bars.last).to_have_attribute("title", re.compile("^#3 failure"))
-
-
-def test_the_whole_tile_leads_to_its_run(
-    wall: Database, visit: "Visit", expect: Any
-) -> None:
-    page = visit.open()
-    hit = """
-      (selector) => {
-        const box = document.querySelector(selector).getBoundingClientRect();
-        const at = [box.left + box.width / 2, box.top + box.height / 2];
-        return document.elementFromPoint(...at).closest("a").href;
-      }
-    """
-    run = "https://github.com/acme/api/actions/runs/2"
-    assert page.evaluate(hit, '[data-state="passing"] .tile__state') == run
-    assert page.evaluate(hit, '[data-state="passing"] .tile__symbol') == run
-    history = f"{visit.server.url}ci_observer/runs?repo=acme%2Fapi&workflow=ci.yml"
-    href = page.evaluate(hit, '.tile[data-state="passing"] .tile__history')
-    assert href == f"{history}&_sort_desc=started_at"
-
-
 def test_a_count_is_a_filter_and_the_address_keeps_it(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
@@ -174,17 +96,21 @@ def test_a_count_is_a_filter_and_the_address_keeps_it(
     expect(page.locator(".tile")).to_have_count(2)
 
 
-def test_the_lists_narrow_the_wall(wall: Database, visit: "Visit", expect: Any) -> None:
+def test_the_settings_narrow_the_wall(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
     page = visit.open("?theme=light")
-    page.get_by_text("Filter", exact=False).first.click()
+    page.get_by_role("button", name="Settings").click()
     page.get_by_label("Repository").select_option("acme/web")
     expect(page.locator(".tile")).to_have_count(1)
-    expect(page).to_have_url(re.compile(r"\?theme=light&repo=acme%2Fweb$"))
+    expect(page).to_have_url(re.compile(r"\?repo=acme%2Fweb&theme=light$"))
     page.get_by_label("Search").fill("nothing like it")
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.get_by_role("heading", name="No tile matches")).to_be_visible()
-    page.locator("#filter-clear").click()
+    expect(page.get_by_role("button", name="Settings (2)")).to_be_visible()
+    page.locator("#panel").get_by_role("button", name="Show everything").click()
     expect(page.locator(".tile")).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"\?theme=light$"))
 
 
 def test_another_branch_has_its_own_tiles(
@@ -192,7 +118,7 @@ def test_another_branch_has_its_own_tiles(
 ) -> None:
     fail(wall, head_branch=HOSTILE)
     page = visit.open()
-    page.locator("#filters summary").click()
+    page.get_by_role("button", name="Settings").click()
     page.get_by_label("Branch").select_option(HOSTILE)
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".tile__branch")).to_have_text(HOSTILE)
@@ -344,88 +270,3 @@ def test_the_keyboard_reaches_tiles_and_counts(
     # A refresh must not take the focus away.
     visit.refresh()
     expect(page.locator(".count").first).to_be_focused()
-
-
-@pytest.mark.parametrize("count", [1, 7, 24, 60])
-@pytest.mark.parametrize("screen", [TV, TV_4K], ids=["1080p", "2160p"])
-def test_all_tiles_fit_a_television(
-    db: Database, new_visit: "NewVisit", count: int, screen: dict[str, int]
-) -> None:
-    fill(db, count)
-    page = new_visit(viewport=screen).open()
-    assert page.locator(".tile").count() == count
-    assert overflow(page) == (0, 0)
-    assert page.evaluate(CUT_OFF) == []
-
-
-@pytest.mark.parametrize("count", [1, 24])
-def test_a_phone_scrolls_down_only(
-    db: Database, new_visit: "NewVisit", count: int
-) -> None:
-    fill(db, count)
-    page = new_visit(viewport=PHONE).open()
-    assert overflow(page)[0] == 0
-    assert page.evaluate(CUT_OFF) == []
-
-
-# Parts of tiles that stand, more than a hair, outside their tile.
-CUT_OFF = """
-() => [...document.querySelectorAll(".tile")].flatMap((tile) => {
-  const box = tile.getBoundingClientRect();
-  return [...tile.querySelectorAll("[data-part]")]
-    .filter((part) => part.getClientRects().length)
-    .filter((part) => part.getBoundingClientRect().bottom > box.bottom + 2)
-    .map((part) => `${part.dataset.part} of ${tile.dataset.state}`
-      + ` by ${part.getBoundingClientRect().bottom - box.bottom} px`);
-})
-"""
-
-
-def overflow(page: Any) -> tuple[int, int]:
-    """By how many pixels the page is wider and higher than the window."""
-    width, height = page.evaluate(
-        "() => [document.documentElement.scrollWidth - window.innerWidth,"
-        " document.documentElement.scrollHeight - window.innerHeight]"
-    )
-    return width, height
-
-
-def fill(db: Database, count: int) -> None:
-    """So many feeds, in every state that runs alone can bring about."""
-    pairs = [(f"acme/service-{number:02}", "ci.yml") for number in range(count)]
-    watch(db, *pairs)
-    save_poll(db)
-    recently = store.utc(NOW - timedelta(minutes=4))
-    now = {"created_at": recently, "run_started_at": recently, "updated_at": recently}
-    for number, (repo, _) in enumerate(pairs):
-        own = {
-            "repository": {"full_name": repo},
-            "head_repository": {"full_name": repo},
-            "display_title": "A change whose title is longer than any tile is wide",
-        }
-        active = [
-            {"status": "in_progress", "conclusion": None, **now},
-            {"status": "queued", "conclusion": None, **now},
-            {"conclusion": "action_required", **now},
-            {"name": ".github/workflows/ci.yml", "conclusion": "failure", **now},
-            {"conclusion": "success", "run_attempt": 3, **now},
-            None,
-        ][number % 6]
-        base = 100 * number
-        conclusion = "failure" if number % 5 == 0 else "success"
-        runs = [
-            run_payload(base + n, conclusion=conclusion, **own, **times(f"{n:02}:00"))
-            for n in range(1, 15)
-        ]
-        if active:
-            runs.append(run_payload(base + 20, **own, **active))
-        save_runs(db, *runs, repo=repo)
-    error = "acme/service-00 was not found, or the token has no access to it at all."
-    store.save_feed_error(
-        db,
-        store.watched_feeds(db)[0],
-        error=error,
-        kind="not_found",
-        now=NOW,
-        retry_at=None,
-    )

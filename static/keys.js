@@ -1,0 +1,61 @@
+// From tile to tile with the arrow keys, and the list of all keys.
+
+import { build } from "./settings.js";
+
+const ARROWS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+const linkOf = (tile) => tile.querySelector("a[href]");
+
+const middle = (node) => {
+  const { left, top, width, height } = node.getBoundingClientRect();
+  return [left + width / 2, top + height / 2];
+};
+
+// Tiles differ in size: the next one begins where this one ends.
+function isBeyond(tile, from, [dx, dy]) {
+  const [one, other] = [tile.getBoundingClientRect(), from.getBoundingClientRect()];
+  if (dx) return dx > 0 ? one.left >= other.right - 1 : one.right <= other.left + 1;
+  return dy > 0 ? one.top >= other.bottom - 1 : one.bottom <= other.top + 1;
+}
+
+// The nearest tile in a direction; what lies aside counts as farther away.
+function nearest(tiles, from, [dx, dy]) {
+  const [x, y] = middle(from);
+  let best = { distance: Infinity };
+  for (const tile of tiles) {
+    const [tileX, tileY] = middle(tile);
+    const ahead = (tileX - x) * dx + (tileY - y) * dy;
+    const aside = Math.abs((tileX - x) * dy) + Math.abs((tileY - y) * dx);
+    const distance = ahead + 3 * aside;
+    if (distance < best.distance && isBeyond(tile, from, [dx, dy])) best = { tile, distance };
+  }
+  return best.tile;
+}
+
+// Returns whether there was a tile to go to.
+export function moveFocus(grid, key) {
+  if (!ARROWS[key]) return false;
+  const tiles = [...grid.querySelectorAll(".tile")].filter(linkOf);
+  const from = document.activeElement.closest(".tile");
+  const to = from ? nearest(tiles, from, ARROWS[key]) : tiles[0];
+  if (to) linkOf(to).focus();
+  return Boolean(to);
+}
+
+// The dialog that shows the keys: [key, what it does in words, …].
+export function listKeys(keys) {
+  const title = build("h2", { id: "keys-title", textContent: "Keys" });
+  const lines = [["← ↑ → ↓", "go from tile to tile"], ["Enter", "open the tile"], ...keys];
+  const list = build("dl", {}, ...lines.flatMap(([key, words]) =>
+    [build("dt", { textContent: key }), build("dd", { textContent: words })]));
+  const close = build("form", { method: "dialog" }, build("button", { textContent: "Close" }));
+  const dialog = build("dialog", { id: "keys", className: "keys" }, title, list, close);
+  dialog.setAttribute("aria-labelledby", title.id);
+  document.body.append(dialog);
+  return dialog;
+}

@@ -1,0 +1,60 @@
+// Names of up to two lines: where they wrap, how large they can be, how they are cut.
+
+// After a space, - _ / or a dot, between camel's humps, in scripts without spaces.
+const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml$)|(?<=\p{Ll})(?=\p{Lu})/u;
+const CUT = "…";
+
+const context = document.createElement("canvas").getContext("2d");
+
+function widthOf(piece, font) {
+  context.font = `700 100px ${font}`;
+  return context.measureText(piece).width / 100;
+}
+
+// `room` has the font, and the widths of the first and the second line at a text size.
+function fits(pieces, size, { font, first, rest }) {
+  let lines = 1;
+  let used = 0;
+  const room = () => (lines > 1 ? rest : first)(size);
+  for (const piece of pieces) {
+    const bare = widthOf(piece.trimEnd(), font) * size;
+    if (used && used + bare > room()) {
+      lines += 1;
+      used = 0;
+    }
+    if (bare > room()) lines += Math.floor(bare / room());
+    used += widthOf(piece, font) * size;
+  }
+  return lines <= 2;
+}
+
+// One size for all names: the largest with which all of them fit that can.
+export function nameSize(names, room, least, most) {
+  const able = names.map((name) => name.split(BREAK))
+    .filter((pieces) => fits(pieces, least, room));
+  let size = most;
+  while (size > least && !able.every((pieces) => fits(pieces, size, room))) size *= 0.96;
+  return Math.max(least, size);
+}
+
+// Without pieces of its middle, as the end often tells a name from others.
+function shortened(pieces, size, room) {
+  const tail = [...pieces];
+  const head = tail.splice(0, Math.ceil(tail.length / 2));
+  while (head.length + tail.length > 2 && !fits([...head, CUT, ...tail], size, room)) {
+    if (tail.length > 1 && (head.length < 2 || tail.join("").length > head.join("").length)) {
+      tail.shift();
+    } else head.pop();
+  }
+  return { head, cut: pieces.slice(head.length, pieces.length - tail.length), tail };
+}
+
+// The name in pieces between which it may wrap; those in `cut` have no room.
+export function wrapped(name, size, room) {
+  const pieces = name.split(BREAK);
+  if (fits(pieces, size, room)) return { head: pieces, cut: [], tail: [] };
+  const short = shortened(pieces, size, room);
+  // One word longer than the tile is wide is cut in its own middle.
+  return fits([...short.head, CUT, ...short.tail], size, room)
+    ? short : shortened([...name], size, room);
+}

@@ -1,0 +1,157 @@
+// The settings: a form whose fields are named as the address's parameters, and mean the
+// same. Nothing is kept but in the address.
+
+import { setText } from "./dom.js";
+import { EVERYTHING, HIDEABLE, WORDS, writeView } from "./view.js";
+import { word } from "./words.js";
+
+const NAMES = ["repo", "workflow", "branch", "event", "actor"];
+const LISTS = { repo: "Repository", workflow: "Workflow", branch: "Branch",
+  event: "Event", actor: "Actor", state: "State", hide: "Hide" };
+const CHOICES = [
+  ["sort", "Order", ["by state", "by name", "by repo", "newest first"]],
+  ["group", "Group", ["none", "by repo"]],
+  ["theme", "Theme", ["dark", "light", "auto"]],
+];
+const VALUES = { "by name": "name", "by repo": "repo", "newest first": "newest" };
+const TEXTS = [
+  ["cols", "Columns", "1 to 20"],
+  ["page", "Turn pages every", "15s"],
+  ["screen", "Part of the tiles", "1of2"],
+  ["tz", "Time zone", "Europe/Berlin"],
+];
+const SWITCHES = [
+  ["kiosk", "1", "Kiosk"],
+  ["notify", "1", "Messages"],
+  ["sound", "1", "Sound"],
+  ["keys", "0", "No letter keys"],
+];
+
+export function build(tag, properties, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+const button = (text, click) =>
+  build("button", { type: "button", textContent: text, onclick: click });
+
+const choice = ([name, label, words]) => build("label", {}, label, build(
+  "select",
+  { name },
+  ...words.map((text, index) => new Option(text, index ? VALUES[text] || text : "")),
+));
+
+function makeForm(share, ...buttons) {
+  return build(
+    "form",
+    { id: "panel", className: "panel", hidden: true },
+    build("label", { className: "panel__wide" }, "Search",
+      build("input", { type: "search", name: "q", dir: "auto", autocomplete: "off" })),
+    ...Object.entries(LISTS).map(([name, label]) => build("label", {}, label,
+      build("select", { name, multiple: true, size: 4, dir: "auto" }))),
+    ...CHOICES.map(choice),
+    ...TEXTS.map(([name, label, placeholder]) => build("label", {}, label,
+      build("input", { name, placeholder, autocomplete: "off" }))),
+    build("p", { className: "panel__wide" }, ...SWITCHES.map(([name, value, label]) =>
+      build("label", {}, build("input", { type: "checkbox", name, value }), ` ${label}`))),
+    share,
+    build("p", { className: "panel__wide" }, ...buttons),
+  );
+}
+
+// Options are made anew only when they differ: an open list must not jump.
+function setOptions(select, values, label = (value) => value) {
+  const shown = [...select.options].map((option) => option.value);
+  if (shown.join("\n") === values.join("\n")) return;
+  select.replaceChildren(...values.map((value) => new Option(label(value), value)));
+}
+
+function setField(field, values) {
+  if (field.type === "checkbox") field.checked = values.includes(field.value);
+  else if (field.type === "select-multiple") {
+    for (const option of field.options) option.selected = values.includes(option.value);
+  } else if (field !== document.activeElement) field.value = values[0] || "";
+}
+
+export function makeSettings({ base, opener, look, change, go, showKeys }) {
+  const address = build("input", { readOnly: true });
+  const shared = build("span", {});
+  shared.setAttribute("role", "status");
+  const form = makeForm(
+    build("label", { className: "panel__wide" }, "Share this view", address),
+    button("Copy", share),
+    shared,
+    button("Keys", showKeys),
+    button("Show everything", () => change(EVERYTHING)),
+  );
+  let branches = [];
+
+  // Only over HTTPS may a page copy; elsewhere the address is there to be copied.
+  async function share() {
+    address.select();
+    try {
+      await navigator.clipboard.writeText(address.value);
+      setText(shared, "Copied");
+    } catch (error) {
+      setText(shared, "Copy it with Ctrl+C");
+    }
+  }
+
+  function draw() {
+    if (form.hidden) return;
+    const { view, tiles } = look();
+    const query = new URLSearchParams(writeView(view));
+    for (const name of NAMES) {
+      const values = tiles.map((tile) => tile[name]).concat(view[name]);
+      if (name === "branch") values.push(...branches);
+      setOptions(form.elements[name], [...new Set(values.filter(Boolean))].sort());
+    }
+    for (const field of form.elements) {
+      if (field.name) setField(field, query.getAll(field.name));
+    }
+    address.value = location.href;
+  }
+
+  // The tiles know only the branches that they are of.
+  async function loadBranches() {
+    const answer = await fetch(`${base}api/filters`, { cache: "no-store" });
+    branches = (await answer.json()).branches.map((choice) => choice.value);
+    draw();
+  }
+
+  function open(isOpen) {
+    form.hidden = !isOpen;
+    opener.setAttribute("aria-expanded", isOpen);
+    if (!isOpen) return;
+    setText(shared, "");
+    draw();
+    // Without an answer the list stays as it is; the next opening asks again.
+    loadBranches().catch(() => {});
+  }
+
+  setOptions(form.elements.state, WORDS, word);
+  setOptions(form.elements.hide, HIDEABLE, word);
+  form.addEventListener("input", ({ target }) => {
+    const isTyped = target.matches("input:not([type=checkbox])");
+    go(new URLSearchParams(new FormData(form)), isTyped ? "replace" : "push");
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("click", ({ target }) => {
+    if (!form.contains(target) && !opener.contains(target)) open(false);
+  });
+  opener.after(form);
+  return {
+    draw,
+    open,
+    isOpen: () => !form.hidden,
+    close() {
+      open(false);
+      opener.focus();
+    },
+    search() {
+      open(true);
+      form.elements.q.focus();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+"""The wall runs for weeks: its memory stays as it was after thousands of refreshes."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlite_utils import Database
+from walls import save_wall
+
+if TYPE_CHECKING:
+    from browser import NewVisit
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+# Multiples of 35, after which the answers of `DRIVER` repeat but for their texts.
+WARM_UP, REFRESHES = 350, 5005
+# The browser's own caches and compiled code vary a little; a leak of 100 bytes in each
+# refresh would not fit.
+TOLERATED_BYTES, TOLERATED_NODES = 500_000, 50
+
+# Time that passes as fast as the page can use it, and answers that differ each time:
+# tiles go and come back, change state, text and strip; each fiftieth does not arrive.
+DRIVER = """
+(() => {
+  const states = ["passing", "failing", "stale", "unknown", "overdue"];
+  let refresh, tick, arrive, config, wall;
+  let round = 0;
+  window.setTimeout = (act, ms) => {
+    if (ms !== 60000) return 0;
+    refresh = act;
+    if (arrive) arrive();
+    return 1;
+  };
+  window.clearTimeout = () => {};
+  window.setInterval = (act) => { tick = act; };
+
+  const varied = () => wall.tiles
+    .filter((_, index) => (index + round) % 7)
+    .map((tile, index) => ({
+      ...tile,
+      display_title: `${tile.display_title} ${round}`,
+      tile_state: states[(index + round) % states.length],
+      alarm: null,
+      strip: tile.strip.slice(-4)
+        .map((run, at) => ({ ...run, run_number: round + at })),
+    }));
+
+  async function answer(url) {
+    if (round % 50 === 0) throw new TypeError("Failed to fetch");
+    const body = url.includes("config") ? config : { ...wall, tiles: varied() };
+    return new Response(JSON.stringify(body), { headers: { ETag: `"${round}"` } });
+  }
+
+  window.drive = async (rounds) => {
+    if (!wall) {
+      [config, wall] = await Promise.all(["config", "wall"].map(async (name) =>
+        (await fetch(`api/${name}`)).json()));
+      window.fetch = answer;
+    }
+    for (const end = round + rounds; round < end;) {
+      round += 1;
+      const arrived = new Promise((done) => { arrive = done; });
+      refresh();
+      await arrived;
+      tick();
+    }
+    return document.querySelectorAll(".tile").length;
+  };
+})();
+"""
+
+
+def measured(page: Any) -> dict[str, float]:
+    """What the page holds once everything it can do without is collected."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    for _ in range(3):
+        session.send("HeapProfiler.collectGarbage")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    session.detach()
+    return {metric["name"]: metric["value"] for metric in metrics}
+
+
+def test_memory_stays_flat_over_thousands_of_refreshes(
+    db: Database, new_visit: "NewVisit"
+) -> None:
+    save_wall(db, 3, kinds=["passing"])
+    visit = new_visit(has_clock=False)
+    visit.page.add_init_script(DRIVER)
+    page = visit.open()
+    assert page.evaluate(f"drive({WARM_UP})") > 0
+    before = measured(page)
+    assert page.evaluate(f"drive({REFRESHES})") > 0
+    after = measured(page)
+    assert after["JSEventListeners"] <= before["JSEventListeners"]
+    assert after["Nodes"] <= before["Nodes"] + TOLERATED_NODES
+    grown = after["JSHeapUsedSize"] - before["JSHeapUsedSize"]
+    assert grown < TOLERATED_BYTES
+
+
+def test_a_leak_would_be_noticed(db: Database, new_visit: "NewVisit") -> None:
+    save_wall(db, 3, kinds=["passing"])
+    page = new_visit(has_clock=False).open()
+    before = measured(page)
+    page.evaluate(
+        f"window.leak = Array.from({{ length: {REFRESHES} }}, (_, number) =>"
+        " [document.createElement('i'), Array(20).fill(number)])"
+    )
+    after = measured(page)
+    assert after["Nodes"] > before["Nodes"] + TOLERATED_NODES
+    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] > TOLERATED_BYTES
