@@ -135,12 +135,23 @@ function labelled(nodes, tiles, { columns, rows }) {
   return items;
 }
 
-export function makeCrowd({ root, base }) {
-  const pager = make("p", "pager");
+// Without their style, these would take the tiles' places.
+function loadStyle(href) {
   const style = make("link", "");
-  style.rel = "stylesheet";
-  style.href = `${base}static/crowd.css`;
-  document.head.append(style);
+  Object.assign(style, { rel: "stylesheet", href });
+  return new Promise((done, fail) => {
+    style.onload = done;
+    style.onerror = () => {
+      style.remove();
+      fail(new Error(href));
+    };
+    document.head.append(style);
+  });
+}
+
+export async function makeCrowd({ root, base }) {
+  await loadStyle(`${base}static/crowd.css`);
+  const pager = make("p", "pager");
   root.after(pager);
 
   // By the server's clock, so that all screens turn together.

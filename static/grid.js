@@ -13,6 +13,7 @@ const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
 
 export function makeGrid({ root, template, base }) {
   let crowd = null;
+  let coming = null;
   let nodes = new Map();
   let laid = { pages: [[]] };
   let shown = [];
@@ -25,13 +26,13 @@ export function makeGrid({ root, template, base }) {
   // Other orders, groups, pages, what is said of many tiles at once: loaded by a wall that
   // needs it. Until then, and should that fail, the page scrolls and nothing is hidden.
   function loadCrowd() {
-    if (crowd) return;
-    import("./crowd.js").then(({ makeCrowd }) => {
-      if (crowd) return;
-      crowd = makeCrowd({ root, base });
+    if (coming) return;
+    const ready = import("./crowd.js").then(({ makeCrowd }) => makeCrowd({ root, base }));
+    coming = ready.then((made) => {
+      crowd = made;
       // What is drawn around the tiles may change, too.
       window.dispatchEvent(new Event("resize"));
-    }, () => {});
+    }, () => { coming = null; });
   }
 
   function lay(tiles, message) {

@@ -32,41 +32,41 @@ function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, base) 
 // Touches nothing that is so already: a screen stands for weeks. Without the pieces of
 // the name, only time has passed.
 export function fillTile(node, tile, { now, calendar }, base, pieces) {
-  const at = (name) => part(node, name);
+  const its = (name) => part(node, name);
   const when = (instant) => calendar.point(seconds(instant), now);
   const doing = activity(tile, now);
   const facts = stateFacts(tile, when);
   const lines = details(tile, when, now);
   set(node, "data-activity", doing && tile.activity);
-  setFacts(at("facts"), facts);
-  setLine(at("why"), lines[0]);
-  setLine(at("title"), lines[1]);
+  setFacts(its("facts"), facts);
+  setLine(its("why"), lines[0]);
+  setLine(its("title"), lines[1]);
   setActivity(node, doing);
-  setAge(at("age"), tile, now);
+  setAge(its("age"), tile, now);
   if (pieces) fillData(node, tile, base, pieces);
   setLabel(node, tile, facts, doing, lines);
 }
 
 // What only changes with the data.
 function fillData(node, tile, base, pieces) {
-  const at = (name) => part(node, name);
+  const its = (name) => part(node, name);
   const state = stateOf(tile);
   const [owner, repo] = tile.repo.split("/");
   set(node, "data-state", state);
   set(node, "data-loud", isLoud(tile));
-  setSymbol(at("symbol"), state);
-  setSymbol(at("activity-symbol"), tile.activity || "running");
-  setName(at("page"), pieces);
-  set(at("page"), "href", pageOf(tile, base));
-  setText(at("owner"), `${owner}/`);
-  setText(at("repo"), repo);
-  setLine(at("branch"), tile.branch || "");
-  setText(at("word"), word(state));
-  set(at("flaky"), "hidden", !tile.is_flaky);
-  setRun(at("run"), tile);
-  setLine(at("actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
-  setStats(at("stats"), tile);
-  setStrip(at("strip"), tile.strip);
+  setSymbol(its("symbol"), state);
+  setSymbol(its("activity-symbol"), tile.activity || "running");
+  setName(its("page"), pieces);
+  set(its("page"), "href", pageOf(tile, base));
+  setText(its("owner"), `${owner}/`);
+  setText(its("repo"), repo);
+  setLine(its("branch"), tile.branch || "");
+  setText(its("word"), word(state));
+  set(its("flaky"), "hidden", !tile.is_flaky);
+  setRun(its("run"), tile);
+  setLine(its("actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
+  setStats(its("stats"), tile);
+  setStrip(its("strip"), tile.strip);
 }
 
 // Its text is the whole name: what is cut has no size.

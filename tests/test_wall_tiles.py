@@ -326,3 +326,22 @@ def test_a_wall_that_cannot_be_trusted_does_not_say_that_all_is_green(
     expect(page.locator("body")).to_have_attribute("data-lost", "true")
     expect(page.locator(".message")).to_have_count(0)
     visit.server.start()
+
+
+def test_a_late_style_leaves_no_tile_without_its_parts(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    save_runs(wall, run_payload(4, **times("15:00")))
+    watch(wall, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
+    own = {"repository": {"full_name": "acme/web"}}
+    own |= {"head_repository": {"full_name": "acme/web"}}
+    save_runs(wall, run_payload(9, **own, **times("15:00")), repo="acme/web")
+    waiting: list[Any] = []
+    visit.page.route("**/crowd.css", lambda route: waiting.append(route))  # noqa: PLW0108 (Playwright marks what it is given)
+    page = visit.open()
+    expect(page.locator(".tile")).to_have_count(2)
+    assert page.locator(".message").count() == 0
+    for route in waiting:
+        route.continue_()
+    expect(page.locator(".message")).to_be_visible()
+    expect(page.locator('.tile[data-less=""]')).to_have_count(2)

@@ -55,6 +55,13 @@ def fail(db: Database, run_id: int, repo: str, at: str = "14:00") -> None:
     save(db, run_id, repo, at, conclusion="failure")
 
 
+def open_listening(visit: "Visit", query: str) -> Any:
+    """The page once it compares answers: its own import comes before this one."""
+    page = visit.open(query)
+    page.evaluate("async () => void await import('/static/messages.js')")
+    return page
+
+
 def told(page: Any) -> list[Any]:
     """What was told since the last question."""
     list_: list[Any] = page.evaluate("window.told.splice(0)")
@@ -116,7 +123,7 @@ def lose_access(db: Database) -> None:
 def test_a_change_is_told_in_a_message(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
-    page = messages.open("?notify=1")
+    page = open_listening(messages, "?notify=1")
     api = page.locator(".tile", has_text="acme/api")
     fail(wall, 3, "acme/api")
     messages.refresh()
@@ -131,7 +138,7 @@ def test_a_change_is_told_in_a_message(
 def test_changes_at_once_are_told_in_one_message(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
-    page = messages.open("?notify=1")
+    page = open_listening(messages, "?notify=1")
     fail(wall, 3, "acme/api")
     fail(wall, 4, "acme/web")
     messages.refresh()
@@ -149,7 +156,7 @@ def test_nothing_is_told_without_a_change(
 ) -> None:
     """Not when the page is opened, nor by a filter, nor for the same result again."""
     fail(wall, 3, "acme/api")
-    page = messages.open("?notify=1&q=web")
+    page = open_listening(messages, "?notify=1&q=web")
     expect(page.locator(".tile")).to_have_count(1)
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Search").fill("")
@@ -163,7 +170,7 @@ def test_nothing_is_told_without_a_change(
 def test_what_is_filtered_away_is_not_told(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
-    page = messages.open("?notify=1&repo=acme/web")
+    page = open_listening(messages, "?notify=1&repo=acme/web")
     fail(wall, 3, "acme/api")
     save(wall, 4, "acme/web", "15:00", display_title="Later")
     messages.refresh()
@@ -174,7 +181,7 @@ def test_what_is_filtered_away_is_not_told(
 def test_what_comes_back_as_it_was_is_no_change(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
-    page = messages.open("?notify=1")
+    page = open_listening(messages, "?notify=1")
     api = page.locator(".tile", has_text="acme/api")
     lose_access(wall)
     messages.refresh()
@@ -209,7 +216,7 @@ def test_a_browser_that_throws_at_messages_is_told(
         "window.Notification = class { static permission = 'granted';"
         " constructor() { throw new TypeError('Illegal constructor'); } }"
     )
-    page = visit.open("?notify=1")
+    page = open_listening(visit, "?notify=1")
     fail(wall, 3, "acme/api")
     visit.refresh()
     expect(page.locator("#note")).to_contain_text("Illegal constructor")
@@ -238,6 +245,8 @@ def test_two_notes_fall_and_rise(
     page = messages.open()
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Sound").check()
+    expect(page).to_have_url(re.compile("sound=1"))
+    page.evaluate("async () => void await import('/static/messages.js')")
     expect(page.locator("#note")).to_be_hidden()
     fail(wall, 3, "acme/api")
     messages.refresh()
