@@ -1,5 +1,6 @@
 """Whether every tile has its place on the screen, from 1 tile to 200."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,7 @@ def test_more_than_fit_are_counted_and_lead_to_pages(
     save_wall(db, 200)
     page = visit.open("?theme=light")
     more = page.locator(".more")
+    expect(more).to_be_visible()
     shown = page.locator(".tile").count()
     expect(more).to_contain_text(f"+{200 - shown} not shown")
     counts = [
@@ -250,17 +252,21 @@ def test_tiles_are_sorted_as_the_address_says(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
     save_wall(db, 7, names=["b2", "b10", "A", "c", "B1", "d", "e"])
-    shown = visit.open("?sort=name").locator(".tile__name").all_inner_texts()
-    assert shown == ["A", "B1", "b2", "b10", "c", "d", "e"]
-    repos = [name.split()[1] for name in names(visit.open("?sort=repo"))]
-    assert repos == [f"acme/service-{number:03}" for number in range(7)]
+    shown = visit.open("?sort=name").locator(".tile__name")
+    expect(shown).to_have_text(["A", "B1", "b2", "b10", "c", "d", "e"])
+    repos = visit.open("?sort=repo").locator(".tile__repo")
+    every = [re.compile(f"acme/service-{number:03}") for number in range(7)]
+    expect(repos).to_have_text(every)
     state = visit.open().locator(".tile").first
     expect(state).to_have_attribute("data-state", "failing")
 
 
-def test_groups_have_their_repository_above_them(db: Database, visit: "Visit") -> None:
+def test_groups_have_their_repository_above_them(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
     save_wall(db, 24)
     page = visit.open("?group=repo")
+    expect(page.locator(".group")).to_have_count(24)
     labels = page.locator(".group").all_inner_texts()
     assert sorted(labels) == [f"acme/service-{number:03}" for number in range(24)]
     above = """
