@@ -299,74 +299,53 @@ def m030_windows(db: Database) -> None:
 
 
 @migrations()
-def m050_lost_runs(db: Database) -> None:
-    """A cancelled run after which nothing was tested."""
-    db.execute("alter table tiles add column lost_run_id integer")
+def m050_decisions(db: Database) -> None:
+    """What each run decided, so that a tile need not look at all of its runs.
 
-
-@migrations()
-def m051_usual_durations(db: Database) -> None:
-    """How long a branch's runs take at most, but for one in twenty."""
-    db.execute("alter table tiles add column p95_duration_seconds integer")
-
-
-@migrations()
-def m052_ends_of_schedules(db: Database) -> None:
-    """When a schedule that brings nothing is none any more."""
+    And what a tile says besides: lost runs, usual durations, the ends of schedules,
+    phantom failures.
+    """
     execute_all(
         db,
         """
+        alter table tiles add column lost_run_id integer;
+        alter table tiles add column p95_duration_seconds integer;
         alter table tiles add column overdue_until_at text;
-        create index runs_scheduled on runs (repo, workflow, head_branch, created_at)
-            where event = 'schedule';
-        """,
-    )
-
-
-@migrations()
-def m053_phantom_failures(db: Database) -> None:
-    """Failures of events that a workflow does not have, apart from its base."""
-    execute_all(
-        db,
-        """
         alter table tiles add column phantom_failures integer;
         alter table tiles add column phantom_run_id integer;
-        create index runs_timed on runs (repo, workflow, head_branch, event)
-            where duration_seconds > 0;
-        """,
-    )
 
-
-@migrations()
-def m054_decisions(db: Database) -> None:
-    """What each run decided, so that a tile need not look at all of its runs."""
-    execute_all(
-        db,
-        """
         create table decisions (
-            run_id integer primary key references runs (run_id),
-            run_attempt integer not null,
             repo text not null collate nocase,
             workflow text not null,
             branch text not null,
-            created_at text not null,
             base text not null,
-            since_at text not null,
+            created_at text not null,
+            run_id integer not null references runs (run_id),
+            run_attempt integer not null,
+            since_at text,
             is_at_once integer not null,
-            is_invalid_file integer not null
-        );
-        create index decisions_branch on decisions
-            (repo, workflow, branch, base, created_at, run_id, since_at, is_at_once);
+            is_invalid_file integer not null,
+            primary key (repo, workflow, branch, base, created_at, run_id)
+        ) without rowid;
+
+        create table branch_events (
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            event text not null,
+            primary key (repo, workflow, branch, event)
+        ) without rowid;
+
         drop index runs_unfinished;
         create index runs_unfinished on runs
-            (repo, workflow, head_branch, created_at, run_id)
-            where status <> 'completed';
+            (repo, workflow, head_branch, created_at) where status <> 'completed';
         create index runs_held on runs
-            (repo, workflow, head_branch, created_at, run_id)
+            (repo, workflow, head_branch, created_at)
             where conclusion = 'action_required';
         create index runs_cancelled on runs
-            (repo, workflow, head_branch, created_at, run_id)
-            where conclusion = 'cancelled';
+            (repo, workflow, head_branch, created_at) where conclusion = 'cancelled';
+        create index runs_scheduled on runs
+            (repo, workflow, head_branch, created_at) where event = 'schedule';
         """,
     )
 

@@ -7,6 +7,7 @@ only selects. A view changes by editing `views.sql`, and is made anew at the nex
 import logging
 import re
 import sqlite3
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ingest.migrations import migrations, statements
 log = logging.getLogger("ci_observer")
 
 BUSY_TIMEOUT_SECONDS = 20
+# The tables that are made of the runs, as views of theirs define.
+DERIVED = ("tiles", "decisions", "branch_events")
 # What a full disk, a lock that is held too long or a broken file raises.
 StorageError = sqlite3.Error
 
@@ -85,8 +88,11 @@ def migrate(db: Database) -> list[str]:
 def remake_tiles(db: Database, repo: str | None = None) -> None:
     """Make all tiles anew, or those of one repository."""
     params = {"repo": repo}
-    db.execute("delete from tiles where :repo is null or repo = :repo", params)
-    db.execute("delete from decisions where :repo is null or repo = :repo", params)
+    for table in DERIVED:
+        db.execute(
+            f"delete from {table} where :repo is null or repo = :repo",  # noqa: S608
+            params,
+        )
     keys = db.execute(
         "select distinct repo, workflow, head_branch from branch_runs"
         " where :repo is null or repo = :repo",
@@ -99,15 +105,27 @@ def remake_tiles(db: Database, repo: str | None = None) -> None:
 def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
     """Make what is derived of a branch's runs anew: their decisions and their tile."""
     key = [repo, workflow, branch]
-    db.execute(
-        "delete from decisions where repo = ? and workflow = ? and branch = ?", key
-    )
-    db.execute(
-        "replace into decisions select * from run_decisions"
-        " where repo = ? and workflow = ? and branch = ?",
-        key,
-    )
+    of_branch = "where repo = ? and workflow = ? and branch = ?"
+    for table in DERIVED:
+        db.execute(f"delete from {table} {of_branch}", key)  # noqa: S608
+    save_decisions(db, of_branch, key)
     refresh_tile(db, *key)
+
+
+def save_decisions(db: Database, where: str, params: Sequence[str | int]) -> None:
+    """Write what runs decide, and of which events they are; `where` tells which.
+
+    An event of which a run took time stays, until all of the branch is made anew.
+    """
+    db.execute(
+        f"insert into decisions select * from run_decisions {where}",  # noqa: S608
+        params,
+    )
+    db.execute(
+        "insert or ignore into branch_events select repo, workflow, branch, event"  # noqa: S608
+        f" from timed_events {where}",
+        params,
+    )
 
 
 def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:

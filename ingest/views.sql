@@ -77,6 +77,19 @@ begin
   where run_id = old.run_id;
 end;
 
+-- What a run decided is found by what its row says: when that changes, it goes, until
+-- ingest writes it anew.
+create trigger runs_drop_decision
+after update of run_id, repo, workflow, head_branch, created_at on runs
+when (old.run_id, old.repo, old.workflow, old.head_branch, old.created_at)
+  is not (new.run_id, new.repo, new.workflow, new.head_branch, new.created_at)
+begin
+  delete from decisions
+  where repo = old.repo and workflow = old.workflow and branch = old.head_branch
+    and base in ('passing', 'failing') and created_at = old.created_at
+    and run_id = old.run_id;
+end;
+
 create view run_history as
 select
   runs.run_id, a.run_attempt, runs.repo, runs.workflow, runs.workflow_name,
@@ -88,13 +101,26 @@ select
 from runs join run_attempts a using (run_id);
 
 -- The runs on a branch itself: the repository's own (a deleted fork has no head
--- repository), not of pull requests, not of the merge queue's own branches.
+-- repository), not of pull requests, not of the merge queue's own branches. Those that
+-- failed in no time may be phantoms.
 create view branch_runs as
-select *
+select
+  *,
+  duration_seconds is 0 and run_attempt = 1
+    and coalesce(conclusion in ('failure', 'startup_failure'), 0) as is_at_once
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
   and head_branch not like 'gh-readonly-queue/%';
+
+-- The events that a workflow really has on a branch, each with the runs that show it:
+-- those of which an attempt took time. Ingest keeps them in the table `branch_events`.
+create view timed_events as
+select r.run_id, r.repo, r.workflow, r.head_branch as branch, r.event
+from branch_runs r
+where exists (
+  select 1 from run_attempts a where a.run_id = r.run_id and a.duration_seconds > 0
+);
 
 -- Those that may speak for their branch: all but phantoms. GitHub makes runs that fail in
 -- no time, without a job, also for events that the workflow does not have: they say
@@ -102,28 +128,18 @@ where head_repo = repo
 create view tile_runs as
 select *
 from branch_runs r
-where (
-  r.duration_seconds = 0
-  and r.run_attempt = 1
-  and r.conclusion in ('failure', 'startup_failure')
-  and exists (
-    select 1 from branch_runs o
-    where o.repo = r.repo and o.workflow = r.workflow
-      and o.head_branch = r.head_branch and o.duration_seconds > 0
-  )
-  and not exists (
-    select 1 from branch_runs o
-    where o.repo = r.repo and o.workflow = r.workflow
-      and o.head_branch = r.head_branch and o.event = r.event
-      and o.duration_seconds > 0
-  )
-  and not exists (
+where not is_at_once
+  or (
+    -- Null where none ever took time.
+    select max(e.event = r.event) from branch_events e
+    where e.repo = r.repo and e.workflow = r.workflow and e.branch = r.head_branch
+  ) is not 0
+  or exists (
     select 1 from branch_runs o
     where o.repo = r.repo and o.workflow = r.workflow
       and o.head_branch = r.head_branch and o.event = r.event
       and o.status <> 'completed'
-  )
-) is not true;
+  );
 
 -- The attempts that decided something. A cancelled one did, too, when one of its jobs is
 -- known to have failed: a failure may cancel the rest of its run.
@@ -145,17 +161,17 @@ where a.status = 'completed' and (
 -- `decisions` equal to this, so that a branch's last ones are found at once.
 create view run_decisions as
 select
-  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch as branch, r.created_at,
-  a.base,
-  -- The first of the attempts in a row that gave it.
-  (
+  r.repo, r.workflow, r.head_branch as branch, a.base, r.created_at, r.run_id,
+  a.run_attempt,
+  -- When the first of the attempts in a row that gave it was started, if not at once.
+  nullif((
     select min(s.started_at) from decisive_attempts s
     where s.run_id = r.run_id and s.base = a.base and s.run_attempt > coalesce((
       select max(o.run_attempt) from decisive_attempts o
       where o.run_id = r.run_id and o.base <> a.base
     ), 0)
-  ) as since_at,
-  a.base = 'failing' and a.duration_seconds is 0 as is_at_once,
+  ), r.created_at) as since_at,
+  r.is_at_once,
   coalesce(
     a.conclusion in ('failure', 'startup_failure')
       and a.duration_seconds = 0
@@ -170,17 +186,24 @@ where a.run_attempt = (
 
 -- Those of the runs that may speak for their branch.
 create view tile_decisions as
-select * from decisions d
+select
+  repo, workflow, branch, base, created_at, run_id, run_attempt,
+  coalesce(since_at, created_at) as since_at, is_at_once, is_invalid_file
+from decisions d
 where not is_at_once
   or exists (select 1 from tile_runs t where t.run_id = d.run_id);
 
+-- Runs first (cross join), so that the newest are found at once.
 create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
   r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.base,
   d.is_invalid_file
-from tile_decisions d
-join runs r on r.run_id = d.run_id
+from runs r
+cross join tile_decisions d
+  on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
+  and d.base in ('passing', 'failing') and d.created_at = r.created_at
+  and d.run_id = r.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
 -- What the runs of one branch say, whatever the time: one row per row of `tiles`, which
@@ -299,9 +322,12 @@ facts as not materialized (
     ) as schedule
   from chosen
   left join runs b on b.run_id = base_run_id
-  left join decisions d on d.run_id = base_run_id
+  left join decisions d
+    on d.repo = chosen.repo and d.workflow = chosen.workflow
+    and d.branch = chosen.branch and d.base in ('passing', 'failing')
+    and d.created_at = b.created_at and d.run_id = base_run_id
   left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
-  left join decisions o
+  left join runs o
     on o.run_id = iif(d.base = 'passing', failing_run_id, passing_run_id)
 )
 select
@@ -386,8 +412,12 @@ select
       'html_url', html_url
     )) from (
       select * from (
-        select r.*, (select d.base from decisions d where d.run_id = r.run_id)
-          as decided
+        select r.*, (
+          select d.base from decisions d
+          where d.repo = r.repo and d.workflow = r.workflow
+            and d.branch = r.head_branch and d.base in ('passing', 'failing')
+            and d.created_at = r.created_at and d.run_id = r.run_id
+        ) as decided
         from tile_runs r
         where r.repo = facts.repo and r.workflow = facts.workflow
           and r.head_branch = facts.branch
@@ -399,8 +429,7 @@ select
     -- Cancelled, and nothing came after it that could test its commit.
     select r.run_id from runs r
     where r.run_id = tried_run_id and r.conclusion = 'cancelled'
-      and r.head_sha is not base_head_sha
-      and not exists (select 1 from decisions d where d.run_id = r.run_id)
+      and r.run_id is not base_run_id and r.head_sha is not base_head_sha
   ) as lost_run_id,
   durations ->> 'p95' as p95_duration_seconds,
   -- A schedule that for so long has brought nothing is none any more.

@@ -50,7 +50,16 @@ def save(db: Database, payload: dict[str, Any], job: str | None) -> None:
 
 
 def rows(db: Database, name: str) -> list[Any]:
-    return db.execute(f"select * from {name} order by 1, 2, 3").fetchall()  # noqa: S608
+    return sorted(db.execute(f"select * from {name}").fetchall())  # noqa: S608
+
+
+def assert_is_kept_ready(db: Database) -> None:
+    assert rows(db, "decisions") == rows(db, "run_decisions")
+    timed = db.execute(
+        "select distinct repo, workflow, branch, event from timed_events"
+    )
+    assert rows(db, "branch_events") == sorted(timed.fetchall())
+    assert rows(db, "tiles") == rows(db, "tile_facts")
 
 
 def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
@@ -84,14 +93,13 @@ def test_what_is_kept_ready_is_what_its_view_defines(tmp_path, seen):
     db = fresh(tmp_path)
     for payload, job in seen:
         save(db, payload, job)
-        assert rows(db, "decisions") == rows(db, "run_decisions")
-        assert rows(db, "tiles") == rows(db, "tile_facts")
-    before = [rows(db, name) for name in ("decisions", "tiles")]
+        assert_is_kept_ready(db)
+    before = [rows(db, name) for name in schema.DERIVED]
     with db.atomic():
         for key in db.execute("select repo, workflow, branch from tiles").fetchall():
             schema.remake_tile(db, *key)
 
-    assert [rows(db, name) for name in ("decisions", "tiles")] == before
+    assert [rows(db, name) for name in schema.DERIVED] == before
     db.close()
 
 
@@ -134,6 +142,7 @@ def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
         )
     ]
     of_runs = [step for step in plan if " runs " in step and "PRIMARY KEY" not in step]
+    of_decisions = [step for step in plan if step.startswith("SEARCH d ")]
 
     # What is read from end to end holds 20 rows at most.
     scans = {
@@ -141,7 +150,9 @@ def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
     }
     assert scans == {"SCAN recent"}
     assert [step for step in of_runs if "head_branch=?" not in step] == []
-    assert len(of_runs) > 0
+    assert [step for step in of_decisions if "branch=? AND base=?" not in step] == []
+    assert of_runs
+    assert of_decisions
 
 
 def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
@@ -153,6 +164,16 @@ def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
         schema.remake_tile(db, "acme/new", "ci.yml", "main")
 
     assert rows(db, "decisions") == rows(db, "run_decisions")
+    assert len(rows(db, "decisions")) == 2
     assert db.execute(
         "select base, streak from tiles where repo = 'acme/new'"
     ).fetchall() == [("passing", 2)]
+
+
+def test_a_run_whose_row_changes_leaves_no_decision_of_before(db):
+    watch(db, FEED)
+    save_runs(db, run(1, "12:00"), run(2, "13:00"))
+
+    db.execute("update runs set head_branch = 'dev' where run_id = 1")
+
+    assert [row["run_id"] for row in db["decisions"].rows] == [2]

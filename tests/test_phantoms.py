@@ -75,3 +75,19 @@ def test_a_rerun_that_fails_in_no_time_is_no_phantom(db):
     save_runs(db, rerun(2, "11:00", "12:00", "startup_failure", minutes=0))
 
     assert tile(db, "base", "base_run_attempt", "phantom_failures") == ("failing", 2, 0)
+
+
+def test_an_event_of_which_a_run_took_time_long_ago_has_no_phantoms(db):
+    save_runs(db, run(1, "08:00"))
+    save_runs(db, *(run(n, f"09:{n:02}", event="schedule") for n in range(2, 60)))
+    save_runs(db, run(60, "12:00", **AT_ONCE))
+
+    assert state(db) == ("failing", "failing", None, "invalid_file")
+
+
+def test_an_attempt_that_took_time_counts_after_a_rerun_in_no_time(db):
+    save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", "failure"))
+    save_runs(db, rerun(2, "11:00", "11:30", "startup_failure", minutes=0))
+    save_runs(db, run(3, "12:00", **AT_ONCE))
+
+    assert tile(db, "base", "streak", "phantom_failures") == ("failing", 2, 0)

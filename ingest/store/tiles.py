@@ -1,4 +1,4 @@
-"""Keeps `decisions` and `tiles` equal to the views that define them.
+"""Keeps `decisions`, `branch_events` and `tiles` equal to the views that define them.
 
 Within the caller's transaction, which changes runs or their jobs.
 """
@@ -7,14 +7,22 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database
 
-from ingest.schema import refresh_tile
+from ingest.schema import refresh_tile, save_decisions
 
 
 def save_tiles(db: Database, ids: Sequence[int]) -> None:
     """Bring up to date what these runs decide, and the tiles on which they count."""
     among = f"run_id in ({', '.join('?' * len(ids))})"
-    db.execute(f"delete from decisions where {among}", ids)
-    db.execute(f"insert into decisions select * from run_decisions where {among}", ids)
+    db.conn.executemany(
+        "delete from decisions where repo = ? and workflow = ? and branch = ?"
+        " and base in ('passing', 'failing') and created_at = ? and run_id = ?",
+        db.execute(
+            "select repo, workflow, head_branch, created_at, run_id from runs"
+            f" where {among}",
+            ids,
+        ).fetchall(),
+    )
+    save_decisions(db, f"where {among}", ids)
     keys = db.execute(
         f"select distinct repo, workflow, head_branch from branch_runs where {among}",
         ids,
