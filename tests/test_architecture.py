@@ -32,12 +32,20 @@ def importers_of(package: str, *folders: str) -> list[str]:
     return [named(p) for p in sources(*folders) if package in set(imports(p))]
 
 
-def readers_of_the_environment(path: Path) -> bool:
+def users_of(module: str, *names: str, folders: tuple[str, ...]) -> list[str]:
+    """The files that say `module.name`, or take a name out of the module."""
+    return [named(p) for p in sources(*folders) if uses(p, module, names)]
+
+
+def uses(path: Path, module: str, names: tuple[str, ...]) -> bool:
     return any(
-        isinstance(node, ast.Attribute)
-        and node.attr in ("environ", "getenv")
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "os"
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr in names
+            and isinstance(node.value, ast.Name)
+            and node.value.id == module
+        )
+        or (isinstance(node, ast.ImportFrom) and node.module == module)
         for node in ast.walk(ast.parse(path.read_text()))
     )
 
@@ -70,13 +78,15 @@ def test_one_module_talks_http():
 
 
 def test_one_module_reads_the_settings_and_one_hands_the_environment_on():
-    readers = [named(p) for p in sources(*FOLDERS) if readers_of_the_environment(p)]
+    readers = users_of("os", "environ", "getenv", folders=FOLDERS)
 
     assert readers == ["ingest/config.py", "ingest/supervise.py"]
 
 
 def test_sqlite_is_opened_for_writing_in_one_place():
-    assert importers_of("sqlite3", "ingest") == ["ingest/schema.py"]
+    openers = users_of("sqlite3", "connect", folders=("ingest",))
+
+    assert openers == ["ingest/schema.py"]
 
 
 @pytest.mark.parametrize("name", ["ingest/rows.py", "ingest/wire.py"])
