@@ -57,10 +57,8 @@ export function arrange(counts, screen) {
   const { width, height, wide, high } = best;
   const limited = (unit) =>
     screen.rem * Math.max(UNIT.least, Math.min(UNIT.most, unit / screen.rem));
-  return {
-    ...best,
-    total: screen.height,
-    unit: limited(best.size),
-    loudUnit: limited(fit(width * wide, height * high, LOUD)),
-  };
+  const loudUnit = limited(fit(width * wide, height * high, LOUD));
+  // In cells of one size, all text has one size.
+  const unit = counts.loud && wide === 1 ? loudUnit : limited(best.size);
+  return { ...best, total: screen.height, unit, loudUnit };
 }

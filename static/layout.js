@@ -50,7 +50,7 @@ export function apply(root, plan, { label }, band) {
   style.setProperty("--high", high);
 }
 
-// One size for all names, and one for those of loud tiles; each then wraps in the width
+// One size for all names, and one for those of larger tiles; each then wraps in the width
 // that its tile gives it.
 export function fitNames(root, plan, { rem, gap }, tiles) {
   const names = new Map();
@@ -67,7 +67,8 @@ export function fitNames(root, plan, { rem, gap }, tiles) {
       rest: (size) => width - (wide > 1 ? symbol * size : 0),
     };
     const most = Math.min(NAME.most * unit, NAME.share * plan.height * high);
-    const size = nameSize(ours.map(nameOf), room, least, plan.rows ? most : least);
+    const alike = plan.wide > 1 ? ours : tiles;
+    const size = nameSize(alike.map(nameOf), room, least, plan.rows ? most : least);
     root.style.setProperty(loud ? "--loud-name" : "--name", `${size}px`);
     for (const tile of ours) names.set(tile, wrapped(nameOf(tile), size, room));
   }
