@@ -12,7 +12,7 @@ function widthOf(piece, font) {
 }
 
 // `room` has the font, and the widths of the first and the second line at a text size.
-function fits(pieces, size, { font, first, rest }) {
+function fits(pieces, size, { font, first, rest }, most = 2) {
   let lines = 1;
   let used = 0;
   const room = () => (lines > 1 ? rest : first)(size);
@@ -22,10 +22,10 @@ function fits(pieces, size, { font, first, rest }) {
       lines += 1;
       used = 0;
     }
-    if (bare > room()) lines += Math.floor(bare / room());
+    if (bare > room()) return false;
     used += widthOf(piece, font) * size;
   }
-  return lines <= 2;
+  return lines <= most;
 }
 
 // One size for all names: the largest with which all of them fit that can.
@@ -38,10 +38,10 @@ export function nameSize(names, room, least, most) {
 }
 
 // Without pieces of its middle, as the end often tells a name from others.
-function shortened(pieces, size, room) {
+function shortened(pieces, size, room, most) {
   const tail = [...pieces];
   const head = tail.splice(0, Math.ceil(tail.length / 2));
-  while (head.length + tail.length > 2 && !fits([...head, CUT, ...tail], size, room)) {
+  while (head.length + tail.length > 2 && !fits([...head, CUT, ...tail], size, room, most)) {
     if (tail.length > 1 && (head.length < 2 || tail.join("").length > head.join("").length)) {
       tail.shift();
     } else head.pop();
@@ -54,7 +54,7 @@ export function wrapped(name, size, room) {
   const pieces = name.split(BREAK);
   if (fits(pieces, size, room)) return { head: pieces, cut: [], tail: [] };
   const short = shortened(pieces, size, room);
-  // One word longer than the tile is wide is cut in its own middle.
+  // One word longer than the tile is wide has one line, and is cut in its own middle.
   return fits([...short.head, CUT, ...short.tail], size, room)
-    ? short : shortened([...name], size, room);
+    ? short : shortened([...name], size, room, 1);
 }

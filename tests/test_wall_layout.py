@@ -157,6 +157,17 @@ def test_a_name_wraps_at_its_parts_and_keeps_its_end(
     assert end.endswith("arm64")
 
 
+def test_a_word_wider_than_its_tile_is_not_broken_over_two_lines(
+    db: Database, visit: "Visit"
+) -> None:
+    save_wall(db, 60, kinds=["passing", "unknown"], names=["Benchmarks" * 3, "CI"])
+    names = visit.open().locator(".tile__name")
+    long, short = (names.filter(has_text=name).first for name in ("Bench", "CI"))
+    height = "node => node.getBoundingClientRect().height"
+    assert long.evaluate(height) == short.evaluate(height)
+    assert long.locator(".tile__cut").count() == 1
+
+
 def test_more_than_fit_are_counted_and_lead_to_pages(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
