@@ -5,7 +5,7 @@ import { isLost } from "./banner.js";
 const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
 
 // The worst of all tiles: what the icon shows, and the title's words.
-export function headline(tiles, contact) {
+function headline(tiles, contact) {
   if (isLost(contact)) return ["alarm", "no data"];
   const count = (states) =>
     tiles.filter((tile) => states.includes(tile.tile_state)).length;
