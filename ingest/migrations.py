@@ -373,3 +373,26 @@ def m061_narrower_indexes(db: Database) -> None:
         create index runs_workflow on runs (repo, workflow, started_at);
         """,
     )
+
+
+@migrations()
+def m062_ready_tiles(db: Database) -> None:
+    """What a tile says of its runs stands in its row, so that the wall joins little."""
+    execute_all(
+        db,
+        """
+        alter table tiles add column base_run_number integer;
+        alter table tiles add column base_display_title text;
+        alter table tiles add column base_actor text;
+        alter table tiles add column base_html_url text;
+        alter table tiles add column failed_job text;
+        alter table tiles add column failed_step text;
+        alter table tiles add column failed_jobs integer;
+        alter table tiles add column lost_at text;
+        alter table tiles add column lost_html_url text;
+        alter table tiles add column phantom_html_url text;
+        alter table tiles add column activity text;
+        alter table tiles add column zombie_at text;
+        alter table tiles add column given_up_at text;
+        """,
+    )

@@ -329,131 +329,184 @@ facts as not materialized (
   left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
   left join runs o
     on o.run_id = iif(d.base = 'passing', failing_run_id, passing_run_id)
+),
+judged as not materialized (
+  select
+    repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
+    base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
+    (
+      select count(*) from tile_decisions d
+      where d.repo = facts.repo and d.workflow = facts.workflow
+        and d.branch = facts.branch and d.base = facts.base
+        and (d.created_at, d.run_id) > (turned_at, turned_run_id)
+    ) as streak,
+    (
+      -- The earliest: an older run may have got its base by a later re-run.
+      select min(d.since_at) from tile_decisions d
+      where d.repo = facts.repo and d.workflow = facts.workflow
+        and d.branch = facts.branch and d.base = facts.base
+        and (d.created_at, d.run_id) > (turned_at, turned_run_id)
+    ) as since_at,
+    (
+      -- Unfinished, or held, and not older than the base.
+      select r.run_id from runs r
+      where r.run_id = open_run_id and r.created_at >= coalesce(base_created_at, '')
+    ) as active_run_id,
+    durations ->> 'median' as median_duration_seconds,
+    (
+      select round(avg(base = 'passing'), 3) from (
+        select base from (
+          select * from (
+            select d.base, d.created_at, d.run_id from tile_decisions d
+            where d.repo = facts.repo and d.workflow = facts.workflow
+              and d.branch = facts.branch and d.base = 'passing'
+            order by d.created_at desc, d.run_id desc limit 20
+          )
+          union all
+          select * from (
+            select d.base, d.created_at, d.run_id from tile_decisions d
+            where d.repo = facts.repo and d.workflow = facts.workflow
+              and d.branch = facts.branch and d.base = 'failing'
+            order by d.created_at desc, d.run_id desc limit 20
+          )
+        ) order by created_at desc, run_id desc limit 20
+      )
+    ) as success_rate,
+    (
+      -- Both results for one commit among the last 20 runs. A run that another workflow
+      -- triggered carries the head of the default branch, whatever caused it.
+      select count(*) > 0 from (
+        select recent.head_sha
+        from (
+          select r.run_id, r.head_sha from tile_runs r
+          where r.repo = facts.repo and r.workflow = facts.workflow
+            and r.head_branch = facts.branch and r.event <> 'workflow_run'
+          order by r.created_at desc, r.run_id desc limit 20
+        ) recent
+        join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
+        group by recent.head_sha
+        having sum(a.conclusion = 'success') > 0
+          and sum(a.conclusion in ('failure', 'timed_out')) > 0
+      )
+    ) as is_flaky,
+    iif(
+      -- A run long after the schedule came due tells more than the missing one.
+      base_created_at > strftime(
+        '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+        (2 * (schedule ->> 'grace')) || ' seconds'
+      ),
+      null,
+      strftime(
+        '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last', (schedule ->> 'grace') || ' seconds'
+      )
+    ) as overdue_at,
+    (
+      -- The last 20 runs, oldest first, so that the newest stands at the right.
+      select json_group_array(json_object(
+        'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
+        'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
+        json(iif(
+          conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
+          'true', 'false'
+        )),
+        'started_at', started_at, 'duration_seconds', duration_seconds,
+        'html_url', html_url
+      )) from (
+        select * from (
+          select r.*, (
+            select d.base from decisions d
+            where d.repo = r.repo and d.workflow = r.workflow
+              and d.branch = r.head_branch and d.base in ('passing', 'failing')
+              and d.created_at = r.created_at and d.run_id = r.run_id
+          ) as decided
+          from tile_runs r
+          where r.repo = facts.repo and r.workflow = facts.workflow
+            and r.head_branch = facts.branch
+          order by r.created_at desc, r.run_id desc limit 20
+        ) order by created_at, run_id
+      )
+    ) as strip,
+    (
+      -- Cancelled, and nothing came after it that could test its commit.
+      select r.run_id from runs r
+      where r.run_id = tried_run_id and r.conclusion = 'cancelled'
+        and r.run_id is not base_run_id and r.head_sha is not base_head_sha
+    ) as lost_run_id,
+    durations ->> 'p95' as p95_duration_seconds,
+    -- A schedule that for so long has brought nothing is none any more.
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
+      max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
+    ) as overdue_until_at,
+    (
+      -- What has failed since the base, and gave none, are phantoms.
+      select count(*) from decisions d
+      where d.repo = facts.repo and d.workflow = facts.workflow
+        and d.branch = facts.branch and d.base = 'failing'
+        and (d.created_at, d.run_id)
+          > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+    ) as phantom_failures,
+    (
+      select d.run_id from decisions d
+      where d.repo = facts.repo and d.workflow = facts.workflow
+        and d.branch = facts.branch and d.base = 'failing'
+        and (d.created_at, d.run_id)
+          > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+      order by d.created_at desc, d.run_id desc limit 1
+    ) as phantom_run_id
+  from facts
 )
 select
-  repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
-  base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
+  judged.*,
+  p.run_number as base_run_number, p.display_title as base_display_title,
+  p.actor as base_actor, p.html_url as base_html_url,
+  -- The first job of the base that failed, and its first failed step.
+  iif(base = 'failing', (
+    select name from jobs j
+    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
+      and j.conclusion in ('failure', 'timed_out')
+    order by completed_at, job_id limit 1
+  ), null) as failed_job,
+  iif(base = 'failing', (
+    select failed_step from jobs j
+    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
+      and j.conclusion in ('failure', 'timed_out')
+    order by completed_at, job_id limit 1
+  ), null) as failed_step,
   (
-    select count(*) from tile_decisions d
-    where d.repo = facts.repo and d.workflow = facts.workflow
-      and d.branch = facts.branch and d.base = facts.base
-      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
-  ) as streak,
-  (
-    -- The earliest: an older run may have got its base by a later re-run.
-    select min(d.since_at) from tile_decisions d
-    where d.repo = facts.repo and d.workflow = facts.workflow
-      and d.branch = facts.branch and d.base = facts.base
-      and (d.created_at, d.run_id) > (turned_at, turned_run_id)
-  ) as since_at,
-  (
-    -- Unfinished, or held, and not older than the base.
-    select r.run_id from runs r
-    where r.run_id = open_run_id and r.created_at >= coalesce(base_created_at, '')
-  ) as active_run_id,
-  durations ->> 'median' as median_duration_seconds,
-  (
-    select round(avg(base = 'passing'), 3) from (
-      select base from (
-        select * from (
-          select d.base, d.created_at, d.run_id from tile_decisions d
-          where d.repo = facts.repo and d.workflow = facts.workflow
-            and d.branch = facts.branch and d.base = 'passing'
-          order by d.created_at desc, d.run_id desc limit 20
-        )
-        union all
-        select * from (
-          select d.base, d.created_at, d.run_id from tile_decisions d
-          where d.repo = facts.repo and d.workflow = facts.workflow
-            and d.branch = facts.branch and d.base = 'failing'
-          order by d.created_at desc, d.run_id desc limit 20
-        )
-      ) order by created_at desc, run_id desc limit 20
-    )
-  ) as success_rate,
-  (
-    -- Both results for one commit among the last 20 runs. A run that another workflow
-    -- triggered carries the head of the default branch, whatever caused it.
-    select count(*) > 0 from (
-      select recent.head_sha
-      from (
-        select r.run_id, r.head_sha from tile_runs r
-        where r.repo = facts.repo and r.workflow = facts.workflow
-          and r.head_branch = facts.branch and r.event <> 'workflow_run'
-        order by r.created_at desc, r.run_id desc limit 20
-      ) recent
-      join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
-      group by recent.head_sha
-      having sum(a.conclusion = 'success') > 0
-        and sum(a.conclusion in ('failure', 'timed_out')) > 0
-    )
-  ) as is_flaky,
-  iif(
-    -- A run long after the schedule came due tells more than the missing one.
-    base_created_at > strftime(
-      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
-      (2 * (schedule ->> 'grace')) || ' seconds'
-    ),
-    null,
-    strftime(
-      '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last', (schedule ->> 'grace') || ' seconds'
-    )
-  ) as overdue_at,
-  (
-    -- The last 20 runs, oldest first, so that the newest stands at the right.
-    select json_group_array(json_object(
-      'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-      'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
-      json(iif(
-        conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
-        'true', 'false'
-      )),
-      'started_at', started_at, 'duration_seconds', duration_seconds,
-      'html_url', html_url
-    )) from (
-      select * from (
-        select r.*, (
-          select d.base from decisions d
-          where d.repo = r.repo and d.workflow = r.workflow
-            and d.branch = r.head_branch and d.base in ('passing', 'failing')
-            and d.created_at = r.created_at and d.run_id = r.run_id
-        ) as decided
-        from tile_runs r
-        where r.repo = facts.repo and r.workflow = facts.workflow
-          and r.head_branch = facts.branch
-        order by r.created_at desc, r.run_id desc limit 20
-      ) order by created_at, run_id
-    )
-  ) as strip,
-  (
-    -- Cancelled, and nothing came after it that could test its commit.
-    select r.run_id from runs r
-    where r.run_id = tried_run_id and r.conclusion = 'cancelled'
-      and r.run_id is not base_run_id and r.head_sha is not base_head_sha
-  ) as lost_run_id,
-  durations ->> 'p95' as p95_duration_seconds,
-  -- A schedule that for so long has brought nothing is none any more.
+    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs j
+    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
+  ) as failed_jobs,
   strftime(
-    '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
-    max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
-  ) as overdue_until_at,
-  (
-    -- What has failed since the base, and gave none, are phantoms.
-    select count(*) from decisions d
-    where d.repo = facts.repo and d.workflow = facts.workflow
-      and d.branch = facts.branch and d.base = 'failing'
-      and (d.created_at, d.run_id)
-        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
-  ) as phantom_failures,
-  (
-    select d.run_id from decisions d
-    where d.repo = facts.repo and d.workflow = facts.workflow
-      and d.branch = facts.branch and d.base = 'failing'
-      and (d.created_at, d.run_id)
-        > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
-    order by d.created_at desc, d.run_id desc limit 1
-  ) as phantom_run_id
-from facts;
+    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
+    || ' seconds'
+  ) as lost_at,
+  l.html_url as lost_html_url, f.html_url as phantom_html_url,
+  case
+    when a.run_id is null then null
+    when a.status = 'in_progress' then 'running'
+    when a.status in ('queued', 'requested') then 'queued'
+    when a.status in ('waiting', 'pending') then 'waiting'
+    when a.conclusion = 'action_required' then 'held'
+    else 'unfinished'
+  end as activity,
+  case
+    when a.status in ('in_progress', 'queued', 'requested') then strftime(
+      '%Y-%m-%dT%H:%M:%SZ', a.started_at,
+      '+' || max(21600, 5 * coalesce(p95_duration_seconds, 0)) || ' seconds'
+    )
+  end as zombie_at,
+  -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
+  -- what then still looks unfinished is a remnant.
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', a.started_at,
+    iif(a.conclusion = 'action_required', '+30 days', '+35 days')
+  ) as given_up_at
+from judged
+left join runs p on p.run_id = base_run_id
+left join runs l on l.run_id = lost_run_id
+left join runs f on f.run_id = phantom_run_id
+left join runs a on a.run_id = active_run_id;
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.
@@ -467,75 +520,54 @@ with places as (
   from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
   where f.is_watched and t.branch is not f.default_branch
 ),
-unfinished_runs as (
-  -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
-  -- what then still looks unfinished is a remnant.
-  select run_id, status, conclusion, started_at, strftime(
-    '%Y-%m-%dT%H:%M:%SZ', started_at,
-    iif(conclusion = 'action_required', '+30 days', '+35 days')
-  ) as given_up_at
-  from runs
+times as materialized (
+  select
+    now, stale_seconds,
+    -- What was proved fresh no later than this is stale.
+    strftime('%Y-%m-%dT%H:%M:%SZ', now, -stale_seconds || ' seconds') as stale_to
+  from settings cross join clock
 ),
-instants as (
+timed as (
   select
     f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
     f.workflow_state, f.checked_at, f.error, f.error_kind,
     -- A feed that could never be fetched is old from the first failure on.
+    coalesce(f.checked_at, f.error_at) as fresh_at, s.now, s.stale_to,
     strftime(
       '%Y-%m-%dT%H:%M:%SZ', coalesce(f.checked_at, f.error_at),
       '+' || s.stale_seconds || ' seconds'
     ) as stale_at,
     t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
-    t.base_duration_seconds, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
-    a.run_id as active_run_id, t.median_duration_seconds, t.p95_duration_seconds,
-    t.success_rate, t.is_flaky, t.strip, t.lost_run_id,
-    t.phantom_failures, t.phantom_run_id,
+    t.base_duration_seconds, t.base_run_number, t.base_display_title, t.base_actor,
+    t.base_html_url, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
+    t.median_duration_seconds, t.p95_duration_seconds, t.success_rate, t.is_flaky,
+    t.strip, t.failed_job, t.failed_step, t.failed_jobs, t.lost_run_id, t.lost_at,
+    t.lost_html_url, t.phantom_failures, t.phantom_run_id, t.phantom_html_url,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
     t.overdue_until_at,
-    case
-      when a.status in ('in_progress', 'queued', 'requested') then strftime(
-        '%Y-%m-%dT%H:%M:%SZ', a.started_at,
-        '+' || max(21600, 5 * coalesce(t.p95_duration_seconds, 0)) || ' seconds'
-      )
-    end as zombie_at,
-    a.given_up_at,
-    case
-      when a.run_id is null then null
-      when a.status = 'in_progress' then 'running'
-      when a.status in ('queued', 'requested') then 'queued'
-      when a.status in ('waiting', 'pending') then 'waiting'
-      when a.conclusion = 'action_required' then 'held'
-      else 'unfinished'
-    end as activity
-  from places f
-  cross join settings s
-  cross join clock
+    iif(t.given_up_at <= s.now, null, t.active_run_id) as active_run_id,
+    iif(t.given_up_at <= s.now, null, t.activity) as activity,
+    iif(t.given_up_at <= s.now, null, t.zombie_at) as zombie_at,
+    t.given_up_at
+  from times s
+  cross join places f
   left join tiles t
     on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
-  left join unfinished_runs a
-    on a.run_id = t.active_run_id and (a.given_up_at <= now) is not true
 ),
 alarms as (
   select
-    instants.*,
+    timed.*,
     case
       when error_kind = 'not_found' and workflow_state = 'deleted' then 'disabled'
       when error_kind in ('not_found', 'forbidden') then 'no_access'
-      when stale_at <= now then 'stale'
+      when fresh_at <= stale_to then 'stale'
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
       when zombie_at <= now then 'zombie'
       when overdue_at <= now and now < overdue_until_at then 'overdue'
-    end as alarm,
-    (
-      select min(value)
-      from json_each(json_array(
-        stale_at, overdue_at, overdue_until_at, zombie_at, given_up_at
-      ))
-      where value > now
-    ) as flips_at
-  from instants cross join clock
+    end as alarm
+  from timed
 )
 select
   w.repo, w.workflow, coalesce(w.workflow_name, n.workflow_name) as workflow_name,
@@ -559,45 +591,24 @@ select
   end as rank,
   w.since_at, coalesce(w.streak, 0) as streak,
   w.base_run_id, w.base_run_attempt, w.base_conclusion, w.base_started_at,
-  w.base_duration_seconds, p.run_number as base_run_number,
-  p.display_title as base_display_title, p.actor as base_actor,
-  p.html_url as base_html_url,
-  -- The first job of the base that failed, and its first failed step.
-  iif(w.base = 'failing', (
-    select name from jobs
-    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
-      and conclusion in ('failure', 'timed_out')
-    order by completed_at, job_id limit 1
-  ), null) as failed_job,
-  iif(w.base = 'failing', (
-    select failed_step from jobs
-    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
-      and conclusion in ('failure', 'timed_out')
-    order by completed_at, job_id limit 1
-  ), null) as failed_step,
-  (
-    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
-    where run_id = w.base_run_id and run_attempt = w.base_run_attempt
-  ) as failed_jobs,
-  w.lost_run_id,
-  strftime(
-    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
-    || ' seconds'
-  ) as lost_at,
-  l.html_url as lost_html_url,
-  coalesce(w.phantom_failures, 0) as phantom_failures, w.phantom_run_id,
-  f.html_url as phantom_html_url,
+  w.base_duration_seconds, w.base_run_number, w.base_display_title, w.base_actor,
+  w.base_html_url, w.failed_job, w.failed_step, w.failed_jobs, w.lost_run_id, w.lost_at,
+  w.lost_html_url, coalesce(w.phantom_failures, 0) as phantom_failures,
+  w.phantom_run_id, w.phantom_html_url,
   -- The run that the tile speaks of: the active one, else the base, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
   n.started_at, n.duration_seconds, n.html_url,
   w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
   coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
-  w.stale_at, w.overdue_at, w.zombie_at, w.flips_at
+  w.stale_at, w.overdue_at, w.zombie_at,
+  -- The next instant at which time alone changes it.
+  nullif(min(
+    iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
+    iif(overdue_until_at > now, overdue_until_at, '~'),
+    iif(w.zombie_at > now, w.zombie_at, '~'), iif(given_up_at > now, given_up_at, '~')
+  ), '~') as flips_at
 from alarms w
-left join runs p on p.run_id = w.base_run_id
-left join runs l on l.run_id = w.lost_run_id
-left join runs f on f.run_id = w.phantom_run_id
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.base_run_id, w.newest_run_id);
 
