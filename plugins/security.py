@@ -6,6 +6,8 @@ from typing import Any
 from datasette import hookimpl
 from datasette.app import Datasette
 
+from web.addresses import route_of
+
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[dict[str, Any], Any, Send], Awaitable[None]]
@@ -31,14 +33,15 @@ DASHBOARD_POLICY = DATASETTE_POLICY.replace(
 )
 
 
-@hookimpl
+# Last of all plugins, so that it is around the answers of all others.
+@hookimpl(trylast=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
         async def wrapped(scope: dict[str, Any], receive: Any, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            policy = content_security_policy(datasette, _route(datasette, scope))
+            policy = content_security_policy(datasette, route_of(datasette, scope))
 
             async def send_with_headers(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -56,7 +59,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 @hookimpl
 def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
     # Nothing of ours can be written to: a POST shall get our 405 instead.
-    return not _is_datasettes(datasette, _route(datasette, scope))
+    return not _is_datasettes(datasette, route_of(datasette, scope))
 
 
 def content_security_policy(datasette: Datasette, route: str) -> str:
@@ -68,12 +71,6 @@ def content_security_policy(datasette: Datasette, route: str) -> str:
 
 def _is_datasettes(datasette: Datasette, route: str) -> bool:
     return route.startswith(("/-/", *(f"/{name}" for name in datasette.databases)))
-
-
-def _route(datasette: Datasette, scope: dict[str, Any]) -> str:
-    # A proxy may have taken the base_url away already.
-    path: str = scope["path"]
-    return "/" + path.removeprefix(datasette.setting("base_url"))
 
 
 def _add(

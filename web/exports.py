@@ -117,7 +117,8 @@ async def fetch_pages(
     more = True
     while more:
         sql, params = runs_sql(filters)
-        row = await fetch_row(datasette, sql, params | {"limit": size})
+        params |= {"limit": size}
+        row = await fetch_row(datasette, sql, params, in_thread=True)
         yield json.loads(row["runs"])
         more = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))
