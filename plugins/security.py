@@ -1,6 +1,7 @@
 """The headers that tell browsers what no page of ours does."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from datasette import hookimpl
@@ -10,6 +11,7 @@ from web.addresses import route_of
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 App = Callable[[dict[str, Any], Any, Send], Awaitable[None]]
 
 HEADERS = {
@@ -45,8 +47,8 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
             async def send_with_headers(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    headers = HEADERS | {"Content-Security-Policy": policy}
-                    message = message | {"headers": _add(message["headers"], headers)}
+                    headers = _with_ours(message["headers"], policy)
+                    message = message | {"headers": headers}
                 await send(message)
 
             await app(scope, receive, send_with_headers)
@@ -73,9 +75,14 @@ def _is_datasettes(datasette: Datasette, route: str) -> bool:
     return route.startswith(("/-/", *(f"/{name}" for name in datasette.databases)))
 
 
-def _add(
-    headers: list[tuple[bytes, bytes]], more: dict[str, str]
-) -> list[tuple[bytes, bytes]]:
+def _with_ours(headers: Headers, policy: str) -> Headers:
+    """The headers of an answer, and of ours those that it does not have itself."""
     present = {name.lower() for name, _ in headers}
-    added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
-    return [*headers, *(header for header in added if header[0] not in present)]
+    ours = _encoded(policy)
+    return [*headers, *(header for header in ours if header[0] not in present)]
+
+
+@cache
+def _encoded(policy: str) -> Headers:
+    headers = HEADERS | {"Content-Security-Policy": policy}
+    return [(name.lower().encode(), text.encode()) for name, text in headers.items()]
