@@ -1,8 +1,8 @@
 """Reads the one database: read-only connections, SQLite's errors in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datasette.app import Datasette
 from datasette.database import Database
@@ -17,6 +17,7 @@ TIME_LIMIT_MS = 10_000
 
 Params = dict[str, str | int | None]
 Row = sqlite3.Row
+T = TypeVar("T")
 
 # SQLite's words → what somebody can do about it. The first that occurs is taken.
 _ADVICE = {
@@ -92,39 +93,52 @@ async def fetch_snapshot(
     *,
     in_thread: bool = False,
 ) -> dict[str, list[sqlite3.Row]]:
-    """Run several selects on one state of the database; the rows by their names.
+    """Run several selects on one state of the database; the rows by their names."""
+
+    def read(conn: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
+        return {
+            name: conn.execute(sql, params or {}).fetchall()
+            for name, sql in selects.items()
+        }
+
+    return await fetch(datasette, "".join(selects.values()), read, in_thread=in_thread)
+
+
+async def fetch(
+    datasette: Datasette,
+    name: str,
+    read: Callable[[sqlite3.Connection], T],
+    *,
+    in_thread: bool = False,
+) -> T:
+    """What `read` gives, on one state of the database; `name` tells its like.
 
     One after another of them would keep the event loop to itself: who does that asks
-    for a thread.
+    for a thread. Raises `Unavailable`, with advice, when SQLite cannot.
     """
     database = datasette.get_database(DATABASE)
 
-    def read(conn: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
-        if len(selects) > 1:
-            conn.execute("begin")
+    def read_at_once(conn: sqlite3.Connection) -> T:
+        conn.execute("begin")
         try:
-            return {
-                name: conn.execute(sql, params or {}).fetchall()
-                for name, sql in selects.items()
-            }
+            return read(conn)
         finally:
-            if conn.in_transaction:
-                conn.rollback()
+            conn.rollback()
 
-    def read_patiently(conn: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
+    def read_patiently(conn: sqlite3.Connection) -> T:
         # Not Datasette's own execute: its limits are for queries that people type.
         with sqlite_timelimit(conn, TIME_LIMIT_MS):
-            return read(conn)
+            return read_at_once(conn)
 
-    rows: dict[str, list[sqlite3.Row]] | None = None
+    found: T | None = None
     try:
         if not in_thread:
-            rows = database.quick.read("".join(selects.values()), read)
-        if rows is None:
-            rows = await database.execute_fn(read_patiently)
+            found = database.quick.read(name, read_at_once)
+        if found is None:
+            found = await database.execute_fn(read_patiently)
     except sqlite3.DatabaseError as error:
         raise Unavailable(_advice(error, database.path)) from error
-    return rows
+    return found
 
 
 def _advice(error: sqlite3.DatabaseError, path: str) -> str:
