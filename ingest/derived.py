@@ -52,13 +52,13 @@ def remake(
 
 
 def definition(view: str, views: Mapping[str, str]) -> dict[str, str]:
-    """A view's text and those of the views that it names, directly or not."""
+    """A view's text and those of the views that it names, without their comments."""
     found: dict[str, str] = {}
     names = [view]
     for name in names:
         if name in views and name not in found:
-            found[name] = views[name]
-            names += re.findall(r"\w+", views[name])
+            found[name] = re.sub(r"(?m)^ *--.*\n", "", views[name])
+            names += re.findall(r"\w+", found[name])
     return found
 
 

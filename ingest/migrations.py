@@ -378,23 +378,55 @@ def m061_narrower_indexes(db: Database) -> None:
 
 @migrations()
 def m062_ready_tiles(db: Database) -> None:
-    """What a tile says of its runs stands in its row, so that the wall joins little."""
+    """What a tile says of its runs stands in its row, so that the wall joins little.
+
+    The long strip comes last, and rows are apart from their keys: a row is found, and
+    all else of it read, without the pages that hold strips.
+    """
     execute_all(
         db,
         """
-        alter table tiles add column base_run_number integer;
-        alter table tiles add column base_display_title text;
-        alter table tiles add column base_actor text;
-        alter table tiles add column base_html_url text;
-        alter table tiles add column failed_job text;
-        alter table tiles add column failed_step text;
-        alter table tiles add column failed_jobs integer;
-        alter table tiles add column lost_at text;
-        alter table tiles add column lost_html_url text;
-        alter table tiles add column phantom_html_url text;
-        alter table tiles add column activity text;
-        alter table tiles add column zombie_at text;
-        alter table tiles add column given_up_at text;
+        drop table tiles;
+        create table tiles (
+            repo text not null collate nocase,
+            workflow text not null,
+            branch text not null,
+            newest_run_id integer,
+            base_run_id integer,
+            base_run_attempt integer,
+            base text,
+            base_conclusion text,
+            base_started_at text,
+            base_duration_seconds integer,
+            base_run_number integer,
+            base_display_title text,
+            base_actor text,
+            base_html_url text,
+            is_invalid_file integer,
+            failed_job text,
+            failed_step text,
+            failed_jobs integer,
+            streak integer,
+            since_at text,
+            active_run_id integer,
+            activity text,
+            zombie_at text,
+            given_up_at text,
+            median_duration_seconds real,
+            p95_duration_seconds integer,
+            success_rate real,
+            is_flaky integer,
+            overdue_at text,
+            overdue_until_at text,
+            lost_run_id integer,
+            lost_at text,
+            lost_html_url text,
+            phantom_failures integer,
+            phantom_run_id integer,
+            phantom_html_url text,
+            strip text,
+            primary key (repo, workflow, branch)
+        );
         """,
     )
 

@@ -401,7 +401,8 @@ judged as not materialized (
       )
     ) as overdue_at,
     (
-      -- The last 20 runs, oldest first, so that the newest stands at the right.
+      -- The last 20 runs, oldest first, so that the newest stands at the right. Most of a
+    -- wall's bytes are these: no address, which would be a third of them.
       select json_group_array(json_object(
         'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
         'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
@@ -409,8 +410,7 @@ judged as not materialized (
           conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
           'true', 'false'
         )),
-        'started_at', started_at, 'duration_seconds', duration_seconds,
-        'html_url', html_url
+        'started_at', started_at, 'duration_seconds', duration_seconds
       )) from (
         select * from (
           select r.*, (
@@ -457,9 +457,10 @@ judged as not materialized (
   from facts
 )
 select
-  judged.*,
+  judged.repo, judged.workflow, branch, newest_run_id, base_run_id, base_run_attempt,
+  base, base_conclusion, base_started_at, base_duration_seconds,
   p.run_number as base_run_number, p.display_title as base_display_title,
-  p.actor as base_actor, p.html_url as base_html_url,
+  p.actor as base_actor, p.html_url as base_html_url, is_invalid_file,
   -- The first job of the base that failed, and its first failed step.
   iif(base = 'failing', (
     select name from jobs j
@@ -477,11 +478,7 @@ select
     select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs j
     where j.run_id = base_run_id and j.run_attempt = base_run_attempt
   ) as failed_jobs,
-  strftime(
-    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
-    || ' seconds'
-  ) as lost_at,
-  l.html_url as lost_html_url, f.html_url as phantom_html_url,
+  streak, since_at, active_run_id,
   case
     when a.run_id is null then null
     when a.status = 'in_progress' then 'running'
@@ -501,7 +498,15 @@ select
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', a.started_at,
     iif(a.conclusion = 'action_required', '+30 days', '+35 days')
-  ) as given_up_at
+  ) as given_up_at,
+  median_duration_seconds, p95_duration_seconds, success_rate, is_flaky, overdue_at,
+  overdue_until_at, lost_run_id,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', l.started_at, '+' || coalesce(l.duration_seconds, 0)
+    || ' seconds'
+  ) as lost_at,
+  l.html_url as lost_html_url, phantom_failures, phantom_run_id,
+  f.html_url as phantom_html_url, strip
 from judged
 left join runs p on p.run_id = base_run_id
 left join runs l on l.run_id = lost_run_id

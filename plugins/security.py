@@ -1,13 +1,17 @@
 """The headers that tell browsers what no page of ours does."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from datasette import hookimpl
 from datasette.app import Datasette
 
+from web.addresses import route_of
+
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 App = Callable[[dict[str, Any], Any, Send], Awaitable[None]]
 
 HEADERS = {
@@ -31,19 +35,20 @@ DASHBOARD_POLICY = DATASETTE_POLICY.replace(
 )
 
 
-@hookimpl
+# Last of all plugins, so that it is around the answers of all others.
+@hookimpl(trylast=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
         async def wrapped(scope: dict[str, Any], receive: Any, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            policy = content_security_policy(datasette, _route(datasette, scope))
+            policy = content_security_policy(datasette, route_of(datasette, scope))
 
             async def send_with_headers(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    headers = HEADERS | {"Content-Security-Policy": policy}
-                    message = message | {"headers": _add(message["headers"], headers)}
+                    headers = _with_ours(message["headers"], policy)
+                    message = message | {"headers": headers}
                 await send(message)
 
             await app(scope, receive, send_with_headers)
@@ -56,7 +61,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 @hookimpl
 def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
     # Nothing of ours can be written to: a POST shall get our 405 instead.
-    return not _is_datasettes(datasette, _route(datasette, scope))
+    return not _is_datasettes(datasette, route_of(datasette, scope))
 
 
 def content_security_policy(datasette: Datasette, route: str) -> str:
@@ -70,15 +75,14 @@ def _is_datasettes(datasette: Datasette, route: str) -> bool:
     return route.startswith(("/-/", *(f"/{name}" for name in datasette.databases)))
 
 
-def _route(datasette: Datasette, scope: dict[str, Any]) -> str:
-    # A proxy may have taken the base_url away already.
-    path: str = scope["path"]
-    return "/" + path.removeprefix(datasette.setting("base_url"))
-
-
-def _add(
-    headers: list[tuple[bytes, bytes]], more: dict[str, str]
-) -> list[tuple[bytes, bytes]]:
+def _with_ours(headers: Headers, policy: str) -> Headers:
+    """The headers of an answer, and of ours those that it does not have itself."""
     present = {name.lower() for name, _ in headers}
-    added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
-    return [*headers, *(header for header in added if header[0] not in present)]
+    ours = _encoded(policy)
+    return [*headers, *(header for header in ours if header[0] not in present)]
+
+
+@cache
+def _encoded(policy: str) -> Headers:
+    headers = HEADERS | {"Content-Security-Policy": policy}
+    return [(name.lower().encode(), text.encode()) for name, text in headers.items()]

@@ -66,7 +66,7 @@ function fillData(node, tile, base, pieces) {
   setRun(its("run"), tile);
   setLine(its("actor"), (tile.activity ? tile.actor : tile.base_actor) || "");
   setStats(its("stats"), tile);
-  setStrip(its("strip"), tile.strip);
+  setStrip(its("strip"), tile);
 }
 
 // Its text is the whole name: what is cut has no size.
@@ -147,7 +147,7 @@ function setStats(node, { success_rate: rate, median_duration_seconds: median })
   ].filter(Boolean).join(" · "));
 }
 
-function setStrip(list, strip) {
+function setStrip(list, { strip, html_url: url }) {
   const text = typeof strip === "string" ? strip : JSON.stringify(strip);
   if (list.dataset.strip === text) return;
   list.dataset.strip = text;
@@ -157,7 +157,7 @@ function setStrip(list, strip) {
   const usual = durations[Math.floor(durations.length / 2)] || 1;
   const longest = Math.min(3 * usual, durations[durations.length - 1] || 1);
   list.hidden = !runs.length;
-  list.replaceChildren(...runs.map((run) => makeBar(run, longest)));
+  list.replaceChildren(...runs.map((run) => makeBar(run, longest, url)));
 }
 
 export function shapeOf({ is_superseded: isSuperseded, base, conclusion, status }) {
@@ -166,7 +166,7 @@ export function shapeOf({ is_superseded: isSuperseded, base, conclusion, status 
   return status === "completed" ? conclusion : "unfinished";
 }
 
-function makeBar(run, longest) {
+function makeBar(run, longest, url) {
   const item = document.createElement("li");
   const bar = document.createElement("a");
   const { duration_seconds: took } = run;
@@ -182,7 +182,8 @@ function makeBar(run, longest) {
     run.started_at,
   ].filter(Boolean).join(" · ");
   bar.style.setProperty("--share", share.toFixed(3));
-  setLink(bar, run.html_url);
+  // The runs of a tile are of one repository: their addresses differ in the number only.
+  setLink(bar, url && url.replace(/\d+$/, run.run_id));
   item.append(bar);
   return item;
 }

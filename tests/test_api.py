@@ -93,9 +93,9 @@ def test_etags_compare_weakly(if_none_match: str, expected: bool) -> None:
 
 
 def test_equal_answers_have_equal_etags() -> None:
-    first, second = Answer("{}", revision=1), Answer("{}", revision=1)
+    first, second = Answer(b"{}", revision=1), Answer(b"{}", revision=1)
 
-    assert first.etag == second.etag != Answer("[]", revision=1).etag
+    assert first.etag == second.etag != Answer(b"[]", revision=1).etag
 
 
 @pytest.mark.asyncio
@@ -168,7 +168,7 @@ async def test_many_askers_have_an_answer_computed_once(
 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    assert sum("json_group_array" in sql for sql in statements()) == 1
+    assert sum("json_object" in sql for sql in statements()) == 1
 
 
 @pytest.mark.asyncio
@@ -289,6 +289,9 @@ async def test_config_tells_the_public_settings(
     datasette: Datasette, db: Database
 ) -> None:
     config = await get_json(datasette, "/api/config")
+    wall_etag = config.pop("wall_etag")
+
+    assert wall_etag == await etag(datasette, "/api/wall")
 
     [[revision]] = db.execute("select value from instance where key = 'revision'")
     assert config == {
@@ -314,6 +317,56 @@ async def test_config_tells_the_public_settings(
         },
         "server_time": "2026-03-01T18:00:00Z",
     }
+
+
+@pytest.mark.asyncio
+async def test_config_has_the_etag_of_the_wall_that_is_asked_for(
+    datasette: Datasette, db: Database
+) -> None:
+    both, narrowed = [
+        (await get_json(datasette, f"/api/config{query}"))["wall_etag"]
+        for query in ("", "?repo=acme/api")
+    ]
+    assert narrowed == await etag(datasette, "/api/wall?repo=acme/api")
+    save(db, run_payload(3, **times("17:45")))
+    later = (await get_json(datasette, "/api/config"))["wall_etag"]
+
+    assert len({both, narrowed, later}) == 3
+
+
+@pytest.mark.asyncio
+async def test_config_refuses_what_is_no_filter_of_the_wall(
+    datasette: Datasette,
+) -> None:
+    status, error = await get_error(datasette, "/api/config?limit=3")
+
+    assert status == 400
+    assert "Unknown filter 'limit'" in error
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("accepted", "encoding"), [("gzip, br", "gzip"), ("identity", None)]
+)
+async def test_large_answers_are_compressed_for_those_that_take_it(
+    datasette: Datasette,
+    monkeypatch: pytest.MonkeyPatch,
+    accepted: str,
+    encoding: str | None,
+) -> None:
+    monkeypatch.setattr("web.answers.GZIP_FROM", 0)
+    headers = {"accept-encoding": accepted}
+    plain = (await datasette.client.get("/api/wall", headers=headers)).json()
+    response = await datasette.client.get("/api/wall", headers=headers)
+    again = await datasette.client.get(
+        "/api/wall", headers=headers | {"if-none-match": response.headers["etag"]}
+    )
+
+    assert response.headers.get("content-encoding") == encoding
+    assert response.headers["etag"].startswith("W/") is (encoding == "gzip")
+    assert response.headers["vary"] == "Accept-Encoding"
+    assert response.json() == plain
+    assert again.status_code == 304
 
 
 @pytest.mark.asyncio

@@ -90,6 +90,8 @@ async def test_a_locked_database_is_503(db_path: Path, db: Database) -> None:
 async def test_a_slow_query_asks_to_narrow(
     db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("web.quick.QUICK_SECONDS", 0)
+    monkeypatch.setattr("web.quick.INSTRUCTIONS", 1)
     monkeypatch.setattr("web.database.TIME_LIMIT_MS", 0)
     async with serving(db_path) as datasette:
         status, error = await get_error(datasette, "/api/filters")

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from web_client import get_json, serving
 
 from ingest import schema
-from ingest.config import ROOT
+from ingest.config import ROOT, Config
 from web.server import GRACE_SECONDS, build_datasette, make_server
 
 SERVER = """
@@ -111,3 +111,11 @@ def test_a_signal_ends_the_process_cleanly(
         _, errors = process.communicate(timeout=GRACE_SECONDS + 5)
 
     assert (process.returncode, errors) == (0, "")
+
+
+def test_a_wall_keeps_its_connection_between_two_questions(db_path: Path) -> None:
+    datasette = build_datasette(db_path, root=ROOT)
+    server = make_server(datasette, "127.0.0.1", 0)
+    datasette.executor.shutdown()
+
+    assert server.config.timeout_keep_alive > Config().refresh_seconds

@@ -1,7 +1,10 @@
 """Where things are: paths of our own pages and tables, addresses that may be linked."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, urlencode
+
+from datasette.app import Datasette
 
 from web.database import DATABASE
 
@@ -29,3 +32,10 @@ def with_query(path: str, query: Query) -> str:
 def web_address(url: str | None) -> str | None:
     """An address out of the data, if it is one of the web."""
     return url if url and url.startswith(("https://", "http://")) else None
+
+
+def route_of(datasette: Datasette, scope: Mapping[str, Any]) -> str:
+    """The path that a request asks for, without `base_url`."""
+    path: str = scope["path"]
+    # A proxy may have taken the base_url away already.
+    return "/" + path.removeprefix(datasette.setting("base_url"))

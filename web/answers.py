@@ -12,6 +12,8 @@ from web.filters import Filters
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 JSON = "application/json; charset=utf-8"
+# Smaller ones fit into a packet or a few as they are.
+GZIP_FROM = 4000
 
 
 async def respond(
@@ -61,12 +63,22 @@ def error_response(
 
 
 def with_etag(request: Request, answer: Answer, content_type: str) -> Response:
-    """The answer, or 304 when the client has it already."""
-    headers = {"ETag": answer.etag}
-    if has_etag(request.headers.get("if-none-match", ""), answer.etag):
-        headers["Cache-Control"] = "no-cache"
+    """The answer, compressed for those that take it, or 304 when the client has it."""
+    asked = request.headers
+    if has_etag(asked.get("if-none-match", ""), answer.etag):
+        headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
         return Response("", status=304, headers=headers, content_type=content_type)
-    return _response(request, answer.content, content_type, 200, headers)
+    if len(answer.content) < GZIP_FROM:
+        headers, content = {"ETag": answer.etag}, answer.content
+    elif "gzip" not in asked.get("accept-encoding", ""):
+        headers = {"ETag": answer.etag, "Vary": "Accept-Encoding"}
+        content = answer.content
+    else:
+        # Weak: the same content in other bytes.
+        headers = {"ETag": f"W/{answer.etag}", "Vary": "Accept-Encoding"}
+        headers["Content-Encoding"] = "gzip"
+        content = answer.gzipped
+    return _response(request, content, content_type, 200, headers)
 
 
 def has_etag(if_none_match: str, etag: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -87,8 +88,9 @@ class Filters:
         return cls(**{name: _PARSERS[name](values) for name, values in given.items()})
 
     @classmethod
-    def from_query(cls, query: str, allowed: Iterable[str] = EVERY) -> "Filters":
-        """Read the text after a URL's question mark."""
+    @lru_cache(maxsize=500)
+    def from_query(cls, query: str, allowed: tuple[str, ...] = EVERY) -> "Filters":
+        """Read the text after a URL's question mark; the same few come again."""
         try:
             pairs = parse_qsl(
                 query, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS

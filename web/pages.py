@@ -112,7 +112,9 @@ class Page:
         frame = self._frame(datasette, asked, config, content.title)
         context = frame | content.context
         text = await datasette.render_template(self.template, context, request=request)
-        return Answer(text, revision=content.revision, flips_at=content.flips_at)
+        return Answer(
+            text.encode(), revision=content.revision, flips_at=content.flips_at
+        )
 
     async def _refuse(
         self,

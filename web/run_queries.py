@@ -17,7 +17,7 @@ from datasette.utils.sqlite import sqlite3
 from web.columns import json_object_sql, run_columns
 from web.conditions import NULL, marks
 from web.cursors import decode_cursor
-from web.database import Params, fetch_row
+from web.database import Params, Row, fetch
 from web.filters import COLUMNS, Filters
 
 PAGE_SQL = """
@@ -69,14 +69,21 @@ class Lead:
     condition: str = ""
 
 
-async def fetch_run_page(datasette: Datasette, filters: Filters) -> sqlite3.Row:
+async def fetch_run_page(
+    datasette: Datasette, filters: Filters, *, in_thread: bool = False
+) -> Row:
     """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null)."""
-    counts: dict[str, int] = {}
-    if any(getattr(filters, name) for name in COLUMNS):
-        sql, params = counts_sql(filters)
-        counts = json.loads((await fetch_row(datasette, sql, params))["counts"])
-    sql, params = runs_sql(filters, counts)
-    return await fetch_row(datasette, sql, params | {"limit": filters.limit})
+
+    def read(conn: sqlite3.Connection) -> Row:
+        counts: dict[str, int] = {}
+        if any(getattr(filters, name) for name in COLUMNS):
+            counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
+        sql, params = runs_sql(filters, counts)
+        row: Row = conn.execute(sql, params | {"limit": filters.limit}).fetchone()
+        return row
+
+    kind = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
+    return await fetch(datasette, kind, read, in_thread=in_thread)
 
 
 def counts_sql(filters: Filters) -> tuple[str, Params]:
@@ -87,19 +94,14 @@ def counts_sql(filters: Filters) -> tuple[str, Params]:
         values = getattr(filters, name)
         # Of those without a value none are counted.
         if values and NULL not in values:
-            condition, named = _counted(name, values)
-            pairs.append(f"'{name}', (select total(runs) {condition})")
+            names, named = marks(name, values)
+            value = "value collate nocase" if name == "repo" else "value"
+            pairs.append(
+                f"'{name}', (select total(runs) from run_values"  # noqa: S608
+                f" where name = '{COLUMNS[name]}' and {value} in ({names}))"
+            )
             params |= named
-    return f"select json_object({', '.join(pairs)}) as counts", params
-
-
-def _counted(name: str, values: tuple[str, ...]) -> tuple[str, Params]:
-    names, params = marks(name, values)
-    value = "value collate nocase" if name == "repo" else "value"
-    return (
-        f"from run_values where name = '{COLUMNS[name]}' and {value} in ({names})",
-        params,
-    )
+    return f"select json_object({', '.join(pairs)})", params
 
 
 def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
@@ -149,11 +151,8 @@ def leads(filters: Filters, counts: Mapping[str, int]) -> Iterator[Lead]:
     for name, sql in BY_VALUE.items():
         if name in shares:
             yield Lead(sql, counts[name])
-    for name in shares:
-        if not counts[name]:
-            # Unless the value has come just now, there is nothing to walk for.
-            known, _ = _counted(name, getattr(filters, name))
-            yield Lead(f"(select 1 {known} limit 1) cross join {BY_TIME}", -1)
+    if 0 in counts.values():
+        yield Lead(BY_TIME, -1, "false")
 
 
 def _passed(filters: Filters, shares: Iterable[float]) -> float:

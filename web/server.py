@@ -12,6 +12,9 @@ from datasette.utils import parse_metadata
 from web.database import DATABASE, ReadOnlyDatabase
 
 GRACE_SECONDS = 3
+# Longer than the time between two questions of a wall, which would else connect anew
+# for each. A wall that asks less often than that is no burden.
+KEEP_ALIVE_SECONDS = 75
 
 SETTINGS: dict[str, Any] = {
     # Suggesting facets tries a group-by per column: at a million runs each page of the
@@ -76,6 +79,7 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
             server_header=False,
             ws="none",
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
 
