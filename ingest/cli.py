@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
@@ -29,6 +29,7 @@ from ingest.errors import CIObserverError, ConfigError
 from ingest.lock import only_ingest
 from ingest.loop import run_forever
 from ingest.poller import Poller
+from ingest.progress import log_each, name_of
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -192,7 +193,8 @@ def migrate() -> None:
     """
     config = load_config(with_token=False)
     db = schema.connect(config.db_path)
-    for name in schema.migrate(db):
+    each = _bar_each if sys.stderr.isatty() else log_each
+    for name in schema.migrate(db, each=each):
         click.echo(f"applied {name}")
     if total := store.count_payloads_to_repack(db):
         _repack_payloads(db, total)
@@ -311,6 +313,17 @@ def _progress_bar(items: Iterable[Any] | None, total: int, label: str) -> Any:
     return click.progressbar(
         items, length=total, label=label, file=sys.stderr, hidden=is_hidden
     )
+
+
+def _bar_each(items: Sequence[Any], label: str) -> Iterator[Any]:
+    """The items, with a bar on the terminal that names the one at work."""
+    with click.progressbar(
+        items,
+        label=label,
+        file=sys.stderr,
+        item_show_func=lambda item: item and name_of(item),
+    ) as bar:
+        yield from bar
 
 
 def _is_terminal() -> bool:

@@ -1,5 +1,6 @@
-"""The database's tables and indexes, as the steps by which they came to be.
+"""The database's tables, as the steps by which they came to be.
 
+The indexes that it has now stand in `indexes.sql`: what a step says of one is history.
 A table changes by adding a step at the end; the number in a step's name only tells it
 apart. Each runs once in each database.
 """
@@ -427,4 +428,19 @@ def m062_ready_tiles(db: Database) -> None:
             primary key (repo, workflow, branch)
         );
         """,
+    )
+
+
+@migrations()
+def m070_run_values(db: Database) -> None:
+    """How many runs have each value that runs are filtered by."""
+    db.execute(
+        """
+        create table run_values (
+            name text not null,
+            value text not null,
+            runs integer not null,
+            primary key (name, value)
+        ) without rowid
+        """
     )

@@ -1,26 +1,29 @@
-"""The database and its schema: `migrations` for tables, `views.sql` for the views.
+"""The database and its schema: `migrations` for the tables, SQL files for the rest.
 
 The schema is the contract between `ingest` (the only writer) and the web side, which
-only selects. A view changes by editing `views.sql`, and is made anew at the next start.
+only selects. A view or an index changes by editing `views.sql` or `indexes.sql`, and is
+made anew at the next start.
 """
 
 import logging
 import re
 import sqlite3
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from ingest import derived
 from ingest.errors import DatabaseError
 from ingest.migrations import migrations, statements
+from ingest.progress import Each, log_each, quietly
 
 log = logging.getLogger("ci_observer")
 
 BUSY_TIMEOUT_SECONDS = 20
-# The tables that are made of the runs, as views of theirs define.
-DERIVED = ("tiles", "decisions", "branch_events")
+# Of a new file. Rows of a kilobyte leave less of such a page empty than of one half as
+# large, which makes the file 4 % smaller.
+PAGE_SIZE = 8192
 # What a full disk, a lock that is held too long or a broken file raises.
 StorageError = sqlite3.Error
 
@@ -34,6 +37,7 @@ def connect(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        conn.execute(f"pragma page_size = {PAGE_SIZE}")
         conn.execute("pragma journal_mode = wal")
         conn.execute("pragma synchronous = normal")
         conn.execute("pragma foreign_keys = on")
@@ -62,97 +66,61 @@ def connect_read_only(path: Path) -> Database:
     return Database(conn)
 
 
-def migrate(db: Database) -> list[str]:
-    """Bring the schema up to date; return the names of the migrations that ran."""
+def migrate(db: Database, *, each: Each = log_each) -> list[str]:
+    """Bring the schema up to date; return the names of the migrations that ran.
+
+    All of it is one transaction: whatever ends it leaves the database as it was, which
+    is read meanwhile. `each` tells how far the long parts of it have come.
+    """
     pending = [migration.name for migration in migrations.pending(db)]
-    made = [*views().values(), *triggers().values()]
-    if not pending and sorted(_stored_views_and_triggers(db)) == sorted(made):
+    stored, made = _stored(db, "trigger", "view"), triggers() | views()
+    if not pending and stored == made and _stored(db, "index") == indexes():
         return []
-    if pending and migrations.applied(db):
-        # Making indexes anew takes seconds for each million runs.
+    if not migrations.applied(db):
+        each = quietly
+    elif pending:
         log.info("Bringing the database up to date: %s", ", ".join(pending))
     with db.atomic():
         # Views may name columns that a migration is about to change.
-        for kind, name in db.execute(
-            "select type, name from sqlite_master where type in ('trigger', 'view')"
-            " order by type"
-        ).fetchall():
-            db.execute(f"drop {kind} [{name}]")
+        for kind in ("trigger", "view"):
+            for name in _stored(db, kind):
+                db.execute(f"drop {kind} [{name}]")
         migrations.apply(db)
-        for sql in made:
+        _make_indexes(db, each)
+        for sql in (views() | triggers()).values():
             db.execute(sql)
-        remake_tiles(db)
+        derived.remake(db, stored, made, each)
     return pending
 
 
-def remake_tiles(db: Database, repo: str | None = None) -> None:
-    """Make all tiles anew, or those of one repository."""
-    params = {"repo": repo}
-    for table in DERIVED:
-        db.execute(
-            f"delete from {table} where :repo is null or repo = :repo",  # noqa: S608
-            params,
-        )
-    keys = db.execute(
-        "select distinct repo, workflow, head_branch from branch_runs"
-        " where :repo is null or repo = :repo",
-        params,
-    )
-    for key in keys.fetchall():
-        remake_tile(db, *key)
-
-
-def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
-    """Make what is derived of a branch's runs anew: their decisions and their tile."""
-    key = [repo, workflow, branch]
-    of_branch = "where repo = ? and workflow = ? and branch = ?"
-    for table in DERIVED:
-        db.execute(f"delete from {table} {of_branch}", key)  # noqa: S608
-    save_decisions(db, of_branch, key)
-    refresh_tile(db, *key)
-
-
-def save_decisions(db: Database, where: str, params: Sequence[str | int]) -> None:
-    """Write what runs decide, and of which events they are; `where` tells which.
-
-    An event of which a run took time stays, until all of the branch is made anew.
-    """
-    db.execute(
-        f"insert into decisions select * from run_decisions {where}",  # noqa: S608
-        params,
-    )
-    db.execute(
-        "insert or ignore into branch_events select repo, workflow, branch, event"  # noqa: S608
-        f" from timed_events {where}",
-        params,
-    )
-
-
-def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
-    """Make one row of `tiles` equal to the view `tile_facts`, which defines it."""
-    key = [repo, workflow, branch]
-    db.execute(
-        "insert or ignore into tiles (repo, workflow, branch) values (?, ?, ?)", key
-    )
-    db.execute(
-        "replace into tiles select * from tile_facts"
-        " where repo = ? and workflow = ? and branch = ?",
-        key,
-    )
+def _make_indexes(db: Database, each: Each) -> None:
+    """Drop the indexes that have changed, and make what is missing."""
+    stored, wanted = _stored(db, "index"), indexes()
+    for name, sql in stored.items():
+        if wanted.get(name) != sql:
+            db.execute(f"drop index [{name}]")
+    missing = [name for name, sql in wanted.items() if stored.get(name) != sql]
+    for name in each(missing, "making indexes"):
+        db.execute(wanted[name])
 
 
 def views() -> dict[str, str]:
     """Name → `create view` statement, in the order in which they must be made."""
-    return _made_anew("view")
+    return _made_anew("views.sql", "view")
 
 
 def triggers() -> dict[str, str]:
     """Name → `create trigger` statement."""
-    return _made_anew("trigger")
+    return _made_anew("views.sql", "trigger")
 
 
-def _made_anew(kind: str) -> dict[str, str]:
-    text = resources.files("ingest").joinpath("views.sql").read_text()
+def indexes() -> dict[str, str]:
+    """Name → `create index` statement."""
+    return _made_anew("indexes.sql", "index")
+
+
+def _made_anew(file: str, kind: str) -> dict[str, str]:
+    text = resources.files("ingest").joinpath(file).read_text()
     made = [
         [*sql.split(maxsplit=3), sql]
         for sql in statements(re.sub(r"(?m)^--.*\n", "", text))
@@ -160,10 +128,17 @@ def _made_anew(kind: str) -> dict[str, str]:
     return {name: sql for _, of, name, _, sql in made if of == kind}
 
 
-def _stored_views_and_triggers(db: Database) -> list[str]:
-    """Their statements as we write them: SQLite writes the first two words anew."""
-    sql = "select sql from sqlite_master where type in ('trigger', 'view')"
-    return [
-        re.sub(r"^CREATE \w+", lambda words: words[0].lower(), row[0])
-        for row in db.execute(sql)
-    ]
+def _stored(db: Database, *kinds: str) -> dict[str, str]:
+    """Name → statement of what we made, as we write it.
+
+    SQLite writes the first two words anew. The tables of sqlite-utils are its own.
+    """
+    rows = db.execute(
+        "select type, name, sql from sqlite_master"
+        " where sql is not null and tbl_name not like '\\_%' escape '\\'"
+    )
+    return {
+        name: re.sub(r"^CREATE \w+", lambda words: words[0].lower(), sql)
+        for kind, name, sql in rows
+        if kind in kinds
+    }

@@ -684,6 +684,30 @@ select
   (select rate_limit_reset_at from last_poll) as rate_limit_reset_at
 from judged;
 
+-- How many runs have each value of the columns that they are filtered by. Ingest keeps
+-- the table `run_values` equal to this. Names are told apart here as they are written.
+create view counted_values as
+select 'repo' as name, repo as value, count(*) as runs from runs
+group by repo collate binary
+union all
+select 'workflow', workflow, count(*) from runs
+group by workflow
+union all
+select 'head_branch', head_branch, count(*) from runs
+where head_branch is not null group by head_branch
+union all
+select 'event', event, count(*) from runs
+where event is not null group by event
+union all
+select 'actor', actor, count(*) from runs
+where actor is not null group by actor
+union all
+select 'status', status, count(*) from runs
+where status is not null group by status
+union all
+select 'conclusion', conclusion, count(*) from runs
+where conclusion is not null group by conclusion;
+
 -- A run's day in the instance's time zone, daylight saving time included.
 create view run_days as
 select
@@ -720,22 +744,33 @@ group by day, repo, workflow;
 
 -- Commits for which one workflow both failed and succeeded: the failure was not the
 -- commit's. Runs triggered by another workflow carry the default branch's head instead
--- of their own commit and say nothing here.
+-- of their own commit and say nothing here. What failed is rare, and comes first.
 create view flaky_runs as
-select commits.*, newest.html_url
-from (
+with failed as materialized (
+  select distinct r.repo, r.workflow, r.head_branch, r.head_sha
+  from run_attempts a cross join runs r using (run_id)
+  where a.status = 'completed' and a.conclusion in ('failure', 'timed_out')
+    and r.event <> 'workflow_run'
+),
+commits as (
   select
-    r.repo, r.workflow, r.head_branch, r.head_sha,
+    f.repo, f.workflow, f.head_branch, f.head_sha,
     sum(a.conclusion = 'success') as successes,
     sum(a.conclusion in ('failure', 'timed_out')) as failures,
     max(a.started_at) as last_started_at,
     max(r.run_id) as run_id
-  from runs r join run_attempts a using (run_id)
+  from failed f
+  cross join runs r
+    on substr(r.head_sha, 1, 7) = substr(f.head_sha, 1, 7)
+    and +r.head_sha = f.head_sha and +r.repo = f.repo
+    and +r.workflow = f.workflow and +r.head_branch is f.head_branch
+  join run_attempts a on a.run_id = r.run_id
   where a.status = 'completed' and r.event <> 'workflow_run'
-  group by r.repo, r.workflow, r.head_branch, r.head_sha
-  having successes > 0 and failures > 0
-) commits
-join runs newest using (run_id);
+  group by f.repo, f.workflow, f.head_branch, f.head_sha
+  having successes > 0
+)
+select commits.*, newest.html_url
+from commits join runs newest using (run_id);
 
 -- The day it is now in the instance's time zone; the canned queries count back from it.
 create view today as

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-WAL_HEADER, WAL_FRAME = 32, 24 + 4096
+from ingest.schema import PAGE_SIZE
+
+WAL_HEADER, WAL_FRAME = 32, 24 + PAGE_SIZE
 
 
 class Left(NamedTuple):

@@ -1,7 +1,13 @@
 """The commands: what they print, and their exit codes."""
 
 import logging
+import os
+import pty
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -213,6 +219,27 @@ def test_migrate_makes_the_database_and_says_so(environ, db_path):
     assert first.exit_code == second.exit_code == 0
     assert "applied m001_runs" in first.output
     assert second.output == f"{db_path} is up to date.\n"
+
+
+def test_migrate_shows_a_bar_on_a_terminal(environ, db_path):
+    run("migrate", **environ)
+    with closing(sqlite3.connect(db_path)) as db:
+        db.execute("drop index runs_actor")
+    terminal, its_end = pty.openpty()
+
+    subprocess.run(
+        [sys.executable, "-m", "ingest", "migrate"],
+        env=os.environ | environ,
+        stdout=subprocess.DEVNULL,
+        stderr=its_end,
+        check=True,
+    )
+    shown = os.read(terminal, 10_000).decode()
+    os.close(its_end)
+    os.close(terminal)
+
+    assert "making indexes" in shown
+    assert "100%  runs_actor" in shown
 
 
 @pytest.mark.parametrize(

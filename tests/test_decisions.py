@@ -1,4 +1,4 @@
-"""`decisions` and `tiles`: kept equal to the views that define them, whatever comes."""
+"""`decisions`, `tiles`, `run_values`: equal to the views that define them, always."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 from tiles import FEED, rerun, run
 
-from ingest import schema, store
+from ingest import derived, schema, store
 from ingest.store import Pending
 
 CONCLUSIONS = ("success", "failure", "timed_out", "cancelled", "skipped", None)
@@ -60,6 +60,7 @@ def assert_is_kept_ready(db: Database) -> None:
     )
     assert rows(db, "branch_events") == sorted(timed.fetchall())
     assert rows(db, "tiles") == rows(db, "tile_facts")
+    assert rows(db, "run_values") == rows(db, "counted_values")
 
 
 def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
@@ -94,12 +95,12 @@ def test_what_is_kept_ready_is_what_its_view_defines(tmp_path, seen):
     for payload, job in seen:
         save(db, payload, job)
         assert_is_kept_ready(db)
-    before = [rows(db, name) for name in schema.DERIVED]
+    before = [rows(db, name) for name in derived.OF_BRANCHES]
     with db.atomic():
         for key in db.execute("select repo, workflow, branch from tiles").fetchall():
-            schema.remake_tile(db, *key)
+            derived.remake_tile(db, *key)
 
-    assert [rows(db, name) for name in schema.DERIVED] == before
+    assert [rows(db, name) for name in derived.OF_BRANCHES] == before
     db.close()
 
 
@@ -161,7 +162,7 @@ def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
     save_runs(db, rerun(2, "13:00", "14:00", "success"))
     with db.atomic():
         db.execute("update runs set repo = 'acme/new', head_repo = 'acme/new'")
-        schema.remake_tile(db, "acme/new", "ci.yml", "main")
+        derived.remake_tile(db, "acme/new", "ci.yml", "main")
 
     assert rows(db, "decisions") == rows(db, "run_decisions")
     assert len(rows(db, "decisions")) == 2

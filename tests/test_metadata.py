@@ -479,7 +479,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "failures": 1,
                 "display_title": "Cache the index",
                 "html_url": f"{GITHUB}/2",
-                "runs_path": f"/ci_observer/runs?head_sha={'b' * 40}",
+                "runs_path": f"/ci_observer/runs_of_commit?sha={'b' * 40}",
             }
         ],
     ),

@@ -1,6 +1,11 @@
 """The database's making, on real files."""
 
+import logging
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 
 import pytest
 from conftest import save_runs, watch
@@ -8,6 +13,7 @@ from factories import run_payload
 
 from ingest import schema
 from ingest.errors import DatabaseError
+from ingest.progress import log_each
 
 
 def test_the_database_and_its_folder_are_made_on_the_first_start(tmp_path):
@@ -47,6 +53,117 @@ def test_a_view_that_changed_is_made_anew(db_path):
 
     assert sorted(db.schema.split("\n")) == sorted(expected.split("\n"))
     db.close()
+
+
+def test_an_index_that_changed_is_made_anew_and_an_old_one_dropped(db):
+    expected = schema.indexes()
+    db.execute("drop index runs_actor")
+    db.execute("create index runs_actor on runs (actor, run_id)")
+    db.execute("create index of_an_older_version on runs (html_url)")
+    told = []
+
+    def each(items, label):
+        told.append((label, [*items]))
+        return items
+
+    schema.migrate(db, each=each)
+
+    stored = db.execute(
+        "select name from sqlite_master where type = 'index' and sql is not null"
+        " and tbl_name not like '!_%' escape '!'"
+    )
+    assert sorted(name for (name,) in stored) == sorted(expected)
+    # No view has changed: what the views define need not be made anew.
+    assert told == [("making indexes", ["runs_actor"])]
+
+
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [
+        ("tile_facts", ["making tiles"]),
+        ("decisive_attempts", ["making tiles"]),
+        ("counted_values", ["counting runs"]),
+        ("branch_runs", ["making tiles"]),
+        ("wall", []),
+    ],
+)
+def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    tables = ("tiles", "decisions", "branch_events", "run_values")
+    before = [db.execute(f"select * from {name}").fetchall() for name in tables]  # noqa: S608
+    db.execute(f"drop view {view}")
+    db.execute(f"create view {view} as select 1")
+    labels = []
+
+    def each(items, label):
+        labels.append(label)
+        return items
+
+    schema.migrate(db, each=each)
+
+    assert labels == ["making indexes", *told]
+    assert before == [db.execute(f"select * from {n}").fetchall() for n in tables]  # noqa: S608
+
+
+def test_the_log_tells_ten_times_how_far_long_work_is(caplog):
+    caplog.set_level(logging.INFO)
+    keys = [("acme/api", "ci.yml", f"branch-{number}") for number in range(25)]
+
+    assert [*log_each(keys, "making tiles")] == keys
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said[:2] == [
+        "making tiles: 1 of 25, acme/api ci.yml branch-0",
+        "making tiles: 4 of 25, acme/api ci.yml branch-3",
+    ]
+    assert len(said) == 9
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ingest import schema
+def each(items, label):
+    for number, item in enumerate(items):
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+schema.migrate(schema.connect(Path(sys.argv[1])), each=each)
+"""
+
+
+def test_a_process_that_is_killed_amid_it_leaves_the_old_database(db, db_path):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    for name in ("runs_actor", "runs_commit"):
+        db.execute(f"drop index {name}")
+    db.execute("drop view wall")
+    before = db.schema
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, db_path], check=False)  # noqa: S603
+
+    assert killed.returncode == -signal.SIGKILL
+    with closing(schema.connect(db_path)) as left:
+        assert left.schema == before
+        assert left["runs"].count == 1
+        schema.migrate(left)
+        assert "wall" in left.view_names()
+
+
+def test_a_new_file_has_larger_pages_and_an_old_one_keeps_its_own(tmp_path):
+    old = sqlite3.connect(tmp_path / "old.db")
+    old.execute("pragma page_size = 4096")
+    old.execute("create table runs (run_id)")
+    old.close()
+
+    with (
+        closing(schema.connect(tmp_path / "old.db")) as kept,
+        closing(schema.connect(tmp_path / "new.db")) as new,
+    ):
+        sizes = [db.execute("pragma page_size").fetchone() for db in (kept, new)]
+
+    assert sizes == [(4096,), (schema.PAGE_SIZE,)]
 
 
 def test_a_start_keeps_every_row(db):
@@ -96,21 +213,23 @@ BRANCH = "repo = 'o/r' and workflow = 'ci.yml' and head_branch = 'main'"
 
 
 @pytest.mark.parametrize(
-    ("where", "order"),
+    ("where", "order", "index"),
     [
-        ("(started_at, run_id) < ('2026', 5)", "started_at desc, run_id desc"),
-        ("repo = 'o/r' and workflow = 'ci.yml'", "started_at desc, run_id desc"),
-        (BRANCH, "created_at desc, run_id desc"),
-        (f"{BRANCH} and (created_at, run_id) < ('2026', 5)", "created_at, run_id"),
+        ("(started_at, run_id) < ('2026', 5)", "started_at desc", "runs_started"),
+        ("repo = 'o/r' and workflow = 'ci.yml'", "started_at desc", "runs_workflow"),
+        (BRANCH, "created_at desc, run_id desc", "runs_branch"),
+        (
+            f"{BRANCH} and (created_at, run_id) < ('2026', 5)",
+            "created_at, run_id",
+            "runs_branch",
+        ),
     ],
 )
-def test_an_index_gives_the_runs_in_order(db, where, order):
+def test_an_index_gives_the_runs_in_order(db, where, order, index):
     plan = db.execute(
         f"explain query plan select * from runs where {where} order by {order}"  # noqa: S608
     ).fetchall()
 
-    assert [row[3].split(" (")[0] for row in plan] in (
-        ["SEARCH runs USING INDEX runs_started"],
-        ["SEARCH runs USING INDEX runs_workflow"],
-        ["SEARCH runs USING INDEX runs_branch"],
-    )
+    assert [row[3].split(" (")[0] for row in plan] == [
+        f"SEARCH runs USING INDEX {index}"
+    ]

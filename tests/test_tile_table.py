@@ -14,7 +14,7 @@ from conftest import NOW, set_clock, watch
 from factories import run_payload, times
 from sqlite_utils import Database
 
-from ingest import schema
+from ingest import derived, schema
 from ingest.rows import attempt_row, run_row
 
 REPO = "acme/api"
@@ -165,7 +165,7 @@ def fill(db: Database) -> None:
                 run = run_row(payload, repo=REPO, workflow=workflow)
                 db["runs"].upsert(run, pk="run_id")
                 db["run_attempts"].insert(attempt_row(run))
-            schema.remake_tile(db, REPO, workflow, "main")
+            derived.remake_tile(db, REPO, workflow, "main")
 
 
 @pytest.mark.parametrize(("status", "conclusion"), WORDS, ids=str)

@@ -19,10 +19,9 @@ from datasette.utils.asgi import Request, Response
 from web.answers import error_response, refuse_method
 from web.columns import run_columns
 from web.cursors import encode_cursor
-from web.database import fetch_row
 from web.errors import WebError
 from web.filters import EXPORT, Filters
-from web.queries import runs_sql
+from web.run_queries import fetch_run_page
 
 PAGE_SIZE = 1000
 RAW_PAGE_SIZE = 100  # of some 12 kB each
@@ -113,12 +112,10 @@ async def fetch_pages(
     datasette: Datasette, filters: Filters
 ) -> AsyncGenerator[list[Run], None]:
     """Page after page of the selection; the first one may be empty."""
-    size = RAW_PAGE_SIZE if filters.raw else PAGE_SIZE
+    filters = replace(filters, limit=RAW_PAGE_SIZE if filters.raw else PAGE_SIZE)
     more = True
     while more:
-        sql, params = runs_sql(filters)
-        params |= {"limit": size}
-        row = await fetch_row(datasette, sql, params, in_thread=True)
+        row = await fetch_run_page(datasette, filters, in_thread=True)
         yield json.loads(row["runs"])
         more = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))

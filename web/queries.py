@@ -10,31 +10,12 @@ from typing import Any
 from datasette.app import Datasette
 
 from web.cache import Answer, reuse
-from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql, run_columns
-from web.cursors import decode_cursor, encode_cursor
+from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql
+from web.cursors import encode_cursor
 from web.database import Params, Row, fetch_row, fetch_snapshot
 from web.errors import Unavailable
 from web.filters import STATES, Filters
-
-# The page of keys comes first: an index holds them, and a row is read only when shown.
-RUNS_SQL = """
-with page as materialized (
-  select run_id, started_at from runs
-  where {where}
-  order by started_at desc, run_id desc limit :limit + 1
-),
-shown as (
-  select {columns} from page cross join {source} using (run_id)
-  order by page.started_at desc, run_id desc limit :limit
-)
-select
-  (select value from instance where key = 'revision') as revision,
-  (select json_group_array({json_object}) from shown) as runs,
-  (
-    select json_array(started_at, run_id) from page
-    where (select count(*) from page) > :limit limit 1 offset :limit - 1
-  ) as next
-"""
+from web.run_queries import fetch_run_page
 
 _TILE = json_object_sql(tuple(name for name in TILE_COLUMNS if name != "strip"))
 
@@ -88,12 +69,20 @@ select
 from polling
 """
 
+# Those of one run are many, and stand in no index by their counts.
 _VALUES_SQL = """
 (
-  select json_group_array(json_object('value', value, 'count', number)) from (
-    select {column} as value, count(*) as number from runs
-    where {column} is not null
-    group by {column} order by number desc, value limit 1000
+  select json_group_array(json_object('value', value, 'count', runs)) from (
+    select * from (
+      select value, runs from run_values where name = '{column}' and runs > 1
+      order by runs desc, value limit 1000
+    )
+    union all
+    select * from (
+      select value, runs from run_values where name = '{column}' and runs = 1
+      order by value limit 1000
+    )
+    order by runs desc, value limit 1000
   )
 )"""
 
@@ -113,8 +102,7 @@ async def fetch_runs(datasette: Datasette, filters: Filters) -> Answer:
     """One page of runs, newest first."""
 
     async def compute() -> Answer:
-        sql, params = runs_sql(filters)
-        row = await fetch_row(datasette, sql, params | {"limit": filters.limit})
+        row = await fetch_run_page(datasette, filters)
         cursor = None if row["next"] is None else encode_cursor(row["next"])
         return Answer(
             f'{{"ok": true, "revision": {row["revision"]}, "runs": {row["runs"]}, '
@@ -205,24 +193,6 @@ async def fetch_health(datasette: Datasette) -> Answer:
         json.dumps({"ok": True} | facts | {"reason": row["reason"]}).encode(),
         revision=int(row["revision"]),
     )
-
-
-def runs_sql(filters: Filters) -> tuple[str, Params]:
-    """The select of one page of runs; the limit is the caller's parameter."""
-    where, params = filters.where_sql()
-    if filters.cursor:
-        where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
-        cursor_at, cursor_id = decode_cursor(filters.cursor)
-        params = params | {"cursor_at": cursor_at, "cursor_id": cursor_id}
-    columns = run_columns(raw=filters.raw)
-    source = "runs_full" if filters.raw else "runs"
-    sql = RUNS_SQL.format(
-        where=where,
-        source=source,
-        columns=", ".join(f"{source}.{name}" for name in columns),
-        json_object=json_object_sql(columns),
-    )
-    return sql, params
 
 
 def wall_sql(filters: Filters) -> tuple[str, Params]:

@@ -114,15 +114,18 @@ with shas as (
 ),
 commits as materialized (
   select
-    head_sha, max(r.run_id) as run_id,
+    r.head_sha, max(r.run_id) as run_id,
     sum(a.conclusion = 'success') as successes,
     sum(a.conclusion in ('failure', 'timed_out')) as failures,
     max(a.started_at) as last_started_at
-  from shas cross join runs r using (head_sha)
+  from shas
+  cross join runs r
+    on substr(r.head_sha, 1, 7) = substr(shas.head_sha, 1, 7)
+    and +r.head_sha = shas.head_sha
   join run_attempts a on a.run_id = r.run_id
   where +r.repo = :repo and +r.workflow = :workflow and +r.head_branch = :branch
     and r.event <> 'workflow_run' and a.status = 'completed'
-  group by head_sha
+  group by r.head_sha
   having successes > 0 and failures > 0 and last_started_at >= :first_day
 )
 select commits.*, n.display_title, n.html_url

@@ -5,7 +5,7 @@ Within the caller's transaction. GitHub's own words in the payloads stay as they
 
 from sqlite_utils import Database
 
-from ingest.schema import remake_tiles
+from ingest.derived import recount, remake_tiles
 
 Key = tuple[str, str]
 
@@ -24,6 +24,7 @@ def rename_repo(db: Database, old: str, new: str) -> None:
         {"old": old, "new": new},
     )
     db.execute("update runs set repo = ? where repo = ?", [new, old])
+    recount(db, "repo")
     _move_rows(db, "repos", old, new)
     _move_rows(db, "workflows", old, new)
     for what in NAMED_ETAGS:
@@ -38,6 +39,7 @@ def rename_workflow(db: Database, repo: str, old: str, new: str) -> None:
     db.execute(
         "update runs set workflow = ? where repo = ? and workflow = ?", [new, repo, old]
     )
+    recount(db, "workflow")
     db.execute("delete from workflows where repo = ? and workflow = ?", [repo, old])
     remake_tiles(db, repo)
 

@@ -26,6 +26,7 @@ from ingest.store.pending import (
     stop_following,
 )
 from ingest.store.tiles import save_tiles
+from ingest.store.values import save_values
 from ingest.times import utc
 
 SQLITE_VARIABLES = 500
@@ -175,7 +176,7 @@ def set_runs(db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]) ->
     }
     stored = {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
     payloads_of = Payloads(db, stored)
-    known = len(runs)
+    stored_runs, known = dict(runs), len(runs)
     written = [
         run["run_id"]
         for run, payload in seen
@@ -183,6 +184,7 @@ def set_runs(db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]) ->
             db, run, payload, runs=runs, attempts=attempts, payloads=payloads_of
         )
     ]
+    save_values(db, stored_runs, runs)
     save_tiles(db, written)
     ask_for_attempts(db, written)
     ask_for_jobs(db, written)
