@@ -286,6 +286,21 @@ def test_an_unchanged_payload_is_not_written_again(db):
     assert db.conn.total_changes == changes + 1
 
 
+def test_a_changed_run_s_former_payload_is_not_put_together_for_nothing(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1, status="in_progress"))
+    db.execute("create table written (body text)")
+    db.execute(
+        "create trigger note after update on run_payloads"
+        " begin insert into written values (new.body); end"
+    )
+
+    save_runs(db, run_payload(1), run_payload(1, run_attempt=2))
+
+    assert db["written"].count == 0
+    assert raw_json(db) == compact(run_payload(1, run_attempt=2))
+
+
 def test_a_change_without_a_newer_time_is_a_change(db):
     """GitHub does not touch `updated_at` when a repository's description changes."""
     watch(db, FEED)
