@@ -26,8 +26,8 @@ T = TypeVar("T", bound=Item)
 
 # How many requests are under way at once.
 CONCURRENCY = 4
-# And how many items: while the answers of some are saved, GitHub is asked for others.
-ITEMS_AT_ONCE = 2 * CONCURRENCY
+# And how many items: one that is being saved, and one whose answer has come meanwhile.
+ITEMS_AT_ONCE = CONCURRENCY + 2
 # Enough for the next request to be sent; to save an answer takes twenty times as long.
 SECONDS_TO_SEND = 0.001
 
