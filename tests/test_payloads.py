@@ -264,6 +264,25 @@ def test_an_object_that_changed_is_kept_beside_the_former_one(db):
     assert json.loads(raw_json(db, 2))["repository"] == after
 
 
+def test_equal_objects_of_other_texts_each_come_back_as_they_were(db):
+    watch(db, FEED)
+    login = "ada" * 20
+    actors = [
+        {"id": 1, "login": login},
+        {"id": 1.0, "login": login},
+        {"id": True, "login": login},
+        {"login": login, "id": 1},
+        {"id": -0.0, "login": login},
+        {"id": 0, "login": login},
+    ]
+    payloads = [run_payload(n, actor=a) for n, a in enumerate(actors, start=1)]
+
+    save_runs(db, *payloads)
+
+    texts = [raw_json(db, payload["id"]) for payload in payloads]
+    assert texts == [compact(payload) for payload in payloads]
+
+
 def test_parts_are_looked_up_by_content_not_by_hash_alone(db, monkeypatch):
     monkeypatch.setattr("ingest.store.payloads._hash", lambda content: 1)
     watch(db, FEED)
