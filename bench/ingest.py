@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 
@@ -31,35 +33,78 @@ OURS, BARE = "bench.our_ingest", "bench.bare_ingest"
 Figures = dict[str, float]
 
 
-@click.command()
-@click.option("--repos", default=10, show_default=True)
-@click.option("--workflows", default=4, show_default=True, help="Of each repository.")
-@click.option(
-    "--runs", default=10_000, show_default=True, envvar="BENCH_RUNS", help="Of all."
-)
-@click.option("--changes", default=20, show_default=True, help="Before the last pass.")
-@click.option("--latency-ms", default=80, show_default=True, help="Of each answer.")
-def main(
-    *, repos: int, workflows: int, runs: int, changes: int, latency_ms: int
-) -> None:
+@dataclass(frozen=True)
+class Load:
+    """What is to be fetched; `runs` are those of all workflows together."""
+
+    repos: int = 10
+    workflows: int = 4
+    runs: int = 10_000
+    changes: int = 20
+    latency_ms: int = 80
+
+    @property
+    def runs_of_each(self) -> int:
+        """How many runs each workflow has."""
+        return max(1, self.runs // (self.repos * self.workflows))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.repos} repositories x {self.workflows} workflows"
+            f" x {self.runs_of_each} runs, {self.latency_ms} ms before each answer"
+        )
+
+
+USUAL = Load()
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--repos", default=USUAL.repos)
+@click.option("--workflows", default=USUAL.workflows)
+@click.option("--runs", default=USUAL.runs, help="Of all workflows.")
+@click.option("--changes", default=USUAL.changes, help="Before the last pass.")
+@click.option("--latency-ms", default=USUAL.latency_ms, help="Of each answer.")
+@click.option("--rounds", default=1, help="The medians are shown.")
+def main(*, rounds: int, **load: int) -> None:
     """Print what ingest takes, what the bare one takes, and how many times as much."""
-    of_each = max(1, runs // (repos * workflows))
-    click.echo(
-        f"{repos} repositories x {workflows} workflows x {of_each} runs, "
-        f"{latency_ms} ms before each answer, {os.cpu_count()} cores"
-    )
-    sides = []
-    for module in (OURS, BARE):
-        with GitHubProcess(
-            repos=repos, workflows=workflows, runs=of_each, latency=latency_ms / 1000
-        ) as github:
-            sides.append(measured(module, github, changes))
-    for line in table(*sides):
+    click.echo(f"{Load(**load)}, {os.cpu_count()} cores")
+    for line in table(*measure(Load(**load), rounds=rounds)):
         click.echo(line)
 
 
-def measured(module: str, github: GitHubProcess, changes: int) -> Figures:
+def measure(load: Load = USUAL, *, rounds: int = 3) -> tuple[Figures, Figures]:
+    """The figures of ours and of the bare one, by name.
+
+    Of several rounds, in which the two take turns, it is the medians.
+    """
+    found = [(measured(OURS, load), measured(BARE, load)) for _ in range(rounds)]
+    ours, bare = zip(*found, strict=True)
+    return medians(ours), medians(bare)
+
+
+def peak_memory(runs: int) -> float:
+    """The most megabytes that ours takes to fetch so many runs, as fast as it can."""
+    return measured(OURS, Load(runs=runs, latency_ms=0))["memory at most, MB"]
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """Of each figure the middle one of all rounds."""
+    return {name: median(figures[name] for figures in rounds) for name in rounds[0]}
+
+
+def measured(module: str, load: Load) -> Figures:
     """The figures of one side, by name."""
+    with GitHubProcess(
+        repos=load.repos,
+        workflows=load.workflows,
+        runs=load.runs_of_each,
+        latency=load.latency_ms / 1000,
+    ) as github:
+        return passes_of(module, github, load.changes)
+
+
+def passes_of(module: str, github: GitHubProcess, changes: int) -> Figures:
+    """The figures of three passes, by name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ci_observer.db"
         start = time.perf_counter()

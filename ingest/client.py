@@ -5,6 +5,7 @@ Knows HTTP and GitHub's paths; does not sleep, retry or know the database.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -101,7 +102,8 @@ class GitHub:
     """GitHub's REST API below one base address.
 
     `moved` are the numbers of renamed repositories by their former names in lower case:
-    asked by its number, a repository answers without a redirect.
+    asked by its number, a repository answers without a redirect. `request` is the
+    context in which each request is made, and may wait for it to be its turn.
 
     Every method raises a `GitHubError` when it cannot give what its name says.
     """
@@ -116,6 +118,7 @@ class GitHub:
     ) -> None:
         self.meter = Meter()
         self.moved: dict[str, int] = {}
+        self.request: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._http = http
         self._api_url = api_url
         self._token = token
@@ -327,8 +330,17 @@ class GitHub:
             self.moved[old[1].lower()] = int(new[1])
 
     async def _send(self, url: str, etag: str | None) -> httpx.Response:
+        async with self.request():
+            answer = await self._http_get(url, etag)
+            self.meter.count(answer.status_code, answer.headers)
+            if answer.is_error:
+                # Before the next request: there may be none after this.
+                self._parse(answer)
+        return answer
+
+    async def _http_get(self, url: str, etag: str | None) -> httpx.Response:
         try:
-            answer = await self._http.get(url, headers=self._headers(etag))
+            return await self._http.get(url, headers=self._headers(etag))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise GitHubUnreachable(
                 f"GitHub cannot be reached: {_reason(error)}."
@@ -337,8 +349,6 @@ class GitHub:
             raise GitHubUnavailable(
                 f"GitHub did not answer: {_reason(error)}."
             ) from error
-        self.meter.count(answer.status_code, answer.headers)
-        return answer
 
     def _headers(self, etag: str | None) -> dict[str, str]:
         headers = {}

@@ -43,8 +43,7 @@ def remake(
     if any(has_changed(OF_BRANCHES[table]) for table in ("decisions", "branch_events")):
         remake_tiles(db, each=each)
     elif has_changed(OF_BRANCHES["tiles"]):
-        keys = db.execute("select repo, workflow, branch from tiles").fetchall()
-        for key in each(keys, "making tiles"):
+        for key in each(_branches(db), "making tiles"):
             refresh_tile(db, *key)
     if has_changed(COUNTED_VALUES):
         for name in each(COUNTED, "counting runs"):
@@ -74,18 +73,11 @@ def remake_tiles(
     db: Database, repo: str | None = None, *, each: Each = quietly
 ) -> None:
     """Make all tiles anew, or those of one repository."""
-    params = {"repo": repo}
     for table in OF_BRANCHES:
         db.execute(
-            f"delete from {table} where :repo is null or repo = :repo",
-            params,
+            f"delete from {table} where :repo is null or repo = :repo", {"repo": repo}
         )
-    keys = db.execute(
-        "select distinct repo, workflow, head_branch from branch_runs"
-        " where :repo is null or repo = :repo",
-        params,
-    )
-    for key in each(keys.fetchall(), "making tiles"):
+    for key in each(_branches(db, repo), "making tiles"):
         _make_tile(db, *key)
 
 
@@ -94,6 +86,15 @@ def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
     for table in OF_BRANCHES:
         db.execute(f"delete from {table} {_BRANCH}", [repo, workflow, branch])
     _make_tile(db, repo, workflow, branch)
+
+
+def _branches(db: Database, repo: str | None = None) -> list[tuple[str, str, str]]:
+    """Repository, workflow and branch of every tile that there should be."""
+    return db.execute(
+        "select distinct repo, workflow, head_branch from branch_runs"
+        " where :repo is null or repo = :repo",
+        {"repo": repo},
+    ).fetchall()
 
 
 def _make_tile(db: Database, repo: str, workflow: str, branch: str) -> None:

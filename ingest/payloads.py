@@ -10,10 +10,12 @@ size, and to nothing else.
 """
 
 import json
+import marshal
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from functools import cache, lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 # The values that are looked into; any other is one piece.
@@ -28,11 +30,12 @@ OPENED = {
 }
 # Values that many runs share, each kept once, and how long one must be at least: a
 # reference costs about as much as a shorter text.
+MESSAGE = ".head_commit.message"
 SHARED = {
     ".actor": 40,
     ".head_commit.author": 40,
     ".head_commit.committer": 40,
-    ".head_commit.message": 100,
+    MESSAGE: 100,
     ".head_repository": 40,
     ".referenced_workflows": 40,
     ".repository": 40,
@@ -125,6 +128,10 @@ MOST_PHRASES = 0x500
 FIRST_PART = 0x80
 MOST_PARTS = 0x80
 
+# Objects that the next runs are likely to carry, too, are put into text once. As many
+# repositories take 5 MB.
+MOST_REMEMBERED = 500
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -145,115 +152,153 @@ class Split:
 
 def split_payload(payload: Mapping[str, Any], run: Mapping[str, Any]) -> Split:
     """Take a run object apart; `run` is the row of `runs` that is kept beside it."""
-    body: list[str] = []
-    phrases: list[str] = []
-    parts: list[str] = []
-    for phrase, value, is_shared in _pieces(payload, run):
-        if len(phrase) > 1 and len(phrases) < MOST_PHRASES:
-            body.append(phrase_token(len(phrases)))
-            phrases.append(phrase)
-        else:
-            body.append(phrase)
-        if not is_shared:
-            body.append(value)
-        elif value in parts:
-            body.append(part_token(parts.index(value)))
-        elif len(parts) < MOST_PARTS:
-            body.append(part_token(len(parts)))
-            parts.append(value)
-        else:
-            body.append(value)
-    return Split("".join(body), tuple(phrases), tuple(parts))
+    cutter = _Cutter(run)
+    cutter.add(payload, "")
+    return cutter.split()
 
 
+@cache
 def phrase_token(number: int) -> str:
     """The character that stands for a phrase, counted from 0."""
     is_control = number < CONTROL_CHARACTERS
     return chr(number + 1 if is_control else FIRST_LATER_PHRASE + number)
 
 
+@cache
 def part_token(number: int) -> str:
     """The character that stands for a part, counted from 0."""
     return chr(FIRST_PART + number)
 
 
+@cache
 def column_token(column: str) -> str:
     """The character that stands for what a column of the run's row says."""
     return RUN_ID if column == "run_id" else chr(FIRST_COLUMN + COLUMNS.index(column))
 
 
-def _pieces(
-    payload: Mapping[str, Any], run: Mapping[str, Any]
-) -> Iterator[tuple[str, str, bool]]:
-    """The JSON text in pairs: a phrase, the value after it, and if others share it."""
-    phrase = ""
-    for text, path in _texts(payload, ""):
-        title, rest = _cut_title(text, path, run)
-        if title:
-            yield phrase, title, False
-            phrase = ""
-        before, value, after = _cut(rest, path, run)
-        phrase += before
-        if value:
-            yield phrase, value, len(value) >= SHARED.get(path or "", inf)
-            phrase = after
-    yield phrase, "", False
+class _Cutter:
+    """Puts the JSON text of a run object together, and cuts it on the way.
+
+    A text belongs to the phrase under way, or ends it.
+    """
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self._run = run
+        self._run_id = str(run["run_id"])
+        self._phrase = ""
+        self._body: list[str] = []
+        self._phrases: list[str] = []
+        self._parts: list[str] = []
+
+    def split(self) -> Split:
+        """What all that was added came to."""
+        self._end_phrase()
+        return Split("".join(self._body), tuple(self._phrases), tuple(self._parts))
+
+    def add(self, value: Any, path: str) -> None:
+        """Add the text of a value, in pieces where the value is looked into."""
+        if not value or path not in OPENED or not isinstance(value, dict | list):
+            self._add_text(_text_of(value, path), path)
+        elif isinstance(value, dict):
+            before = "{"
+            for key, inner in value.items():
+                self._phrase += f"{before}{encode_basestring_ascii(key)}:"
+                self.add(inner, f"{path}.{key}")
+                before = ","
+            self._phrase += "}"
+        else:
+            before = "["
+            for inner in value:
+                self._phrase += before
+                # A list within the list is one piece.
+                self.add(inner, path if isinstance(inner, dict) else f"{path}.")
+                before = ","
+            self._phrase += "]"
+
+    def _add_text(self, text: str, path: str) -> None:
+        """Add the text of one piece: to the phrase, to the run, or to the parts."""
+        if text in WORDS:
+            self._phrase += text
+        elif (ending := WITH_OWN_END.get(path)) and (match := ending.fullmatch(text)):
+            self._phrase += '"' + self._without_id(match[1])
+            self._add_own(match[2])
+            self._phrase += '"'
+        elif path in OF_THE_WORKFLOW:
+            self._phrase += self._without_id(text)
+        elif token := self._token_of_row(text, OF_THE_ROW.get(path)):
+            self._phrase += token
+        elif path in SHARED:
+            rest = self._add_title(text) if path == MESSAGE else text
+            self._add_shared(rest, SHARED[path])
+        else:
+            text = self._token_of_row(text, OFTEN_OF_THE_ROW.get(path)) or text
+            self._add_own_text(text)
+
+    def _add_title(self, text: str) -> str:
+        """Add what stands for the title that a commit message begins with."""
+        title = f'"{self._run["display_title"] or ""}'
+        if not text.startswith(title):
+            return text
+        self._add_own('"' + column_token("display_title"))
+        return text[len(title) :]
+
+    def _add_own_text(self, text: str) -> None:
+        """Add what only this run has; quotes around it belong to the phrases."""
+        if text.startswith('"'):
+            self._phrase += '"'
+            self._add_own(text[1:-1])
+            self._phrase += '"'
+        else:
+            self._add_own(text)
+
+    def _add_own(self, text: str) -> None:
+        self._end_phrase()
+        self._body.append(text)
+
+    def _add_shared(self, text: str, least: int) -> None:
+        """Add what many runs share, as a part if it is at least so long."""
+        parts = self._parts
+        if len(text) < least or (text not in parts and len(parts) >= MOST_PARTS):
+            self._add_own(text)
+            return
+        if text not in parts:
+            parts.append(text)
+        self._add_own(part_token(parts.index(text)))
+
+    def _end_phrase(self) -> None:
+        phrase = self._phrase
+        if len(phrase) > 1 and len(self._phrases) < MOST_PHRASES:
+            phrase = phrase_token(len(self._phrases))
+            self._phrases.append(self._phrase)
+        self._body.append(phrase)
+        self._phrase = ""
+
+    def _token_of_row(self, text: str, column: str | None) -> str:
+        """What stands for a value that a column of `runs` has as well, or nothing."""
+        value = self._run[column] if column else None
+        quote = '"' if isinstance(value, str) else ""
+        if column is None or text != f"{quote}{value}{quote}":
+            return ""
+        return f"{quote}{column_token(column)}{quote}"
+
+    def _without_id(self, text: str) -> str:
+        """A text of the workflow's, with a token for the run's id."""
+        return text.replace(self._run_id, RUN_ID)
 
 
-def _cut_title(text: str, path: str | None, run: Mapping[str, Any]) -> tuple[str, str]:
-    """What stands for the title that a commit message begins with, and its rest."""
-    title = f'"{run["display_title"] or ""}'
-    if path != ".head_commit.message" or not text.startswith(title):
-        return "", text
-    return '"' + column_token("display_title"), text[len(title) :]
+def _text_of(value: Any, path: str) -> str:
+    """The JSON text of a value; `json` takes long to begin with a small one."""
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if value is None:
+        return "null"
+    if type(value) is int:
+        return str(value)
+    # Equal values may have other texts (1, 1.0 and true; other orders of keys), but not
+    # in this form, and its version 2 has no more than one for each value.
+    return _text_again(marshal.dumps(value, 2)) if path in SHARED else _encode(value)
 
 
-def _cut(text: str, path: str | None, run: Mapping[str, Any]) -> tuple[str, str, str]:
-    """A text in three: what belongs to a phrase, to the run, to the next phrase."""
-    if path is None or text in WORDS:
-        return text, "", ""
-    if (ending := WITH_OWN_END.get(path)) and (match := ending.fullmatch(text)):
-        return '"' + _without_id(match[1], run), match[2], '"'
-    if path in OF_THE_WORKFLOW:
-        return _without_id(text, run), "", ""
-    if token := _token_of_row(text, OF_THE_ROW.get(path), run):
-        return token, "", ""
-    text = _token_of_row(text, OFTEN_OF_THE_ROW.get(path), run) or text
-    if text.startswith('"') and path not in SHARED:
-        return '"', text[1:-1], '"'
-    return "", text, ""
-
-
-def _token_of_row(text: str, column: str | None, run: Mapping[str, Any]) -> str:
-    """What stands for a value that a column of `runs` has as well, or nothing."""
-    value = run[column] if column else None
-    quote = '"' if isinstance(value, str) else ""
-    if column is None or text != f"{quote}{value}{quote}":
-        return ""
-    return f"{quote}{column_token(column)}{quote}"
-
-
-def _without_id(text: str, run: Mapping[str, Any]) -> str:
-    """A text of the workflow's, with a token for the run's id."""
-    return text.replace(str(run["run_id"]), RUN_ID)
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str | None]]:
-    """The JSON text of a value: texts with their path, and without what is between."""
-    if not value or path not in OPENED or not isinstance(value, dict | list):
-        yield _encode(value), path
-    elif isinstance(value, dict):
-        before = "{"
-        for key, inner in value.items():
-            yield f"{before}{_encode(key)}:", None
-            yield from _texts(inner, f"{path}.{key}")
-            before = ","
-        yield "}", None
-    else:
-        before = "["
-        for inner in value:
-            yield before, None
-            # A list within the list is one piece.
-            yield from _texts(inner, path if isinstance(inner, dict) else f"{path}.")
-            before = ","
-        yield "]", None
+@lru_cache(MOST_REMEMBERED)
+def _text_again(marshalled: bytes) -> str:
+    return _encode(marshal.loads(marshalled))  # noqa: S302 (it was made just now)

@@ -106,6 +106,7 @@ class Poller:
         if self._last is not None and self._is_token_refused(started_at):
             return self._last
         self._work, self._written = Work(self._errors.note), 0
+        self._github.request = self._work.request
         self._errors.begin()
         self._is_complete = False
         self._github.meter.reset()

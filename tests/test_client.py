@@ -4,7 +4,8 @@ Whole conversations with a server are in `test_poller`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,13 @@ import pytest
 import respx
 
 from ingest.client import Answer, GitHub, Page, open_http
-from ingest.errors import GitHubUnavailable, GitHubUnreachable, InvalidResponse
+from ingest.errors import (
+    GitHubError,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    InvalidResponse,
+    RateLimited,
+)
 from ingest.wire import RateLimit
 
 API = "https://ghes.example/api/v3"
@@ -66,6 +73,30 @@ def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
 
     timeout = route.calls.last.request.extensions["timeout"]
     assert timeout == {"connect": 10, "read": 20, "write": 20, "pool": 20}
+
+
+@respx.mock
+def test_an_error_is_known_before_the_context_of_its_request_ends():
+    """So that nothing more is asked when it is one that stops all."""
+    respx.get(RUNS).respond(429)
+    known: list[GitHubError] = []
+
+    @asynccontextmanager
+    async def request() -> AsyncIterator[None]:
+        try:
+            yield
+        except GitHubError as error:
+            known.append(error)
+            raise
+
+    def fetch(github: GitHub) -> Awaitable[Page]:
+        github.request = request
+        return fetch_runs(github)
+
+    with pytest.raises(RateLimited) as raised:
+        ask(fetch)
+
+    assert known == [raised.value]
 
 
 @respx.mock

@@ -266,6 +266,25 @@ def test_an_object_that_changed_is_kept_beside_the_former_one(db):
     assert json.loads(raw_json(db, 2))["repository"] == after
 
 
+def test_equal_objects_of_other_texts_each_come_back_as_they_were(db):
+    watch(db, FEED)
+    login = "ada" * 20
+    actors = [
+        {"id": 1, "login": login},
+        {"id": 1.0, "login": login},
+        {"id": True, "login": login},
+        {"login": login, "id": 1},
+        {"id": -0.0, "login": login},
+        {"id": 0, "login": login},
+    ]
+    payloads = [run_payload(n, actor=a) for n, a in enumerate(actors, start=1)]
+
+    save_runs(db, *payloads)
+
+    texts = [raw_json(db, payload["id"]) for payload in payloads]
+    assert texts == [compact(payload) for payload in payloads]
+
+
 def test_parts_are_looked_up_by_content_not_by_hash_alone(db, monkeypatch):
     monkeypatch.setattr("ingest.store.payloads._hash", lambda content: 1)
     watch(db, FEED)
@@ -286,6 +305,21 @@ def test_an_unchanged_payload_is_not_written_again(db):
     assert saved.written == 0
     # Only the proof of freshness, in `feeds`.
     assert db.conn.total_changes == changes + 1
+
+
+def test_a_changed_run_s_former_payload_is_not_put_together_for_nothing(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1, status="in_progress"))
+    db.execute("create table written (body text)")
+    db.execute(
+        "create trigger note after update on run_payloads"
+        " begin insert into written values (new.body); end"
+    )
+
+    save_runs(db, run_payload(1), run_payload(1, run_attempt=2))
+
+    assert db["written"].count == 0
+    assert raw_json(db) == compact(run_payload(1, run_attempt=2))
 
 
 def test_a_change_without_a_newer_time_is_a_change(db):

@@ -308,11 +308,11 @@ from ingest import schema, store
 db = schema.connect(Path(sys.argv[1]))
 schema.migrate(db)
 store.repack_payloads(db, 3)
-save = store.payloads.upsert
+save = store.payloads.upsert_all
 def die(*arguments):
     save(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-store.payloads.upsert = die
+store.payloads.upsert_all = die
 store.repack_payloads(db, 3)
 """
 

@@ -106,6 +106,19 @@ def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
     assert before == [db.execute(f"select * from {n}").fetchall() for n in tables]  # noqa: S608
 
 
+def test_tiles_that_a_migration_has_dropped_are_made_anew(db):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    before = db.execute("select * from tiles").fetchall()
+    db.execute("delete from _sqlite_migrations where name = 'm062_ready_tiles'")
+    db.execute("drop view tile_facts")
+    db.execute("create view tile_facts as select 1")
+
+    schema.migrate(db)
+
+    assert db.execute("select * from tiles").fetchall() == before != []
+
+
 def test_the_log_tells_ten_times_how_far_long_work_is(caplog):
     caplog.set_level(logging.INFO)
     keys = [("acme/api", "ci.yml", f"branch-{number}") for number in range(25)]

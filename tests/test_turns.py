@@ -162,7 +162,8 @@ def test_what_was_answered_the_longest_ago_is_asked_first(world, github, ingest)
 
     asked = [entry.path.split("/")[3] for entry in github.log]
     assert set(asked[:6]).isdisjoint(asked[-4:])
-    assert {"service-9", "service-8"} <= set(asked[:8])
+    # By their names they would be the last. Four at once arrive in no certain order.
+    assert {"service-9", "service-8"} <= set(asked[:10])
 
 
 class Wall:

@@ -1,7 +1,7 @@
 """Writes what the instance is: its settings, its polls and the revision."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -103,6 +103,14 @@ def upsert(
     """Insert a row or replace the one with its keys, in the caller's transaction."""
     # Not sqlite-utils' upsert: that looks up the table's schema for every row.
     db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
+
+
+def upsert_all(
+    db: Database, table: str, rows: Collection[Mapping[str, Any]], keys: Sequence[str]
+) -> None:
+    """Insert rows of the same columns, or replace those with their keys."""
+    if columns := tuple(next(iter(rows), ())):
+        db.conn.executemany(_upsert_sql(table, columns, tuple(keys)), rows)
 
 
 @cache

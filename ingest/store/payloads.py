@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -14,53 +15,75 @@ from sqlite_utils import Database
 
 from ingest.payloads import split_payload
 from ingest.rows import Row
-from ingest.store.instance import bump_revision, transaction, upsert
+from ingest.store.instance import bump_revision, transaction, upsert, upsert_all
 
 # The key in `instance` of the last run whose payload is repacked; there as long as any
 # is left.
 REPACKED_TO = "payloads_repacked_to"
 WHOLE = {"phrases_id": 0, "part_ids": "[]"}
 
+# Phrases that the next runs are likely to have, too, are put into text once.
+MOST_PHRASINGS = 100
+
 
 class Payloads:
     """Writes the payloads of some runs, within the caller's transaction.
 
-    It remembers the parts that it has seen, which is safe only as long as nobody else
-    can write: do not keep it longer than the transaction.
+    `stored` are their rows by run id. It remembers the parts that it has seen, which is
+    safe only as long as nobody else can write: do not keep it longer than the
+    transaction.
     """
 
     def __init__(self, db: Database, stored: Mapping[int, Row]) -> None:
         self._db = db
-        self._stored = dict(stored)
+        self._stored = stored
+        self._new: dict[int, Row] = {}
         self._parts: dict[str, tuple[int, str]] = {}
+        self._used_until: dict[int, str] = {}
 
     def __contains__(self, run_id: int) -> bool:
-        return run_id in self._stored
+        return run_id in self._new or run_id in self._stored
 
-    def save(
+    def add(
         self, run: Row, payload: Mapping[str, Any], *, has_run_changed: bool = False
     ) -> bool:
-        """Write a run's payload unless it is stored as it is; return if it was not.
+        """Have a run's payload written unless it is stored as it is.
 
-        `run` is the row of `runs` as it is stored by now.
+        `run` is the row of `runs` as it is to be stored. Returns whether it is written.
         """
         split = split_payload(payload, run)
-        day = run["created_at"][:10]
+        run_id, day = run["run_id"], run["created_at"][:10]
+        part_ids = [str(self._part_id(part, day)) for part in split.parts]
         row = {
-            "run_id": run["run_id"],
-            "phrases_id": self._part_id(json.dumps(split.phrases), day),
-            "part_ids": json.dumps(
-                [self._part_id(part, day) for part in split.parts],
-                separators=(",", ":"),
-            ),
+            "run_id": run_id,
+            "phrases_id": self._part_id(_json(split.phrases), day),
+            "part_ids": f"[{','.join(part_ids)}]",
             "body": split.body,
         }
-        # A change of the row has had the former payload written whole.
-        if row == self._stored.get(run["run_id"]) and not has_run_changed:
+        known = self._new.get(run_id) or self._stored.get(run_id)
+        if row == known and not has_run_changed:
             return False
-        upsert(self._db, "run_payloads", row, ["run_id"])
-        self._stored[run["run_id"]] = row
+        self._new[run_id] = row
         return True
+
+    def delete_former(self) -> None:
+        """Delete what is to be replaced.
+
+        To be called before the rows of `runs` change: a payload that is still there has
+        to be written whole then, since it is put together from its row.
+        """
+        self._db.conn.executemany(
+            "delete from run_payloads where run_id = ?",
+            [(run_id,) for run_id in self._new if run_id in self._stored],
+        )
+
+    def write(self) -> None:
+        """Write what was added, and how long its parts are used."""
+        upsert_all(self._db, "run_payloads", self._new.values(), ["run_id"])
+        self._db.conn.executemany(
+            "update payload_parts set used_until = ? where part_id = ?",
+            [(day, part_id) for part_id, day in self._used_until.items()],
+        )
 
     def _part_id(self, content: str, day: str) -> int:
         """The id of a part, which is written if it is new, and kept as long as used."""
@@ -68,10 +91,7 @@ class Payloads:
         if part_id == 0:
             part_id = self._insert(content, day)
         elif used_until < day:
-            self._db.execute(
-                "update payload_parts set used_until = ? where part_id = ?",
-                [day, part_id],
-            )
+            self._used_until[part_id] = day
         self._parts[content] = (part_id, max(used_until, day))
         return part_id
 
@@ -152,8 +172,13 @@ def repack_payloads(db: Database, limit: int) -> int:
     with transaction(db):
         rows = _rows_to_repack(db, limit)
         payloads = Payloads(db, {})
+        texts = {run["run_id"]: run.pop("raw_json") for run in rows}
         for run in rows:
-            _repack(db, payloads, run, run.pop("raw_json"))
+            with suppress(ValueError):
+                payloads.add(run, json.loads(texts[run["run_id"]]))
+        payloads.write()
+        for run_id, text in texts.items():
+            _keep(db, run_id, text)
         if rows:
             _set_repacked_to(db, rows[-1]["run_id"])
         else:
@@ -172,11 +197,8 @@ def _rows_to_repack(db: Database, limit: int) -> list[Row]:
     )
 
 
-def _repack(db: Database, payloads: Payloads, run: Row, raw_json: str) -> None:
-    """Take one payload apart, or leave it whole if it does not come back the same."""
-    with suppress(ValueError):
-        payloads.save(run, json.loads(raw_json))
-    run_id = run["run_id"]
+def _keep(db: Database, run_id: int, raw_json: str) -> None:
+    """Leave a payload whole that does not come back as the same text."""
     [[text]] = db.execute("select raw_json from runs_full where run_id = ?", [run_id])
     if text != raw_json:
         whole = {"run_id": run_id, "body": raw_json} | WHOLE
@@ -199,6 +221,11 @@ def _finish_repacking(db: Database) -> None:
             "  union select value from run_payloads, json_each(part_ids)"
             ")"
         )
+
+
+@lru_cache(MOST_PHRASINGS)
+def _json(phrases: tuple[str, ...]) -> str:
+    return json.dumps(phrases)
 
 
 def _hash(content: str) -> int:

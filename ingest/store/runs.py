@@ -16,7 +16,7 @@ from ingest.store.feeds import (
     set_checked,
     set_feed,
 )
-from ingest.store.instance import bump_revision, transaction, upsert
+from ingest.store.instance import bump_revision, transaction, upsert_all
 from ingest.store.payloads import Payloads
 from ingest.store.pending import (
     ask_for_attempts,
@@ -168,63 +168,77 @@ def set_runs(db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]) ->
     ]
     # GitHub lists the newest first; in their order, rows fill SQLite's pages.
     seen.sort(key=lambda one: one[0]["run_id"])
-    ids = [run["run_id"] for run, _ in seen]
-    runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
-    attempts = {
-        (row["run_id"], row["run_attempt"]): row
-        for row in _rows(db, "run_attempts", ids)
-    }
-    stored = {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
-    payloads_of = Payloads(db, stored)
-    stored_runs, known = dict(runs), len(runs)
-    written = [
-        run["run_id"]
-        for run, payload in seen
-        if _save_run(
-            db, run, payload, runs=runs, attempts=attempts, payloads=payloads_of
-        )
-    ]
-    save_values(db, stored_runs, runs)
+    page = _Page(db, [run["run_id"] for run, _ in seen])
+    written = [run["run_id"] for run, payload in seen if page.add(run, payload)]
+    page.write()
+    save_values(db, page.stored_runs, page.new_runs)
     save_tiles(db, written)
     ask_for_attempts(db, written)
     ask_for_jobs(db, written)
-    return Saved(len(written), known)
+    return Saved(len(written), known=len(page.stored_runs))
 
 
-def _save_run(
-    db: Database,
-    run: Row,
-    payload: Mapping[str, Any],
-    *,
-    runs: dict[int, Row],
-    attempts: dict[tuple[int, int], Row],
-    payloads: Payloads,
-) -> bool:
-    """Write what is new in one run; return whether anything was."""
-    stored = runs.get(run["run_id"])
-    key = (run["run_id"], run["run_attempt"])
-    attempt = merge_attempt(attempts.get(key), attempt_row(run))
-    is_old = stored is not None and is_older_run(run, stored)
-    if is_old and stored is not None:
-        run = stored
-    if run["run_attempt"] == attempt["run_attempt"]:
-        run = run | {"duration_seconds": attempt["duration_seconds"]}
-    changed = False
-    if run != stored:
-        upsert(db, "runs", run, ["run_id"])
-        changed = True
-    if attempt != attempts.get(key):
-        upsert(db, "run_attempts", attempt, ["run_id", "run_attempt"])
-        changed = True
-    # A payload that was pruned comes back only with a change of its run.
-    if not is_old and (changed or run["run_id"] in payloads):
-        changed |= payloads.save(run, payload, has_run_changed=changed)
-    runs[run["run_id"]], attempts[key] = run, attempt
-    return changed
+class _Page:
+    """What is stored of some runs, and what is to be written of them.
+
+    `stored_runs` and `new_runs` are rows of `runs` by their ids, before and after.
+    """
+
+    def __init__(self, db: Database, ids: Sequence[int]) -> None:
+        self._db = db
+        self.stored_runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
+        self.new_runs: dict[int, Row] = {}
+        self._stored_attempts = {
+            _attempt_key(row): row for row in _rows(db, "run_attempts", ids)
+        }
+        self._new_attempts: dict[tuple[int, int], Row] = {}
+        self._payloads = Payloads(
+            db, {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
+        )
+
+    def add(self, run: Row, payload: Mapping[str, Any]) -> bool:
+        """Compare one run with what is known of it; return whether anything is new."""
+        run_id, key = run["run_id"], _attempt_key(run)
+        known_run = self.new_runs.get(run_id) or self.stored_runs.get(run_id)
+        known_attempt = self._new_attempts.get(key) or self._stored_attempts.get(key)
+        attempt = merge_attempt(known_attempt, attempt_row(run))
+        is_old = known_run is not None and is_older_run(run, known_run)
+        if is_old and known_run is not None:
+            run = known_run
+        if run["run_attempt"] == attempt["run_attempt"]:
+            run = run | {"duration_seconds": attempt["duration_seconds"]}
+        changed = False
+        if run != known_run:
+            self.new_runs[run_id] = run
+            changed = True
+        if attempt != known_attempt:
+            self._new_attempts[key] = attempt
+            changed = True
+        # A payload that was pruned comes back only with a change of its run.
+        if not is_old and (changed or run_id in self._payloads):
+            changed |= self._payloads.add(run, payload, has_run_changed=changed)
+        return changed
+
+    def write(self) -> None:
+        """Write all that is new."""
+        # Else a change of the row would have them written whole, for nothing.
+        self._payloads.delete_former()
+        upsert_all(self._db, "runs", self.new_runs.values(), ["run_id"])
+        upsert_all(
+            self._db,
+            "run_attempts",
+            self._new_attempts.values(),
+            ["run_id", "run_attempt"],
+        )
+        self._payloads.write()
+
+
+def _attempt_key(row: Row) -> tuple[int, int]:
+    return row["run_id"], row["run_attempt"]
 
 
 def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
     for start in range(0, len(ids), SQLITE_VARIABLES):
         some = ids[start : start + SQLITE_VARIABLES]
         marks = ", ".join("?" * len(some))
-        yield from db[table].rows_where(f"run_id in ({marks})", some)
+        yield from db.query(f"select * from {table} where run_id in ({marks})", some)
