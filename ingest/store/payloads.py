@@ -53,10 +53,11 @@ class Payloads:
         """
         split = split_payload(payload, run)
         run_id, day = run["run_id"], run["created_at"][:10]
+        phrases_id = self._part_id(_json(split.phrases), day)
         part_ids = [str(self._part_id(part, day)) for part in split.parts]
         row = {
             "run_id": run_id,
-            "phrases_id": self._part_id(_json(split.phrases), day),
+            "phrases_id": phrases_id,
             "part_ids": f"[{','.join(part_ids)}]",
             "body": split.body,
         }
