@@ -21,6 +21,7 @@ from bench import (
     effort,
     heartbeat,
     ingest_figures,
+    page_figures,
     page_of_runs,
     runs_api,
     start,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Path, Path, Effort], Iterable[Row]]] = {
     "datasette": datasette_pages.rows,
     "start": start.rows,
     "ingest": ingest_figures.rows,
+    "page": page_figures.rows,
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import load, servers
+from bench.__main__ import PARTS
 from bench.load import Load
 from bench.make_db import make_db
 
@@ -69,7 +70,8 @@ def test_one_table_has_the_figures_of_all_parts(tmp_path):
     """With few runs, and just long enough to be measured at all."""
     document = tmp_path / "performance.md"
     document.write_text("Before.\n<!-- measured --><!-- end of measured -->\nAfter.\n")
-    output = quick_bench(tmp_path, "--output", document)
+    parts = [f"--only={part}" for part in PARTS if part != "page"]
+    output = quick_bench(tmp_path, *parts, "--output", document)
     about, machine, _, head, *_ = output.splitlines()
     figures = figures_of(output)
 
@@ -96,6 +98,14 @@ def test_one_table_has_the_figures_of_all_parts(tmp_path):
         assert unit
     assert figures["walls fetched after one change, per wall"][1] == "1.00"
     assert f"<!-- measured -->\n\n{output}\n<!--" in document.read_text()
+
+
+@pytest.mark.browser
+def test_the_table_has_the_figures_of_the_page(tmp_path):
+    figures = figures_of(quick_bench(tmp_path, "--only=page"))
+
+    assert len(figures) == 4
+    assert all(float(cells[1].replace(",", "")) > 0 for cells in figures.values())
 
 
 def test_an_error_under_load_fails_the_bench():
