@@ -37,8 +37,8 @@ lint: $(READY) ## check style, types, spelling and the generated parts of the do
 	$(BIN)/python -m codespell_lib
 	$(BIN)/python -m cogapp --check --check-fail-msg="Run: make docs" README.md docs/*.md
 
-bench: $(READY) ## measure what ingest costs, beside the least it could
-	@$(BIN)/python -m bench.ingest $(ARGS)
+bench: $(READY) ## measure everything that must be fast, beside baselines
+	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(READY) ## write the generated parts of the docs anew
 	$(BIN)/python -m cogapp -r README.md docs/*.md

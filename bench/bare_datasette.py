@@ -1,0 +1,11 @@
+"""Datasette with one route of a fixed body, served as `ci-observer serve` serves.
+
+That is without a line of log per request, which `datasette serve` would write: 160
+microseconds of processor time per answer with it, 120 without.
+"""
+
+from pathlib import Path
+
+from datasette.app import Datasette
+
+app = Datasette(plugins_dir=str(Path(__file__).with_name("bare_route"))).app()

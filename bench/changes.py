@@ -1,0 +1,74 @@
+"""What ingest does beside the servers that are measured: runs begin again and end."""
+
+import json
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ingest import schema, store
+from ingest.times import utc
+
+NEWEST_SQL = """
+select raw_json from runs_full where run_id = (
+  select run_id from runs where repo = ? and workflow = ?
+  order by started_at desc limit 1
+)
+"""
+
+
+class Changes:
+    """Changes the newest runs of all feeds in turn, through the product's store.
+
+    No run is added, so that the database keeps its size; only attempts are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = schema.connect(path)
+        self._feeds = store.watched_feeds(self._db)
+        self._turns = cycle(self._feeds)
+        self._begun: dict[store.Feed, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        now = datetime.now(UTC)
+        for feed in self._feeds:
+            store.save_checked(self._db, feed, now)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for feed in self._feeds:
+            if feed in self._begun:
+                self._end(feed)
+        self._db.close()
+
+    def make(self) -> None:
+        """Let the newest run of the next feed be run again, or end if it was."""
+        feed = next(self._turns)
+        if feed in self._begun:
+            self._end(feed)
+        else:
+            self._begin(feed)
+
+    def _begin(self, feed: store.Feed) -> None:
+        [[text]] = self._db.execute(NEWEST_SQL, [feed.repo, feed.workflow])
+        run: dict[str, Any] = json.loads(text)
+        run |= {"status": "in_progress", "conclusion": None}
+        run["run_attempt"] += 1
+        run["run_started_at"] = utc(datetime.now(UTC))
+        self._begun[feed] = run
+        self._save(feed, run)
+
+    def _end(self, feed: store.Feed) -> None:
+        run = self._begun.pop(feed)
+        self._save(feed, run | {"status": "completed", "conclusion": "success"})
+
+    def _save(self, feed: store.Feed, run: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        run["updated_at"] = utc(now)
+        store.save_single_run(self._db, feed, run, now=now)
