@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from sqlite3 import Row
+from typing import Any, Literal, TypeVar
 
 from datasette.app import Datasette
 from datasette.database import Database
-from datasette.utils import sqlite_timelimit
 from datasette.utils.sqlite import sqlite3
 
 from web.errors import Unavailable
 from web.quick import QuickReads
+from web.readers import Readers
+from web.slow import SlowKinds, may_need_time
 
 DATABASE = "ci_observer"
-TIME_LIMIT_MS = 10_000
+# How long a read may take on the event loop's thread; on the one beside it, with the
+# wait for those before it; and at all.
+QUICK_SECONDS = 0.02
+BESIDE_SECONDS = 0.2
+TIME_LIMIT_SECONDS = 10
+# How long a patient one waits for a lock on the file.
+BUSY_SECONDS = 5
 
 Params = dict[str, str | int | None]
-Row = sqlite3.Row
+How = Literal["quickly", "beside", "patiently"]
 T = TypeVar("T")
 
 # SQLite's words → what somebody can do about it. The first that occurs is taken.
@@ -40,12 +48,17 @@ _ADVICE = {
 class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no types
     """Datasette's database, for any path and without a way to write.
 
-    `quick` reads on the caller's own thread, for whom another one would be slower.
+    `quick` reads on the event loop's own thread, `beside` on one beside it, `patient`
+    on several: so those that take long are not in the way of the others.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.quick = QuickReads(self._connect_prepared)
+        # One: more of them would take Python's lock from the loop, and from each other.
+        self.beside = Readers(self._connect_prepared, threads=1, cache_kib=64_000)
+        self.patient = Readers(self._connect_prepared, threads=4, cache_kib=4_000)
+        self.slow = SlowKinds()
 
     def _connect_prepared(self) -> sqlite3.Connection:
         conn = self.connect()
@@ -57,66 +70,63 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
         # Datasette puts the path into the URI as it is: a ? or # would end it.
         uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
-        conn = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        conn = sqlite3.connect(
+            uri, uri=True, check_same_thread=False, timeout=BUSY_SECONDS
+        )
         self._all_file_connections.append(conn)
         return conn
 
     def interrupt(self) -> None:
-        """End every query that is running."""
+        """End every query that is running, and begin no other."""
+        self.beside.close()
+        self.patient.close()
         for conn in self._all_file_connections:
             conn.interrupt()
 
 
 async def fetch_rows(
     datasette: Datasette, sql: str, params: Params | None = None
-) -> list[sqlite3.Row]:
+) -> list[Row]:
     """Run one select; raise `Unavailable`, with advice, when SQLite cannot."""
     return (await fetch_snapshot(datasette, {"": sql}, params))[""]
 
 
 async def fetch_row(
-    datasette: Datasette,
-    sql: str,
-    params: Params | None = None,
-    *,
-    in_thread: bool = False,
-) -> sqlite3.Row:
+    datasette: Datasette, sql: str, params: Params | None = None
+) -> Row:
     """Run a select that gives one row."""
-    rows = await fetch_snapshot(datasette, {"": sql}, params, in_thread=in_thread)
-    return rows[""][0]
+    return (await fetch_rows(datasette, sql, params))[0]
 
 
 async def fetch_snapshot(
-    datasette: Datasette,
-    selects: Mapping[str, str],
-    params: Params | None = None,
-    *,
-    in_thread: bool = False,
-) -> dict[str, list[sqlite3.Row]]:
+    datasette: Datasette, selects: Mapping[str, str], params: Params | None = None
+) -> dict[str, list[Row]]:
     """Run several selects on one state of the database; the rows by their names."""
 
-    def read(conn: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
+    def read(conn: sqlite3.Connection) -> dict[str, list[Row]]:
         return {
             name: conn.execute(sql, params or {}).fetchall()
             for name, sql in selects.items()
         }
 
-    return await fetch(datasette, "".join(selects.values()), read, in_thread=in_thread)
+    return await fetch(datasette, "".join(selects.values()), read)
 
 
 async def fetch(
     datasette: Datasette,
-    name: str,
+    kind: str,
     read: Callable[[sqlite3.Connection], T],
     *,
-    in_thread: bool = False,
+    how: How = "quickly",
 ) -> T:
-    """What `read` gives, on one state of the database; `name` tells its like.
+    """What `read` gives, on one state of the database.
 
-    One after another of them would keep the event loop to itself: who does that asks
-    for a thread. Raises `Unavailable`, with advice, when SQLite cannot.
+    First it is tried as `how` says: on the event loop's thread, which is best for what
+    takes microseconds, or on the one beside it. When that takes too long, patient
+    threads do it, at once the next time that its `kind` comes. Raises `Unavailable`,
+    with advice, when SQLite cannot.
     """
-    database = datasette.get_database(DATABASE)
+    database: ReadOnlyDatabase = datasette.get_database(DATABASE)
 
     def read_at_once(conn: sqlite3.Connection) -> T:
         conn.execute("begin")
@@ -125,24 +135,32 @@ async def fetch(
         finally:
             conn.rollback()
 
-    def read_patiently(conn: sqlite3.Connection) -> T:
-        # Not Datasette's own execute: its limits are for queries that people type.
-        with sqlite_timelimit(conn, TIME_LIMIT_MS):
-            return read_at_once(conn)
-
-    found: T | None = None
     try:
-        if not in_thread:
-            found = database.quick.read(name, read_at_once)
-        if found is None:
-            found = await database.execute_fn(read_patiently)
+        if how != "patiently" and kind not in database.slow:
+            try:
+                return await _try(database, read_at_once, how)
+            except sqlite3.OperationalError as error:
+                if not may_need_time(error):
+                    raise
+                database.slow.add(kind)
+        return await database.patient.read(read_at_once, seconds=TIME_LIMIT_SECONDS)
     except sqlite3.DatabaseError as error:
         raise Unavailable(_advice(error, database.path)) from error
+
+
+async def _try(
+    database: ReadOnlyDatabase, read: Callable[[sqlite3.Connection], T], how: How
+) -> T:
+    found: T
+    if how == "beside":
+        found = await database.beside.read(read, seconds=BESIDE_SECONDS)
+    else:
+        found = database.quick.read(read, seconds=QUICK_SECONDS)
     return found
 
 
 def _advice(error: sqlite3.DatabaseError, path: str) -> str:
     for words, advice in _ADVICE.items():
         if words in str(error):
-            return advice.format(path=path, seconds=TIME_LIMIT_MS // 1000)
+            return advice.format(path=path, seconds=TIME_LIMIT_SECONDS)
     return f"The database {path} cannot be read: {error}."

@@ -115,7 +115,7 @@ async def fetch_pages(
     filters = replace(filters, limit=RAW_PAGE_SIZE if filters.raw else PAGE_SIZE)
     more = True
     while more:
-        row = await fetch_run_page(datasette, filters, in_thread=True)
+        row = await fetch_run_page(datasette, filters, how="patiently")
         yield json.loads(row["runs"])
         more = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))

@@ -5,6 +5,7 @@ read at one revision.
 """
 
 import json
+from sqlite3 import Row
 from typing import Any
 
 from datasette.app import Datasette
@@ -12,7 +13,7 @@ from datasette.app import Datasette
 from web.cache import Answer, reuse
 from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql
 from web.cursors import encode_cursor
-from web.database import Params, Row, fetch_row, fetch_snapshot
+from web.database import Params, fetch_row, fetch_snapshot
 from web.errors import Unavailable
 from web.filters import STATES, Filters
 from web.run_queries import fetch_run_page
@@ -103,12 +104,11 @@ async def fetch_runs(datasette: Datasette, filters: Filters) -> Answer:
 
     async def compute() -> Answer:
         row = await fetch_run_page(datasette, filters)
-        cursor = None if row["next"] is None else encode_cursor(row["next"])
-        return Answer(
-            f'{{"ok": true, "revision": {row["revision"]}, "runs": {row["runs"]}, '
-            f'"next": {json.dumps(cursor)}}}'.encode(),
-            revision=int(row["revision"]),
-        )
+        revision = int(row["revision"])
+        head = json.dumps({"ok": True, "revision": revision})[:-1].encode()
+        cursor = json.dumps(row["next"] and encode_cursor(row["next"])).encode()
+        pieces = (head, b', "runs": ', row["runs"], b', "next": ', cursor, b"}")
+        return Answer(b"".join(pieces), revision)
 
     return await reuse(datasette, ("runs", filters), compute)
 

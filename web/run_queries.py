@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from sqlite3 import Row
 
 from datasette.app import Datasette
 from datasette.utils.sqlite import sqlite3
@@ -17,7 +18,7 @@ from datasette.utils.sqlite import sqlite3
 from web.columns import json_object_sql, run_columns
 from web.conditions import NULL, marks
 from web.cursors import decode_cursor
-from web.database import Params, Row, fetch
+from web.database import How, Params, fetch
 from web.filters import COLUMNS, Filters
 
 PAGE_SQL = """
@@ -26,16 +27,16 @@ where {where}
 order by started_at desc, run_id desc limit :limit + 1
 """
 
-# The page of keys comes first: a row is read only when it is shown.
+# The page of keys comes first: a row is read only when it is shown, and in the keys'
+# order. As bytes, as the answer is.
 RUNS_SQL = """
-with page as materialized ({page}),
-shown as (
-  select {columns} from page cross join {source} using (run_id)
-  order by page.started_at desc, run_id desc limit :limit
-)
+with page as materialized ({page})
 select
   (select value from instance where key = 'revision') as revision,
-  (select json_group_array({json_object}) from shown) as runs,
+  (
+    select cast(json_group_array({json_object}) as blob)
+    from (select run_id from page limit :limit) cross join {source} using (run_id)
+  ) as runs,
   (
     select json_array(started_at, run_id) from page
     where (select count(*) from page) > :limit limit 1 offset :limit - 1
@@ -70,7 +71,7 @@ class Lead:
 
 
 async def fetch_run_page(
-    datasette: Datasette, filters: Filters, *, in_thread: bool = False
+    datasette: Datasette, filters: Filters, *, how: How = "beside"
 ) -> Row:
     """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null)."""
 
@@ -83,7 +84,7 @@ async def fetch_run_page(
         return row
 
     kind = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
-    return await fetch(datasette, kind, read, in_thread=in_thread)
+    return await fetch(datasette, kind, read, how=how)
 
 
 def counts_sql(filters: Filters) -> tuple[str, Params]:
@@ -113,7 +114,6 @@ def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
     sql = RUNS_SQL.format(
         page=page,
         source=source,
-        columns=", ".join(f"{source}.{name}" for name in columns),
         json_object=json_object_sql(columns),
     )
     return sql, params

@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "max_csv_mb": 0,
     # A copy of the file made while ingest writes to it can be a broken one.
     "allow_download": False,
-    # Three slow queries of one reader must not keep the wall waiting.
+    # Three slow queries of one visitor must not keep the tables from all others.
     "num_sql_threads": 6,
     # raw_json has 12 kB a cell: 50 of them would make a page of half a megabyte.
     "truncate_cells_html": 300,
