@@ -216,12 +216,12 @@ def test_an_error_while_drawing_is_told_and_ends_in_a_new_page(
     page.evaluate("window.isSamePage = true")
     broken = [True]
     page.route("**/api/wall", spoilt(broken))
+    fail(wall)
     visit.refresh()
     expect_trouble(expect, page, ERROR)
     expect(page.locator("#banner")).to_contain_text("Cannot read properties of null")
     assert page.evaluate("window.isSamePage")
     broken.clear()
-    fail(wall)
     visit.refresh()
     expect_all_well(expect, page)
     assert not page.evaluate("window.isSamePage")
