@@ -68,11 +68,11 @@ async def values(datasette: Datasette, request: Request) -> Response:
 async def config(datasette: Datasette, request: Request) -> Response:
     """The public settings, and how polling goes."""
 
-    async def fetch(_: Filters) -> Answer:
-        settings = await queries.fetch_config(datasette)
+    async def fetch(selection: Filters) -> Answer:
+        settings = await queries.fetch_config(datasette, selection)
         return Answer(json.dumps(settings), revision=settings["revision"])
 
-    return await respond(request, fetch)
+    return await respond(request, fetch, allowed=filters.WALL)
 
 
 async def health(datasette: Datasette, request: Request) -> Response:

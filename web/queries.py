@@ -169,10 +169,14 @@ async def fetch_filters(datasette: Datasette) -> Answer:
     return await reuse(datasette, "filters", compute)
 
 
-async def fetch_config(datasette: Datasette) -> dict[str, Any]:
+async def fetch_config(
+    datasette: Datasette, filters: Filters = Filters()  # noqa: B008
+) -> dict[str, Any]:
     """The public settings and how polling goes; never a secret."""
+    wall = await fetch_wall(datasette, filters)
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
+    config["wall_etag"] = wall.etag
     return config
 
 
