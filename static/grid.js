@@ -17,7 +17,7 @@ const drawAgain = () => window.dispatchEvent(new Event("resize"));
 export function makeGrid({ root, template, base, lack = () => {} }) {
   let crowd = null;
   let coming = null;
-  let isPatient = true;
+  let isPatient = false;
   let nodes = new Map();
   let filled = new Map();
   let laid = { pages: [[]] };
@@ -83,8 +83,6 @@ export function makeGrid({ root, template, base, lack = () => {} }) {
     const message = isTold && crowd ? crowd.messageOf(every, isCalm, page) : null;
     const ordered = crowd ? crowd.inOrder(tiles, view) : tiles;
     laid = { ...lay(ordered, message ? 1 : 0), message };
-    if (isWaiting()) return true;
-    isPatient = false;
     show(page);
     [seen, given] = [sight, all];
     return finish(tiles);
@@ -158,9 +156,10 @@ export function makeGrid({ root, template, base, lack = () => {} }) {
     }
   }
 
-  // More tiles are to come than a screen has room for.
+  // More tiles are to come than a screen may have room for.
   function expectCrowd() {
-    if (!isScrolling()) loadCrowd();
+    isPatient = !isScrolling();
+    if (isPatient) loadCrowd();
   }
 
   return { draw, expectCrowd, isWaiting, tick };

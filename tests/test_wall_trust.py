@@ -214,6 +214,7 @@ def test_an_error_while_drawing_is_told_and_ends_in_a_new_page(
 ) -> None:
     page = visit.open()
     page.evaluate("window.isSamePage = true")
+    expect(page.locator(".bar")).to_be_attached()
     broken = [True]
     page.route("**/api/wall", spoilt(broken))
     fail(wall)
