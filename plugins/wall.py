@@ -9,11 +9,17 @@ from datasette.utils.asgi import Request, Response
 
 from web import queries
 from web.answers import refuse_method
+from web.columns import TILE_COLUMNS
 from web.errors import BadRequest, WebError
 from web.filters import STATES, Filters
 from web.pages import NO_CONFIG, THEMES
 from web.table import COLUMNS, state_of, table_row
+from web.times import seconds_ahead
 
+# What the script draws first. The strips are most of the bytes, and come later.
+FIRST_COLUMNS = tuple(name for name in TILE_COLUMNS if name != "strip")
+# So many tiles may not fit a screen, which the script has a part of its own for.
+MANY = 60
 NARROWED_BY = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 
 
@@ -26,15 +32,16 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         page = await fetch_page(datasette, request)
     except WebError as error:
         polling = NO_CONFIG["polling"] | {"reason": str(error)}
-        page = {
-            "config": NO_CONFIG | {"polling": polling},
-            "wall": {"tiles": []},
-            "tiles": [],
-        }
+        config = NO_CONFIG | {"polling": polling}
+        page = {"config": config, "etag": None, "every": [], "tiles": []}
         status = error.status
     theme = request.args.get("theme")
     page |= {
         "title": page_title(page["config"]["title"], page["tiles"]),
+        "columns": FIRST_COLUMNS,
+        "values": [[tile[name] for name in FIRST_COLUMNS] for tile in page["every"]],
+        "is_crowd": len(page["tiles"]) > MANY,
+        "ahead": seconds_ahead(page["config"]["timezone"]),
         "heads": COLUMNS,
         "rows": [
             table_row(tile, datasette.urls.path("/ci_observer/runs"))
@@ -49,13 +56,17 @@ async def wall(datasette: Datasette, request: Request) -> Response:
 async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     """The page's data: every tile for the script, the asked-for ones for the table."""
     shown = asked_filters(request)
-    every = await queries.fetch_wall(datasette, Filters(branch=shown.branch))
-    asked = await queries.fetch_wall(datasette, shown)
-    tiles = json.loads(asked.content)["tiles"]
+    all_tiles = Filters(branch=shown.branch)
+    answer = await queries.fetch_wall(datasette, all_tiles)
+    every = tiles = json.loads(answer.content)["tiles"]
+    if shown != all_tiles:
+        asked = await queries.fetch_wall(datasette, shown)
+        tiles = json.loads(asked.content)["tiles"]
     hidden = request.args.getlist("hide")
     return {
         "config": await queries.fetch_config(datasette),
-        "wall": json.loads(every.content),
+        "etag": answer.etag,
+        "every": every,
         "tiles": [tile for tile in tiles if state_of(tile) not in hidden],
     }
 

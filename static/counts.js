@@ -1,7 +1,7 @@
 // How many tiles there are of each state, on top: each count is a filter.
 
 import { place, setText } from "./dom.js";
-import { countState, WORDS } from "./view.js";
+import { countStates, WORDS } from "./view.js";
 import { word } from "./words.js";
 
 export function makeCounts({ root, template, summary, change }) {
@@ -23,7 +23,8 @@ export function makeCounts({ root, template, summary, change }) {
 
   return function draw(tiles, view) {
     chosen = view.state;
-    const present = WORDS.map((state) => [state, countState(tiles, state)])
+    const counts = countStates(tiles);
+    const present = WORDS.map((state) => [state, counts[state]])
       .filter(([state, count]) => count || chosen.includes(state));
     place(root, present.map(([state, count]) => {
       if (!items.has(state)) items.set(state, makeCount(state));

@@ -1,7 +1,7 @@
 // Many tiles at once: their order, groups, pages, what is not shown, that all is well.
 
 import { arrange, limits } from "./arrange.js";
-import { setText } from "./dom.js";
+import { setStyle, setText } from "./dom.js";
 import { countLoud, isLoud, nameOf, STATES, stateOf, word } from "./words.js";
 
 const PAGE_SECONDS = 15;
@@ -47,8 +47,9 @@ function makeSymbol(name) {
 
 // The states among the tiles, the worst first, each with how many are in it.
 function countStates(tiles) {
-  const count = (state) => tiles.filter((tile) => stateOf(tile) === state).length;
-  return STATES.map(([state]) => [state, count(state)]).filter(([, total]) => total);
+  const counts = {};
+  for (const tile of tiles) counts[stateOf(tile)] = (counts[stateOf(tile)] || 0) + 1;
+  return STATES.map(([state]) => [state, counts[state]]).filter(([, total]) => total);
 }
 
 function inWords(tiles) {
@@ -115,13 +116,18 @@ function makeMore(hidden) {
   return make("li", "more__place", link);
 }
 
+function putInto(node, row, column) {
+  setStyle(node, "grid-row-start", row);
+  setStyle(node, "grid-column-start", column);
+}
+
 // Above each row stands whose tiles come below; a label is as wide as its tiles.
 function labelled(nodes, tiles, { columns, rows }) {
   const items = [];
   tiles.forEach(({ repo }, index) => {
     const column = index % columns;
     const row = 2 * Math.floor(index / columns) + 1;
-    if (rows) nodes[index].style.gridArea = `${row + 1} / ${column + 1}`;
+    putInto(nodes[index], rows ? row + 1 : "", rows ? column + 1 : "");
     if (!index || tiles[index - 1].repo !== repo || (rows && !column)) {
       const rest = tiles.slice(index, index - column + columns);
       const other = rest.findIndex((tile) => tile.repo !== repo);
@@ -158,12 +164,17 @@ export async function makeCrowd({ root, base }) {
   const turnOf = ({ pages, seconds }, now) =>
     (pages.length > 1 ? Math.floor(now / seconds) % pages.length : 0);
 
+  // What is no tile, as it was where it would be the same.
+  let others = [];
   function among(nodes, tiles, { hidden, message, plan }, { group }) {
-    return [
+    if (!group) for (const node of nodes) putInto(node, "", "");
+    const items = [
       ...(message ? [message] : []),
       ...(group ? labelled(nodes, tiles, plan) : nodes),
       ...(hidden.length ? [makeMore(hidden)] : []),
-    ];
+    ].map((item) => others.find((other) => other.isEqualNode(item)) || item);
+    others = items.filter((item) => !nodes.includes(item));
+    return items;
   }
 
   function tick(laid, { now, age }) {

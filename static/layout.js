@@ -1,6 +1,8 @@
 // Measures the screen, and gives the grid and its names their sizes.
 
+import { set, setStyle } from "./dom.js";
 import { nameSize, wrapped } from "./names.js";
+import { partsOf } from "./tile.js";
 import { isLoud, nameOf } from "./words.js";
 
 const PHONE_WIDTH = 700;
@@ -11,14 +13,26 @@ const NAME = { least: 1.25, most: 1.9, share: 0.21 };
 // As in tile.css: the padding at both sides, and the symbol beside a name.
 const PADDING = 1.75;
 const SYMBOL = { small: 1.25, large: 2.3 };
+// As in tile.css: the part that each step leaves out of a quiet and of a loud tile, and
+// what parts need of the height at least, in the tile's text size. A name's is its own.
+const STEPS = {
+  quiet: ["title", "foot", "strip", "place", "", "", "why", ""],
+  loud: ["strip", "foot", "", "title", "", "place", "why", ""],
+};
+const LEAST = { place: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1 };
+const ALWAYS = { name: 1.12, rest: 1.5 };
 
-// What the tiles may fill. Below a television's size the page scrolls.
+// Below a television's size the page scrolls.
+export const isScrolling = () =>
+  window.innerWidth < PHONE_WIDTH || window.innerHeight < LOW_HEIGHT;
+
+// What the tiles may fill.
 export function screenOf(root, { cols, sort }, isGrouped) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const gap = parseFloat(getComputedStyle(root).columnGap);
   const top = root.getBoundingClientRect().top + window.scrollY;
   return {
-    scrolls: window.innerWidth < PHONE_WIDTH || window.innerHeight < LOW_HEIGHT,
+    scrolls: isScrolling(),
     width: root.clientWidth,
     height: window.innerHeight - top - gap,
     label: isGrouped ? LABEL * rem : 0,
@@ -37,17 +51,16 @@ export function scrolling({ width, gap, rem }) {
 export function apply(root, plan, { label }, band) {
   const { columns, rows, unit, loudUnit, wide, high, total } = plan;
   const above = band ? `${band}px ` : "";
-  const { style } = root;
-  root.dataset.fits = rows > 0;
-  root.dataset.large = wide > 1;
-  style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-  style.gridTemplateRows = rows
+  set(root, "data-fits", String(rows > 0));
+  set(root, "data-large", String(wide > 1));
+  root.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  root.style.gridTemplateRows = rows
     ? `${above}repeat(${rows}, ${label ? `${label}px ` : ""}minmax(0, 1fr))` : "";
-  style.height = rows ? `${Math.floor(total)}px` : "";
-  style.setProperty("--unit", `${unit}px`);
-  style.setProperty("--loud", `${loudUnit}px`);
-  style.setProperty("--wide", wide);
-  style.setProperty("--high", high);
+  root.style.height = rows ? `${Math.floor(total)}px` : "";
+  setStyle(root, "--unit", `${unit}px`);
+  setStyle(root, "--loud", `${loudUnit}px`);
+  setStyle(root, "--wide", wide);
+  setStyle(root, "--high", high);
 }
 
 // One size for all names, and one for those of larger tiles; each then wraps in the width
@@ -75,12 +88,50 @@ export function fitNames(root, plan, { rem, gap }, tiles) {
   return names;
 }
 
-// Leaves out of each tile what matters least, until the rest fits: see tile.css.
-export function thinOut(nodes) {
-  for (const node of nodes) node.dataset.less = "";
-  let full = nodes;
-  for (const step of "12345678") {
-    full = full.filter((node) => node.scrollHeight > node.clientHeight + 1);
-    for (const node of full) node.dataset.less += step;
+const stepsOf = (node) => STEPS[node.dataset.loud ? "loud" : "quiet"];
+
+// The steps that a tile needs even if each text but its name has one line only.
+function leastSteps(node, lines, height, unit, name) {
+  const its = partsOf(node);
+  const isThere = (part) => part && !its[part].hidden;
+  const isLeft = (part) => isThere(part) && !(part === "foot" && node.dataset.activity);
+  const sum = (parts) => parts.reduce((total, part) => total + LEAST[part] * unit, 0);
+  let over = sum(Object.keys(LEAST).filter(isThere)) + ALWAYS.rest * unit
+    + ALWAYS.name * name * lines - height;
+  const steps = stepsOf(node);
+  const enough = steps.findIndex((part) => {
+    if (over <= 1) return true;
+    over -= isLeft(part) ? LEAST[part] * unit : 0;
+    return false;
+  });
+  return enough < 0 ? steps.length : enough;
+}
+
+// Leaves out of each tile what matters least, until the rest fits: see tile.css. What is
+// known to have no room is left out before anything is measured. `items` are nodes, each
+// with what `fitNames` has for its name.
+export function thinOut(root, { rows, height, high, unit, loudUnit }, { gap }, items) {
+  const sizeOf = (name) => parseFloat(root.style.getPropertyValue(name));
+  const least = rows ? {
+    quiet: [height, unit, sizeOf("--name")],
+    loud: [height * high + gap * (high - 1), loudUnit, sizeOf("--loud-name")],
+  } : null;
+  const leaveOut = (node, steps) => set(node, "data-less", "12345678".slice(0, steps));
+  for (const [node, { lines }] of items) {
+    const kind = node.dataset.loud ? "loud" : "quiet";
+    leaveOut(node, least && leastSteps(node, lines, ...least[kind]));
   }
+  // Where the page scrolls, each tile has the height that it needs.
+  for (let full = rows ? items.map(([node]) => node) : []; full.length;) {
+    full = full.filter(({ dataset, scrollHeight, clientHeight }) =>
+      dataset.less.length < STEPS.loud.length && scrollHeight > clientHeight + 1);
+    for (const node of full) leaveOut(node, node.dataset.less.length + 1);
+  }
+}
+
+// The place of a tile's strip, when it has room for one.
+export function stripOf(node) {
+  const { strip } = partsOf(node);
+  return strip.hidden || node.dataset.less.length > stepsOf(node).indexOf("strip")
+    ? null : strip;
 }

@@ -1,7 +1,7 @@
 // A message and two notes when something becomes better or worse. Loaded when the
 // address asks for one of them.
 
-import { nameOf, stateOf, word } from "./words.js";
+import { keyOf, nameOf, stateOf, word } from "./words.js";
 
 const UNSURE = ["no_access", "stale"];
 const NOTES = { worse: [440, 330], better: [523, 784] };
@@ -16,7 +16,7 @@ function makeTransitions() {
     known = new Map();
     const changes = [];
     for (const tile of tiles) {
-      const key = [tile.repo, tile.workflow, tile.branch].join("\n");
+      const key = keyOf(tile);
       const old = before.get(key);
       const state = stateOf(tile);
       const result = UNSURE.includes(state) ? old || tile.base : state;

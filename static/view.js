@@ -89,6 +89,9 @@ export function writeView(view) {
   return `?${query}`.replace(/^\?$/, "");
 }
 
+// What another page of ours is to look like, as this one does.
+export const looksQuery = ({ theme, tz }) => writeView({ ...valueless(NAMES), theme, tz });
+
 // Only another branch needs other data; the rest is narrowed here.
 export function wallQuery({ branch }) {
   return `?${new URLSearchParams(branch.map((name) => ["branch", name]))}`
@@ -97,8 +100,12 @@ export function wallQuery({ branch }) {
 
 const statesOf = (tile) => [stateOf(tile), tile.tile_state, tile.activity];
 
-export const countState = (tiles, state) =>
-  tiles.filter((tile) => statesOf(tile).includes(state)).length;
+// How many tiles have each word among their states.
+export function countStates(tiles) {
+  const counts = Object.fromEntries(WORDS.map((word) => [word, 0]));
+  for (const tile of tiles) for (const state of new Set(statesOf(tile))) counts[state] += 1;
+  return counts;
+}
 
 const has = (chosen, value) =>
   !chosen.length || chosen.some((one) => one.toLowerCase() === value);

@@ -6,9 +6,9 @@ import { setText } from "./dom.js";
 import { makeGrid } from "./grid.js";
 import { get, keepFresh, makeClock } from "./refresh.js";
 import { drawTab } from "./tab.js";
-import { countFilters, EVERYTHING, narrow, narrowByState, readView, wallQuery, writeView }
-  from "./view.js";
-import { calendar, seconds } from "./words.js";
+import { countFilters, EVERYTHING, looksQuery, narrow, narrowByState, readView, wallQuery,
+  writeView } from "./view.js";
+import { calendar, firstCalendar, keyOf, seconds } from "./words.js";
 
 // A browser that shows one page for weeks grows; a fresh page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;
@@ -17,11 +17,13 @@ const { base } = document.documentElement.dataset;
 const find = (id) => document.getElementById(id);
 const first = JSON.parse(find("first-data").textContent);
 
-let { config, wall } = first;
+let { config } = first;
+let tiles = [];
 let { view, ignored } = readView(location.search);
+let looks = looksQuery(view);
 let zone = null;
-let times = null;
-let known = null;
+let times = view.tz ? calendar(view.tz) : firstCalendar(first.ahead);
+let known = { query: wallQuery(view), etag: first.etag };
 let lastAnswerAt = 0;
 let refusal = "";
 let failure = "";
@@ -39,38 +41,73 @@ const drawCounts = makeCounts({
   summary: find("summary"),
   change,
 });
-const grid = makeGrid({ root: find("tiles"), template: find("tile"), base });
+const grid =
+  makeGrid({ root: find("tiles"), template: find("tile"), base, lack: fetchStrips });
 
 const contact = () =>
   ({ config, now: clock.now(), calendar: times, lastAnswerAt, failure, refusal });
 
 // What the tiles need to know: `every` are those of which a view may leave some out.
 function page(every) {
-  const [now, age] = [clock.now(), dataAge(contact())];
-  return { base, now, calendar: times, age, every, isTrusted: !isDoubtful(contact()) };
+  const [now, age, isTrusted] = [clock.now(), dataAge(contact()), !isDoubtful(contact())];
+  return { base, now, calendar: times, age, every, isTrusted, looks };
 }
 
-// Answers.
+// Answers: one small question at each refresh, and the tiles when they have changed.
 
 async function load(signal) {
   const query = wallQuery(view);
-  const settings = await get(`${base}api/config`, { signal });
-  const isKnown = known && known.query === query;
-  const headers = isKnown ? { "If-None-Match": known.etag } : {};
-  const answer = await get(`${base}api/wall${query}`, { signal, headers });
-  return {
-    query,
-    etag: answer.headers.get("ETag"),
-    config: await settings.json(),
-    wall: answer.status === 304 ? wall : await answer.json(),
-  };
+  const settings = await get(`${base}api/config${query}`, { signal });
+  const answers = { config: await settings.json() };
+  if (known.query === query && known.etag === answers.config.wall_etag) return answers;
+  return { ...answers, ...await loadTiles(query, signal) };
+}
+
+async function loadTiles(query, signal) {
+  const answer = await get(`${base}api/wall${query}`, { signal });
+  // A proxy that packs the answer makes its ETag a weak one.
+  const etag = (answer.headers.get("ETag") || "").replace(/^W\//, "");
+  return { known: { query, etag }, tiles: (await answer.json()).tiles };
+}
+
+// The first data are without the strips, which are most of it: those are asked for when
+// tiles have room for them. Whatever stops that, the next refresh tries again.
+let strips = null;
+function fetchStrips() {
+  const before = known;
+  if (strips) return;
+  strips = loadTiles(known.query).catch(() => ({})).then((answers) => {
+    strips = null;
+    if (known !== before || !answers.tiles || failure) return;
+    takeTiles(answers);
+    draw();
+  });
+}
+
+function takeTiles(answers) {
+  known = answers.known;
+  tiles = kept(tiles, answers.tiles);
+}
+
+const isSame = (one, other) => one === other
+  || (one instanceof Object && other instanceof Object
+    && Object.keys({ ...one, ...other }).every((name) => isSame(one[name], other[name])));
+
+// Tiles that say what they said are the same objects, which nobody has to look into again;
+// a strip says nothing by itself.
+function kept(before, answer) {
+  const known = new Map(before.map((tile) => [keyOf(tile), tile]));
+  return answer.map((tile) => {
+    const old = known.get(keyOf(tile));
+    if (!old || !isSame({ ...old, strip: 0 }, { ...tile, strip: 0 })) return tile;
+    return Object.assign(old, isSame(old.strip, tile.strip) ? {} : { strip: tile.strip });
+  });
 }
 
 function take(answers) {
   if (mustReload(answers.config.version)) return location.reload();
   refusal = "";
-  known = answers.etag ? { query: answers.query, etag: answers.etag } : null;
-  wall = answers.wall;
+  if (answers.tiles) takeTiles(answers);
   accept(answers.config);
   if (unloaded) prepareMessages();
   if (!failure) draw();
@@ -98,7 +135,6 @@ function accept(answer) {
   // Without it, the server could not read its database, and said so.
   clock.set(seconds(config.server_time) || Date.now() / 1000);
   lastAnswerAt = clock.now();
-  setZone();
 }
 
 function setZone() {
@@ -110,7 +146,8 @@ function setZone() {
 // Drawing: `draw` when data, view or window change, `tick` every second.
 
 function draw() {
-  const narrowed = narrow(wall.tiles, view);
+  if (grid.isWaiting()) return;
+  const narrowed = narrow(tiles, view);
   const shown = narrowByState(narrowed, view);
   document.documentElement.dataset.theme = view.theme;
   document.body.dataset.kiosk = view.kiosk;
@@ -120,13 +157,13 @@ function draw() {
   const chosen = countFilters(view);
   setText(find("chosen"), chosen ? ` (${chosen})` : "");
   if (hands) hands.draw();
-  if (messages) messages.tell(wall.tiles, narrowed);
+  if (messages) messages.tell(tiles, narrowed);
   // Last, since the tiles take the room that the rest leaves.
   const hasMessage = grid.draw(shown, view, page(narrowed));
   drawEmpty(shown.length > 0 || hasMessage);
 }
 
-const isBare = () => !wall.tiles.length && !view.branch.length;
+const isBare = () => !tiles.length && !view.branch.length;
 
 function drawEmpty(isFull) {
   const banner = bannerOf(contact());
@@ -165,6 +202,7 @@ function drawContact() {
 }
 
 function tick() {
+  setZone();
   if (clock.hasLeapt()) refresh();
   const turned = drawContact();
   if (failure) return;
@@ -193,9 +231,14 @@ function change(changes, how) {
 
 function go(search, how = "push") {
   const before = wallQuery(view);
-  ({ view, ignored } = readView(search));
+  read(search);
   history[`${how}State`](history.state, "", location.pathname + writeView(view));
   show(before, true);
+}
+
+function read(search) {
+  ({ view, ignored } = readView(search));
+  looks = looksQuery(view);
 }
 
 function show(before, isByHand = false) {
@@ -229,7 +272,7 @@ async function arrive() {
     base,
     opener: find("settings"),
     grid: find("tiles"),
-    look: () => ({ view, tiles: wall.tiles }),
+    look: () => ({ view, tiles }),
     change,
     go,
   });
@@ -264,7 +307,7 @@ window.addEventListener("error", (event) => fail(event.error));
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 window.addEventListener("popstate", () => {
   const before = wallQuery(view);
-  ({ view, ignored } = readView(location.search));
+  read(location.search);
   show(before);
 });
 window.addEventListener("resize", draw);
@@ -282,4 +325,10 @@ accept(config);
 setInterval(tick, 1000);
 schedule();
 prepareMessages();
+if (first.isCrowd) grid.expectCrowd();
+tiles = first.tiles.map((values) => {
+  const tile = {};
+  first.columns.forEach((name, index) => { tile[name] = values[index]; });
+  return tile;
+});
 draw();

@@ -7,7 +7,6 @@ const LANGUAGE = "en-GB";
 
 const ORDINAL = new Intl.PluralRules(LANGUAGE, { type: "ordinal" });
 const SUFFIX = { one: "st", two: "nd", few: "rd", other: "th" };
-const AGO = new Intl.RelativeTimeFormat(LANGUAGE, { style: "narrow" });
 
 // In the order in which they are counted on top: what needs somebody first.
 export const STATES = [
@@ -42,6 +41,8 @@ const DISABLED = {
 
 export const word = (state) => WORDS.get(state) || String(state).replace(/_/g, " ");
 
+export const keyOf = (tile) => [tile.repo, tile.workflow, tile.branch].join("\n");
+
 // GitHub calls a workflow without a name by its path.
 export const nameOf = (tile) =>
   (tile.workflow_name || tile.workflow).replace(/^\.github\/workflows\//, "");
@@ -63,15 +64,16 @@ export function duration(total) {
   return `${Math.round(s / DAY)}\u00a0d`;
 }
 
+const count = (n, what) => `${n} ${what}${n > 1 ? "s" : ""}`;
+
 export function ago(at, now) {
   const s = Math.max(0, now - at);
   if (s < MINUTE) return "just now";
-  if (s < HOUR) return AGO.format(-Math.floor(s / MINUTE), "minute");
-  if (s < 2 * DAY) return AGO.format(-Math.floor(s / HOUR), "hour");
-  return AGO.format(-Math.floor(s / DAY), "day");
+  if (s < HOUR) return `${Math.floor(s / MINUTE)} min ago`;
+  if (s < 2 * DAY) return `${Math.floor(s / HOUR)} hr ago`;
+  return `${count(Math.floor(s / DAY), "day")} ago`;
 }
 
-const count = (n, what) => `${n} ${what}${n > 1 ? "s" : ""}`;
 const ordinal = (n) => `${n}${SUFFIX[ORDINAL.select(n)]}`;
 
 // Wall-clock words in the instance's time zone, whatever the screen's own.
@@ -80,9 +82,22 @@ export function calendar(timeZone) {
     const words = new Intl.DateTimeFormat(LANGUAGE, { timeZone, hourCycle: "h23", ...options });
     return (at) => words.format(at * 1000);
   };
-  const time = format({ hour: "2-digit", minute: "2-digit" });
-  const weekday = format({ weekday: "short" });
-  const day = format({ day: "numeric", month: "short" });
+  return wordsOf(
+    format({ hour: "2-digit", minute: "2-digit" }),
+    format({ weekday: "short" }),
+    format({ day: "numeric", month: "short" }),
+  );
+}
+
+// The same for a first drawing, from the zone's seconds ahead of UTC now, as if it always
+// had them: a browser's Intl takes a slow machine a fifth of a second to begin with.
+export function firstCalendar(ahead) {
+  const part = (from, to) => (at) =>
+    new Date((at + ahead) * 1000).toUTCString().slice(from, to).replace(/^0(?=\d )/, "");
+  return wordsOf(part(17, 22), part(0, 3), part(5, 11));
+}
+
+function wordsOf(time, weekday, day) {
   return {
     time,
     // "14:10" today, "Tue 14:10" within six days, "3 Nov" before.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from bench import load, servers
 from bench.__main__ import PARTS
 from bench.load import Load
 from bench.make_db import make_db
+from bench.page import CHROMIUM, measure
 
 ROOT = Path(__file__).parents[1]
 SMALL = "--repos 2 --workflows 2 --runs 160 --changes 3 --latency-ms 0"
@@ -153,3 +155,20 @@ def test_the_bench_of_memory_tells_what_ingest_takes():
     # the descriptions, the newest pages of 8 feeds and of both, and twice of both.
     assert [int(requests) for _, requests, *_ in cells] == [2 + 1 + 3, 4 + 8 + 2 + 4]
     assert all(20 < int(most) < 150 for *_, most in cells)
+
+
+@pytest.mark.browser
+def test_the_bench_of_the_page_compares_the_wall_with_a_table():
+    if not any(map(shutil.which, CHROMIUM)):
+        pytest.skip("no Chromium on the PATH: apt install chromium")
+    figures = measure(times=1)
+
+    kinds = {name.split(":")[0] for name in figures}
+    assert kinds == {
+        "television",
+        "phone",
+        "table",
+        "refresh with one change",
+        "refresh with no change",
+    }
+    assert all(value > 0 for value in figures.values())

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from walls import overflow, save_poll
 
 from ingest import store
+from ingest.rows import job_row
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
@@ -196,16 +197,10 @@ def test_a_failure_tells_its_job_and_step(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     fail(wall, run_id=3)
-    wall["jobs"].insert(
-        {
-            "job_id": 9,
-            "run_id": 3,
-            "run_attempt": 1,
-            "name": "test (3.13)",
-            "conclusion": "failure",
-            "failed_step": "Run pytest",
-        }
-    )
+    job = {"id": 9, "name": "test (3.13)", "conclusion": "failure"}
+    job["steps"] = [{"name": "Run pytest", "conclusion": "failure"}]
+    [item] = store.pending(wall, "jobs", limit=9)
+    store.save_jobs(wall, item, [job_row(job, run_id=3, run_attempt=1)])
     visit.open()
     expect(tile(visit.page, "acme/api")).to_contain_text("test (3.13): Run pytest")
 

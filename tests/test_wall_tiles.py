@@ -134,7 +134,7 @@ def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -
 
 
 def test_bars_are_as_high_as_runs_are_long_and_differ_in_shape(
-    wall: Database, visit: "Visit"
+    wall: Database, visit: "Visit", expect: Any
 ) -> None:
     save_runs(
         wall,
@@ -148,9 +148,9 @@ def test_bars_are_as_high_as_runs_are_long_and_differ_in_shape(
           getComputedStyle(bar, "::after").content !== "none"];
       })
     """
-    passed, longer, failed, cancelled, skipped = (
-        visit.open().locator(".bar").evaluate_all(shape)
-    )
+    bars = visit.open().locator(".bar")
+    expect(bars).to_have_count(5)
+    passed, longer, failed, cancelled, skipped = bars.evaluate_all(shape)
     assert longer[0] == pytest.approx(passed[0] * 9 / 5, rel=0.05)
     assert len({str(one[1:]) for one in (passed, failed, cancelled)}) == 3
     assert skipped[0] < cancelled[0] / 2
@@ -159,7 +159,7 @@ def test_bars_are_as_high_as_runs_are_long_and_differ_in_shape(
 def test_a_run_that_gave_way_to_a_newer_one_has_a_low_bar(visit: "Visit") -> None:
     shapes = """
       async (runs) => {
-        const { shapeOf } = await import("/static/tile.js");
+        const { shapeOf } = await import("/static/strip.js");
         return runs.map(shapeOf);
       }
     """
@@ -192,7 +192,7 @@ def test_another_branch_leads_to_its_own_page(
     save_runs(wall, run_payload(4, **changes))
     page = visit.open("?branch=release%2F1+%26+2")
     expect(page.locator("[data-part=page]")).to_have_attribute(
-        "href", "/workflows/acme/api/ci.yml?branch=release%2F1+%26+2"
+        "href", "/workflows/acme/api/ci.yml?branch=release%2F1%20%26%202"
     )
 
 
@@ -231,7 +231,7 @@ def test_time_touches_only_what_it_changes(
     page = visit.open()
     # The second answer is like the first.
     for _ in range(2):
-        with page.expect_response("**/api/wall*"):
+        with page.expect_response("**/api/config"):
             page.clock.run_for(61_000)
     page.evaluate(
         """

@@ -182,9 +182,11 @@ def test_a_hidden_page_keeps_asking(
 
 
 def test_one_request_is_in_flight_whatever_wakes_the_page(
-    wall: Database, visit: "Visit"
+    wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
+    # The strips come with a request of their own.
+    expect(page.locator(".bar")).to_be_attached()
     held: list[str] = []
     ended: list[str] = []
     page.on("requestfailed", lambda request: ended.append(request.url))
@@ -214,14 +216,15 @@ def test_an_error_while_drawing_is_told_and_ends_in_a_new_page(
 ) -> None:
     page = visit.open()
     page.evaluate("window.isSamePage = true")
+    expect(page.locator(".bar")).to_be_attached()
     broken = [True]
     page.route("**/api/wall", spoilt(broken))
+    fail(wall)
     visit.refresh()
     expect_trouble(expect, page, ERROR)
     expect(page.locator("#banner")).to_contain_text("Cannot read properties of null")
     assert page.evaluate("window.isSamePage")
     broken.clear()
-    fail(wall)
     visit.refresh()
     expect_all_well(expect, page)
     assert not page.evaluate("window.isSamePage")

@@ -10,6 +10,7 @@ from factories import run_payload
 from sqlite_utils import Database
 
 from ingest import store
+from ingest.store.tiles import save_tiles
 
 PHONE = {"width": 390, "height": 844}
 NAMES = (
@@ -178,6 +179,8 @@ def _save_job(db: Database, run_id: int) -> None:
             "failed_step": "Run the tests against PostgreSQL 17",
         }
     )
+    with store.transaction(db):
+        save_tiles(db, [run_id])
 
 
 def _set_alarm(db: Database, repo: str, kind: str, name: str) -> None:

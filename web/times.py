@@ -1,6 +1,6 @@
 """Times and durations as our pages write them before any script has run."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -14,6 +14,12 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     # A folder's name, a name with a NUL, one that is too long for a file.
     except (ValueError, OSError, KeyError):
         return None
+
+
+def seconds_ahead(name: str) -> int:
+    """By how many seconds the clocks of a time zone are ahead of UTC now."""
+    ahead = datetime.now(zone_of(name) or UTC).utcoffset() or timedelta()
+    return int(ahead.total_seconds())
 
 
 def local_time(instant: str | None, zone: ZoneInfo) -> str:
