@@ -52,7 +52,9 @@ def make_db(
         runs=runs, feeds=feeds, branches=branches, actors=actors, now=now, seed=seed
     )
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.unlink(missing_ok=True)
+    # With a log of another file, SQLite could not begin.
+    for left in path.parent.glob(f"{unfinished.name}*"):
+        left.unlink()
     db = schema.connect(unfinished)
     # Nobody else reads it yet, and a file that is half written is made anew.
     db.execute("pragma synchronous = off")
