@@ -171,3 +171,16 @@ def test_runs_are_counted_without_regard_to_the_letter_case_of_a_repository(db):
     counts = json.loads(db.execute(sql, params).fetchone()[0])
 
     assert counts == {"all": 10, "repo": 10, "actor": 3}
+
+
+@pytest.mark.parametrize(
+    ("until", "begins_at"),
+    [("2026-06-01", "2026-03-01T00:00:00Z"), ("2026-02-01", "2026-02-01T23:59:59Z")],
+)
+def test_a_deep_page_is_walked_to_from_the_lower_of_its_bounds(until, begins_at):
+    filters = Filters.from_query(f"until={until}&{CHOSEN['cursor']}")
+    [lead, *_] = leads(filters, {})
+
+    _, params = page_sql(filters, lead)
+
+    assert params["until"] == begins_at

@@ -8,7 +8,7 @@ rarest value are collected and sorted.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from sqlite3 import Row
 
@@ -121,13 +121,19 @@ def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
 
 def page_sql(filters: Filters, lead: Lead) -> tuple[str, Params]:
     """The select of the keys of a page's runs, and of one more."""
+    position: Params = {}
+    if filters.cursor:
+        cursor_at, cursor_id = decode_cursor(filters.cursor)
+        position = {"cursor_at": cursor_at, "cursor_id": cursor_id}
+        # SQLite begins to walk at one of two upper bounds, which may be the higher one.
+        until = min(cursor_at, filters.until or cursor_at)
+        filters = replace(filters, until=until)
     where, params = filters.where_sql()
+    if position:
+        where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
     if lead.condition:
         where += f" and {lead.condition}"
-    if filters.cursor:
-        where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
-        cursor_at, cursor_id = decode_cursor(filters.cursor)
-        params = params | {"cursor_at": cursor_at, "cursor_id": cursor_id}
+    params |= position
     return PAGE_SQL.format(lead=lead.sql, where=where), params
 
 
