@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,17 @@ with recursive n (n) as (select 1 union all select n + 1 from n) select count(*)
 @pytest.fixture
 def quick(db_path: Path, db: Database) -> QuickReads:
     return QuickReads(lambda: sqlite3.connect(db_path))
+
+
+@pytest.fixture
+def readers(db_path: Path, db: Database) -> Iterator[Readers]:
+    one = Readers(
+        lambda: sqlite3.connect(db_path, check_same_thread=False),
+        threads=1,
+        cache_kib=1000,
+    )
+    yield one
+    one.close()
 
 
 @pytest_asyncio.fixture
@@ -68,14 +79,7 @@ def test_a_quick_read_does_not_wait_for_a_lock(
 
 
 @pytest.mark.asyncio
-async def test_a_reader_is_interrupted_and_reads_on(
-    db_path: Path, db: Database
-) -> None:
-    readers = Readers(
-        lambda: sqlite3.connect(db_path, check_same_thread=False),
-        threads=1,
-        cache_kib=1000,
-    )
+async def test_a_reader_is_interrupted_and_reads_on(readers: Readers) -> None:
     endless = asyncio.ensure_future(readers.read(for_ever, seconds=0.01))
     # Waits for its turn, longer than it may take.
     late = asyncio.ensure_future(readers.read(here, seconds=0))
@@ -85,18 +89,10 @@ async def test_a_reader_is_interrupted_and_reads_on(
         await late
 
     assert await readers.read(here, seconds=60) != threading.get_ident()
-    readers.close()
 
 
 @pytest.mark.asyncio
-async def test_nobody_waits_for_a_read_that_was_cancelled(
-    db_path: Path, db: Database
-) -> None:
-    readers = Readers(
-        lambda: sqlite3.connect(db_path, check_same_thread=False),
-        threads=1,
-        cache_kib=1000,
-    )
+async def test_nobody_waits_for_a_read_that_was_cancelled(readers: Readers) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -109,7 +105,6 @@ async def test_nobody_waits_for_a_read_that_was_cancelled(
     endless.cancel()
 
     assert await readers.read(here, seconds=60)
-    readers.close()
 
 
 @pytest.mark.asyncio
