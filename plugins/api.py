@@ -6,7 +6,6 @@ take most of a small answer's time, mean nothing to it.
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from datasette import hookimpl
 from datasette.app import Datasette
@@ -15,12 +14,10 @@ from datasette.utils.asgi import Request, Response
 from web import filters, queries
 from web.addresses import route_of
 from web.answers import error_response, refuse_method, respond
+from web.asgi import App, Message, Receive, Send
 from web.cache import Answer
-from web.exports import CSV, NDJSON, Receive, Send, stream_runs
+from web.exports import CSV, NDJSON, stream_runs
 from web.filters import Filters
-
-Message = dict[str, Any]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 async def index(datasette: Datasette, request: Request) -> Response:

@@ -1,18 +1,15 @@
 """The headers that tell browsers what no page of ours does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from datasette import hookimpl
 from datasette.app import Datasette
 
 from web.addresses import route_of
+from web.asgi import App, Message, Receive, Send
 
-Message = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-App = Callable[[dict[str, Any], Any, Send], Awaitable[None]]
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -39,7 +36,7 @@ DASHBOARD_POLICY = DATASETTE_POLICY.replace(
 @hookimpl(trylast=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
-        async def wrapped(scope: dict[str, Any], receive: Any, send: Send) -> None:
+        async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
@@ -59,7 +56,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
 
 @hookimpl
-def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
+def skip_csrf(datasette: Datasette, scope: Message) -> bool:
     # Nothing of ours can be written to: a POST shall get our 405 instead.
     return not _is_datasettes(datasette, route_of(datasette, scope))
 

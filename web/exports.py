@@ -8,7 +8,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from web.answers import error_response, refuse_method
+from web.asgi import Message, Receive, Send
 from web.columns import run_columns
 from web.cursors import encode_cursor
 from web.errors import WebError
@@ -27,8 +28,6 @@ PAGE_SIZE = 1000
 RAW_PAGE_SIZE = 100  # of some 12 kB each
 
 Run = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _start(form: Format) -> dict[str, Any]:
+def _start(form: Format) -> Message:
     headers = {
         "Content-Type": form.content_type,
         "Content-Disposition": f'attachment; filename="runs.{form.extension}"',
@@ -136,5 +135,5 @@ def _start(form: Format) -> dict[str, Any]:
     return {"type": "http.response.start", "status": 200, "headers": pairs}
 
 
-def _body(text: str, *, more: bool = False) -> dict[str, Any]:
+def _body(text: str, *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": text.encode(), "more_body": more}
