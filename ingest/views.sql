@@ -401,8 +401,8 @@ judged as not materialized (
       )
     ) as overdue_at,
     (
-      -- The last 20 runs, oldest first, so that the newest stands at the right. Most of a
-    -- wall's bytes are these: no address, which would be a third of them.
+      -- The last 20 runs, oldest first, so that the newest stands at the right. Most
+      -- of a wall's bytes are these: no address, which would be a third of them.
       select json_group_array(json_object(
         'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
         'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
@@ -461,22 +461,10 @@ select
   base, base_conclusion, base_started_at, base_duration_seconds,
   p.run_number as base_run_number, p.display_title as base_display_title,
   p.actor as base_actor, p.html_url as base_html_url, is_invalid_file,
-  -- The first job of the base that failed, and its first failed step.
-  iif(base = 'failing', (
-    select name from jobs j
-    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
-      and j.conclusion in ('failure', 'timed_out')
-    order by completed_at, job_id limit 1
-  ), null) as failed_job,
-  iif(base = 'failing', (
-    select failed_step from jobs j
-    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
-      and j.conclusion in ('failure', 'timed_out')
-    order by completed_at, job_id limit 1
-  ), null) as failed_step,
+  j.name as failed_job, j.failed_step,
   (
-    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs j
-    where j.run_id = base_run_id and j.run_attempt = base_run_attempt
+    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
+    where run_id = base_run_id and run_attempt = base_run_attempt
   ) as failed_jobs,
   streak, since_at, active_run_id,
   case
@@ -511,7 +499,14 @@ from judged
 left join runs p on p.run_id = base_run_id
 left join runs l on l.run_id = lost_run_id
 left join runs f on f.run_id = phantom_run_id
-left join runs a on a.run_id = active_run_id;
+left join runs a on a.run_id = active_run_id
+-- The first job of the base that failed, and its first failed step.
+left join jobs j on base = 'failing' and j.job_id = (
+  select job_id from jobs
+  where run_id = base_run_id and run_attempt = base_run_attempt
+    and conclusion in ('failure', 'timed_out')
+  order by completed_at, job_id limit 1
+);
 
 -- One row per watched feed and branch with runs, and per feed on its default branch even
 -- without any: the tile, with everything that time alone changes.
