@@ -9,15 +9,15 @@ from datasette.utils.asgi import Request, Response
 
 from web import queries
 from web.answers import refuse_method
-from web.columns import TILE_COLUMNS
+from web.columns import TILE_COLUMNS_BUT_STRIP
 from web.errors import BadRequest, WebError
 from web.filters import STATES, Filters
 from web.pages import NO_CONFIG, THEMES
 from web.table import COLUMNS, state_of, table_row
 from web.times import seconds_ahead
 
-# What the script draws first. The strips are most of the bytes, and come later.
-FIRST_COLUMNS = tuple(name for name in TILE_COLUMNS if name != "strip")
+# What the script draws first; the strips come later.
+FIRST_COLUMNS = TILE_COLUMNS_BUT_STRIP
 # So many tiles may not fit a screen, which the script has a part of its own for.
 MANY = 60
 NARROWED_BY = ("repo", "workflow", "branch", "event", "actor", "state", "q")

@@ -82,6 +82,9 @@ TILE_COLUMNS = (
     "zombie_at",
 )
 
+# The strips are most of a wall's bytes.
+TILE_COLUMNS_BUT_STRIP = tuple(name for name in TILE_COLUMNS if name != "strip")
+
 # List of /api/filters → column of `runs`.
 FILTER_COLUMNS = {
     "repos": "repo",

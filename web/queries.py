@@ -11,14 +11,14 @@ from typing import Any
 from datasette.app import Datasette
 
 from web.cache import Answer, reuse
-from web.columns import FILTER_COLUMNS, TILE_COLUMNS, json_object_sql
+from web.columns import FILTER_COLUMNS, TILE_COLUMNS_BUT_STRIP, json_object_sql
 from web.cursors import encode_cursor
 from web.database import Params, fetch_row, fetch_snapshot
 from web.errors import Unavailable
 from web.filters import STATES, Filters
 from web.run_queries import fetch_run_page
 
-_TILE = json_object_sql(tuple(name for name in TILE_COLUMNS if name != "strip"))
+_TILE = json_object_sql(TILE_COLUMNS_BUT_STRIP)
 
 # The strip is JSON as it is stored: SQLite would take it apart to put it in. Both are
 # bytes as the answer is: a megabyte of text need not be decoded to be encoded again.

@@ -6,6 +6,7 @@ filters to show the very rows: `tile_run_days`, `decisive_runs`, `flaky_runs`.
 # ruff: noqa: S608 (own names, and no value)
 
 from web.columns import RUN_COLUMNS, TILE_COLUMNS, json_object_sql
+from web.queries import REVISION_SQL
 from web.results import DECISIVE, FAILURES
 
 GRID_RUNS = 100
@@ -40,7 +41,7 @@ order by repo <> :repo, is_watched desc, repo, workflow limit 50
 
 # By name; all of them are read at one revision.
 SNAPSHOT_SQL = {
-    "revision": "select value as revision from instance where key = 'revision'",
+    "revision": REVISION_SQL,
     "tile": f"""
 select {json_object_sql(TILE_COLUMNS)} as tile, flips_at
 from wall_branches where {_FEED} and branch is :branch
