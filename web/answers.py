@@ -68,16 +68,13 @@ def with_etag(request: Request, answer: Answer, content_type: str) -> Response:
     if has_etag(asked.get("if-none-match", ""), answer.etag):
         headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
         return Response("", status=304, headers=headers, content_type=content_type)
-    if len(answer.content) < GZIP_FROM:
-        headers, content = {"ETag": answer.etag}, answer.content
-    elif "gzip" not in asked.get("accept-encoding", ""):
-        headers = {"ETag": answer.etag, "Vary": "Accept-Encoding"}
-        content = answer.content
-    else:
-        # Weak: the same content in other bytes.
-        headers = {"ETag": f"W/{answer.etag}", "Vary": "Accept-Encoding"}
-        headers["Content-Encoding"] = "gzip"
-        content = answer.gzipped
+    headers, content = {"ETag": answer.etag}, answer.content
+    if len(content) >= GZIP_FROM:
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" in asked.get("accept-encoding", ""):
+            # Weak: the same content in other bytes.
+            headers |= {"ETag": f"W/{answer.etag}", "Content-Encoding": "gzip"}
+            content = answer.gzipped
     return _response(request, content, content_type, 200, headers)
 
 
