@@ -5,7 +5,6 @@ both databases; and for rare and empty ones, which have no such promise. The tim
 that of the processor, which is the same whatever else goes on.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ from bench.rounds import Clock, least
 from bench.selections import Selections, Span
 from bench.table import Row
 from web.database import ReadOnlyDatabase
-from web.filters import COLUMNS, Filters
-from web.run_queries import counts_sql, runs_sql
+from web.filters import Filters
+from web.run_queries import read_run_page
 
 GOAL = "<= 1.3x"
 LIMIT = 100
@@ -136,13 +135,7 @@ def told(what: str, took: list[Took]) -> Iterator[Row]:
 
 def fetch(db: Connection, filters: Filters) -> int:
     """Select the page as the API does; return how many runs are on it."""
-    counts: dict[str, int] = {}
-    if any(getattr(filters, name) for name in COLUMNS):
-        [[text]] = db.execute(*counts_sql(filters))
-        counts = json.loads(text)
-    sql, params = runs_sql(filters, counts)
-    row = db.execute(sql, params | {"limit": filters.limit}).fetchone()
-    return str(row["runs"]).count(ONE_RUN)
+    return str(read_run_page(filters, db)["runs"]).count(ONE_RUN)
 
 
 def connect(path: Path) -> Connection:

@@ -9,6 +9,7 @@ rarest value are collected and sorted.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from sqlite3 import Row
 
@@ -75,16 +76,18 @@ async def fetch_run_page(
 ) -> Row:
     """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null)."""
 
-    def read(conn: sqlite3.Connection) -> Row:
-        counts: dict[str, int] = {}
-        if any(getattr(filters, name) for name in COLUMNS):
-            counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
-        sql, params = runs_sql(filters, counts)
-        row: Row = conn.execute(sql, params | {"limit": filters.limit}).fetchone()
-        return row
-
     kind = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
-    return await fetch(datasette, kind, read, how=how)
+    return await fetch(datasette, kind, partial(read_run_page, filters), how=how)
+
+
+def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
+    """The same, within the caller's transaction."""
+    counts: dict[str, int] = {}
+    if any(getattr(filters, name) for name in COLUMNS):
+        counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
+    sql, params = runs_sql(filters, counts)
+    row: Row = conn.execute(sql, params | {"limit": filters.limit}).fetchone()
+    return row
 
 
 def counts_sql(filters: Filters) -> tuple[str, Params]:
