@@ -307,22 +307,27 @@ def _repack_payloads(db: Database, total: int) -> None:
     )
 
 
-def _progress_bar(items: Iterable[Any] | None, total: int, label: str) -> Any:
-    """A bar on a terminal, and nothing elsewhere."""
-    is_hidden = not sys.stderr.isatty()
+def _progress_bar(
+    items: Iterable[Any] | None,
+    total: int,
+    label: str,
+    show: Callable[[Any], str | None] | None = None,
+) -> Any:
+    """A bar on a terminal, and nothing elsewhere; `show` names the item at work."""
     return click.progressbar(
-        items, length=total, label=label, file=sys.stderr, hidden=is_hidden
+        items,
+        length=total,
+        label=label,
+        item_show_func=show,
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
     )
 
 
 def _bar_each(items: Sequence[Any], label: str) -> Iterator[Any]:
-    """The items, with a bar on the terminal that names the one at work."""
-    with click.progressbar(
-        items,
-        label=label,
-        file=sys.stderr,
-        item_show_func=lambda item: item and name_of(item),
-    ) as bar:
+    """The items, with a bar that names the one at work."""
+    total = len(items)
+    with _progress_bar(items, total, label, lambda one: one and name_of(one)) as bar:
         yield from bar
 
 
