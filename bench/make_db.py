@@ -9,7 +9,7 @@ that failed. Every feed looks as if it had been fetched at this moment.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,8 @@ CHUNK = 50_000
 REFRESH_SECONDS = 60
 
 Progress = Callable[[int], object]
+# Repository → workflow file → the workflow's name.
+Names = Mapping[str, Mapping[str, str]]
 
 
 def make_db(
@@ -60,7 +62,10 @@ def make_db(
     db.execute("pragma synchronous = off")
     db.execute("pragma cache_size = -400000")
     schema.migrate(db)
-    watch(db, archive, now)
+    names: dict[str, dict[str, str]] = {}
+    for feed in archive.feeds:
+        names.setdefault(feed.repo.full_name, {})[feed.file] = feed.name
+    watch(db, names, now, refresh_seconds=REFRESH_SECONDS)
     seen = iter(archive)
     while chunk := list(islice(seen, CHUNK)):
         save(db, chunk, progress)
@@ -69,23 +74,21 @@ def make_db(
     unfinished.replace(path)
 
 
-def watch(db: Database, archive: Archive, now: datetime) -> None:
+def watch(db: Database, names: Names, now: datetime, *, refresh_seconds: int) -> None:
     """Watch all feeds, as an ingest that has just fetched them."""
     config = Config(
-        repos=tuple(dict.fromkeys(feed.repo.full_name for feed in archive.feeds)),
-        workflows=tuple(dict.fromkeys(feed.file for feed in archive.feeds)),
-        refresh_seconds=REFRESH_SECONDS,
+        repos=tuple(names),
+        workflows=tuple(
+            dict.fromkeys(file for files in names.values() for file in files)
+        ),
+        refresh_seconds=refresh_seconds,
     )
     store.save_instance(db, config, version="bench", now=now)
-    store.save_watched(db, [(f.repo.full_name, f.file) for f in archive.feeds])
-    for repo in config.repos:
-        names = {
-            f.file: (f.name, "active")
-            for f in archive.feeds
-            if f.repo.full_name == repo
-        }
+    store.save_watched(db, [(repo, file) for repo in names for file in names[repo]])
+    for repo, files in names.items():
+        workflows = {file: (name, "active") for file, name in files.items()}
         store.save_description(
-            db, repo, default_branch="main", workflows=names, now=now
+            db, repo, default_branch="main", workflows=workflows, now=now
         )
     for feed in store.watched_feeds(db):
         store.save_checked(db, feed, now)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.page_server import FeedsServer
+from bench.page_server import FeedsServer, feeds_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
@@ -85,7 +85,7 @@ Figures = dict[str, float]
 
 def measure(times: int = TIMES) -> Figures:
     """Milliseconds by what they are of, each the median of so many."""
-    with FeedsServer() as server, table_of(server) as table, chromium() as browser:
+    with feeds_server() as server, table_of(server) as table, chromium() as browser:
         kinds = {
             "television": (server.url, TELEVISION),
             "phone": (server.url, PHONE),

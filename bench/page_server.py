@@ -1,74 +1,44 @@
 """A server of 200 feeds for the measurements in a browser, and a way to change one."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlite_utils import Database
 
+from bench import servers
+from bench.make_db import watch
+from bench.servers import HOST, Server
 from demo import synthetic
+from demo.records import Run
 from demo.runs import run_object
+from demo.world import World
 from ingest import schema, store
-from ingest.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
 REPOS, WORKFLOWS, RUNS = 100, 2, 24
 # One repository in so many has a run in progress.
 RUNNING_ONE_IN = 7
 # A refresh by itself would be measured, too.
 REFRESH_SECONDS = 3600
-SECONDS_TO_START = 30
 
 
 class FeedsServer:
-    """`ci-observer serve` on a new database, until the `with` block ends."""
+    """`ci-observer serve` on a database with the runs of a synthetic world."""
 
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory()
-        path = Path(self._folder.name) / "ci_observer.db"
-        self._db = schema.connect(path)
-        self._world = synthetic.build(REPOS, WORKFLOWS, RUNS, now=datetime.now(UTC))
-        self._save_feeds()
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}/"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ingest", "serve"],
-            cwd=self._folder.name,
-            env=os.environ
-            | {
-                "CI_OBSERVER_DB": str(path),
-                "CI_OBSERVER_PORT": str(port),
-                "PYTHONPATH": str(ROOT),
-            },
-            stderr=subprocess.DEVNULL,
-        )
-        self._wait()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._db.close()
-        self._folder.cleanup()
+    def __init__(self, db: Database, world: World, server: Server) -> None:
+        self._db = db
+        self._world = world
+        self._server = server
+        self.url = f"http://{HOST}:{server.port}/"
 
     def tiles(self) -> list[dict[str, Any]]:
         """What the wall shows."""
-        with urllib.request.urlopen(f"{self.url}api/wall") as answer:  # noqa: S310
-            tiles: list[dict[str, Any]] = json.load(answer)["tiles"]
+        answer = self._server.fetch("/api/wall")
+        tiles: list[dict[str, Any]] = json.loads(answer.body)["tiles"]
         return tiles
 
     def change(self) -> None:
@@ -77,64 +47,49 @@ class FeedsServer:
         run = self._world.add_run(
             first["repo"], first["workflow"], conclusion="failure"
         )
-        payload = run_object(run, run.versions[-1], self._world.sites)
         [feed] = [
             feed
             for feed in store.watched_feeds(self._db, first["repo"])
             if feed.workflow == first["workflow"]
         ]
-        self._save(feed, [payload])
-
-    def _save_feeds(self) -> None:
-        db, now = self._db, datetime.now(UTC)
-        schema.migrate(db)
-        repos = tuple(self._world.repos)
-        files = tuple(f"workflow-{number}.yml" for number in range(WORKFLOWS))
-        config = Config(repos=repos, workflows=files, refresh_seconds=REFRESH_SECONDS)
-        store.save_instance(db, config, version="bench", now=now)
-        store.save_watched(db, [(repo, file) for repo in repos for file in files])
-        for number, repo in enumerate(repos):
-            if number % RUNNING_ONE_IN == 0:
-                self._world.add_run(repo, files[0], status="in_progress")
-            names = {file: (f"Build and test {file[:-4]}", "active") for file in files}
-            store.save_description(
-                db, repo, default_branch="main", workflows=names, now=now
-            )
-        for feed in store.watched_feeds(db):
-            runs = self._world.repos[feed.repo].runs
-            ours = [run for run in runs if run.workflow.file == feed.workflow]
-            newest_first = reversed(ours)
-            self._save(
-                feed,
-                [
-                    run_object(r, r.versions[-1], self._world.sites)
-                    for r in newest_first
-                ],
-            )
-        save_poll(db, now)
-
-    def _save(self, feed: store.Feed, payloads: list[dict[str, Any]]) -> None:
-        now = datetime.now(UTC)
-        store.save_live_page(
-            self._db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
-        )
-
-    def _wait(self) -> None:
-        for _ in range(10 * SECONDS_TO_START):
-            try:
-                self.tiles()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise SystemExit("The server that was to be measured did not start.")
+        save(self._db, self._world, feed, [run])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+@contextmanager
+def feeds_server() -> Iterator[FeedsServer]:
+    """A server on a new database, until the block ends."""
+    world = synthetic.build(REPOS, WORKFLOWS, RUNS, now=datetime.now(UTC))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ci_observer.db"
+        with closing(schema.connect(path)) as db:
+            save_feeds(db, world)
+            with servers.ours(path) as server:
+                yield FeedsServer(db, world, server)
+
+
+def save_feeds(db: Database, world: World) -> None:
+    """Write all runs of the world, as an ingest that has just fetched them."""
+    now = datetime.now(UTC)
+    schema.migrate(db)
+    files = [f"workflow-{number}.yml" for number in range(WORKFLOWS)]
+    names = {file: f"Build and test {file[:-4]}" for file in files}
+    watch(db, dict.fromkeys(world.repos, names), now, refresh_seconds=REFRESH_SECONDS)
+    for repo in list(world.repos)[::RUNNING_ONE_IN]:
+        world.add_run(repo, files[0], status="in_progress")
+    for feed in store.watched_feeds(db):
+        runs = world.repos[feed.repo].runs
+        newest_first = [r for r in reversed(runs) if r.workflow.file == feed.workflow]
+        save(db, world, feed, newest_first)
+    save_poll(db, now)
+
+
+def save(db: Database, world: World, feed: store.Feed, runs: list[Run]) -> None:
+    """Write a page of a feed's runs."""
+    now = datetime.now(UTC)
+    payloads = [run_object(run, run.versions[-1], world.sites) for run in runs]
+    store.save_live_page(
+        db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
+    )
 
 
 def save_poll(db: Database, now: datetime) -> None:
