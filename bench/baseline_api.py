@@ -4,10 +4,11 @@ One route, made as fast as its means allow: a keyset select over the same indexe
 to dicts by `zip`, `Response(json.dumps(…))` instead of FastAPI's own encoder, a
 read-only connection that stays open, uvicorn with uvloop and httptools. The query
 stands inline in an `async def`: a `def` in FastAPI's threads, with a connection for
-each, gave as many answers at 16 connections (610 against 620 a second) for a sixth more
-processor time, and took longer at one. SQLite is told to walk down the runs by time, in
-the index that holds what they are filtered by: left alone it chooses another one, and
-answers five filtered pages a second among a million runs.
+each, gave as many answers at 16 connections (610 against 620 a second, on a busy
+machine) for a sixth more processor time, and seemed to take longer at one. SQLite is
+told to walk down the runs by time, in the index that holds what they are filtered by:
+left alone it chooses another one, and answers five filtered pages a second among a
+million runs.
 """
 
 import base64
