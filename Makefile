@@ -22,10 +22,10 @@ help: ## list the verbs
 setup: $(READY) ## make .venv with the locked packages; the other verbs do it, too
 
 demo: $(READY) ## show the wall with a simulated GitHub: no token, no network
-	@$(BIN)/python -m ingest demo $(ARGS)
+	@$(BIN)/python -m ci_observer demo $(ARGS)
 
 run: $(READY) .env ## run it with the settings in .env
-	@$(BIN)/python -m ingest up
+	@$(BIN)/python -m ci_observer up
 
 test: $(READY) ## run the tests; ends with what was left out, and why
 	@$(BIN)/python -m pytest -rs $(ARGS)

@@ -13,11 +13,11 @@ from random import Random
 from typing import Any
 
 from bench.payload_size import some_words
-from demo.chance import generator, stable_sha
-from demo.jobs import job_objects
-from demo.records import Json, Run, RunVersion, Workflow
-from demo.runs import run_object
-from demo.world import World
+from ci_observer.demo.seeded_random import generator, stable_sha
+from ci_observer.demo.server.jobs import job_objects
+from ci_observer.demo.server.records import Json, Run, RunVersion, Workflow
+from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.world import World
 
 SPAN = timedelta(days=365)
 FIRST_ID, STEP = 21_000_000_007, 10_471

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Response
 
-from web.columns import RUN_COLUMNS
+from ci_observer.web.columns import RUN_COLUMNS
 
 DB = Path(os.environ["BENCH_DB"]).absolute()
 JSON = "application/json"

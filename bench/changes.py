@@ -7,8 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ingest import schema, store
-from ingest.times import utc
+from ci_observer.ingest import store
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.times import utc
 
 NEWEST_SQL = """
 select raw_json from runs_full where run_id = (

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from bench.make_db import make_db
 from bench.servers import ROOT
-from ingest import schema
+from ci_observer.ingest.db import schema
 
 FOLDER = ROOT / "data" / "bench"
 

@@ -15,7 +15,7 @@ from bench.load import Load
 from bench.rounds import least
 from bench.servers import Server
 from bench.table import Row
-from web.database import DATABASE
+from ci_observer.web.database import DATABASE
 
 PAGES = [
     f"/{DATABASE}/{table}{form}"

@@ -55,8 +55,8 @@ def _serve(
 ) -> None:
     # Here, so that the process that measures stays small: a child's peak of memory
     # begins with what its parent had.
-    from demo import synthetic  # noqa: PLC0415
-    from demo.server import GitHubServer  # noqa: PLC0415
+    from ci_observer.demo.scenario import synthetic  # noqa: PLC0415
+    from ci_observer.demo.server.server import GitHubServer  # noqa: PLC0415
 
     def now() -> datetime:
         return datetime.now(UTC)

@@ -18,11 +18,12 @@ import click
 from sqlite_utils import Database
 
 from bench.archive import Archive, Seen
-from ingest import schema, store
-from ingest.config import Config
-from ingest.rows import job_row
-from ingest.store.instance import bump_revision, transaction
-from ingest.store.runs import set_runs
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.github.rows import job_row
+from ci_observer.ingest.store.instance import bump_revision, transaction
+from ci_observer.ingest.store.runs import set_runs
 
 # So many runs are written at once: enough that a branch's tile is rarely made twice.
 CHUNK = 50_000

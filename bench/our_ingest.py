@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bench import passes
-from ingest import schema, store
-from ingest.client import GitHub, open_http
-from ingest.config import Config
-from ingest.lock import only_ingest
-from ingest.poller import Poller
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.polling.poller import Poller
 
 
 def now() -> datetime:

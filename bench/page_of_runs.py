@@ -20,9 +20,9 @@ from bench.effort import Effort
 from bench.rounds import Clock, least
 from bench.selections import Selections, Span
 from bench.table import Row
-from web.database import ReadOnlyDatabase
-from web.filters import Filters
-from web.run_queries import read_run_page
+from ci_observer.web.api.run_queries import read_run_page
+from ci_observer.web.database import ReadOnlyDatabase
+from ci_observer.web.filters import Filters
 
 GOAL = "<= 1.3x"
 LIMIT = 100

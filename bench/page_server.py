@@ -13,11 +13,12 @@ from sqlite_utils import Database
 from bench import servers
 from bench.make_db import watch
 from bench.servers import HOST, Server
-from demo import synthetic
-from demo.records import Run
-from demo.runs import run_object
-from demo.world import World
-from ingest import schema, store
+from ci_observer.demo.scenario import synthetic
+from ci_observer.demo.server.records import Run
+from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.world import World
+from ci_observer.ingest import store
+from ci_observer.ingest.db import schema
 
 REPOS, WORKFLOWS, RUNS = 100, 2, 24
 # One repository in so many has a run in progress.

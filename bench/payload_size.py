@@ -23,10 +23,11 @@ from typing import Any
 import click
 from sqlite_utils import Database
 
-from demo import synthetic
-from demo.runs import run_object
-from ingest import schema, store
-from ingest.config import Config
+from ci_observer.demo.scenario import synthetic
+from ci_observer.demo.server.runs import run_object
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import schema
 
 PAGE = 100
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from bench.rounds import Case, Figures, least
 from bench.selections import Span, Values, filters_of
 from bench.servers import Server
 from bench.table import Row
-from web.filters import Filters
+from ci_observer.web.filters import Filters
 
 CONNECTIONS = 16
 DISTINCT = 6000  # more than are asked for in a round, and than any cache keeps

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from sqlite3 import Connection
 
-from ingest.times import utc
-from web.cursors import encode_cursor
-from web.filters import COLUMNS, Filters
+from ci_observer.ingest.times import utc
+from ci_observer.web.api.cursors import encode_cursor
+from ci_observer.web.filters import COLUMNS, Filters
 
 Values = Mapping[str, Sequence[str]]
 Selections = dict[str, Filters]

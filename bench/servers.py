@@ -89,7 +89,7 @@ def ours(db: Path) -> Iterator[Server]:
     """`ci-observer serve`, answering its wall."""
     port = free_port()
     environment = {"CI_OBSERVER_DB": str(db), "CI_OBSERVER_PORT": str(port)}
-    with serving(["-m", "ingest", "serve"], port, environment) as server:
+    with serving(["-m", "ci_observer", "serve"], port, environment) as server:
         yield server
 
 

@@ -12,11 +12,11 @@ from bench.effort import Effort
 from bench.rounds import Case
 from bench.servers import BARE, ROOT, Server
 from bench.table import Row
-from web import queries
-from web.columns import RUN_COLUMNS
-from web.database import fetch_rows
-from web.filters import Filters
-from web.server import build_datasette
+from ci_observer.web.api import queries
+from ci_observer.web.columns import RUN_COLUMNS
+from ci_observer.web.database import fetch_rows
+from ci_observer.web.filters import Filters
+from ci_observer.web.server import build_datasette
 
 CONNECTIONS = 16
 BARE_SQL = (

@@ -1,4 +1,4 @@
-"""`python -m demo`: the lively scenario on loopback, in real time."""
+"""`python -m ci_observer.demo`: the lively scenario on loopback, in real time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
-from demo.scenario import REPOS, WORKFLOWS, build
-from demo.server import GitHubServer
-from demo.times import real_time
+from ci_observer.demo.scenario.scenario import REPOS, WORKFLOWS, build
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.times import real_time
 
 # The demo polls faster than anybody would poll GitHub, and without a token.
 DEMO_LIMIT = 100_000

@@ -30,7 +30,7 @@ from browser import WallServer  # noqa: E402 (the tests are no package)
 from conftest import NOW, set_clock  # noqa: E402
 from walls import PHONE, save_poll, save_wall  # noqa: E402
 
-from ingest import schema  # noqa: E402
+from ci_observer.ingest.db import schema  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -89,7 +89,7 @@ def running_demo() -> Iterator[str]:
             "CI_OBSERVER_PORT": str(port),
             "CI_OBSERVER_DB": f"{folder}/ci_observer.db",
         }
-        command = [sys.executable, "-m", "ingest", "demo"]
+        command = [sys.executable, "-m", "ci_observer", "demo"]
         demo = subprocess.Popen(command, cwd=ROOT, env=environ)  # noqa: S603 (our own)
         try:
             yield f"http://127.0.0.1:{port}"

@@ -1,5 +1,5 @@
 """`python -m ingest` is the command `ci-observer`."""
 
-from ingest.cli import main
+from ci_observer.ingest.cli import main
 
 main()

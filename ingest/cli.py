@@ -19,17 +19,20 @@ import click
 from click import DateTime
 from sqlite_utils import Database
 
-from ingest import check as checking
-from ingest import export as exporting
-from ingest import schema, store, supervise
-from ingest.backfill import Backfill, parse_since
-from ingest.client import GitHub, open_http
-from ingest.config import ROOT, Config, load_config
-from ingest.errors import CIObserverError, ConfigError
-from ingest.lock import only_ingest
-from ingest.loop import run_forever
-from ingest.poller import Poller
-from ingest.progress import log_each, name_of
+from ci_observer import ROOT
+from ci_observer.ingest import store
+from ci_observer.ingest.commands import check as checking
+from ci_observer.ingest.commands import export as exporting
+from ci_observer.ingest.commands import supervise
+from ci_observer.ingest.commands.backfill import Backfill, parse_since
+from ci_observer.ingest.config import Config, load_config
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.errors import CIObserverError, ConfigError
+from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.polling.loop import run_forever
+from ci_observer.ingest.polling.poller import Poller
+from ci_observer.ingest.progress import log_each, name_of
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -107,7 +110,7 @@ def serve() -> None:
 
     The web process never reads the token.
     """
-    from web import server  # noqa: PLC0415 (Datasette takes a second to import)
+    from ci_observer.web import server  # noqa: PLC0415 (Datasette takes a second to import)
 
     config = load_config(with_token=False)
     _open_database(config).close()

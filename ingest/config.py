@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 
-from ingest.errors import ConfigError
-from ingest.wire import OWNER_NAME, REPO_NAME
+from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.wire import OWNER_NAME, REPO_NAME
 
-ROOT = Path(__file__).resolve().parent.parent
 EVERY_WORKFLOW = "*"
 EVERY_REPO = "/*"
 DYNAMIC = "dynamic/"

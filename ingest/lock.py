@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.errors import AlreadyPolling, DatabaseError
+from ci_observer.ingest.errors import AlreadyPolling, DatabaseError
 
 
 @contextmanager

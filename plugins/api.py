@@ -11,13 +11,14 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
-from web import filters, queries
-from web.addresses import route_of
-from web.answers import error_response, refuse_method, respond
-from web.asgi import App, Message, Receive, Send
-from web.cache import Answer
-from web.exports import CSV, NDJSON, stream_runs
-from web.filters import Filters
+from ci_observer.web import filters
+from ci_observer.web.api import queries
+from ci_observer.web.api.exports import CSV, NDJSON, stream_runs
+from ci_observer.web.asgi import App, Message, Receive, Send
+from ci_observer.web.cache import Answer
+from ci_observer.web.filters import Filters
+from ci_observer.web.responses import error_response, refuse_method, respond
+from ci_observer.web.urls import route_of
 
 
 async def index(datasette: Datasette, request: Request) -> Response:

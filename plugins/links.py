@@ -7,7 +7,7 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from markupsafe import Markup
 
-from web.database import DATABASE
+from ci_observer.web.database import DATABASE
 
 
 @hookimpl

@@ -4,8 +4,8 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
-from web.pages import Page
-from web.run_list import fetch_run_list
+from ci_observer.web.pages.page import Page
+from ci_observer.web.pages.run_list import fetch_run_list
 
 PAGE = Page("runs.html", "Runs", fetch_run_list)
 

@@ -6,8 +6,8 @@ from functools import cache
 from datasette import hookimpl
 from datasette.app import Datasette
 
-from web.addresses import route_of
-from web.asgi import App, Message, Receive, Send
+from ci_observer.web.asgi import App, Message, Receive, Send
+from ci_observer.web.urls import route_of
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -7,14 +7,14 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
-from web import queries
-from web.answers import refuse_method
-from web.columns import TILE_COLUMNS_BUT_STRIP
-from web.errors import BadRequest, WebError
-from web.filters import STATES, Filters
-from web.pages import NO_CONFIG, THEMES
-from web.table import COLUMNS, state_of, table_row
-from web.times import seconds_ahead
+from ci_observer.web.api import queries
+from ci_observer.web.columns import TILE_COLUMNS_BUT_STRIP
+from ci_observer.web.errors import BadRequest, WebError
+from ci_observer.web.filters import STATES, Filters
+from ci_observer.web.pages.page import NO_CONFIG, THEMES
+from ci_observer.web.pages.tile_table import COLUMNS, state_of, table_row
+from ci_observer.web.responses import refuse_method
+from ci_observer.web.times import seconds_ahead
 
 # What the script draws first; the strips come later.
 FIRST_COLUMNS = TILE_COLUMNS_BUT_STRIP

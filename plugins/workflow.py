@@ -7,8 +7,8 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
-from web.pages import Page
-from web.workflow_page import fetch_workflow
+from ci_observer.web.pages.page import Page
+from ci_observer.web.pages.workflow_page import fetch_workflow
 
 
 async def workflow(datasette: Datasette, request: Request) -> Response:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from datasette.app import Datasette
 
-from web.database import fetch_row
+from ci_observer.web.database import fetch_row
 
 MAX_ANSWERS = 500
 MAX_BYTES = 32_000_000

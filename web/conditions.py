@@ -2,7 +2,7 @@
 
 import re
 
-from web.database import Params
+from ci_observer.web.database import Params
 
 NULL = "null"
 

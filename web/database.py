@@ -9,10 +9,10 @@ from datasette.app import Datasette
 from datasette.database import Database
 from datasette.utils.sqlite import sqlite3
 
-from web.errors import Unavailable
-from web.quick import QuickReads
-from web.readers import Readers
-from web.slow import SlowKinds, may_need_time
+from ci_observer.web.errors import Unavailable
+from ci_observer.web.quick import QuickReads
+from ci_observer.web.readers import Readers
+from ci_observer.web.slow import SlowKinds, may_need_time
 
 DATABASE = "ci_observer"
 # How long a read may take on the event loop's thread; on the one beside it, with the

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from web.conditions import Where, marks
-from web.database import Params
-from web.errors import BadRequest
+from ci_observer.web.conditions import Where, marks
+from ci_observer.web.database import Params
+from ci_observer.web.errors import BadRequest
 
 MAX_LIMIT = 1000
 MAX_ARGUMENTS = 100

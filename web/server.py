@@ -9,7 +9,7 @@ import uvicorn
 from datasette.app import Datasette
 from datasette.utils import parse_metadata
 
-from web.database import DATABASE, ReadOnlyDatabase
+from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 
 GRACE_SECONDS = 3
 # Longer than the time between two questions of a wall, which would else connect anew

@@ -2,13 +2,12 @@
 
 `runs` holds what GitHub said of runs, `feeds` what is watched and how fresh it is,
 `places` what repositories and workflow files there are,
-`instance` the settings and the polls. Rows come from `ingest.rows`; when to write is
-decided by `ingest.poller`. `revision` grows in the transaction of any change that a
+`instance` the settings and the polls. Rows come from `github.rows`; when to write is
+decided by `polling.poller`. `revision` grows in the transaction of any change that a
 reader of runs or wall could see.
 """
 
-from ingest.store.etags import Seen, save_seen, seen
-from ingest.store.feeds import (
+from ci_observer.ingest.store.feeds import (
     Feed,
     feed_of,
     feeds_behind,
@@ -24,21 +23,21 @@ from ingest.store.feeds import (
     stale_after,
     watched_feeds,
 )
-from ingest.store.history import save_older_page, save_window_page
-from ingest.store.instance import (
+from ci_observer.ingest.store.history import save_older_page, save_window_page
+from ci_observer.ingest.store.instance import (
     save_instance,
     save_next_poll,
     save_poll,
     save_token_expiration,
     transaction,
 )
-from ingest.store.payloads import (
+from ci_observer.ingest.store.payloads import (
     count_payloads,
     count_payloads_to_repack,
     prune_payloads,
     repack_payloads,
 )
-from ingest.store.pending import (
+from ci_observer.ingest.store.pending import (
     Pending,
     count_pending,
     pending,
@@ -48,7 +47,7 @@ from ingest.store.pending import (
     save_gone,
     save_jobs,
 )
-from ingest.store.places import (
+from ci_observer.ingest.store.repos import (
     ACTIVE,
     DELETED,
     ListedPage,
@@ -67,15 +66,16 @@ from ingest.store.places import (
     save_workflows,
     workflows_of,
 )
-from ingest.store.runs import (
+from ci_observer.ingest.store.responses import Seen, save_seen, seen
+from ci_observer.ingest.store.runs import (
     Saved,
     save_followed_run,
     save_live_page,
     save_repo_page,
     save_single_run,
 )
-from ingest.store.space import free_bytes, vacuum
-from ingest.times import utc
+from ci_observer.ingest.store.space import free_bytes, vacuum
+from ci_observer.ingest.times import utc
 
 __all__ = [
     "ACTIVE",

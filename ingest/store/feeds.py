@@ -7,10 +7,10 @@ from math import ceil
 
 from sqlite_utils import Database
 
-from ingest.store.etags import Seen, save_seen
-from ingest.store.instance import bump_revision, transaction
-from ingest.times import utc
-from ingest.windows import Window
+from ci_observer.ingest.github.windows import Window
+from ci_observer.ingest.store.instance import bump_revision, transaction
+from ci_observer.ingest.store.responses import Seen, save_seen
+from ci_observer.ingest.times import utc
 
 
 @dataclass(frozen=True)

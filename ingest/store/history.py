@@ -7,13 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.store.etags import Seen, save_seen
-from ingest.store.feeds import NO_PROGRESS, Feed, backfill_until, set_feed
-from ingest.store.instance import transaction
-from ingest.store.pending import follow
-from ingest.store.runs import Saved, set_changed, set_runs
-from ingest.times import parse_instant, utc
-from ingest.windows import (
+from ci_observer.ingest.github.windows import (
     KNOWN_RUNS,
     MOST_KNOWN_RUNS,
     Step,
@@ -21,6 +15,12 @@ from ingest.windows import (
     WindowPage,
     next_step,
 )
+from ci_observer.ingest.store.feeds import NO_PROGRESS, Feed, backfill_until, set_feed
+from ci_observer.ingest.store.instance import transaction
+from ci_observer.ingest.store.pending import follow
+from ci_observer.ingest.store.responses import Seen, save_seen
+from ci_observer.ingest.store.runs import Saved, set_changed, set_runs
+from ci_observer.ingest.times import parse_instant, utc
 
 Payloads = Sequence[Mapping[str, Any]]
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlite_utils import Database
 
-from ingest.config import Config
-from ingest.times import utc
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.times import utc
 
 POLLS_KEPT = 10_000
 NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"

@@ -1,6 +1,6 @@
 """Writes GitHub's whole run objects, taken apart into what repeats and what does not.
 
-`ingest.payloads` takes them apart, the view `runs_full` puts them together again.
+`db.payloads` takes them apart, the view `runs_full` puts them together again.
 """
 
 import json
@@ -13,9 +13,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.payloads import split_payload
-from ingest.rows import Row
-from ingest.store.instance import bump_revision, transaction, upsert, upsert_all
+from ci_observer.ingest.db.payloads import split_payload
+from ci_observer.ingest.github.rows import Row
+from ci_observer.ingest.store.instance import (
+    bump_revision,
+    transaction,
+    upsert,
+    upsert_all,
+)
 
 # The key in `instance` of the last run whose payload is repacked; there as long as any
 # is left.

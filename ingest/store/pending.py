@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.store.instance import bump_revision, transaction, upsert
-from ingest.store.tiles import save_tiles
-from ingest.times import utc
+from ci_observer.ingest.store.instance import bump_revision, transaction, upsert
+from ci_observer.ingest.store.tiles import save_tiles
+from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed'"
 # Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row. The

@@ -5,7 +5,7 @@ Within the caller's transaction. GitHub's own words in the payloads stay as they
 
 from sqlite_utils import Database
 
-from ingest.derived import recount, remake_tiles
+from ci_observer.ingest.db.derived import recount, remake_tiles
 
 Key = tuple[str, str]
 

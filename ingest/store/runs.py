@@ -7,27 +7,33 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ingest.rows import Row, attempt_row, is_older_run, merge_attempt, run_row
-from ingest.store.etags import Seen, save_seen, seen
-from ingest.store.feeds import (
+from ci_observer.ingest.github.rows import (
+    Row,
+    attempt_row,
+    is_older_run,
+    merge_attempt,
+    run_row,
+)
+from ci_observer.ingest.store.feeds import (
     NO_PROGRESS,
     Feed,
     backfill_until,
     set_checked,
     set_feed,
 )
-from ingest.store.instance import bump_revision, transaction, upsert_all
-from ingest.store.payloads import Payloads
-from ingest.store.pending import (
+from ci_observer.ingest.store.instance import bump_revision, transaction, upsert_all
+from ci_observer.ingest.store.payloads import Payloads
+from ci_observer.ingest.store.pending import (
     ask_for_attempts,
     ask_for_jobs,
     follow,
     follow_unfinished,
     stop_following,
 )
-from ingest.store.tiles import save_tiles
-from ingest.store.values import save_values
-from ingest.times import utc
+from ci_observer.ingest.store.responses import Seen, save_seen, seen
+from ci_observer.ingest.store.tiles import save_tiles
+from ci_observer.ingest.store.values import save_values
+from ci_observer.ingest.times import utc
 
 SQLITE_VARIABLES = 500
 

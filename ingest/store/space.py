@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from ingest.errors import DatabaseError
+from ci_observer.ingest.errors import DatabaseError
 
 # SQLite writes a copy, and then its pages once more into the write-ahead log.
 # https://www.sqlite.org/lang_vacuum.html

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database
 
-from ingest.derived import refresh_tile, save_decisions
+from ci_observer.ingest.db.derived import refresh_tile, save_decisions
 
 
 def save_tiles(db: Database, ids: Sequence[int]) -> None:

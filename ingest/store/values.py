@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from sqlite_utils import Database
 
-from ingest.derived import COUNTED
-from ingest.rows import Row
+from ci_observer.ingest.db.derived import COUNTED
+from ci_observer.ingest.github.rows import Row
 
 
 def save_values(

@@ -1,0 +1,5 @@
+"""`python -m ci_observer` is the command `ci-observer`."""
+
+from ci_observer.ingest.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The lively content of the demo and the worlds of the benchmarks."""

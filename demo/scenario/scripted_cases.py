@@ -1,0 +1,227 @@
+"""The rare cases of the lively scenario, each at a fixed time before its start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ci_observer.demo.scenario.workflow_profiles import FIXES, INFRA
+from ci_observer.demo.server.records import Json, RunVersion
+from ci_observer.demo.server.world import World
+
+Piece = Callable[[World, datetime], object]
+TOOLKIT, SYSTEM = "acme/open-toolkit", "acme/design-system"
+HOSTILE_BRANCH = "<img src=x onerror=alert(1)>"
+HOSTILE_TITLE = (
+    "🚀 שלום \u202eevil\u202c <script>alert('x')</script> & \"quotes\" ' ; --"
+)
+LONG_TITLE = "Sixty characters are what a title may have, or even more, so"
+
+
+def zombie(world: World, _: datetime) -> None:
+    """In progress for days: its runner went away and nobody told GitHub."""
+    world.add_run(
+        "acme/mobile-app",
+        "device-farm.yml",
+        status="in_progress",
+        event="schedule",
+        display_title="Nightly device farm",
+    )
+
+
+def waiting_for_approval(world: World, _: datetime) -> None:
+    world.add_run(
+        "acme/payments-api",
+        "release.yml",
+        status="waiting",
+        display_title="Release 4.18.0",
+        actor="priya-raman",
+    )
+
+
+def overtime(world: World, at: datetime) -> None:
+    """Takes hours where its history says minutes; it does end one day."""
+    run = world.add_run("acme/data-pipeline", "ci.yml", status="in_progress")
+    end = at + timedelta(hours=5)
+    run.versions.append(
+        RunVersion(end, "completed", "timed_out", 1, at, end, run.actor)
+    )
+
+
+def held_back(world: World, _: datetime) -> None:
+    """First in the queue of a concurrency group that is full."""
+    world.add_run(
+        "acme/data-pipeline",
+        "ci.yml",
+        status="pending",
+        event="pull_request",
+        head_branch="feature/late-events",
+        pull_requests=[88],
+    )
+
+
+def fork_needs_approval(world: World, at: datetime) -> None:
+    """A first contribution: completed, action_required, all three times equal."""
+    world.add_run(
+        TOOLKIT,
+        "ci.yml",
+        conclusion="action_required",
+        created_at=at,
+        duration=0,
+        event="pull_request",
+        actor="kwame-mensah",
+        head_repository="kwame-mensah/open-toolkit",
+        head_branch="main",
+        display_title="Add a Twi translation",
+    )
+
+
+def invalid_file(world: World, at: datetime) -> None:
+    """A YAML mistake: name = path, failure after 0 seconds, no job."""
+    world.add_run(
+        INFRA,
+        "apply.yml",
+        conclusion="failure",
+        created_at=at,
+        duration=0,
+        display_title=".github/workflows/apply.yml",
+    )
+
+
+def startup_failure(world: World, at: datetime) -> None:
+    world.add_run(
+        INFRA,
+        "drift.yml",
+        conclusion="startup_failure",
+        created_at=at,
+        duration=4,
+        event="schedule",
+        display_title="Drift",
+    )
+
+
+def ghosts(world: World, at: datetime) -> None:
+    """A deleted account, a deleted branch and a deleted fork."""
+    event, title = "pull_request", "A contribution whose author is gone"
+    common: Json = {"event": event, "display_title": title, "created_at": at}
+    world.add_run(TOOLKIT, "docs.yml", actor=None, **common)
+    world.add_run(TOOLKIT, "docs.yml", head_branch=None, **common)
+    world.add_run(
+        TOOLKIT, "docs.yml", head_repository=None, head_branch="patch-1", **common
+    )
+
+
+def hostile_names(world: World, at: datetime) -> None:
+    """Markup, right-to-left text and emoji where a name is expected."""
+    world.add_run(
+        SYSTEM,
+        "ci.yml",
+        event="pull_request",
+        head_branch=HOSTILE_BRANCH,
+        display_title=HOSTILE_TITLE,
+        created_at=at,
+        pull_requests=[314],
+    )
+    world.add_run(SYSTEM, "storybook.yml", display_title=HOSTILE_TITLE, created_at=at)
+    world.add_run(INFRA, "plan.yml", display_title=LONG_TITLE, created_at=at)
+
+
+def rare_conclusions(world: World, at: datetime) -> None:
+    for conclusion in ("neutral", "stale", "skipped", "cancelled", "timed_out"):
+        world.add_run(
+            TOOLKIT, "docs.yml", conclusion=conclusion, duration=400, created_at=at
+        )
+
+
+def red_main(world: World, at: datetime) -> None:
+    """Broken for some pushes and not fixed yet."""
+    for minutes, title in (
+        (0, "Rename the ledger columns"),
+        (50, "Rename them in the fixtures too"),
+        (95, "Try without the cache"),
+    ):
+        world.add_run(
+            "acme/payments-api",
+            "contract-tests.yml",
+            conclusion="failure",
+            duration=95,
+            created_at=at + timedelta(minutes=minutes),
+            display_title=title,
+            actor="tomasz-zielinski",
+        )
+
+
+def third_time_lucky(world: World, at: datetime) -> None:
+    """Green on attempt 3."""
+    run = world.add_run(
+        SYSTEM, "visual.yml", conclusion="failure", created_at=at, duration=60
+    )
+    for number, conclusion in ((2, "failure"), (3, "success")):
+        start = at + timedelta(minutes=7 * number)
+        end = start + timedelta(seconds=74)
+        run.versions += [
+            RunVersion(start, "queued", None, number, start, start, "jordan-lee"),
+            RunVersion(end, "completed", conclusion, number, start, end, "jordan-lee"),
+        ]
+
+
+def touched_later(world: World, at: datetime) -> None:
+    """`updated_at` moved 45 days after the end, as archiving its checks does."""
+    run = world.add_run("acme/payments-api", "ci.yml", created_at=at, duration=47)
+    late = at + timedelta(days=45)
+    last = run.versions[-1]
+    run.versions.append(
+        RunVersion(
+            late, "completed", "success", 1, last.run_started_at, late, run.actor
+        )
+    )
+
+
+def opening_failure(world: World, at: datetime) -> None:
+    """Half-way when the demo starts, and about to fail."""
+    opening_run(world, at, (4, 32), "failure", "Cache the price list for a minute")
+
+
+def opening_fix(world: World, at: datetime) -> None:
+    opening_run(world, at, (4, 30), "success", FIXES[1])
+
+
+def opening_run(
+    world: World, at: datetime, times: tuple[float, float], conclusion: str, title: str
+) -> None:
+    run = world.add_run(
+        "acme/web-store", "ci.yml", status="queued", display_title=title
+    )
+    actor = run.actor
+    begun, done = (at + timedelta(seconds=seconds) for seconds in times)
+    run.versions += [
+        RunVersion(begun, "in_progress", None, 1, at, begun, actor),
+        RunVersion(done, "completed", conclusion, 1, at, done, actor),
+    ]
+
+
+# How long before the start each happens.
+PIECES: tuple[tuple[timedelta, Piece], ...] = (
+    (timedelta(days=84), touched_later),
+    (timedelta(days=9), rare_conclusions),
+    (timedelta(days=8), ghosts),
+    (timedelta(days=6), zombie),
+    (timedelta(days=3), invalid_file),
+    (timedelta(days=1), startup_failure),
+    (timedelta(hours=7), invalid_file),
+    (timedelta(hours=5), waiting_for_approval),
+    (timedelta(hours=4), red_main),
+    (timedelta(hours=2, minutes=10), overtime),
+    (timedelta(hours=1), third_time_lucky),
+    (timedelta(minutes=55), held_back),
+    (timedelta(minutes=48), fork_needs_approval),
+    (timedelta(minutes=33), hostile_names),
+    (timedelta(seconds=18), opening_failure),
+    (timedelta(seconds=-22), opening_fix),
+)
+
+
+def schedule_pieces(world: World, start: datetime) -> None:
+    """Let every piece happen at its time before `start`."""
+    for before, piece in PIECES:
+        world.at(start - before, piece)

@@ -1,0 +1,1 @@
+"""The simulated GitHub: its objects, its endpoints and its faults."""

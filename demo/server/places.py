@@ -1,0 +1,106 @@
+"""Repositories and workflow files of the world, and what happens to their names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Any
+
+from ci_observer.demo.seeded_random import stable_int
+from ci_observer.demo.server.records import Json, Repo, Workflow
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Places:
+    """The part of the world that stands still: see `World`."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.repos: dict[str, Repo] = {}
+        self.repos_by_id: dict[int, Repo] = {}
+        self.moved: dict[str, Repo] = {}
+        self.revision = 0
+        self._used_ids: set[int] = set()
+
+    def add_repo(
+        self,
+        full_name: str,
+        *,
+        payload: Json | None = None,
+        **fields: Any,
+    ) -> Repo:
+        """Create `owner/name`; `payload` is a recorded repository object.
+
+        `fields`: `default_branch`, `private`, `fork`, `archived`, `disabled`,
+        `owner_type`, `description`, as in `Repo`.
+        """
+        owner, _, name = full_name.partition("/")
+        number = stable_int(f"repo {full_name.lower()}", 10**8, 10**9)
+        # A repository that gets a name used before is another one.
+        while number in self._used_ids:
+            number += 1
+        repo = Repo(owner, name, number, LONG_AGO, payload=payload, **fields)
+        if payload is not None:
+            repo.id = payload["id"]
+            repo.owner_type = payload["owner"]["type"]
+        with self.lock:
+            self._used_ids.add(repo.id)
+            self.repos[full_name.lower()] = self.repos_by_id[repo.id] = repo
+        return repo
+
+    def repo(self, full_name: str) -> Repo:
+        """The repository of this name in any case; KeyError when there is none."""
+        return self.repos[full_name.lower()]
+
+    def ensure_repo(self, repo: str | Repo) -> Repo:
+        """The repository, created when the name is new."""
+        if isinstance(repo, Repo):
+            return repo
+        return self.repos.get(repo.lower()) or self.add_repo(repo)
+
+    def rename_repo(self, full_name: str, new_name: str) -> Repo:
+        """Rename: the old name answers 301 from now on, the new one 200."""
+        with self.lock:
+            repo = self.repos.pop(full_name.lower())
+            self.moved[full_name.lower()] = repo
+            repo.owner, _, repo.name = new_name.partition("/")
+            self.repos[new_name.lower()] = repo
+            repo.minimal = None
+            self.revision += 1
+        return repo
+
+    def remove_repo(self, full_name: str) -> None:
+        """Delete the repository: 404 from now on."""
+        with self.lock:
+            repo = self.repos.pop(full_name.lower())
+            del self.repos_by_id[repo.id]
+
+    def add_workflow(
+        self, repo: str | Repo, file: str, *, name: str | None = None, **fields: Any
+    ) -> Workflow:
+        """Create a workflow file (`ci.yml`) in a repository.
+
+        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, `created_at`, as in
+        `Workflow`.
+        """
+        owner = self.ensure_repo(repo)
+        number = stable_int(f"workflow {owner.id} {file}", 10**7, 10**9)
+        path = fields.pop("path", f".github/workflows/{file}")
+        title = name or file.rpartition(".")[0] or file
+        number = fields.pop("id", number)
+        born = fields.pop("created_at", LONG_AGO)
+        workflow = Workflow(owner, number, title, path, born, **fields)
+        with self.lock:
+            owner.workflows[file] = workflow
+        return workflow
+
+    def remove_workflow(self, repo: str, file: str) -> None:
+        """Stop listing the workflow: 404 from now on."""
+        with self.lock:
+            del self.repo(repo).workflows[file]
+
+    def workflow(self, repo: str | Repo, file: str) -> Workflow:
+        """The workflow of this file name; it and its repository are created if new."""
+        owner = self.ensure_repo(repo)
+        return owner.workflows.get(file) or self.add_workflow(owner, file)

@@ -1,0 +1,1 @@
+"""The long commands, one module each."""

@@ -1,0 +1,141 @@
+"""What `ci-observer check` finds out: the settings, and whether each feed is there."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ci_observer.ingest.config import EVERY_WORKFLOW, Config
+from ci_observer.ingest.errors import GitHubError
+from ci_observer.ingest.feeds.owners import fetch_owner
+from ci_observer.ingest.feeds.selection import is_meant
+from ci_observer.ingest.feeds.workflows import workflow_rows
+from ci_observer.ingest.github.client import GitHub, Meter
+from ci_observer.ingest.github.wire import parse_expiration
+from ci_observer.ingest.store import ACTIVE
+
+MASK = "********"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the report, and whether what it says is good."""
+
+    text: str
+    is_good: bool
+
+
+def settings_text(config: Config) -> str:
+    """The effective settings, one a line, with the token masked."""
+    token = MASK if config.token else "none (public repositories, 60 requests an hour)"
+    values = {
+        "GITHUB_TOKEN": token,
+        "GITHUB_TOKEN_FILE": config.token_file or "",
+        "GH_REPOS": ",".join(config.repos),
+        "GH_WORKFLOWS": ",".join(config.workflows),
+        "REFRESH_SECONDS": config.refresh_seconds,
+        "DASHBOARD_TITLE": config.title,
+        "GITHUB_API_URL": config.api_url,
+        "CI_OBSERVER_DB": config.db_path,
+        "CI_OBSERVER_HOST": config.host,
+        "CI_OBSERVER_PORT": config.port,
+        "HISTORY_DAYS": config.history_days,
+        "DASHBOARD_TIMEZONE": config.timezone,
+        "FETCH_JOBS": config.fetch_jobs,
+        "PAYLOAD_DAYS": config.payload_days or "all",
+    }
+    return "\n".join(f"{name:<20}{value}" for name, value in values.items())
+
+
+async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
+    """Try each owner, repository and workflow, one line each, as GitHub answers."""
+    found: dict[str, str] = {}
+    for owner in config.owners:
+        async for line in _check_owner(owner, github, found):
+            yield line
+    named = {repo.lower(): repo for repo in config.named_repos}
+    names: dict[int, str] = {}
+    for key, repo in (found | named).items():
+        is_named = key in named
+        async for line in _check_repo(repo, config, github, names, is_named=is_named):
+            yield line
+
+
+async def _check_owner(
+    owner: str, github: GitHub, found: dict[str, str]
+) -> AsyncIterator[Line]:
+    """Add an owner's live repositories to those found."""
+    try:
+        pages = await fetch_owner(github, owner)
+    except GitHubError as error:
+        yield Line(f"{owner}/*: {error}", is_good=False)
+        return
+    repos = [repo for page in pages for repo in page.repos or []]
+    live = [repo.full_name for repo in repos if repo.is_live]
+    found |= {name.lower(): name for name in live}
+    left_out = len(repos) - len(live)
+    yield Line(
+        f"{owner}/*: {len(live)} repositories found, {left_out} left out (archived, "
+        "disabled or forks)",
+        is_good=bool(live),
+    )
+
+
+async def _check_repo(
+    repo: str, config: Config, github: GitHub, names: dict[int, str], *, is_named: bool
+) -> AsyncIterator[Line]:
+    """Try a repository; `names` are those of the ones before, by GitHub's number."""
+    try:
+        found = (await github.fetch_repo(repo)).value
+        workflows = workflow_rows((await github.fetch_workflows(repo)).value or [])
+    except GitHubError as error:
+        yield Line(f"{repo}: {error}", is_good=False)
+        return
+    if found is None:
+        return
+    if (other := names.setdefault(found.repo_id, repo)) != repo:
+        yield Line(
+            f"{repo}: the same repository as {other}, polled once: write "
+            f"{found.full_name} alone in GH_REPOS",
+            is_good=True,
+        )
+        return
+    yield Line(f"{repo}: found, default branch {found.default_branch}", is_good=True)
+    if found.full_name.lower() != repo.lower():
+        name = found.full_name
+        text = f"{repo}: renamed to {name}: write {name} in GH_REPOS"
+        yield Line(text, is_good=True)
+    states = {w.workflow: w.workflow_state for w in workflows}
+    if is_named and EVERY_WORKFLOW not in config.workflows:
+        for name in config.workflows:
+            yield _workflow_line(name, states)
+        return
+    for name in sorted(states):
+        if is_meant(config, name):
+            is_active = states[name] == ACTIVE
+            text = "found" if is_active else f"{states[name]}, left out"
+            yield Line(f"  {name}: {text}", is_good=True)
+
+
+def budget_text(config: Config, meter: Meter, *, now: datetime) -> str:
+    """The rate limit that is left, and the days until the token expires."""
+    lines = []
+    if limit := meter.rate_limit:
+        lines.append(
+            f"Rate limit: {limit.remaining} of {limit.limit} requests left "
+            f"until {limit.reset_at:%H:%M} UTC."
+        )
+    else:
+        lines.append("Rate limit: GitHub names none.")
+    if config.token and (expires_at := parse_expiration(meter.token_expires)):
+        days = (expires_at - now).days
+        lines.append(f"The token expires in {days} days, on {expires_at:%Y-%m-%d}.")
+    return "\n".join(lines)
+
+
+def _workflow_line(name: str, states: dict[str, str | None]) -> Line:
+    if name not in states:
+        return Line(f"  {name}: not found in .github/workflows", is_good=False)
+    state = states[name]
+    if state != ACTIVE:
+        return Line(f"  {name}: {state}", is_good=False)
+    return Line(f"  {name}: found", is_good=True)

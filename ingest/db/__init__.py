@@ -1,0 +1,1 @@
+"""The database schema: tables, views, indexes and the derived tables."""

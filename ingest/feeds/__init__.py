@@ -1,0 +1,1 @@
+"""Which repositories and workflows are watched."""

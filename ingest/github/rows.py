@@ -1,0 +1,211 @@
+"""GitHub's run objects mapped to rows of `runs` and `run_attempts`, and their merging.
+
+Pure functions: no clock, no input or output. Any mix of nulls and words that GitHub may
+invent gives a row; only an object without an integer `id` is refused.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ci_observer.ingest.errors import InvalidResponse
+from ci_observer.ingest.times import parse_instant
+
+Row = dict[str, Any]
+
+# "Each workflow run is limited to 35 days":
+# https://docs.github.com/en/actions/reference/limits
+LONGEST_RUN = timedelta(days=35)
+# GitHub always sends `created_at`; should it not, the run sorts as the oldest.
+NO_TIME = "1970-01-01T00:00:00Z"
+
+ATTEMPT_COLUMNS = (
+    "run_id",
+    "run_attempt",
+    "status",
+    "conclusion",
+    "started_at",
+    "updated_at",
+    "duration_seconds",
+    "triggering_actor",
+)
+
+
+def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
+    """The row of `runs` for one of GitHub's run objects.
+
+    `repo` and `workflow` are the watched names, under which the run is kept even when
+    the object carries a newer name of the repository. Raises `InvalidResponse` when the
+    object has no integer `id`.
+    https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
+    """
+    run_id = _integer(payload.get("id"))
+    if run_id is None:
+        raise InvalidResponse(f"A run of {repo} {workflow} has no id.")
+    status = _text(payload.get("status"))
+    created_at = _first_text(payload, "created_at", "run_started_at", "updated_at")
+    started_at = _first_text(payload, "run_started_at", "created_at", "updated_at")
+    updated_at = _first_text(payload, "updated_at", "run_started_at", "created_at")
+    actor = _text(_at(payload, "actor", "login"))
+    is_completed = status == "completed"
+    return {
+        "run_id": run_id,
+        "repo": repo,
+        "workflow": workflow,
+        "workflow_name": _text(payload.get("name")),
+        "run_number": _integer(payload.get("run_number")),
+        "run_attempt": _integer(payload.get("run_attempt")) or 1,
+        "event": _text(payload.get("event")),
+        "display_title": _text(payload.get("display_title")),
+        "status": status,
+        # A run that goes back to running may still carry its former conclusion.
+        "conclusion": _text(payload.get("conclusion")) if is_completed else None,
+        "head_branch": _text(payload.get("head_branch")),
+        "head_sha": _text(payload.get("head_sha")),
+        "head_repo": _head_repo(payload, repo),
+        "actor": actor,
+        "triggering_actor": _text(_at(payload, "triggering_actor", "login")) or actor,
+        "pr_number": _pr_number(payload),
+        "created_at": created_at,
+        "started_at": started_at,
+        "updated_at": updated_at,
+        # Without an end there is no length; 0 would stay as the shortest one seen.
+        "duration_seconds": (
+            duration_seconds(started_at, updated_at)
+            if is_completed and _text(payload.get("updated_at"))
+            else None
+        ),
+        "html_url": _text(payload.get("html_url")),
+    }
+
+
+def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row:
+    """The row of `jobs` for one of GitHub's job objects.
+
+    A job that a partial re-run kept carries the attempt that it ran in. Raises
+    `InvalidResponse` when the object has no integer `id`.
+    https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run
+    """
+    job_id = _integer(payload.get("id"))
+    if job_id is None:
+        raise InvalidResponse(f"A job of run {run_id} has no id.")
+    started_at = _text(payload.get("started_at"))
+    completed_at = _text(payload.get("completed_at"))
+    return {
+        "job_id": job_id,
+        "run_id": run_id,
+        "run_attempt": _integer(payload.get("run_attempt")) or run_attempt,
+        "name": _text(payload.get("name")),
+        "status": _text(payload.get("status")),
+        "conclusion": _text(payload.get("conclusion")),
+        "started_at": started_at,
+        "completed_at": completed_at,
+        "duration_seconds": (
+            duration_seconds(started_at, completed_at)
+            if started_at and completed_at
+            else None
+        ),
+        "runner_name": _text(payload.get("runner_name")),
+        "failed_step": _failed_step(payload),
+        "html_url": _text(payload.get("html_url")),
+    }
+
+
+def duration_seconds(started_at: str, ended_at: str) -> int | None:
+    """Wall time of an attempt, in whole seconds.
+
+    0 when the clock went backwards, None when a time cannot be read or when the span is
+    longer than a run may last: then `updated_at` moved after the end.
+    """
+    start, end = parse_instant(started_at), parse_instant(ended_at)
+    if start is None or end is None:
+        return None
+    if end - start > LONGEST_RUN:
+        return None
+    return max(0, int((end - start).total_seconds()))
+
+
+def attempt_row(run: Row) -> Row:
+    """The row of `run_attempts` that a row of `runs` carries."""
+    return {column: run[column] for column in ATTEMPT_COLUMNS}
+
+
+def merge_attempt(stored: Row | None, seen: Row) -> Row:
+    """The attempt to keep, of the stored one and the one just seen.
+
+    The newer one wins, so that a lagging replica never takes an attempt back. The
+    duration is the shortest one seen: `updated_at` only ever moves away from the end.
+    """
+    if stored is None:
+        return seen
+    kept = seen if _order(seen) >= _order(stored) else stored
+    durations = [
+        row["duration_seconds"]
+        for row in (stored, seen)
+        if row["status"] == "completed" and row["duration_seconds"] is not None
+    ]
+    if kept["status"] == "completed" and durations:
+        kept = kept | {"duration_seconds": min(durations)}
+    return kept
+
+
+def is_older_run(seen: Row, stored: Row) -> bool:
+    """Whether a run just seen is older than the stored one, attempt before time."""
+    if seen["run_attempt"] != stored["run_attempt"]:
+        return bool(seen["run_attempt"] < stored["run_attempt"])
+    return _order(seen) < _order(stored)
+
+
+def _order(row: Row) -> tuple[str, bool]:
+    # GitHub's times have whole seconds: within one, completed comes last.
+    return (row["updated_at"], row["status"] == "completed")
+
+
+def _head_repo(payload: Mapping[str, Any], repo: str) -> str | None:
+    """The watched name for the repository's own runs, the fork's for a fork's."""
+    head = _text(_at(payload, "head_repository", "full_name"))
+    if head is None:
+        return None
+    head_id = _at(payload, "head_repository", "id")
+    own = _at(payload, "repository", "full_name")
+    is_own = head_id is not None and head_id == _at(payload, "repository", "id")
+    return repo if is_own or head == own or head.lower() == repo.lower() else head
+
+
+def _pr_number(payload: Mapping[str, Any]) -> int | None:
+    match payload.get("pull_requests"):
+        case [{"number": int(number)}, *_]:
+            return number
+    return None
+
+
+def _failed_step(job: Mapping[str, Any]) -> str | None:
+    """The name of the first step that failed."""
+    steps = job.get("steps")
+    for step in steps if isinstance(steps, list) else []:
+        match step:
+            case {"conclusion": "failure" | "timed_out", "name": str(name)}:
+                return _text(name)
+    return None
+
+
+def _at(payload: Mapping[str, Any], key: str, inner: str) -> Any:
+    value = payload.get(key)
+    return value.get(inner) if isinstance(value, Mapping) else None
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or value.isascii():
+        return value if isinstance(value, str) else None
+    # A lone surrogate is legal in JSON and cannot be stored as UTF-8.
+    return value.encode("utf-8", "replace").decode()
+
+
+def _first_text(payload: Mapping[str, Any], *keys: str) -> str:
+    return next((text for key in keys if (text := _text(payload.get(key)))), NO_TIME)
+
+
+def _integer(value: Any) -> int | None:
+    # SQLite's integers have 64 bits.
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_integer and abs(value) < 2**63 else None

@@ -1,0 +1,1 @@
+"""The poll loop and the steps of one pass."""

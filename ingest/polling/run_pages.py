@@ -1,0 +1,227 @@
+"""Pages of runs: fetched from GitHub's lists and handed to the store."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from ci_observer.ingest import store
+from ci_observer.ingest.errors import Unprocessable
+from ci_observer.ingest.feeds.discovery import Watch
+from ci_observer.ingest.feeds.workflows import key_of, runs_by_file
+from ci_observer.ingest.github.client import GitHub, Page
+from ci_observer.ingest.github.windows import Window, is_surely_last
+from ci_observer.ingest.polling.repo_pages import (
+    REPO_PAGE,
+    Question,
+    RepoList,
+    RepoLists,
+)
+from ci_observer.ingest.store import Feed, Saved, Seen
+
+log = logging.getLogger("ci_observer.ingest")
+
+LIVE_PAGE = 30
+CATCH_UP_PAGE = 100
+# Some repositories' lists answer 502 for days unless the pages are smaller.
+MOST_HALVINGS = 3
+
+
+class Lists:
+    """Fetches the newest and the older runs of feeds, one page a call.
+
+    `wrote` is told how many runs a page of news changed, `wrote_older` how many one of
+    older runs.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        github: GitHub,
+        watch: Watch,
+        clock: Callable[[], datetime],
+        *,
+        history: timedelta,
+        wrote: Callable[[Feed, int], None],
+        wrote_older: Callable[[int], None],
+    ) -> None:
+        self._db = db
+        self._github = github
+        self._watch = watch
+        self._clock = clock
+        self._history = history
+        self._wrote = wrote
+        self._wrote_older = wrote_older
+        self._repo_lists = RepoLists(clock)
+        self._halvings: dict[str, int] = {}
+
+    def split(self, feeds: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
+        """The feeds to ask by their own lists, the repositories to ask for all."""
+        return self._repo_lists.split(feeds)
+
+    def unprimed(self, asked: Sequence[Question]) -> list[RepoList]:
+        """The repositories whose list is to be asked from the next pass on.
+
+        Asked now as well, it is 304 then.
+        """
+        repos = {question.repo for question in asked}
+        feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
+        return [
+            repo_list
+            for repo_list in self._repo_lists.split(feeds)[1]
+            if store.seen(self._db, self._repo_url(repo_list)) is None
+        ]
+
+    async def poll(self, question: Question) -> None:
+        """Fetch the newest runs of a feed, or those of several feeds at once."""
+        if isinstance(question, RepoList):
+            await self.poll_repo(question)
+        else:
+            await self.poll_feed(question)
+
+    async def poll_feed(self, feed: Feed) -> None:
+        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
+        page = await self._github.fetch_runs(
+            feed.repo,
+            key_of(self._db, feed),
+            per_page=self._page_size(feed, LIVE_PAGE),
+            etag=feed.etag,
+        )
+        now = self._clock()
+        if feed.error:
+            log.info("%s: answers again", feed)
+        if page.is_not_modified:
+            store.save_checked(self._db, feed, now)
+            return
+        self._watch.check_runs(feed.repo, page.runs)
+        saved = store.save_live_page(
+            self._db,
+            feed,
+            page.runs,
+            etag=page.etag,
+            has_more=page.next_url is not None,
+            horizon=now - self._history,
+            now=now,
+        )
+        self._wrote(feed, saved.written)
+
+    async def poll_repo(self, asked: RepoList) -> None:
+        """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
+        url = self._repo_url(asked)
+        known = store.seen(self._db, url)
+        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        now = self._clock()
+        if page.is_not_modified:
+            for feed in asked.feeds:
+                store.save_checked(self._db, feed, now)
+            return
+        self._watch.check_runs(asked.repo, page.runs)
+        self._repo_lists.learn(asked, page)
+        by_file = runs_by_file(self._db, asked.repo, page.runs)
+        written = store.save_repo_page(
+            self._db, asked.feeds, by_file, page=_seen(url, page), now=now
+        )
+        for feed, count in written.items():
+            self._wrote(feed, count)
+
+    async def fetch_older(self, feed: Feed) -> None:
+        """Fetch the next page of what a feed has to catch up with."""
+        if feed.window:
+            await self._fetch_window(feed, feed.window)
+        else:
+            await self._fetch_listed(feed)
+
+    async def _fetch_listed(self, feed: Feed) -> None:
+        """The next page of GitHub's plain list; a refused one is where that ends."""
+        url = feed.backfill_next_url or self._github.runs_url(
+            feed.repo,
+            key_of(self._db, feed),
+            per_page=self._page_size(feed, CATCH_UP_PAGE),
+        )
+        known = store.seen(self._db, url)
+        try:
+            page = await self._github.fetch_page(
+                url, etag=known.etag if known else None
+            )
+        except Unprocessable:
+            if not feed.backfill_next_url:
+                raise
+            page = Page()
+        self._watch.check_runs(feed.repo, page.runs)
+        saved = store.save_older_page(
+            self._db,
+            feed,
+            page.runs,
+            page=known if known and page.is_not_modified else _seen(url, page),
+            now=self._clock(),
+        )
+        self._note_older(feed, saved)
+
+    async def _fetch_window(self, feed: Feed, window: Window) -> None:
+        """The next page of what GitHub's search lists of a window of time."""
+        url = feed.backfill_next_url or self._github.runs_url(
+            feed.repo,
+            key_of(self._db, feed),
+            per_page=self._page_size(feed, CATCH_UP_PAGE),
+            created=window.created,
+        )
+        try:
+            page = await self._github.fetch_page(url)
+        except Unprocessable:
+            page = Page()
+        self._watch.check_runs(feed.repo, page.runs)
+        saved, step = store.save_window_page(
+            self._db,
+            feed,
+            window,
+            page.runs,
+            page=_seen(url, page),
+            total=page.total_count or 0,
+            now=self._clock(),
+        )
+        if step.is_done and step.window.is_short:
+            log.warning(
+                "%s: GitHub's search has not listed all that it counts from %s to %s",
+                feed,
+                window.start,
+                window.end,
+            )
+        self._note_older(feed, saved)
+
+    def _note_older(self, feed: Feed, saved: Saved) -> None:
+        self._wrote_older(saved.written)
+        if saved.is_complete and not feed.backfilled_at:
+            log.info("%s: history is complete", feed)
+
+    def ask_for_smaller_pages(self, feed: Feed) -> None:
+        """From now on halve the pages of a feed whose list keeps failing."""
+        halvings = self._halvings.get(str(feed), 0)
+        if halvings < MOST_HALVINGS:
+            self._halvings[str(feed)] = halvings + 1
+            # Its link to the next page has the former size.
+            store.save_first_page_next(self._db, feed)
+
+    def _page_size(self, feed: Feed, usual: int) -> int:
+        return usual >> self._halvings.get(str(feed), 0)
+
+    def _repo_url(self, asked: RepoList) -> str:
+        size = self._page_size(asked.feeds[0], REPO_PAGE)
+        return self._github.repo_runs_url(asked.repo, per_page=size)
+
+
+def _seen(url: str, page: Page) -> Seen:
+    created = [str(run.get("created_at") or "") for run in page.runs]
+    return Seen(
+        url,
+        page.etag or "",
+        page.next_url,
+        oldest_at=min(created, default=None),
+        newest_at=max(created, default=None),
+        is_last=is_surely_last(
+            url,
+            runs=len(page.runs),
+            total=page.total_count,
+            has_next=page.next_url is not None,
+        ),
+    )

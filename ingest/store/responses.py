@@ -1,0 +1,42 @@
+"""ETags of answers that are not a feed's newest runs, so that asking again is free.
+
+A 304 has no body: what it leaves out of a page's answer is kept beside its ETag.
+"""
+
+from dataclasses import dataclass, replace
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.store.instance import transaction, upsert
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer seen before, and of a page of runs what a 304 leaves out.
+
+    The address of the next page, when its oldest and newest run were created, and
+    whether the list surely has no more runs.
+    """
+
+    url: str
+    etag: str
+    next_url: str | None = None
+    oldest_at: str | None = None
+    newest_at: str | None = None
+    is_last: bool = False
+
+
+def seen(db: Database, url: str) -> Seen | None:
+    """What was last seen at an address."""
+    row = db.execute(
+        "select url, etag, next_url, oldest_at, newest_at, is_last"
+        " from etags where url = ?",
+        [url],
+    ).fetchone()
+    return replace(Seen(*row), is_last=bool(row[-1])) if row else None
+
+
+def save_seen(db: Database, answer: Seen) -> None:
+    """Keep an answer's ETag, in a transaction of its own or the caller's."""
+    with transaction(db):
+        upsert(db, "etags", vars(answer), ["url"])

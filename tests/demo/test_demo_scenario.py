@@ -1,0 +1,196 @@
+"""The lively scenario: repeatable, full of rare cases, and never still for long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ci_observer.demo.scenario import scenario
+from ci_observer.demo.scenario.scripted_cases import HOSTILE_BRANCH, HOSTILE_TITLE
+from ci_observer.demo.server.records import Run, RunVersion
+from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.world import World
+from ci_observer.demo.times import instant
+
+START = "2026-03-02T09:00:00Z"
+Row = tuple[Run, RunVersion]
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return scenario.build(START)
+
+
+def rows(world: World, repo: str, file: str) -> list[Row]:
+    """What is seen of a workflow, oldest first."""
+    runs = world.workflow(repo, file).runs
+    return [(run, v) for run in runs if (v := run.version_at(world.now))]
+
+
+def bodies(world: World) -> list[dict[str, Any]]:
+    seen = ((run, run.version_at(world.now)) for run in world.runs.values())
+    return [run_object(run, v, world.sites) for run, v in seen if v]
+
+
+def all_rows(world: World) -> list[Row]:
+    seen = ((run, run.version_at(world.now)) for run in world.runs.values())
+    return [(run, version) for run, version in seen if version]
+
+
+def test_the_same_seed_gives_the_same_world_in_any_number_of_steps() -> None:
+    end = instant(START) + timedelta(minutes=5)
+    one, many = scenario.build(START, seed=3), scenario.build(START, seed=3)
+    one.advance_to(end)
+    for second in range(301):
+        many.advance_to(instant(START) + timedelta(seconds=second))
+
+    assert bodies(one) == bodies(many)
+
+
+def test_another_seed_gives_another_world(world: World) -> None:
+    assert bodies(world) != bodies(scenario.build(START, seed=8))
+
+
+def test_it_has_history_of_a_believable_size(world: World) -> None:
+    born = [run.created_at for run in world.runs.values()]
+
+    assert 1000 < len(born) < 5000
+    assert len(world.repos) >= 8
+    assert sum(len(repo.workflows) for repo in world.repos.values()) >= 24
+    assert world.now - min(born) > timedelta(days=85)
+
+
+@pytest.mark.parametrize("minute", [0, 7, 29])
+def test_something_changes_every_few_seconds(minute: int) -> None:
+    world = scenario.build(START)
+    begin = instant(START) + timedelta(minutes=minute)
+    world.advance_to(begin + timedelta(minutes=1))
+    changes = [
+        version.at
+        for run in world.runs.values()
+        for version in run.versions
+        if begin < version.at <= world.now
+    ]
+
+    assert len(changes) >= 12
+
+
+def test_the_first_minute_shows_a_failure_and_its_fix() -> None:
+    fresh = scenario.build(START)
+    assert rows(fresh, "acme/web-store", "ci.yml")[-1][1].status == "in_progress"
+    fresh.advance_to(instant(START) + timedelta(seconds=60))
+
+    *_, failed, fixed = rows(fresh, "acme/web-store", "ci.yml")
+    assert (failed[1].conclusion, fixed[1].conclusion) == ("failure", "success")
+    assert fixed[0].created_at > failed[1].updated_at
+
+
+@pytest.mark.parametrize(
+    ("repo", "file", "status", "conclusion"),
+    [
+        ("acme/mobile-app", "device-farm.yml", "in_progress", None),
+        ("acme/mobile-app", "android.yml", "in_progress", None),
+        ("acme/payments-api", "release.yml", "waiting", None),
+        ("acme/payments-api", "contract-tests.yml", "completed", "failure"),
+        ("acme/data-pipeline", "ci.yml", "in_progress", None),
+    ],
+)
+def test_the_newest_run_of_these_is_the_one_meant(
+    world: World, repo: str, file: str, status: str, conclusion: str | None
+) -> None:
+    trunk = world.repo(repo).default_branch
+    on_default = [row for row in rows(world, repo, file) if row[0].head_branch == trunk]
+    version = on_default[-1][1]
+
+    assert (version.status, version.conclusion) == (status, conclusion)
+
+
+def test_a_zombie_has_been_running_for_days(world: World) -> None:
+    run, version = rows(world, "acme/mobile-app", "device-farm.yml")[-1]
+
+    assert version.status == "in_progress"
+    assert world.now - run.created_at > timedelta(days=5)
+
+
+def test_one_workflow_never_ran_and_one_is_disabled(world: World) -> None:
+    handbook = world.workflow("acme/handbook", "links.yml")
+
+    assert rows(world, "acme/data-pipeline", "backfill.yml") == []
+    assert handbook.state == "disabled_inactivity"
+    assert world.now - handbook.runs[-1].created_at > timedelta(days=59)
+
+
+def test_an_invalid_file_fails_in_no_time_under_its_path(world: World) -> None:
+    infra = scenario.REPOS.split(",")[-1]
+    run, version = rows(world, infra, "apply.yml")[-1]
+
+    assert run.workflow.name == run.workflow.path
+    assert version.conclusion == "failure"
+    assert version.updated_at == version.run_started_at == run.created_at
+    assert run.repo.default_branch == "master"
+
+
+def test_every_conclusion_and_the_rare_statuses_occur(world: World) -> None:
+    assert {version.conclusion for _, version in all_rows(world)} == {
+        "success",
+        "failure",
+        "cancelled",
+        "skipped",
+        "timed_out",
+        "neutral",
+        "stale",
+        "action_required",
+        "startup_failure",
+        None,
+    }
+    assert {version.status for _, version in all_rows(world)} >= {
+        "completed",
+        "in_progress",
+        "pending",
+        "waiting",
+    }
+
+
+def test_flaky_runs_get_green_on_a_later_attempt(world: World) -> None:
+    greens = [
+        version.run_attempt
+        for _, version in rows(world, "acme/design-system", "visual.yml")
+        if version.conclusion == "success"
+    ]
+
+    assert {1, 2, 3} <= set(greens)
+
+
+def test_forks_bots_queues_and_ghosts_occur(world: World) -> None:
+    seen = all_rows(world)
+    forks = [run for run, _ in seen if run.head_repository not in (run.repo, None)]
+    branches = {run.head_branch for run, _ in seen if run.head_branch}
+    actors = {run.actor for run, _ in seen}
+
+    assert any(run.head_branch == run.repo.default_branch for run in forks)
+    assert any(branch.startswith("gh-readonly-queue/main/pr-") for branch in branches)
+    assert len(branches) > 200
+    assert {"dependabot[bot]", None} < actors
+    assert any(run.head_branch is None for run, _ in seen)
+    assert any(run.head_repository is None for run, _ in seen)
+
+
+def test_hostile_names_stand_where_pages_show_them(world: World) -> None:
+    titles = {run.display_title: run.head_branch for run, _ in all_rows(world)}
+    branches = {run.head_branch for run, _ in all_rows(world)}
+
+    assert titles[HOSTILE_TITLE] == "trunk"
+    assert HOSTILE_BRANCH in branches
+    assert max(map(len, titles)) >= 60
+
+
+def test_slow_workflows_are_slow(world: World) -> None:
+    lengths = [
+        (version.updated_at - version.run_started_at).total_seconds()
+        for _, version in rows(world, "acme/mobile-app", "ios.yml")
+        if version.conclusion == "success"
+    ]
+
+    assert sorted(lengths)[len(lengths) // 2] > 25 * 60

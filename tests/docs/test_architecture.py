@@ -1,0 +1,110 @@
+"""Who may import whom, and where each effect has its one place."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("ingest", "web", "plugins", "demo")
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for name in folders for path in sorted((ROOT / name).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The top-level packages, and ours by folder, that a file imports anywhere."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (package(name.name) for name in names)
+            case ast.ImportFrom(module="ci_observer", level=0, names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield package(module)
+
+
+def package(module: str) -> str:
+    return module.removeprefix("ci_observer.").split(".")[0]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def importers_of(package: str, *folders: str) -> list[str]:
+    return [named(p) for p in sources(*folders) if package in set(imports(p))]
+
+
+def users_of(module: str, *names: str, folders: tuple[str, ...]) -> list[str]:
+    """The files that say `module.name`, or take a name out of the module."""
+    return [named(p) for p in sources(*folders) if uses(p, module, names)]
+
+
+def uses(path: Path, module: str, names: tuple[str, ...]) -> bool:
+    return any(
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr in names
+            and isinstance(node.value, ast.Name)
+            and node.value.id == module
+        )
+        or (isinstance(node, ast.ImportFrom) and node.module == module)
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+
+
+def test_there_is_something_to_look_at():
+    assert all(sources(folder) for folder in FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("package", "folders"),
+    [
+        ("ingest", ("web", "plugins", "demo")),
+        ("plugins", ("ingest", "web", "demo")),
+        ("datasette", ("ingest", "demo")),
+        ("demo", ("web", "plugins")),
+    ],
+)
+def test_the_sides_do_not_import_each_other(package, folders):
+    assert importers_of(package, *folders) == []
+
+
+def test_only_the_commands_know_both_sides():
+    """`serve` starts the web side, `demo` the simulated GitHub."""
+    assert importers_of("web", "ingest") == ["ingest/cli.py"]
+    assert importers_of("demo", "ingest") == ["ingest/commands/supervise.py"]
+
+
+def test_one_module_talks_http():
+    assert importers_of("httpx", "ingest", "web", "plugins") == [
+        "ingest/github/client.py"
+    ]
+
+
+def test_one_module_reads_the_settings_and_one_hands_the_environment_on():
+    readers = users_of("os", "environ", "getenv", folders=FOLDERS)
+
+    assert readers == ["ingest/commands/supervise.py", "ingest/config.py"]
+
+
+def test_sqlite_is_opened_for_writing_in_one_place():
+    openers = users_of("sqlite3", "connect", folders=("ingest",))
+
+    assert openers == ["ingest/db/schema.py"]
+
+
+@pytest.mark.parametrize("name", ["ingest/github/rows.py", "ingest/github/wire.py"])
+def test_pure_modules_import_nothing_with_an_effect(name):
+    allowed = {"collections", "dataclasses", "datetime", "http", "ingest", "json", "re"}
+
+    assert set(imports(ROOT / name)) - {"typing"} <= allowed
+
+
+def test_plugin_files_avoid_what_datasette_s_loader_breaks():
+    """Loaded by exec, dataclasses with postponed annotations crash at the start."""
+    for path in sources("plugins"):
+        assert "__future__" not in set(imports(path)), named(path)

@@ -1,0 +1,207 @@
+"""The files of the container: what they promise, as far as no engine is needed."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENTRYPOINT = ROOT / "container/entrypoint.sh"
+HEALTHCHECK = ROOT / "container/healthcheck.py"
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def compose(**variables: str) -> Any:
+    """The Compose file with its variables filled in, as Compose does."""
+    text = re.sub(
+        r"\$\{(\w+):-([^}]*)\}",
+        lambda match: variables.get(match[1], match[2]),
+        (ROOT / "docker-compose.yml").read_text(),
+    )
+    return yaml.safe_load(text)
+
+
+def test_compose_runs_one_service_under_the_promised_names() -> None:
+    [service] = compose()["services"].values()
+
+    assert service["container_name"] == "ci-observer-dashboard-prod"
+    assert service["ports"] == ["8089:8089"]
+    assert service["volumes"] == ["./data:/app/data"]
+    assert service["restart"] == "unless-stopped"
+
+
+def test_three_variables_keep_a_second_instance_apart() -> None:
+    second = compose(
+        CI_OBSERVER_NAME="test", CI_OBSERVER_PORT="8090", CI_OBSERVER_DATA="./data-test"
+    )
+    [service] = second["services"].values()
+
+    assert (second["name"], service["container_name"], service["image"]) == (
+        "test",
+        "test",
+        "test",
+    )
+    assert service["ports"] == ["8090:8089"]
+    assert service["volumes"] == ["./data-test:/app/data"]
+    assert "CI_OBSERVER_PORT=8089" in service["environment"]
+
+
+def test_the_container_may_do_nothing_but_change_its_user() -> None:
+    [service] = compose()["services"].values()
+
+    assert service["cap_drop"] == ["ALL"]
+    assert service["cap_add"] == ["CHOWN", "SETGID", "SETUID"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 (its only writable place)
+
+
+def test_the_image_is_built_of_what_is_there() -> None:
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = [line.removeprefix("!") for line in ignore if line.startswith("!")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {
+        name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]
+    }
+
+    assert [name for name in kept if not (ROOT / name).exists()] == []
+    assert packages | {
+        "ingest",
+        "web",
+        "demo",
+        "plugins",
+        "templates",
+        "static",
+        "metadata.yml",
+    } <= set(kept)
+    assert not {".env", "data", ".git", "tests"} & set(kept)
+
+
+def test_the_image_installs_locked_packages_only() -> None:
+    installs = re.findall(r"pip install (.+?)(?: \\)?$", DOCKERFILE, re.M)
+
+    assert installs == [
+        "--require-hashes -r requirements.lock",
+        "--no-deps --no-build-isolation -e .",
+    ]
+    assert "apt-get" not in DOCKERFILE
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Stand-ins for the programs that only root can use, telling how they were used."""
+    for name, text in {
+        "id": 'echo "$ID"',
+        "stat": 'case $2 in %u) echo "${OWNER%:*}";; %g) echo "${OWNER#*:}";; esac',
+        "setpriv": 'echo "setpriv $*"',
+    }.items():
+        tool = tmp_path / name
+        tool.write_text(f"#!/bin/sh\n{text}\n")
+        tool.chmod(0o755)
+    return tmp_path
+
+
+def enter(tools: Path, uid: int, owner: str) -> "subprocess.CompletedProcess[str]":
+    """The entrypoint, started as a user, with a data folder of somebody."""
+    env = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "ID": str(uid),
+        "OWNER": owner,
+    }
+    return subprocess.run(  # noqa: S603 (our own script)
+        [ENTRYPOINT, "echo", "it", "runs"],
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "user"),
+    [
+        ("1000:1000", "--reuid 1000 --regid 1000"),
+        ("1234:50", "--reuid 1234 --regid 50"),
+        ("0:0", "--reuid 10001 --regid 10001"),
+    ],
+)
+def test_root_becomes_the_owner_of_the_data(tools: Path, owner: str, user: str) -> None:
+    result = enter(tools, 0, owner)
+
+    assert result.returncode == 0
+    assert result.stdout == (
+        f"setpriv {user} --clear-groups --no-new-privs -- {ENTRYPOINT} echo it runs\n"
+    )
+
+
+def test_another_user_stays_who_it_is(tools: Path) -> None:
+    result = enter(tools, 1000, "1000:1000")
+
+    assert (result.returncode, result.stdout) == (0, "it runs\n")
+
+
+def test_the_user_of_the_image_is_the_entrypoints() -> None:
+    [uid] = re.findall(r"useradd --uid (\d+)", DOCKERFILE)
+
+    assert f"app={uid}\n" in ENTRYPOINT.read_text()
+
+
+class Web(BaseHTTPRequestHandler):
+    """A web side that answers the health check with a status of choice."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/api/config" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing, rather than a line per request."""
+
+
+@pytest.fixture
+def web() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def check_health(port: int) -> int:
+    env = {"CI_OBSERVER_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
+    command = [sys.executable, str(HEALTHCHECK)]
+    return subprocess.run(  # noqa: S603 (our own script)
+        command, env=env, check=False, stderr=subprocess.DEVNULL
+    ).returncode
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (500, 1), (503, 1)])
+def test_the_health_check_asks_whether_the_web_side_answers(
+    web: ThreadingHTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: int,
+) -> None:
+    monkeypatch.setattr(Web, "status", status)
+
+    assert check_health(web.server_port) == code
+
+
+def test_the_health_check_fails_when_nobody_answers(
+    web: ThreadingHTTPServer,
+) -> None:
+    port = web.server_port
+    web.server_close()
+
+    assert check_health(port) == 1

@@ -1,0 +1,202 @@
+"""What the documentation says is there, and what is there is documented."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from io import StringIO
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from ci_observer.ingest.cli import main
+from ci_observer.ingest.config import _PARSERS, SETTINGS, Config
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+# Compose's own, for a second instance beside the first.
+COMPOSE_VARIABLES = {"CI_OBSERVER_NAME", "CI_OBSERVER_DATA"}
+DEFAULTS = {field.name: field.default for field in fields(Config)}
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def prose_of(page: Path) -> str:
+    """A page without its code blocks and generated parts' comments."""
+    text = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.S)
+    return re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+
+
+def commented_settings() -> dict[str, str]:
+    """The settings that .env.example shows behind a #, as if it were taken away."""
+    lines = re.findall(r"^#([A-Z_]+=.*)$", text_of(".env.example"), flags=re.M)
+    values = dotenv_values(stream=StringIO("\n".join(lines)))
+    return {name: value or "" for name, value in values.items()}
+
+
+def default_text(name: str) -> str:
+    """A setting's default as the documentation writes it."""
+    default = DEFAULTS[_PARSERS[name][0]]
+    return "none" if default in (None, ()) else f"`{default}`"
+
+
+def test_every_setting_has_a_section_and_there_are_no_others() -> None:
+    headings = re.findall(r"^## `(.+)`$", text_of("docs/configuration.md"), re.M)
+
+    assert sorted(headings) == sorted(SETTINGS)
+
+
+def test_the_table_of_settings_names_each_with_its_default() -> None:
+    rows = re.findall(
+        r"^\| \[`([A-Z_]+)`\]\(#\w+\) \| (\S.*?) \|",
+        text_of("docs/configuration.md"),
+        re.M,
+    )
+
+    assert rows == [(name, default_text(name)) for name in SETTINGS]
+
+
+def test_the_example_shows_every_setting_once() -> None:
+    names = re.findall(r"^#?([A-Z_]+)=", text_of(".env.example"), re.M)
+
+    assert sorted(names) == sorted({*SETTINGS, *COMPOSE_VARIABLES})
+
+
+def test_the_example_as_it_stands_is_all_defaults() -> None:
+    given = dotenv_values(ROOT / ".env.example")
+
+    assert Config.from_environ({k: v or "" for k, v in given.items()}) == Config()
+
+
+def test_what_the_example_comments_out_are_the_defaults() -> None:
+    shown = commented_settings()
+    shown.pop("GITHUB_TOKEN_FILE")
+
+    assert Config.from_environ(shown) == Config()
+
+
+def test_the_readmes_settings_exist() -> None:
+    names = re.findall(r"^\| `([A-Z_]+)` \|", text_of("README.md"), re.M)
+
+    assert names
+    assert set(names) <= set(SETTINGS)
+
+
+def test_compose_hands_over_every_setting_and_no_other() -> None:
+    [service] = yaml.safe_load(COMPOSE)["services"].values()
+    names = [item.partition("=")[0] for item in service["environment"]]
+
+    assert sorted(names) == sorted(SETTINGS)
+
+
+def test_compose_asks_for_documented_variables_only() -> None:
+    names = set(re.findall(r"\$\{?([A-Z_]+)", COMPOSE))
+
+    assert names == COMPOSE_VARIABLES | {"CI_OBSERVER_PORT"}
+    for name in names:
+        assert f"`{name}`" in text_of("docs/operations.md")
+
+
+def test_every_command_has_a_section_and_there_are_no_others() -> None:
+    headings = re.findall(r"^## `ci-observer (.+)`$", text_of("docs/cli.md"), re.M)
+
+    assert sorted(headings) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_option_is_in_its_commands_section_and_no_other(name: str) -> None:
+    [section] = re.findall(
+        rf"^## `ci-observer {name}`\n(.*?)(?=^## |\Z)",
+        text_of("docs/cli.md"),
+        re.M | re.S,
+    )
+    command = main.commands[name]
+    context = click.Context(command, help_option_names=["-h", "--help"])
+    options = {
+        option
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section)) == options
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert [name for name, command in main.commands.items() if not command.help] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose_of(page), re.M)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def links(page: Path) -> Iterator[str]:
+    """Where a page's links and pictures point to, within the project."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    named = re.findall(r"`([\w.-]+/[\w./-]*)`", prose_of(page))
+    # What is made when it runs is not there yet.
+    mine = [n for n in named if n.split("/")[0] in folders - {"data", ".venv", ".node"}]
+
+    assert [name for name in mine if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_make_verb_that_is_named_exists(page: Path) -> None:
+    verbs = set(re.findall(r"^([a-z]+):.*## ", text_of("Makefile"), re.M))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.M))
+
+    assert verbs
+    assert named - verbs == set()
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached = [ROOT / "README.md"]
+    for page in reached:
+        targets = ((page.parent / link.split("#")[0]).resolve() for link in links(page))
+        reached += [t for t in targets if t in PAGES and t not in reached]
+
+    assert sorted(set(PAGES) - set(reached)) == []
+
+
+def test_the_version_stands_in_one_place() -> None:
+    version = tomllib.loads(text_of("pyproject.toml"))["project"]["version"]
+    sources = [
+        path
+        for folder in ("ingest", "web", "plugins", "demo", "container")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".py", ".sql", ".sh")
+    ]
+    files = [*sources, ROOT / "Dockerfile", ROOT / "docker-compose.yml"]
+
+    assert [path for path in files if f'"{version}"' in path.read_text()] == []
+    assert [path for path in files if "__version__" in path.read_text()] == []

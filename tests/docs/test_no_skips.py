@@ -1,0 +1,45 @@
+"""What CI makes of skipped tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "support"
+SKIPPED = """
+import pytest
+
+@pytest.mark.skip(reason="{reason}")
+def test_skipped():
+    pass
+
+def test_passed():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("no Chromium on the PATH", pytest.ExitCode.TESTS_FAILED),
+        ("the recorded runs are not beside the project", pytest.ExitCode.OK),
+    ],
+)
+def test_a_skip_that_ci_prepared_for_fails(
+    tmp_path: Path, reason: str, code: int
+) -> None:
+    (tmp_path / "test_it.py").write_text(SKIPPED.format(reason=reason))
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no_skips", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(FOLDER)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode == code
+    assert ("must not be" in result.stdout) == (code != 0)
+    assert "1 passed, 1 skipped" in result.stdout.splitlines()[-1]

@@ -1,0 +1,567 @@
+"""`ci-observer backfill`: alone, beside a running ingest, and through every end."""
+
+import json
+import logging
+import os
+import pty
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+from click.testing import CliRunner, Result
+from polling import FILE, REPO, add_runs
+from sqlite_utils import Database
+
+from ci_observer.demo.scenario import synthetic
+from ci_observer.demo.server.queries import Caps
+from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.demo.times import real_time
+from ci_observer.ingest import store
+from ci_observer.ingest.cli import main
+from ci_observer.ingest.commands import backfill
+from ci_observer.ingest.config import SETTINGS
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.github import windows
+from ci_observer.ingest.github.windows import MOST_DOUBTS
+from ci_observer.ingest.lock import only_ingest
+
+OTHER = "acme/web"
+WAIT_SECONDS = 30
+KILLS = 50
+INGEST = ("-m", "ci_observer")
+# The same for a GitHub whose search lists so few runs.
+SEARCHED = 60
+SMALL_INGEST = (
+    "-c",
+    f"from ci_observer.ingest import cli\nfrom ci_observer.ingest.github import windows\nwindows.MOST_LISTED = {SEARCHED}\ncli.main()",
+)
+
+
+@pytest.fixture
+def world() -> World:
+    """400 runs an hour apart: 17 days, in 4 pages of 100."""
+    world = World(real_time())
+    add_runs(world, 400)
+    return world
+
+
+@pytest.fixture
+def github(world: World) -> Iterator[GitHubServer]:
+    with GitHubServer(world, clock=real_time) as server:
+        yield server
+
+
+@pytest.fixture
+def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
+    """What polls `acme/api`, one day of it at the first start."""
+    return {
+        "GITHUB_TOKEN": github.token,
+        "GITHUB_API_URL": github.url,
+        "GH_REPOS": REPO,
+        "GH_WORKFLOWS": FILE,
+        "CI_OBSERVER_DB": str(db_path),
+        "HISTORY_DAYS": "1",
+    }
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
+    """No settings but the test's own, and the logging of before afterwards."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    handlers = list(logging.root.handlers)
+    with stamina.set_testing(True, attempts=1):
+        yield
+    logging.root.handlers[:] = handlers
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=environ)
+
+
+def days_ago(days: int) -> str:
+    return f"{real_time() - timedelta(days=days):%Y-%m-%d}"
+
+
+def start(
+    environ: dict[str, str], *arguments: str, program: tuple[str, str] = INGEST
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 (our own command)
+        [sys.executable, *program, *arguments],
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Wait until it is so, which it may never be once the process has ended."""
+    for _ in range(WAIT_SECONDS * 500):
+        if condition():
+            return True
+        if process.poll() is not None:
+            return condition()
+        time.sleep(0.002)
+    raise AssertionError("it did not come to be")
+
+
+def run_count(db_path: Path) -> int:
+    return int(Database(db_path)["runs"].count)
+
+
+def pages(github: GitHubServer) -> list[tuple[str, int]]:
+    """The pages of 100 that were asked for, as (number, status)."""
+    return [
+        (entry.query.get("page", "1"), entry.status)
+        for entry in github.log
+        if entry.query.get("per_page") == "100" and entry.path.endswith("/runs")
+    ]
+
+
+def test_history_is_fetched_back_to_the_date_and_no_further(environ, db_path):
+    run("ingest", "--once", **environ)
+    assert run_count(db_path) == 100
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 0, result.output
+    assert f"1 of 1 feeds complete back to {days_ago(10)}.\n" in result.output
+    assert run_count(db_path) == 300
+
+
+def test_pages_that_were_seen_before_are_free(environ, github):
+    run("ingest", "--once", **environ)
+    github.log.clear()
+
+    run("backfill", "--since", days_ago(15), **environ)
+
+    assert pages(github) == [("1", 304), ("2", 200), ("3", 200), ("4", 200)]
+
+
+def test_what_is_complete_is_not_fetched_again(environ, github):
+    run("backfill", "--since", days_ago(10), **environ)
+    github.log.clear()
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 0
+    assert pages(github) == []
+
+
+def test_the_whole_list_is_fetched_when_it_ends_above_the_date(environ, db_path):
+    result = run("backfill", "--since", "2000-01-01", **environ)
+
+    assert result.exit_code == 0
+    assert "back to 2018-10-16" in result.output
+    assert "did not list" not in result.output
+    assert run_count(db_path) == 400
+
+
+def test_a_first_start_goes_back_as_far_as_ingest_would(environ, db_path):
+    result = run("backfill", "--since", days_ago(0), **environ | {"HISTORY_DAYS": "10"})
+
+    assert result.exit_code == 0
+    assert run_count(db_path) == 300
+
+
+def test_only_the_named_repository_is_fetched(environ, github, db_path):
+    add_runs(github.world, 400, repo=OTHER)
+    environ["GH_REPOS"] = f"{REPO},{OTHER}"
+    run("ingest", "--once", **environ)
+
+    result = run(
+        "backfill", "--since", days_ago(10), "--repo", OTHER.upper(), **environ
+    )
+
+    assert "1 of 1 feeds complete" in result.output
+    counts = Database(db_path).execute("select repo, count(*) from runs group by repo")
+    assert dict(counts.fetchall()) == {REPO: 100, OTHER: 300}
+
+
+def test_every_workflow_is_found_first(environ, github, db_path):
+    add_runs(github.world, 150, file="nightly.yml")
+
+    result = run("backfill", "--since", days_ago(10), **environ | {"GH_WORKFLOWS": "*"})
+
+    assert "2 of 2 feeds complete" in result.output
+    assert run_count(db_path) == 300 + 150
+
+
+def test_a_repository_of_a_watched_owner_can_be_asked_for(environ, github, db_path):
+    add_runs(github.world, 50, repo="acme/web")
+
+    result = run(
+        *("backfill", "--since", days_ago(1), "--repo", "acme/web"),
+        **environ | {"GH_REPOS": "acme/*"},
+    )
+
+    assert "1 of 1 feeds complete" in result.output
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        ("last week", "'last week' is not a date. Write year-month-day, for example"),
+        ("2026-02-30", "'2026-02-30' is not a date"),
+        ("9999-12-31", "in the future"),
+    ],
+)
+def test_a_bad_date_is_refused(environ, github, since, expected):
+    result = run("backfill", "--since", since, **environ)
+
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: --since: ")
+    assert expected in result.output
+    assert github.log == []
+
+
+def test_a_repository_that_is_not_watched_is_refused(environ, github):
+    result = run("backfill", "--since", days_ago(3), "--repo", OTHER, **environ)
+
+    assert result.exit_code == 2
+    assert f"{OTHER} is not watched. Write one of {REPO}, or add it" in result.output
+    assert github.log == []
+
+
+def test_without_anything_watched_it_is_refused(environ):
+    result = run("backfill", "--since", days_ago(3), **environ | {"GH_REPOS": ""})
+
+    assert result.exit_code == 2
+    assert "GH_REPOS is empty" in result.output
+
+
+def test_a_feed_that_fails_stops_no_other(environ, github, db_path):
+    environ["GH_WORKFLOWS"] = f"{FILE},nope.yml"
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 1
+    assert f"{REPO} nope.yml: Not found (404)" in result.output
+    assert "1 of 2 feeds complete" in result.output
+    assert run_count(db_path) == 300
+
+
+def test_a_refused_token_ends_it(environ, github):
+    github.faults.add("unauthorized", path="[?&]page=3", count=None)
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].endswith(backfill.GOES_ON)
+
+
+def test_a_rate_limit_is_waited_for(environ, github, db_path):
+    github.faults.add("primary_limit", path="[?&]page=3", seconds=2)
+    environ["REFRESH_SECONDS"] = "5"
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 0
+    assert result.output.count("Waiting until ") == 1
+    assert [status for page, status in pages(github) if page == "3"] == [403, 200]
+    assert run_count(db_path) == 300
+
+
+def test_history_goes_on_below_the_end_of_github_s_list(environ, github, db_path):
+    github.settings.caps = Caps(listed=200, counted=200)
+
+    result = run("backfill", "--since", "2020-01-01", **environ)
+
+    assert result.output.endswith("1 of 1 feeds complete back to 2020-01-01.\n")
+    assert run_count(db_path) == 400
+
+
+def test_runs_that_the_search_counts_but_does_not_list_are_told(
+    environ, github, db_path
+):
+    """And asked for anew by the next call."""
+    github.settings.caps = Caps(listed=200)
+    github.faults.add(
+        "partial", path="created=", keep=0.2, counts_all=True, count=MOST_DOUBTS
+    )
+
+    first = run("backfill", "--since", days_ago(15), **environ)
+    stored = run_count(db_path)
+    second = run("backfill", "--since", days_ago(15), **environ)
+
+    assert first.exit_code == second.exit_code == 0
+    told = "did not list all the runs that it counts in a window of time"
+    assert f"{REPO} {FILE}: GitHub's search {told}" in first.output
+    assert stored < 361
+    assert told not in second.output
+    assert run_count(db_path) >= 361
+
+
+def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
+    """When the search, too, knows of nothing older."""
+    github.settings.caps = Caps(listed=100)
+    github.faults.add("empty_list", path="created=", count=None)
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 0
+    assert "did not list all the runs that it counts" in result.output
+    assert run_count(db_path) == 100
+
+
+def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch):
+    monkeypatch.setattr(backfill, "WATCH_SECONDS", 0.05)
+    ingest = start(environ | {"REFRESH_SECONDS": "5"}, "ingest")
+    wait_for(lambda: pages(github) != [], ingest)
+    github.log.clear()
+
+    result = run("backfill", "--since", days_ago(10), **environ)
+    unknown = run("backfill", "--since", days_ago(10), "--repo", OTHER, **environ)
+    ingest.terminate()
+    ingest.communicate()
+
+    assert result.exit_code == 0
+    assert "only watches" in result.output
+    assert "0 of 1 feeds complete" in result.output
+    assert [page for page, _ in pages(github)] == ["1", "2", "3"]
+    assert run_count(db_path) == 300
+    assert unknown.exit_code == 2
+
+
+def test_an_ingest_that_ends_meanwhile_is_told(environ, db_path, monkeypatch):
+    monkeypatch.setattr(backfill, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(backfill, "GONE_AFTER_SECONDS", 0.2)
+    run("ingest", "--once", **environ)
+    with ExitStack() as lock:
+        lock.enter_context(only_ingest(db_path))
+        threading.Timer(0.5, lock.close).start()
+        result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 1
+    assert f"The ingest has ended. {backfill.GOES_ON}" in result.output
+    assert run("ingest", "--once", **environ).exit_code == 0
+    assert run_count(db_path) == 300
+
+
+def test_an_ingest_that_polls_nothing_is_not_waited_for(environ, db_path):
+    run("ingest", "--once", **environ | {"GH_REPOS": ""})
+    with only_ingest(db_path):
+        result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 2
+    assert "GH_REPOS is empty" in result.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number):
+    github.settings.latency = 0.1
+    process = start(environ, "backfill", "--since", days_ago(10))
+    wait_for(lambda: ("2", 200) in pages(github), process)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=WAIT_SECONDS)
+
+    assert process.returncode == 0
+    assert f"Not complete yet. {backfill.GOES_ON}" in output
+    github.settings.latency = 0
+    github.log.clear()
+    result = run("backfill", "--since", days_ago(10), **environ)
+
+    assert result.exit_code == 0
+    assert ("1", 200) not in pages(github)
+    assert run_count(db_path) == 300
+
+
+@pytest.mark.parametrize("listed", [40_000, 100])
+def test_a_terminal_shows_a_bar(environ, github, listed):
+    """Which never goes back, below the end of GitHub's list neither."""
+    github.settings.caps = Caps(listed=listed)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603 (our own command)
+        [sys.executable, "-m", "ci_observer", "backfill", "--since", days_ago(10)],
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    output, _ = process.communicate(timeout=WAIT_SECONDS)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert output == f"1 of 1 feeds complete back to {days_ago(10)}.\n"
+    assert "days of history" in shown
+    days = [int(position) for position in re.findall(r" (\d+)/10\b", shown)]
+    assert days == sorted(days)
+    assert days[-1] == 10
+    assert "1 of 1 feeds complete" in shown
+    assert "INFO" not in shown
+
+
+def test_a_date_further_back_does_not_begin_anew(db):
+    """Also while another process fetches a page of the same feed."""
+    now = real_time()
+    store.save_watched(db, [(REPO, FILE)])
+    near, far = now - timedelta(days=5), now - timedelta(days=50)
+    [feed] = store.watched_feeds(db)
+    store.save_backfill(db, [feed], since=near, horizon=now)
+    with db.atomic():
+        store.feeds.set_feed(db, feed, backfill_next_url="page-7")
+    [fetching] = store.watched_feeds(db)
+
+    store.save_backfill(db, [feed], since=far, horizon=now)
+    store.save_backfill(db, [feed], since=near, horizon=now)
+    page = store.Seen("page-7", "", "page-8", store.utc(near - timedelta(days=1)))
+    store.save_older_page(db, fetching, [], page=page, now=now)
+
+    [feed] = store.watched_feeds(db)
+    assert feed.backfill_until == store.utc(far)
+    assert feed.backfill_next_url == "page-8"
+
+
+class Killer:
+    """Starts the command, and kills it after a seeded number of answered requests."""
+
+    def __init__(
+        self,
+        github: GitHubServer,
+        environ: dict[str, str],
+        program: tuple[str, str] = INGEST,
+    ) -> None:
+        self.github = github
+        self.environ = environ
+        self.program = program
+        self.chance = random.Random(1)  # noqa: S311 (a repeatable test)
+        self.kills = 0
+
+    def life(self, *arguments: str) -> bool:
+        """One process's life; whether it came to its own end before."""
+        last_request = len(self.github.log) + self.chance.randint(1, 14)
+        process = start(self.environ, *arguments, program=self.program)
+        if wait_for(lambda: len(self.github.log) >= last_request, process):
+            # Not always just after an answer, but also while it is being written.
+            time.sleep(self.chance.random() * 0.02)
+        process.kill()
+        process.communicate()
+        is_killed = process.returncode == -signal.SIGKILL
+        self.kills += is_killed
+        return not is_killed
+
+
+def change_world(world: World, chance: random.Random) -> None:
+    """GitHub goes on meanwhile: new runs move the pages, old runs are run again."""
+    world.advance_to(real_time())
+    runs = list(world.runs.values())
+    for run_ in chance.sample(runs, 2):
+        world.rerun(run_)
+        world.update_run(run_, conclusion=chance.choice(("success", "failure")))
+    world.add_run(chance.choice(runs).repo.full_name, "workflow-0.yml", duration=0)
+
+
+def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
+    """Every run's latest attempt and whole object, as GitHub has them now."""
+    versions = [(run_, run_.version_at(world.now)) for run_ in world.runs.values()]
+    return {
+        run_.id: (version.run_attempt, run_object(run_, version, world.sites))
+        for run_, version in versions
+    }
+
+
+def test_50_kills_cost_nothing(db_path):
+    """Killed at any moment, while history is fetched further and further back."""
+    world = synthetic.build(repos=2, workflows=3, runs=250, now=real_time())
+    with GitHubServer(world, clock=real_time, latency=0.005) as github:
+        environ = synthetic_environ(github, db_path)
+        killer = Killer(github, environ)
+        days = 0
+        while killer.kills < KILLS:
+            change_world(world, killer.chance)
+            days += killer.life("backfill", "--since", days_ago(days))
+        world.advance_to(real_time())
+        github.settings.latency = 0
+        # What was under way goes on, a second walk sees what has changed above it.
+        codes = [
+            run("backfill", "--since", "2020-01-01", **environ).exit_code
+            for _ in range(2)
+        ]
+        github.log.clear()
+        codes.append(run("backfill", "--since", "2020-01-01", **environ).exit_code)
+        statuses = {e.status for e in github.log if e.query.get("per_page") != "1"}
+        expected = truth(world)
+
+    assert codes == [0, 0, 0]
+    assert statuses == {304}
+    assert_archived(schema.connect(db_path), expected)
+
+
+def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
+    """Killed while a search is asked that lists little, lags and leaves out."""
+    world = synthetic.build(repos=1, workflows=2, runs=250, now=real_time())
+    caps = Caps(listed=100, counted=100, searched=SEARCHED)
+    with GitHubServer(world, clock=real_time, latency=0.005, caps=caps) as github:
+        github.faults.add("partial", path="created=", count=None, probability=0.1)
+        environ = synthetic_environ(github, db_path)
+        killer = Killer(github, environ, SMALL_INGEST)
+        in_windows = lives = 0
+        while killer.kills < KILLS:
+            change_world(world, killer.chance)
+            # Each further back: a date that was reached leaves nothing to ask for.
+            lives += 1
+            killer.life("backfill", "--since", days_ago(1000 + lives))
+            in_windows += "created" in github.log[-1].query
+        world.advance_to(real_time())
+        github.faults.clear()
+        github.settings.latency = 0
+        monkeypatch.setattr(windows, "MOST_LISTED", SEARCHED)
+        # The first date may have been reached before the last changes.
+        codes = [
+            run("backfill", "--since", f"{year}-01-01", **environ).exit_code
+            for year in (2020, 2019)
+        ]
+        expected = truth(world)
+
+    assert in_windows > KILLS / 4
+    assert codes == [0, 0]
+    assert_archived(schema.connect(db_path), expected)
+
+
+def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
+    """What polls a synthetic world, all of its repositories and workflows."""
+    repos = github.world.repos.values()
+    files = {file for repo in repos for file in repo.workflows}
+    return {
+        "GITHUB_TOKEN": github.token,
+        "GITHUB_API_URL": github.url,
+        "GH_REPOS": ",".join(repo.full_name for repo in repos),
+        "GH_WORKFLOWS": ",".join(sorted(files)),
+        "CI_OBSERVER_DB": str(db_path),
+        "HISTORY_DAYS": "1",
+        "FETCH_JOBS": "none",
+    }
+
+
+def assert_archived(
+    db: Database, expected: dict[int, tuple[int, dict[str, Any]]]
+) -> None:
+    """Every run once, as GitHub has it, with every attempt that it ever had."""
+    assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert db.execute("pragma foreign_key_check").fetchall() == []
+    runs = db.execute("select run_id, run_attempt, raw_json from runs_full").fetchall()
+    assert len(runs) == len(expected)
+    assert {r: (a, json.loads(raw)) for r, a, raw in runs} == expected
+    attempts = db.execute("select run_id, run_attempt from run_attempts").fetchall()
+    assert sorted(attempts) == sorted(
+        (run_id, attempt)
+        for run_id, (latest, _) in expected.items()
+        for attempt in range(1, latest + 1)
+    )

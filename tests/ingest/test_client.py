@@ -1,0 +1,264 @@
+"""Single requests: what is sent, and what each answer or the lack of one becomes.
+
+Whole conversations with a server are in `test_poller`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from ci_observer.ingest.errors import (
+    GitHubError,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    InvalidResponse,
+    RateLimited,
+)
+from ci_observer.ingest.github.client import Answer, GitHub, Page, open_http
+from ci_observer.ingest.github.wire import RateLimit
+
+API = "https://ghes.example/api/v3"
+RUNS = f"{API}/repos/acme/api/actions/workflows/ci.yml/runs"
+TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def ask(work: Callable[[GitHub], Awaitable[Any]], token: str | None = TOKEN) -> Any:
+    async def run() -> Any:
+        async with open_http("1.2.3") as http:
+            github = GitHub(http, api_url=API, token=token, clock=lambda: NOW)
+            return await work(github)
+
+    return asyncio.run(run())
+
+
+def fetch_runs(github: GitHub) -> Awaitable[Page]:
+    return github.fetch_runs("acme/api", "ci.yml", per_page=30, etag='W/"1"')
+
+
+@respx.mock
+def test_a_request_carries_the_headers_that_github_asks_for():
+    route = respx.get(RUNS, params={"per_page": 30}).respond(json={"workflow_runs": []})
+
+    ask(fetch_runs)
+
+    headers = route.calls.last.request.headers
+    assert headers["accept"] == "application/vnd.github+json"
+    assert headers["user-agent"] == "ci-observer/1.2.3"
+    assert headers["x-github-api-version"] == "2022-11-28"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert headers["if-none-match"] == 'W/"1"'
+
+
+@respx.mock
+def test_without_a_token_no_authorization_is_sent():
+    route = respx.get(RUNS).respond(json={"workflow_runs": []})
+
+    ask(fetch_runs, token=None)
+
+    assert "authorization" not in route.calls.last.request.headers
+
+
+@respx.mock
+def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
+    route = respx.get(RUNS).respond(json={"workflow_runs": []})
+
+    ask(fetch_runs)
+
+    timeout = route.calls.last.request.extensions["timeout"]
+    assert timeout == {"connect": 10, "read": 20, "write": 20, "pool": 20}
+
+
+@respx.mock
+def test_an_error_is_known_before_the_context_of_its_request_ends():
+    """So that nothing more is asked when it is one that stops all."""
+    respx.get(RUNS).respond(429)
+    known: list[GitHubError] = []
+
+    @asynccontextmanager
+    async def request() -> AsyncIterator[None]:
+        try:
+            yield
+        except GitHubError as error:
+            known.append(error)
+            raise
+
+    def fetch(github: GitHub) -> Awaitable[Page]:
+        github.request = request
+        return fetch_runs(github)
+
+    with pytest.raises(RateLimited) as raised:
+        ask(fetch)
+
+    assert known == [raised.value]
+
+
+@respx.mock
+def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
+    respx.get(RUNS).respond(
+        json={"workflow_runs": [{"id": 1}]},
+        headers={
+            "etag": 'W/"2"',
+            "link": f'<{API}/repositories/1/runs?page=2>; rel="next"',
+        },
+    )
+
+    assert ask(fetch_runs) == Page(
+        runs=[{"id": 1}], etag='W/"2"', next_url=f"{API}/repositories/1/runs?page=2"
+    )
+
+
+@respx.mock
+def test_a_304_keeps_the_etag():
+    respx.get(RUNS).respond(304)
+
+    assert ask(fetch_runs) == Page(etag='W/"1"', is_not_modified=True)
+
+
+@respx.mock
+def test_answers_are_counted_and_the_latest_rate_limit_is_kept():
+    limit = {
+        "x-ratelimit-limit": "5000",
+        "x-ratelimit-remaining": "4321",
+        "x-ratelimit-reset": "1772370000",
+    }
+    respx.get(RUNS).mock(
+        side_effect=[
+            httpx.Response(200, json={"workflow_runs": []}, headers=limit),
+            httpx.Response(304),
+        ]
+    )
+
+    async def twice(github: GitHub) -> Any:
+        await fetch_runs(github)
+        await fetch_runs(github)
+        return github.meter
+
+    meter = ask(twice)
+    assert (meter.requests, meter.not_modified) == (2, 1)
+    assert meter.rate_limit == RateLimit(
+        5000, 4321, datetime.fromtimestamp(1772370000, UTC)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (httpx.ConnectError("Name or service not known"), GitHubUnreachable),
+        (httpx.ConnectTimeout(""), GitHubUnreachable),
+        (httpx.ReadTimeout(""), GitHubUnavailable),
+        (httpx.RemoteProtocolError("Server disconnected"), GitHubUnavailable),
+        (httpx.DecodingError("bad gzip"), GitHubUnavailable),
+    ],
+)
+@respx.mock
+def test_no_answer_is_told_apart_from_no_connection(fault, error):
+    respx.get(RUNS).mock(side_effect=fault)
+
+    with pytest.raises(GitHubUnavailable) as caught:
+        ask(fetch_runs)
+
+    assert type(caught.value) is error
+
+
+@respx.mock
+def test_a_redirect_within_the_origin_is_followed():
+    respx.get(RUNS).respond(301, headers={"location": "/api/v3/repositories/1/runs"})
+    respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
+
+    assert ask(fetch_runs) == Page()
+
+
+@respx.mock
+def test_a_permanent_redirect_to_a_number_is_taken_once():
+    old = respx.get(RUNS).respond(
+        301, headers={"location": f"{API}/repositories/1/actions/runs?page=1"}
+    )
+    respx.get(url__startswith=f"{API}/repositories/1/").respond(
+        json={"workflow_runs": []}
+    )
+
+    async def twice(github: GitHub) -> Any:
+        await fetch_runs(github)
+        await fetch_runs(github)
+        return github.moved
+
+    assert ask(twice) == {"acme/api": 1}
+    assert (old.call_count, respx.calls.call_count) == (1, 3)
+
+
+@respx.mock
+def test_a_passing_redirect_is_not_remembered():
+    respx.get(RUNS).respond(307, headers={"location": f"{API}/repositories/1/runs"})
+    respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
+
+    async def once(github: GitHub) -> Any:
+        await fetch_runs(github)
+        return github.moved
+
+    assert ask(once) == {}
+
+
+@respx.mock
+def test_redirects_in_a_circle_end():
+    route = respx.get(RUNS).respond(301, headers={"location": RUNS})
+
+    with pytest.raises(InvalidResponse, match="circles"):
+        ask(fetch_runs)
+
+    assert route.call_count == 4
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/api/v3/runs",
+        "http://ghes.example/api/v3/runs",
+        "https://ghes.example:8443/api/v3/runs",
+        "//evil.example/runs",
+        "https://[broken/runs",
+    ],
+)
+@respx.mock
+def test_the_token_goes_to_no_other_origin(elsewhere):
+    """Neither by a redirect nor by the link to a next page."""
+    ours = respx.get(RUNS).respond(301, headers={"location": elsewhere})
+
+    with pytest.raises(InvalidResponse):
+        ask(fetch_runs)
+    with pytest.raises(InvalidResponse):
+        ask(lambda github: github.fetch_page(elsewhere))
+
+    assert respx.calls.call_count == ours.call_count == 1
+
+
+@respx.mock
+def test_a_workflow_s_name_cannot_leave_its_place_in_the_path():
+    route = respx.get(url__startswith=API).respond(json={"workflow_runs": []})
+
+    ask(lambda g: g.fetch_runs("acme/api", "../../x?y#z.yml", per_page=30))
+
+    assert route.calls.last.request.url.raw_path == (
+        b"/api/v3/repos/acme/api/actions/workflows/"
+        b"..%2F..%2Fx%3Fy%23z.yml/runs?per_page=30"
+    )
+
+
+@respx.mock
+def test_workflows_are_fetched_page_by_page():
+    url = f"{API}/repos/acme/api/actions/workflows"
+    respx.get(url, params={"page": 2}).respond(json={"workflows": [{"id": 2}]})
+    respx.get(url).respond(
+        json={"workflows": [{"id": 1}]},
+        headers={"link": f'<{url}?page=2>; rel="next"'},
+    )
+
+    assert ask(lambda g: g.fetch_workflows("acme/api")) == Answer(
+        [{"id": 1}, {"id": 2}], None
+    )

@@ -1,0 +1,142 @@
+"""kill -9 between any two statements of an ingest, and in the middle of its commits."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import stamina
+from kills import Left, at_each_statement, in_the_middle_of
+from polling import REPO, Ingest, add_runs
+from sqlite_utils import Database
+from truth import assert_is_truth, assert_sound
+
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.polling import run_pages as lists
+from ci_observer.ingest.polling.poller import PollResult
+
+FILES = ("ci.yml", "deploy.yml")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _one_try_each() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=1):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that few runs are many pages."""
+    monkeypatch.setattr(lists, "LIVE_PAGE", 3)
+    monkeypatch.setattr(lists, "REPO_PAGE", 4)
+    monkeypatch.setattr(lists, "CATCH_UP_PAGE", 4)
+
+
+def live(world: World, github: GitHubServer, ingest: Ingest) -> None:
+    """Passes with descriptions, pages of history, new runs, re-runs and errors."""
+    add_runs(world, 11)
+    add_runs(world, 2, file="deploy.yml")
+    old = list(world.runs.values())[1]
+    ingest.restart(workflows=FILES)
+    ingest.poll()
+
+    github.advance(60)
+    run = world.add_run(REPO, "ci.yml", status="in_progress")
+    world.add_run(REPO, "deploy.yml", conclusion="failure")
+    ingest.poll()
+
+    github.advance(600)
+    for _ in range(2):
+        world.rerun(old)
+    world.update_run(old, status="in_progress")
+    world.update_run(run, conclusion="failure")
+    github.faults.add("server_error", path="/actions/runs.per_page")
+    ingest.poll()
+
+    github.advance(60)
+    world.update_run(old, conclusion="success")
+    for _ in range(6):
+        github.advance(1)
+        world.add_run(REPO, "ci.yml", conclusion="failure")
+    github.faults.add("missing_field", path="/jobs", name="jobs")
+    ingest.poll()
+
+    github.advance(DAY.total_seconds())
+    ingest.poll()
+
+
+@pytest.fixture
+def left(world, github, ingest, db, db_path) -> list[Left]:
+    """All that kills between the statements of that life would leave, each once."""
+    states: dict[Left, None] = {}
+    statements = 0
+
+    def note() -> None:
+        nonlocal statements
+        statements += 1
+        states[Left.of(db_path)] = None
+
+    # So that the log is also written into the file, and begun anew, several times.
+    db.execute("pragma wal_autocheckpoint = 50")
+    with at_each_statement(db, note):
+        live(world, github, ingest)
+    assert statements > 500
+    return list(states)
+
+
+def opened(left: Left, path: Path) -> closing[Database]:
+    """What the next start of an ingest finds."""
+    return closing(schema.connect(left.put(path)))
+
+
+def test_a_kill_between_any_two_statements_leaves_a_sound_database(left, tmp_path):
+    for number, state in enumerate(left):
+        with opened(state, tmp_path / f"{number}.db") as db:
+            assert_sound(db)
+
+
+def test_a_kill_in_the_middle_of_a_commit_leaves_what_was_before_or_after(
+    left, tmp_path
+):
+    number = 0
+    for before, after in pairwise(left):
+        whole = [contents(state, tmp_path / "whole.db") for state in (before, after)]
+        for cut in in_the_middle_of(before, after):
+            number += 1
+            assert contents(cut, tmp_path / f"{number}.db") in whole
+    assert number > len(left)
+
+
+def contents(left: Left, path: Path) -> str:
+    with opened(left, path) as db:
+        assert_sound(db)
+        return "\n".join(db.conn.iterdump())
+
+
+def test_after_a_kill_at_any_statement_the_next_ingest_reaches_github_s_truth(
+    left, world, github, tmp_path
+):
+    """Within a day, which an old run's re-run may take."""
+    github.faults.clear()
+    for number, state in enumerate(left):
+        with opened(state, tmp_path / f"{number}.db") as db:
+            results = go_on(db, github)
+
+            assert_is_truth(db, world)
+            assert {(r.error, r.feeds_failed) for r in results} == {(None, 0)}
+            assert results[-1].runs_written == 0
+
+
+def go_on(db: Database, github: GitHubServer) -> list[PollResult]:
+    """The passes of an ingest that starts a day later: then, and yet a day later."""
+    days = 1
+    with closing(Ingest(db, github, lambda: github.clock() + days * DAY)) as ingest:
+        ingest.restart(workflows=FILES)
+        results = [ingest.poll() for _ in range(2)]
+        days = 2
+        return results + [ingest.poll() for _ in range(3)]

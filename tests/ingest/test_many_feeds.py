@@ -1,0 +1,139 @@
+"""1,000 feeds in 250 repositories: who is asked, and what one failing feed disturbs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import stamina
+from polling import Ingest
+
+from ci_observer.demo.server.records import Run
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.ingest import store
+from ci_observer.ingest.db import schema
+
+REPOS = tuple(f"acme/service-{n:03}" for n in range(250))
+FILES = ("build.yml", "ci.yml", "deploy.yml", "docs.yml")
+# Somebody works on these; on the others nobody has for six weeks.
+BUSY = REPOS[:10]
+FAILING = REPOS[100]
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHubServer]:
+    """A run of each workflow."""
+    world = World("2026-03-02T09:00:00Z")
+    for repo in REPOS:
+        age = timedelta(hours=1) if repo in BUSY else timedelta(weeks=6)
+        for file in FILES:
+            world.add_run(repo, file, created_at=world.now - age)
+    with GitHubServer(world) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ingest(
+    github: GitHubServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ingest]:
+    """One that has made its first pass."""
+    path: Path = tmp_path_factory.mktemp("many") / "ci_observer.db"
+    with (
+        stamina.set_testing(True, attempts=1),
+        closing(schema.connect(path)) as db,
+    ):
+        schema.migrate(db)
+        with closing(Ingest(db, github)) as ingest:
+            ingest.restart(repos=REPOS, workflows=FILES, fetch_jobs="none")
+            ingest.poll()
+            yield ingest
+
+
+def asked(github: GitHubServer) -> Counter[str]:
+    """How often each repository was asked for its newest runs."""
+    return Counter(
+        entry.path.removeprefix("/repos/").split("/actions")[0]
+        for entry in github.log
+        if entry.path.endswith("/runs") and "status" not in entry.query
+    )
+
+
+def passes(github: GitHubServer, ingest: Ingest, number: int) -> list[Counter[str]]:
+    """Whom each of the next passes asks."""
+    found = []
+    for _ in range(number):
+        github.advance(60)
+        github.log.clear()
+        ingest.poll()
+        found.append(asked(github))
+    return found
+
+
+def runs_of_each_workflow(github: GitHubServer) -> list[list[Run]]:
+    return [
+        workflow.runs
+        for repo in github.world.repos.values()
+        for workflow in repo.workflows.values()
+    ]
+
+
+def test_the_first_pass_stores_every_feed(github, ingest):
+    result = ingest.db.execute(
+        "select count(*), count(checked_at), count(error) from feeds where is_watched"
+    ).fetchone()
+
+    assert result == (1000, 1000, 0)
+    stored = {row["run_id"] for row in ingest.db["runs"].rows}
+    assert {runs[0].id for runs in runs_of_each_workflow(github)} <= stored
+
+
+def test_a_pass_asks_each_busy_repository_once_and_half_of_the_quiet_ones(
+    github, ingest
+):
+    found = passes(github, ingest, 4)
+
+    for repos in found:
+        assert set(repos.values()) == {1}
+        assert set(BUSY) <= set(repos)
+        assert 90 <= len(set(repos) - set(BUSY)) <= 150
+    for first, second in pairwise(found):
+        assert set(first) | set(second) == set(REPOS)
+        assert set(first) & set(second) == set(BUSY)
+
+
+def test_one_failing_repository_disturbs_no_other(github, ingest):
+    github.faults.add("server_error", path=f"{FAILING}/", count=None)
+
+    passes(github, ingest, 2)
+
+    github.faults.clear()
+    oldest = store.utc(github.clock() - timedelta(seconds=60))
+    feeds = store.watched_feeds(ingest.db)
+    assert {f.repo for f in feeds if f.error} == {FAILING}
+    assert all((f.checked_at or "") >= oldest for f in feeds if not f.error)
+
+
+def test_news_of_a_quiet_repository_is_found_within_two_passes(github, ingest):
+    passes(github, ingest, 2)
+    new = [github.world.add_run(repo, "ci.yml", duration=0) for repo in REPOS[-20:]]
+
+    passes(github, ingest, 2)
+
+    stored = {row["run_id"] for row in ingest.db["runs"].rows}
+    assert {run.id for run in new} <= stored
+
+
+def test_what_a_spent_limit_leaves_out_is_asked_next(github, ingest):
+    """So that a limit that is spent again and again starves nobody."""
+    before = store.utc(github.clock())
+    for _ in range(6):
+        github.faults.add("secondary_limit", path="", nth=60, count=None)
+        passes(github, ingest, 1)
+        github.faults.clear()
+
+    answered = [feed.checked_at or "" for feed in store.watched_feeds(ingest.db)]
+    assert min(answered) > before

@@ -1,0 +1,583 @@
+"""Poll passes against the simulated GitHub over real HTTP, into a real SQLite file."""
+
+import asyncio
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from archive import set_clock
+from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
+from sqlite_utils import Database
+
+from ci_observer.demo.server.limits import Token
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.ingest import store
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+def snapshot(db: Database) -> list[Any]:
+    """All that a reader of runs or wall can see."""
+    return [
+        db.execute(f"select * from {table}").fetchall()  # noqa: S608 (own names)
+        for table in ("runs", "run_attempts", "run_payloads", "tiles")
+    ] + [revision(db)]
+
+
+def test_the_first_pass_stores_the_runs_and_describes_the_repository(
+    world, github, ingest, db
+):
+    world.add_repo(REPO, default_branch="trunk")
+    add_runs(world, 3)
+
+    result = ingest.poll()
+
+    assert (result.feeds, result.feeds_failed, result.runs_written) == (1, 0, 3)
+    assert len(run_ids(db)) == 3
+    assert the_feed(db).default_branch == "trunk"
+    assert the_feed(db).workflow_state == "active"
+
+
+def test_the_same_poll_again_is_all_304_costs_nothing_and_changes_nothing(
+    world, github, ingest, db
+):
+    add_runs(world, 40)
+    first = ingest.poll()
+    before = snapshot(db)
+    github.log.clear()
+
+    second = ingest.poll()
+
+    assert [entry.status for entry in github.log] == [304]
+    assert not any(entry.charged for entry in github.log)
+    assert second.rate_limit_remaining == first.rate_limit_remaining
+    assert (second.requests, second.not_modified) == (1, 1)
+    assert second.runs_written == 0
+    assert snapshot(db) == before
+
+
+def test_a_quiet_poll_costs_nothing_after_a_restart_either(world, github, ingest, db):
+    add_runs(world, 40)
+    for _ in range(2):
+        ingest.poll()
+        github.advance(600)
+    github.log.clear()
+
+    ingest.restart()
+    ingest.poll()
+
+    assert {entry.status for entry in github.log} == {304}
+
+
+def test_nothing_is_ever_written_to_github(world, github, ingest):
+    add_runs(world, 40)
+    ingest.poll()
+
+    assert {entry.method for entry in github.log} == {"GET"}
+
+
+def test_history_is_fetched_back_to_the_horizon_and_no_further(
+    world, github, ingest, db
+):
+    """250 runs, an hour apart; 5 days hold 121 of them, a page of 100 two hundred."""
+    add_runs(world, 250)
+    ingest.restart(history_days=5)
+
+    ingest.poll()
+
+    assert len(run_ids(db)) == 200
+    assert the_feed(db).backfill_until is None
+    assert the_feed(db).backfilled_at is not None
+
+
+def test_the_newest_runs_of_every_feed_come_before_any_history(
+    world, github, ingest, db
+):
+    for repo in ("acme/api", "acme/web"):
+        add_runs(world, 120, repo=repo)
+    ingest.restart(repos=("acme/api", "acme/web"))
+
+    ingest.poll()
+
+    sizes = [
+        entry.query["per_page"] for entry in github.log if entry.path.endswith("/runs")
+    ]
+    assert sizes == ["30", "30", "100", "100", "100", "100"]
+
+
+def test_history_that_was_interrupted_goes_on_where_it_was(world, github, ingest, db):
+    add_runs(world, 350)
+    github.faults.add("unauthorized", path="[?&]page=3")
+    ingest.poll()
+    assert len(run_ids(db)) == 200
+    github.log.clear()
+
+    ingest.restart()
+    ingest.poll()
+
+    assert len(run_ids(db)) == 350
+    pages = [e.query["page"] for e in github.log if "page" in e.query]
+    assert pages == ["3", "4"]
+
+
+def test_catching_up_leaves_off_when_live_polling_is_due(world, github, ingest, db):
+    add_runs(world, 350)
+
+    ingest.poll(catch_up_until=github.clock())
+
+    assert len(run_ids(db)) == 30
+    ingest.poll()
+    assert len(run_ids(db)) == 350
+
+
+def test_progress_is_told_in_complete_feeds(world, github, ingest):
+    add_runs(world, 150)
+    told: list[tuple[int, int]] = []
+
+    ingest.poll(on_progress=lambda done, total: told.append((done, total)))
+
+    assert told == [(0, 1), (0, 1), (1, 1)]
+
+
+def test_more_new_runs_than_a_page_between_two_polls_are_all_fetched(
+    world, github, ingest, db
+):
+    add_runs(world, 5)
+    ingest.poll()
+    github.advance(3600)
+    for _ in range(170):
+        github.advance(1)
+        world.add_run(REPO, FILE, duration=0)
+
+    ingest.poll()
+
+    assert len(run_ids(db)) == 175
+
+
+def test_a_gap_is_closed_even_when_the_process_dies_before_the_second_page(
+    world, github, ingest, db
+):
+    """The ETag of the first page must not hide the pages below it."""
+    add_runs(world, 5)
+    ingest.poll()
+    for _ in range(170):
+        github.advance(1)
+        world.add_run(REPO, FILE, duration=0)
+    ingest.poll(catch_up_until=github.clock())
+    assert len(run_ids(db)) == 35
+
+    ingest.restart()
+    ingest.poll()
+
+    assert len(run_ids(db)) == 175
+
+
+def test_a_run_is_followed_to_its_end_and_through_its_rerun(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    states = []
+    for change in (
+        None,
+        lambda: world.update_run(run, status="completed", conclusion="failure"),
+        lambda: world.rerun(run, triggering_actor="grace"),
+        lambda: world.update_run(run, status="completed", conclusion="success"),
+    ):
+        github.advance(60)
+        if change:
+            change()
+        ingest.poll()
+        states += db.execute("select run_attempt, status, conclusion from runs")
+
+    assert states == [
+        (1, "in_progress", None),
+        (1, "completed", "failure"),
+        (2, "queued", None),
+        (2, "completed", "success"),
+    ]
+    assert list(
+        db.execute("select run_attempt, conclusion, triggering_actor from run_attempts")
+    )[1] == (2, "success", "grace")
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "kind"),
+    [
+        ("server_error", {}, "unavailable"),
+        ("html_error", {}, "unavailable"),
+        ("drop", {}, "unavailable"),
+        ("truncate", {}, "unavailable"),
+        ("forbidden", {}, "forbidden"),
+        ("not_found", {}, "not_found"),
+        ("invalid_json", {}, "invalid_response"),
+        ("missing_field", {}, "invalid_response"),
+        ("wrong_type", {}, "invalid_response"),
+        ("status", {"status": 410}, "not_found"),
+        ("status", {"status": 422}, "invalid_response"),
+        ("moved_elsewhere", {"origin": "http://127.0.0.2:9"}, "invalid_response"),
+        ("replaced", {"name": "id", "value": None}, "invalid_response"),
+    ],
+)
+def test_one_failing_feed_is_noted_and_stops_no_other(
+    world, github, ingest, db, fault, options, kind
+):
+    for repo in ("acme/api", "acme/web"):
+        add_runs(world, 2, repo=repo)
+    ingest.restart(repos=("acme/api", "acme/web"))
+    github.faults.add(
+        fault, path="acme/api/actions/workflows/ci", count=None, **options
+    )
+
+    result = ingest.poll()
+
+    assert (result.feeds, result.feeds_failed, result.error) == (2, 1, None)
+    assert list(
+        db.execute(
+            "select repo, error_kind, checked_at is null, etag is null from feeds"
+        )
+    ) == [("acme/api", kind, 1, 1), ("acme/web", None, 0, 0)]
+
+    github.faults.clear()
+    github.advance(3600)
+    assert ingest.poll().feeds_failed == 0
+    assert len(run_ids(db)) == 4
+
+
+def test_a_passing_fault_is_retried_within_the_pass(world, github, ingest, db):
+    add_runs(world, 2)
+    github.faults.add("server_error", path="/runs", count=2)
+
+    assert ingest.poll().feeds_failed == 0
+    assert len(run_ids(db)) == 2
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_older_pages_get_smaller_where_only_they_fail(world, github, ingest, db):
+    """Between the passes the newest page is fine and clears the feed's error."""
+    add_runs(world, 120)
+    github.faults.add("server_error", path="per_page=100", count=None)
+
+    failed = [ingest.poll().feeds_failed for _ in range(3)]
+
+    assert failed == [1, 1, 0]
+    assert len(run_ids(db)) == 120
+
+
+def test_a_list_that_fails_again_and_again_is_asked_for_in_smaller_pages(
+    world, github, ingest, db
+):
+    add_runs(world, 150)
+    github.faults.add("server_error", path="per_page=(30|15|100|50)$", count=None)
+    failed = [ingest.poll().feeds_failed for _ in range(5)]
+
+    assert failed == [1, 1, 1, 0, 0]
+    assert len(run_ids(db)) == 150
+    sizes = [e.query["per_page"] for e in github.log if e.path.endswith("/runs")]
+    assert list(dict.fromkeys(sizes)) == ["30", "15", "7", "25"]
+
+
+def test_the_etag_of_an_error_is_not_kept(world, github, ingest, db):
+    """GitHub's 502 was recorded with an ETag of its own."""
+    add_runs(world, 2)
+    ingest.poll()
+    etag = the_feed(db).etag
+    world.add_run(REPO, FILE)
+    github.faults.add("server_error", path="/runs", count=None)
+    ingest.poll()
+
+    assert the_feed(db).etag == etag
+
+
+def test_a_pair_that_does_not_exist_is_asked_again_rarely(world, github, ingest, db):
+    add_runs(world, 1)
+    ingest.restart(workflows=("ci.yml", "nope.yml"))
+    ingest.poll()
+    github.log.clear()
+    for _ in range(59):
+        github.advance(60)
+        ingest.poll()
+
+    assert [e.path for e in github.log if e.status == 404] == []
+    github.advance(60)
+    assert ingest.poll().feeds_failed == 1
+
+
+def test_a_restart_asks_a_missing_pair_again_at_once(world, github, ingest, db):
+    """Somebody may just have mended the name or the token."""
+    ingest.poll()
+    assert the_feed(db).error_kind == "not_found"
+    add_runs(world, 1)
+
+    ingest.restart()
+
+    assert ingest.poll().feeds_failed == 0
+    assert the_feed(db).error is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "wait"),
+    [
+        ("primary_limit", {"seconds": 600}, 600),
+        ("primary_limit", {"status": 429, "seconds": 600}, 600),
+        ("secondary_limit", {"retry_after": 90}, 90),
+        ("secondary_limit", {"status": 429, "retry_after": None}, 60),
+    ],
+)
+def test_a_rate_limit_ends_the_pass_and_decides_the_wait(
+    world, github, ingest, db, fault, options, wait
+):
+    for n in range(8):
+        add_runs(world, 1, file=f"w{n}.yml")
+    ingest.restart(workflows=tuple(f"w{n}.yml" for n in range(8)), refresh_seconds=5)
+    github.faults.add(fault, path="/workflows/w", count=None, **options)
+
+    result = ingest.poll()
+
+    assert result.error_kind == "rate_limited"
+    # Four were under way at once when the first one was refused.
+    assert len([e for e in github.log if e.status in (403, 429)]) <= 4
+    assert ingest.next_wait() == timedelta(seconds=wait)
+    # No feed is to blame.
+    assert db.execute(
+        "select count(*) from feeds where error is not null"
+    ).fetchone() == (0,)
+
+
+def test_a_secondary_limit_hit_again_and_again_asks_for_growing_waits(
+    world, github, ingest
+):
+    add_runs(world, 1)
+    github.faults.add("secondary_limit", path="", count=None, retry_after=None)
+    waits = []
+    for _ in range(4):
+        ingest.poll()
+        waits.append(ingest.next_wait())
+        github.advance(waits[-1].total_seconds())
+
+    assert waits == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
+
+
+@pytest.mark.parametrize(("used", "wait"), [(4400, 60), (4900, 60), (4990, 400)])
+def test_polling_stretches_when_little_of_the_rate_limit_is_left(
+    world, github, ingest, used, wait
+):
+    """At 4,990 of 5,000 used, a request a pass and an hour to go: 9 are left."""
+    add_runs(world, 1)
+    ingest.poll()
+    github.spend_rate_limit(used=used)
+    world.add_run(REPO, FILE, duration=0)
+    ingest.poll()
+
+    assert ingest.next_wait() == timedelta(seconds=wait)
+
+
+def test_a_refused_token_ends_the_pass_for_an_hour(world, github, ingest, db):
+    add_runs(world, 1)
+    github.faults.add("unauthorized", count=None)
+
+    result = ingest.poll()
+
+    assert result.error_kind == "unauthorized"
+    assert result.requests == 1
+    assert ingest.next_wait() == timedelta(hours=1)
+
+
+def test_a_new_token_in_its_file_is_used_at_the_next_poll(
+    world, github, ingest, db, tmp_path
+):
+    path = tmp_path / "token"
+    path.write_text("revoked")
+    add_runs(world, 1)
+    ingest.restart(token="revoked", token_file=path)  # noqa: S106 (made up)
+    assert ingest.poll().error_kind == "unauthorized"
+    for _ in range(3):
+        github.advance(ingest.next_wait().total_seconds())
+        ingest.poll()
+    assert [entry.status for entry in github.log] == [401]
+
+    path.write_text(f"{github.token}\n")
+    result = ingest.poll()
+
+    assert (result.error_kind, result.runs_written) == (None, 1)
+
+
+def test_when_the_token_expires_is_told(world, github, ingest, db):
+    for expires_at in ("2026-03-12 09:00:00 UTC", "2026-03-12 11:00:00 +0200"):
+        github.settings.tokens[github.token] = Token(expires_at=expires_at)
+        ingest.poll()
+
+        told = db.execute("select token_expires_at from polling").fetchone()
+        assert told == ("2026-03-12T09:00:00Z",)
+
+
+def test_a_refused_token_is_tried_again_after_an_hour(world, github, ingest, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("revoked")
+    ingest.restart(token="revoked", token_file=path)  # noqa: S106 (made up)
+    for _ in range(2):
+        ingest.poll()
+        github.advance(3600)
+
+    assert [entry.status for entry in github.log] == [401, 401]
+
+
+def test_without_a_network_one_failure_ends_the_pass(world, db):
+    """Not one timeout for each of a thousand feeds."""
+    add_runs(world, 1)
+    with GitHubServer(world) as github:
+        ingest = Ingest(db, github)
+        ingest.poll()
+        checked_at = the_feed(db).checked_at
+        github.advance(60)
+
+    with closing(ingest):
+        result = ingest.poll()
+
+    assert result.error_kind == "unreachable"
+    assert the_feed(db).checked_at == checked_at
+    assert the_feed(db).error is None
+
+
+def test_a_renamed_repository_is_followed_within_the_origin(world, github, ingest, db):
+    add_runs(world, 2)
+    ingest.poll()
+    world.rename_repo(REPO, "acme/platform-api")
+    github.advance(60)
+    world.add_run("acme/platform-api", FILE)
+
+    assert ingest.poll().feeds_failed == 0
+    assert db.execute("select repo, count(*) from runs group by 1").fetchall() == [
+        (REPO, 3)
+    ]
+    assert db.execute(
+        "select count(*) from runs where head_repo <> repo"
+    ).fetchone() == (0,)
+
+
+def test_repositories_are_described_again_after_a_day(world, github, ingest, db):
+    add_runs(world, 1)
+    ingest.poll()
+    github.log.clear()
+    github.advance(23 * 3600)
+    ingest.poll()
+    assert [e.path for e in github.log if not e.path.endswith("/runs")] == []
+
+    github.advance(3600)
+    ingest.poll()
+
+    assert [e.path for e in github.log if not e.path.endswith("/runs")] == [
+        f"/repos/{REPO}",
+        f"/repos/{REPO}/actions/workflows",
+    ]
+
+
+@pytest.mark.parametrize("state", ["disabled_manually", "disabled_inactivity"])
+def test_a_workflow_that_becomes_disabled_is_an_alarm_within_a_day(
+    world, github, ingest, db, state
+):
+    add_runs(world, 1)
+    ingest.poll()
+    world.workflow(REPO, FILE).state = state
+    github.advance(86_400)
+    ingest.poll()
+    set_clock(db, github.clock())
+
+    assert db.execute("select tile_state from wall").fetchall() == [("disabled",)]
+    world.workflow(REPO, FILE).state = "active"
+    github.advance(86_400)
+    ingest.poll()
+    set_clock(db, github.clock())
+    assert db.execute("select tile_state from wall").fetchall() == [("passing",)]
+
+
+def test_a_description_that_fails_keeps_the_feeds_polled(world, github, ingest, db):
+    add_runs(world, 1)
+    github.faults.add("server_error", path=r"acme/api$", count=None)
+
+    assert ingest.poll().runs_written == 1
+    assert the_feed(db).default_branch is None
+
+
+def test_a_star_watches_every_active_workflow(world, github, ingest, db):
+    for name, state in (
+        ("ci.yml", "active"),
+        ("deploy.yml", "active"),
+        ("old.yml", "disabled_manually"),
+    ):
+        world.add_workflow(REPO, name, state=state)
+    ingest.restart(workflows=("*",))
+
+    ingest.poll()
+
+    assert [f.workflow for f in store.watched_feeds(db)] == ["ci.yml", "deploy.yml"]
+
+
+def test_a_star_keeps_a_workflow_that_becomes_disabled_on_the_wall(
+    world, github, ingest, db
+):
+    world.add_workflow(REPO, "ci.yml")
+    ingest.restart(workflows=("*",))
+    ingest.poll()
+    world.workflow(REPO, "ci.yml").state = "disabled_inactivity"
+    github.advance(86400)
+
+    ingest.poll()
+
+    assert the_feed(db).workflow_state == "disabled_inactivity"
+
+
+def test_a_star_shows_a_repository_that_is_not_there(world, github, ingest, db):
+    ingest.restart(repos=("acme/gone",), workflows=("*",))
+    ingest.poll()
+
+    assert (the_feed(db).workflow, the_feed(db).error_kind) == ("*", "not_found")
+
+    add_runs(world, 1, repo="acme/gone")
+    github.advance(3600)
+    ingest.poll()
+
+    assert (the_feed(db).workflow, the_feed(db).error) == ("ci.yml", None)
+
+
+def test_enterprise_server_needs_no_rate_limit_headers_and_has_a_base_path(world, db):
+    add_runs(world, 2)
+    with (
+        GitHubServer(world, enterprise=True, base_path="/api/v3") as github,
+        closing(Ingest(db, github)) as ingest,
+    ):
+        result = ingest.poll()
+
+    assert (result.feeds_failed, result.runs_written) == (0, 2)
+    assert result.rate_limit is None
+
+
+def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db):
+    add_runs(world, 1)
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        github.advance(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        ingest.run_forever(wait)
+
+    assert waits == [60, 60, 60]
+    assert db["polls"].count == 3
+    [[next_poll_at]] = db.execute(
+        "select value from instance where key = 'next_poll_at'"
+    )
+    assert next_poll_at == store.utc(github.clock())
+
+
+def test_without_a_token_304s_count_when_polling_stretches(world, github, ingest):
+    """GitHub charges them then: at 58 of 60 used, two are left for half an hour."""
+    add_runs(world, 1)
+    ingest.restart(token=None)
+    ingest.poll()
+    github.advance(1800)
+    for _ in range(55):
+        ingest.poll()
+
+    assert ingest.next_wait() == timedelta(minutes=30) / 2

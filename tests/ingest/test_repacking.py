@@ -1,0 +1,335 @@
+"""Databases of older versions: their payloads can be read, and are repacked."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from archive import NOW, save_runs, watch
+from click.testing import CliRunner
+from factories import run_payload
+from polling import Ingest
+from run_objects import FEED, compact, full_size_runs, raw_json
+
+from ci_observer.ingest import store
+from ci_observer.ingest.cli import main
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.github.rows import run_row
+from ci_observer.ingest.polling.repacking import Repacking
+
+REPO, WORKFLOW = FEED
+
+
+def texts(db):
+    return dict(db.execute("select run_id, raw_json from runs_full").fetchall())
+
+
+def expected(payloads):
+    return {payload["id"]: compact(payload) for payload in payloads}
+
+
+def left(db):
+    return store.count_payloads_to_repack(db)
+
+
+@pytest.fixture(scope="module")
+def payloads():
+    [some] = full_size_runs(runs=10).values()
+    return some
+
+
+def with_whole_payloads(path, payloads):
+    """A database of the version that kept each object as it was."""
+    db = schema.connect(path)
+    schema.migrations.apply(db, stop_before="m010_payload_parts")
+    for payload in payloads:
+        db["runs"].insert(run_row(payload, repo=REPO, workflow=WORKFLOW))
+        row = {"run_id": payload["id"], "raw_json": compact(payload)}
+        db["run_payloads"].insert(row)
+    return db
+
+
+def with_parts(path, payloads):
+    """A database of the version that knew phrases and parts, but not the row's values.
+
+    Its table had its columns in another order, and none had a default.
+    """
+    db = schema.connect(path)
+    schema.migrations.apply(db, stop_before="m060_repacking")
+    db.execute("drop table run_payloads")
+    db.execute(
+        """
+        create table run_payloads (
+            run_id integer primary key references runs (run_id),
+            phrases_id integer not null,
+            part_ids text not null,
+            body text not null
+        )
+        """
+    )
+    for payload in payloads:
+        db["runs"].insert(run_row(payload, repo=REPO, workflow=WORKFLOW))
+        insert_with_parts(db, payload)
+    return db
+
+
+def insert_with_parts(db, payload):
+    run_id = str(payload["id"])
+    first, *others = compact(payload).split(run_id)
+    repository = compact(payload["repository"])
+    row = {
+        "run_id": payload["id"],
+        "phrases_id": part(db, json.dumps([f"{first}\x7f"])),
+        "part_ids": json.dumps([part(db, repository)]),
+        "body": f"\x01{run_id.join(others)}".replace(repository, "\x80"),
+    }
+    assert len(row["body"]) < len(compact(payload)) / 2
+    db["run_payloads"].insert(row)
+
+
+def part(db, content):
+    table = db["payload_parts"]
+    for row in table.rows_where("content = ?", [content]):
+        return row["part_id"]
+    row = {"hash": hash(content), "used_until": f"{NOW:%Y-%m-%d}", "content": content}
+    return table.insert(row).last_pk
+
+
+@pytest.fixture(params=[with_whole_payloads, with_parts])
+def former(request, db_path, payloads):
+    """A database of an older version, with ten runs."""
+    db = request.param(db_path, payloads)
+    yield db
+    db.close()
+
+
+def repack(db, *, times=None):
+    for _ in range(times or 1_000_000):
+        if not store.repack_payloads(db, 3):
+            return
+
+
+def test_every_payload_can_be_read_as_soon_as_the_schema_is_up_to_date(
+    former, payloads
+):
+    assert "m060_repacking" in schema.migrate(former)
+
+    assert texts(former) == expected(payloads)
+    assert left(former) == 10
+
+
+def test_what_is_done_to_the_schema_is_said_before(former, caplog):
+    caplog.set_level(logging.INFO)
+
+    schema.migrate(former)
+    schema.migrate(former)
+
+    said, *_ = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Bringing the database up to date: ")
+    assert "m060_repacking, m061_narrower_indexes" in said
+
+
+def test_a_new_database_is_made_without_a_word(db_path, caplog):
+    caplog.set_level(logging.INFO)
+    db = schema.connect(db_path)
+
+    schema.migrate(db)
+
+    assert caplog.records == []
+    db.close()
+
+
+def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, payloads):
+    schema.migrate(former)
+
+    repack(former)
+
+    assert texts(former) == expected(payloads)
+    assert left(former) == 0
+    [[longest]] = former.execute("select max(length(body)) from run_payloads")
+    assert longest < 500
+    assert former.execute("pragma foreign_key_check").fetchall() == []
+
+
+def test_a_repacked_database_holds_what_a_new_one_would(former, payloads, tmp_path):
+    schema.migrate(former)
+    repack(former)
+    new = schema.connect(tmp_path / "new.db")
+    schema.migrate(new)
+    watch(new, FEED)
+    save_runs(new, *payloads)
+
+    for select in (
+        "select run_id, body from run_payloads",
+        "select content, used_until from payload_parts order by 1",
+    ):
+        assert former.execute(select).fetchall() == new.execute(select).fetchall()
+    new.close()
+
+
+def test_its_tables_have_the_columns_of_a_new_one(former, tmp_path):
+    schema.migrate(former)
+    new = schema.connect(tmp_path / "new.db")
+    schema.migrate(new)
+
+    assert sorted(former.table_names()) == sorted(new.table_names())
+    for name in new.table_names():
+        assert former[name].columns_dict == new[name].columns_dict
+        assert former[name].indexes == new[name].indexes
+    new.close()
+
+
+def test_a_new_database_has_nothing_to_repack(db):
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+
+    assert left(db) == 0
+    assert store.repack_payloads(db, 10) == 0
+
+
+def test_every_payload_can_be_read_halfway_and_it_goes_on_where_it_was(
+    former, payloads, db_path
+):
+    schema.migrate(former)
+    repack(former, times=2)
+    former.close()
+    again = schema.connect(db_path)
+    schema.migrate(again)
+
+    assert texts(again) == expected(payloads)
+    assert left(again) == 4
+    repack(again)
+    assert texts(again) == expected(payloads)
+    again.close()
+
+
+def test_what_polling_writes_halfway_is_kept(former, payloads):
+    schema.migrate(former)
+    repack(former, times=1)
+    watch(former, FEED)
+    changed = [payload | {"display_title": "Another"} for payload in payloads]
+    gone_on = [changed[1], changed[-1], payloads[0]]
+
+    save_runs(former, *gone_on)
+    repack(former)
+
+    assert texts(former) == expected(payloads) | expected(gone_on)
+
+
+def test_a_payload_that_is_pruned_halfway_stays_pruned(former, payloads):
+    schema.migrate(former)
+    repack(former, times=1)
+    store.prune_payloads(former, NOW.date() + timedelta(days=1), 4)
+
+    repack(former)
+
+    kept = [text for text in texts(former).values() if text]
+    assert len(kept) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        '{ "id": 1, "name": "CI" }',
+        '{"id":1,"name":"na\u00efve \u0601"}',
+        '{"id":1,"id":1}',
+        '{"id":1,"number":1e2}',
+        "[]",
+        "",
+    ],
+)
+def test_a_text_that_would_not_come_back_the_same_is_left_as_it_is(db_path, text):
+    db = with_whole_payloads(db_path, [run_payload(1)])
+    db.execute("update run_payloads set raw_json = ?", [text])
+
+    schema.migrate(db)
+    repack(db)
+
+    assert raw_json(db) == text
+    assert left(db) == 0
+    db.close()
+
+
+def test_migrate_repacks_and_says_so(former, payloads, db_path, monkeypatch):
+    monkeypatch.setattr("ci_observer.ingest.cli.REPACKED_AT_ONCE", 4)
+
+    result = CliRunner().invoke(main, ["migrate"], env={"CI_OBSERVER_DB": str(db_path)})
+
+    assert result.exit_code == 0
+    assert "\n10 payloads repacked; " in result.output
+    assert texts(former) == expected(payloads)
+    assert left(former) == 0
+
+
+def test_polling_repacks_some_in_each_pass_and_says_so(
+    former, payloads, caplog, monkeypatch
+):
+    monkeypatch.setattr("ci_observer.ingest.polling.repacking.AT_ONCE", 2)
+    monkeypatch.setattr(
+        "ci_observer.ingest.polling.repacking.MOST_AT_ONCE_IN_A_PASS", 2
+    )
+    monkeypatch.setattr("ci_observer.ingest.polling.repacking.TOLD_EVERY", 5)
+    schema.migrate(former)
+    caplog.set_level(logging.INFO)
+    repacking = Repacking(former)
+    lefts = []
+
+    for _ in range(5):
+        repacking.go_on()
+        lefts.append(left(former))
+
+    assert lefts == [6, 2, 0, 0, 0]
+    assert [record.getMessage() for record in caplog.records] == [
+        "10 payloads are to be repacked, some in each pass; "
+        "ci-observer migrate does it at once",
+        "6 of 10 payloads repacked",
+        "10 of 10 payloads repacked",
+        "10 payloads repacked, none is left",
+    ]
+
+
+def test_a_pass_of_ingest_goes_on_with_it(former, payloads, world, github):
+    schema.migrate(former)
+    world.add_repo(REPO)
+
+    with closing(Ingest(former, github)) as ingest:
+        ingest.poll()
+
+    assert left(former) == 0
+    assert texts(former) == expected(payloads)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ci_observer.ingest import store
+from ci_observer.ingest.db import schema
+db = schema.connect(Path(sys.argv[1]))
+schema.migrate(db)
+store.repack_payloads(db, 3)
+save = store.payloads.upsert_all
+def die(*arguments):
+    save(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+store.payloads.upsert_all = die
+store.repack_payloads(db, 3)
+"""
+
+
+def test_a_process_that_is_killed_amid_it_loses_nothing(former, payloads, db_path):
+    former.close()
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, db_path], check=False)  # noqa: S603
+
+    assert killed.returncode == -signal.SIGKILL
+    db = schema.connect(db_path)
+    assert texts(db) == expected(payloads)
+    assert left(db) == 7
+    repack(db)
+    assert texts(db) == expected(payloads)
+    db.close()

@@ -1,0 +1,248 @@
+"""The database's making, on real files."""
+
+import logging
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from archive import save_runs, watch
+from factories import run_payload
+
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.progress import log_each
+
+
+def test_the_database_and_its_folder_are_made_on_the_first_start(tmp_path):
+    path = tmp_path / "new" / "folder" / "ci_observer.db"
+    db = schema.connect(path)
+    applied = schema.migrate(db)
+
+    assert applied == [migration.name for migration in schema.migrations.applied(db)]
+    assert "runs" in db.table_names()
+    assert db.execute("pragma journal_mode").fetchone() == ("wal",)
+    db.close()
+
+
+def test_a_second_start_changes_nothing(db_path):
+    db = schema.connect(db_path)
+    schema.migrate(db)
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    before, changes = db.schema, db.conn.total_changes
+
+    assert schema.migrate(db) == []
+    assert db.schema == before
+    # Not even the tiles are made anew, for which other processes would have to wait.
+    assert db.conn.total_changes == changes
+    db.close()
+
+
+def test_a_view_that_changed_is_made_anew(db_path):
+    db = schema.connect(db_path)
+    schema.migrate(db)
+    expected = db.schema
+    db.execute("drop view wall")
+    db.execute("create view wall as select 1")
+    db.execute("create view of_an_older_version as select * from runs")
+
+    schema.migrate(db)
+
+    assert sorted(db.schema.split("\n")) == sorted(expected.split("\n"))
+    db.close()
+
+
+def test_an_index_that_changed_is_made_anew_and_an_old_one_dropped(db):
+    expected = schema.indexes()
+    db.execute("drop index runs_actor")
+    db.execute("create index runs_actor on runs (actor, run_id)")
+    db.execute("create index of_an_older_version on runs (html_url)")
+    told = []
+
+    def each(items, label):
+        told.append((label, [*items]))
+        return items
+
+    schema.migrate(db, each=each)
+
+    stored = db.execute(
+        "select name from sqlite_master where type = 'index' and sql is not null"
+        " and tbl_name not like '!_%' escape '!'"
+    )
+    assert sorted(name for (name,) in stored) == sorted(expected)
+    # No view has changed: what the views define need not be made anew.
+    assert told == [("making indexes", ["runs_actor"])]
+
+
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [
+        ("tile_facts", ["making tiles"]),
+        ("decisive_attempts", ["making tiles"]),
+        ("counted_values", ["counting runs"]),
+        ("branch_runs", ["making tiles"]),
+        ("wall", []),
+    ],
+)
+def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    tables = ("tiles", "decisions", "branch_events", "run_values")
+    before = [db.execute(f"select * from {name}").fetchall() for name in tables]  # noqa: S608
+    db.execute(f"drop view {view}")
+    db.execute(f"create view {view} as select 1")
+    labels = []
+
+    def each(items, label):
+        labels.append(label)
+        return items
+
+    schema.migrate(db, each=each)
+
+    assert labels == ["making indexes", *told]
+    assert before == [db.execute(f"select * from {n}").fetchall() for n in tables]  # noqa: S608
+
+
+def test_tiles_that_a_migration_has_dropped_are_made_anew(db):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    before = db.execute("select * from tiles").fetchall()
+    db.execute("delete from _sqlite_migrations where name = 'm062_ready_tiles'")
+    db.execute("drop view tile_facts")
+    db.execute("create view tile_facts as select 1")
+
+    schema.migrate(db)
+
+    assert db.execute("select * from tiles").fetchall() == before != []
+
+
+def test_the_log_tells_ten_times_how_far_long_work_is(caplog):
+    caplog.set_level(logging.INFO)
+    keys = [("acme/api", "ci.yml", f"branch-{number}") for number in range(25)]
+
+    assert [*log_each(keys, "making tiles")] == keys
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said[:2] == [
+        "making tiles: 1 of 25, acme/api ci.yml branch-0",
+        "making tiles: 4 of 25, acme/api ci.yml branch-3",
+    ]
+    assert len(said) == 9
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ci_observer.ingest.db import schema
+def each(items, label):
+    for number, item in enumerate(items):
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+schema.migrate(schema.connect(Path(sys.argv[1])), each=each)
+"""
+
+
+def test_a_process_that_is_killed_amid_it_leaves_the_old_database(db, db_path):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    for name in ("runs_actor", "runs_commit"):
+        db.execute(f"drop index {name}")
+    db.execute("drop view wall")
+    before = db.schema
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, db_path], check=False)  # noqa: S603
+
+    assert killed.returncode == -signal.SIGKILL
+    with closing(schema.connect(db_path)) as left:
+        assert left.schema == before
+        assert left["runs"].count == 1
+        schema.migrate(left)
+        assert "wall" in left.view_names()
+
+
+def test_a_new_file_has_larger_pages_and_an_old_one_keeps_its_own(tmp_path):
+    old = sqlite3.connect(tmp_path / "old.db")
+    old.execute("pragma page_size = 4096")
+    old.execute("create table runs (run_id)")
+    old.close()
+
+    with (
+        closing(schema.connect(tmp_path / "old.db")) as kept,
+        closing(schema.connect(tmp_path / "new.db")) as new,
+    ):
+        sizes = [db.execute("pragma page_size").fetchone() for db in (kept, new)]
+
+    assert sizes == [(4096,), (schema.PAGE_SIZE,)]
+
+
+def test_a_start_keeps_every_row(db):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+
+    schema.migrate(db)
+
+    assert db["runs"].count == db["run_payloads"].count == 1
+
+
+def test_the_views_are_all_there_and_can_be_read(db):
+    assert sorted(db.view_names()) == sorted(schema.views())
+    for name in schema.views():
+        db.execute(f"select * from {name}").fetchall()  # noqa: S608 (own names)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "ci_observer.db"
+    path.write_text("my shopping list")
+
+    with pytest.raises(DatabaseError, match="Check CI_OBSERVER_DB"):
+        schema.connect(path)
+
+    assert path.read_text() == "my shopping list"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(DatabaseError, match="writable"):
+        schema.connect(tmp_path / "file" / "ci_observer.db")
+
+
+def test_readers_see_the_former_state_while_a_transaction_is_open(db, db_path):
+    watch(db, ("acme/api", "ci.yml"))
+    reader = sqlite3.connect(f"file:{db_path}?mode=ro", uri=True)
+    with db.atomic():
+        db.execute("delete from feeds")
+        count = reader.execute("select count(*) from feeds").fetchone()
+    reader.close()
+
+    assert count == (1,)
+
+
+BRANCH = "repo = 'o/r' and workflow = 'ci.yml' and head_branch = 'main'"
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "index"),
+    [
+        ("(started_at, run_id) < ('2026', 5)", "started_at desc", "runs_started"),
+        ("repo = 'o/r' and workflow = 'ci.yml'", "started_at desc", "runs_workflow"),
+        (BRANCH, "created_at desc, run_id desc", "runs_branch"),
+        (
+            f"{BRANCH} and (created_at, run_id) < ('2026', 5)",
+            "created_at, run_id",
+            "runs_branch",
+        ),
+    ],
+)
+def test_an_index_gives_the_runs_in_order(db, where, order, index):
+    plan = db.execute(
+        f"explain query plan select * from runs where {where} order by {order}"  # noqa: S608
+    ).fetchall()
+
+    assert [row[3].split(" (")[0] for row in plan] == [
+        f"SEARCH runs USING INDEX {index}"
+    ]

@@ -1,0 +1,399 @@
+"""Writing to a real SQLite file: what is kept, and when the revision grows."""
+
+from datetime import timedelta
+
+import pytest
+from archive import NOW, save_runs, set_clock, watch
+from factories import run_payload, times
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlite_utils import Database
+
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.store.instance import POLLS_KEPT, transaction
+
+FEED = ("acme/api", "ci.yml")
+RUNNING = {"status": "in_progress", "conclusion": None}
+
+
+def revision(db):
+    [[value]] = db.execute("select value from instance where key = 'revision'")
+    return int(value)
+
+
+def contents(db):
+    """Every row of the tables that hold runs, and GitHub's whole objects."""
+    return {
+        table: db.execute(f"select * from {table} order by 1, 2").fetchall()  # noqa: S608
+        for table in ("runs", "run_attempts", "runs_full", "tiles")
+    }
+
+
+def feed(db):
+    [only] = store.watched_feeds(db)
+    return only
+
+
+def live(db, *payloads, etag='W/"1"', has_more=False, now=NOW):
+    return store.save_live_page(
+        db,
+        feed(db),
+        payloads,
+        etag=etag,
+        has_more=has_more,
+        horizon=NOW - timedelta(days=90),
+        now=now,
+    )
+
+
+def test_a_page_is_stored_with_its_etag_and_the_proof_of_freshness(db):
+    watch(db, FEED)
+
+    saved = live(db, run_payload(1), run_payload(2))
+
+    assert saved == store.Saved(written=2, known=0)
+    assert [row["run_id"] for row in db["runs"].rows] == [1, 2]
+    stored = feed(db)
+    assert (stored.etag, stored.checked_at) == ('W/"1"', store.utc(NOW))
+
+
+def test_saving_twice_is_saving_once_and_keeps_the_revision(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    before, number = contents(db), revision(db)
+
+    assert live(db, run_payload(1)) == store.Saved(written=0, known=1)
+    assert (contents(db), revision(db)) == (before, number)
+
+
+def test_a_change_grows_the_revision_by_one_a_page(db):
+    watch(db, FEED)
+    number = revision(db)
+
+    live(db, run_payload(1), run_payload(2))
+
+    assert revision(db) == number + 1
+
+
+def test_a_rerun_replaces_the_run_and_keeps_the_former_attempt(db):
+    watch(db, FEED)
+    live(db, run_payload(1, conclusion="failure"))
+    live(db, run_payload(1, run_attempt=2, **RUNNING, **times("13:00")))
+
+    [run] = db["runs"].rows
+    assert (run["run_attempt"], run["status"], run["conclusion"]) == (
+        2,
+        "in_progress",
+        None,
+    )
+    assert [(a["run_attempt"], a["conclusion"]) for a in db["run_attempts"].rows] == [
+        (1, "failure"),
+        (2, None),
+    ]
+
+
+def test_an_attempt_that_comes_late_fills_its_place_only(db):
+    watch(db, FEED)
+    live(db, run_payload(1, run_attempt=2, **times("13:00")))
+    before = contents(db)
+    live(db, run_payload(1, conclusion="failure"))
+
+    after = contents(db)
+    assert after["runs"] == before["runs"]
+    assert after["runs_full"] == before["runs_full"]
+    assert len(after["run_attempts"]) == 2
+
+
+def test_a_lagging_replica_never_takes_a_run_back(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    before, number = contents(db), revision(db)
+
+    live(db, run_payload(1, **RUNNING, updated_at="2026-03-01T12:01:00Z"))
+
+    assert (contents(db), revision(db)) == (before, number)
+
+
+def test_an_empty_list_deletes_nothing(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    before = contents(db)
+
+    live(db)
+
+    assert contents(db) == before
+
+
+def test_a_page_with_a_broken_run_is_refused_whole(db):
+    """No row and no ETag: the next poll asks for the page again."""
+    watch(db, FEED)
+
+    with pytest.raises(Exception, match="no id"):
+        live(db, run_payload(1), run_payload(2, id=None))
+
+    assert contents(db)["runs"] == []
+    assert feed(db).etag is None
+
+
+def test_a_first_page_of_many_is_followed_by_catching_up_to_the_horizon(db):
+    watch(db, FEED)
+
+    live(db, run_payload(1), has_more=True)
+
+    assert feed(db).backfill_until == store.utc(NOW - timedelta(days=90))
+    assert feed(db).backfilled_at is None
+
+
+def test_a_page_of_only_unknown_runs_is_followed_back_to_the_newest_known(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    live(db, run_payload(9, **times("15:00")), has_more=True)
+
+    assert feed(db).backfill_until == "2026-03-01T12:00:00Z"
+
+
+def test_a_page_that_holds_a_known_run_misses_nothing(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    live(db, run_payload(2, **times("15:00")), run_payload(1), has_more=True)
+
+    assert feed(db).backfill_until is None
+
+
+@pytest.mark.parametrize(
+    ("oldest", "next_url", "is_last", "is_done"),
+    [
+        ("2026-02-01T00:00:00Z", "https://github/2", False, False),
+        ("2025-11-01T00:00:00Z", "https://github/2", False, True),
+        ("2026-02-01T00:00:00Z", None, False, False),
+        ("2026-02-01T00:00:00Z", None, True, True),
+    ],
+)
+def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
+    db, oldest, next_url, is_last, is_done
+):
+    watch(db, FEED)
+    live(db, run_payload(5), has_more=True)
+
+    store.save_older_page(
+        db,
+        feed(db),
+        [run_payload(4), run_payload(3, created_at=oldest)],
+        page=store.Seen("https://github/1", 'W/"9"', next_url, oldest, is_last=is_last),
+        now=NOW,
+    )
+
+    got = feed(db)
+    assert got.backfilled_to == oldest
+    assert (got.backfill_until is None) is is_done
+    assert (got.backfilled_at is not None) is is_done
+    assert got.backfill_next_url == (None if is_done else next_url)
+
+
+def test_a_second_gap_does_not_forget_the_first(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    for run_id, at in ((8, "14:00"), (9, "15:00")):
+        live(db, run_payload(run_id, **times(at)), has_more=True)
+
+    assert feed(db).backfill_until == "2026-03-01T12:00:00Z"
+
+
+def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    number = revision(db)
+    store.save_feed_error(
+        db, feed(db), error="Not found", kind="not_found", now=NOW, retry_at=NOW
+    )
+
+    assert (feed(db).error, feed(db).checked_at) == ("Not found", store.utc(NOW))
+    assert revision(db) == number + 1
+    store.save_checked(db, feed(db), NOW)
+    assert (feed(db).error, feed(db).retry_at) == (None, None)
+    assert revision(db) == number + 2
+
+
+@pytest.mark.parametrize(("seconds", "grows"), [(179, 0), (180, 1)])
+def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
+    """Three refreshes of 60 s without an answer make it old."""
+    watch(db, FEED)
+    number = revision(db)
+
+    store.save_checked(db, feed(db), NOW + timedelta(seconds=seconds))
+
+    assert revision(db) == number + grows
+
+
+def test_a_feed_that_could_never_be_fetched_is_old_after_three_refreshes(db):
+    """Counted from its first failure, whatever fails later."""
+    store.save_watched(db, [FEED])
+    store.save_instance(db, Config(), version="1", now=NOW)
+    for seconds, error in ((0, "502"), (170, "503")):
+        store.save_feed_error(
+            db,
+            feed(db),
+            error=error,
+            kind="unavailable",
+            now=NOW + timedelta(seconds=seconds),
+            retry_at=None,
+        )
+    states = []
+    for seconds in (179, 180):
+        set_clock(db, NOW + timedelta(seconds=seconds))
+        states += db.execute("select tile_state from wall").fetchall()
+
+    assert states == [("unknown",), ("stale",)]
+
+
+def test_the_same_error_again_keeps_the_revision(db):
+    watch(db, FEED)
+    for _ in range(2):
+        number = revision(db)
+        store.save_feed_error(
+            db, feed(db), error="502", kind="unavailable", now=NOW, retry_at=None
+        )
+
+    assert revision(db) == number
+
+
+def test_a_pair_that_leaves_the_settings_leaves_the_wall_and_keeps_its_runs(db):
+    watch(db, FEED, ("acme/web", "ci.yml"))
+    save_runs(db, run_payload(1))
+
+    store.save_watched(db, [("acme/web", "ci.yml")])
+
+    assert [row[0] for row in db.execute("select repo from wall")] == ["acme/web"]
+    assert db["runs"].count == 1
+
+
+def test_a_repository_in_another_letter_case_is_the_same_feed(db):
+    watch(db, FEED)
+    store.save_watched(db, [("Acme/API", "ci.yml")])
+
+    assert [f.repo for f in store.watched_feeds(db)] == ["acme/api"]
+
+
+def test_the_instance_holds_the_public_settings_and_never_the_token(db, db_path):
+    token = "github_pat_secret123"  # noqa: S105 (made up)
+    config = Config(token=token, repos=("acme/api",), workflows=("ci.yml",))
+    store.save_instance(db, config, version="1.2.3", now=NOW)
+
+    values = dict(db.execute("select key, value from instance").fetchall())
+    assert values["version"] == "1.2.3"
+    assert values["repos"] == '["acme/api"]'
+    db.execute("pragma wal_checkpoint(truncate)")
+    assert token.encode() not in db_path.read_bytes()
+
+
+def test_the_same_settings_again_keep_the_revision(db):
+    config = Config(title="Acme")
+    store.save_instance(db, config, version="1", now=NOW)
+    number = revision(db)
+    store.save_instance(db, config, version="1", now=NOW + timedelta(hours=1))
+
+    assert revision(db) == number
+    store.save_instance(db, Config(title="Other"), version="1", now=NOW)
+    assert revision(db) == number + 1
+
+
+def test_polls_of_long_ago_are_dropped(db):
+    poll = {
+        "started_at": store.utc(NOW),
+        "finished_at": store.utc(NOW),
+        **dict.fromkeys(
+            ("feeds", "feeds_failed", "requests", "not_modified", "runs_written"), 0
+        ),
+    }
+    for poll_id in (1, POLLS_KEPT):
+        db["polls"].insert(poll | {"poll_id": poll_id})
+    store.save_poll(db, poll)
+
+    ids = [row[0] for row in db.execute("select poll_id from polls")]
+    assert ids == [POLLS_KEPT, POLLS_KEPT + 1]
+
+
+def test_days_are_counted_in_the_instance_s_time_zone(db):
+    """Across the change to summer time of Berlin, 2026-03-29 01:00 UTC."""
+    watch(db, FEED)
+    for run_id, at in enumerate(
+        ("2026-03-28T22:59:59Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"), 1
+    ):
+        live(db, run_payload(run_id, created_at=at, run_started_at=at, updated_at=at))
+    store.save_instance(db, Config(timezone="Europe/Berlin"), version="1", now=NOW)
+
+    days = [row[0] for row in db.execute("select day from run_days order by run_id")]
+    assert days == ["2026-03-28", "2026-03-29", "2026-03-30"]
+
+
+# A run's observations: each later one is newer, as GitHub's own history is.
+@st.composite
+def histories(draw):
+    observations = []
+    for run_id in draw(
+        st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True)
+    ):
+        minute = 0
+        for attempt in range(1, draw(st.integers(1, 3)) + 1):
+            start = minute
+            for status in ("queued", "in_progress", "completed"):
+                minute += draw(st.integers(1, 3))
+                observations.append(
+                    run_payload(
+                        run_id,
+                        run_attempt=attempt,
+                        status=status,
+                        conclusion="failure" if status == "completed" else None,
+                        created_at="2026-03-01T12:00:00Z",
+                        run_started_at=f"2026-03-01T12:{start:02}:00Z",
+                        updated_at=f"2026-03-01T12:{minute:02}:00Z",
+                    )
+                )
+    return observations
+
+
+def stored_after(tmp_path, pages):
+    """The tables after a fresh database has seen pages in this order."""
+    path = tmp_path / "order.db"
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(f"order.db{suffix}").unlink(missing_ok=True)
+    db: Database = schema.connect(path)
+    schema.migrate(db)
+    watch(db, FEED)
+    for page in pages:
+        live(db, *page)
+    got = contents(db)
+    db.close()
+    return got
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_any_order_and_repetition_of_pages_gives_the_same_table(tmp_path, data):
+    observations = data.draw(histories())
+    again = data.draw(st.lists(st.sampled_from(observations), max_size=5))
+    shuffled = data.draw(st.permutations(observations + again))
+    size = data.draw(st.integers(1, 4))
+    pages = [shuffled[i : i + size] for i in range(0, len(shuffled), size)]
+
+    in_order = stored_after(tmp_path, [[one] for one in observations])
+
+    assert stored_after(tmp_path, pages) == in_order
+
+
+def test_no_other_process_can_write_between_our_reading_and_our_writing(db, db_path):
+    """Ours could not write any more otherwise."""
+    watch(db, FEED)
+    other = schema.connect(db_path)
+    with transaction(db):
+        before = db["feeds"].count
+        other.conn.execute("pragma busy_timeout = 0")
+        with pytest.raises(schema.StorageError, match="locked"):
+            store.save_next_poll(other, NOW)
+        store.save_watched(db, [FEED, ("acme/web", "ci.yml")])
+    store.save_next_poll(other, NOW)
+    other.close()
+
+    assert db["feeds"].count == before + 1

@@ -1,0 +1,312 @@
+"""`ci-observer up` as real processes on loopback, with a simulated GitHub behind it."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from ci_observer.demo.server.limits import Token
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+
+PROC = Path("/proc")
+pytestmark = pytest.mark.skipif(
+    not PROC.is_dir(), reason="needs Linux's /proc to look at processes"
+)
+
+TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
+UP = [sys.executable, "-m", "ci_observer", "up"]
+# A process whose terminal is its output: closing that sends it SIGHUP.
+ON_A_TERMINAL = [
+    sys.executable,
+    str(Path(__file__).parents[1] / "support" / "on_a_terminal.py"),
+]
+STOP_SECONDS = 10
+
+
+T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T], *, seconds: float = 20) -> T:
+    """The first true answer; the test fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"Not within {seconds} s."
+        time.sleep(0.05)
+    return answer
+
+
+class Up:
+    """A running `ci-observer up`, and what the system knows of its processes."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    def is_serving(self) -> bool:
+        try:
+            answer = httpx.get(f"{self.url}/api/config", timeout=5, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    def config(self) -> Any:
+        return httpx.get(f"{self.url}/api/config", trust_env=False).json()
+
+    def tree(self) -> list[int]:
+        """The supervisor and everything below it."""
+        found = [self.process.pid]
+        for pid in found:
+            found += children(pid)
+        return found
+
+    def pid_of(self, command: str) -> int | None:
+        """The process that runs a command of ours, once it does."""
+        for pid in children(self.process.pid):
+            if command_line(pid)[-2:] == ["ci_observer", command]:
+                return pid
+        return None
+
+
+def children(pid: int) -> list[int]:
+    parents = {
+        int(path.name): stat.rpartition(")")[2].split()[1]
+        for path in PROC.iterdir()
+        if path.name.isdigit() and (stat := read(path / "stat"))
+    }
+    return [child for child, parent in parents.items() if parent == str(pid)]
+
+
+def command_line(pid: int) -> list[str]:
+    return read(PROC / str(pid) / "cmdline").rstrip("\0").split("\0")
+
+
+def environment(pid: int) -> list[str]:
+    return read(PROC / str(pid) / "environ").split("\0")
+
+
+def read(path: Path) -> str:
+    """The text of a file of /proc; empty when the process has gone."""
+    try:
+        return path.read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    stat = read(PROC / str(pid) / "stat")
+    return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:
+    """An environment with these settings, and temporary files in the folder."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    return {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(folder / "tmp"),
+        "CI_OBSERVER_PORT": str(port),
+        **settings,
+    }
+
+
+def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """An `up` that is expected to end by itself."""
+    return subprocess.run(  # noqa: S603 (our own command)
+        UP, check=False, cwd=folder, env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+@contextmanager
+def running_up(
+    folder: Path, output: int, before: Sequence[str] = (), **settings: str
+) -> Iterator[Up]:
+    """An `up` that serves, writing to a file descriptor; started by a command."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 (our own command)
+        [*before, *UP],
+        cwd=folder,
+        env=environ(folder, port, **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    up = Up(process, port)
+    try:
+        eventually(up.is_serving)
+        yield up
+    finally:
+        pids = up.tree()
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        finally:
+            for pid in filter(is_running, pids):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHubServer]:
+    world = World("2026-03-02T09:00:00Z")
+    world.add_run("acme/api", "ci.yml", conclusion="success")
+    with GitHubServer(world, tokens={TOKEN: Token()}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up")
+
+
+@pytest.fixture(scope="module")
+def up(folder: Path, github: GitHubServer) -> Iterator[Up]:
+    """One that has polled, and whose output until then is in a file."""
+    reading, writing = os.pipe()
+    with running_up(
+        folder,
+        writing,
+        GITHUB_TOKEN=TOKEN,
+        GITHUB_API_URL=github.url,
+        GH_REPOS="acme/api",
+        GH_WORKFLOWS="ci.yml",
+        REFRESH_SECONDS="5",
+    ) as up:
+        os.close(writing)
+        eventually(lambda: up.config()["polling"]["state"] == "ok")
+        (folder / "output").write_bytes(os.read(reading, 65536))
+        # Whoever read it has gone, as `up | head` would.
+        os.close(reading)
+        yield up
+
+
+def test_up_polls_and_serves(up: Up) -> None:
+    runs = httpx.get(f"{up.url}/api/runs", trust_env=False).json()["runs"]
+
+    assert [run["repo"] for run in runs] == ["acme/api"]
+    assert up.pid_of("ingest")
+    assert up.pid_of("serve")
+
+
+def test_only_ingest_has_the_token(up: Up) -> None:
+    [ingest, web] = [up.pid_of("ingest"), up.pid_of("serve")]
+    assert ingest
+    assert web
+
+    assert f"GITHUB_TOKEN={TOKEN}" in environment(ingest)
+    assert "PATH" in {line.partition("=")[0] for line in environment(web)}
+    assert TOKEN not in "".join(environment(web))
+
+
+def test_the_token_is_in_no_file_and_no_command_line(up: Up, folder: Path) -> None:
+    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    commands = [" ".join(command_line(pid)) for pid in up.tree()]
+
+    assert {"ci_observer.db", "output", "supervisord.conf"} <= {p.name for p in files}
+    assert len(commands) == 3
+    assert [p for p, data in files.items() if TOKEN.encode() in data] == []
+    assert [text for text in commands if TOKEN in text] == []
+
+
+def test_a_killed_ingest_comes_back_while_pages_are_served(
+    up: Up, github: GitHubServer
+) -> None:
+    """Also when nobody reads the output any more."""
+    killed = up.pid_of("ingest")
+    assert killed
+    github.log.clear()
+
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back() -> bool:
+        assert up.is_serving()
+        return up.pid_of("ingest") not in (None, killed) and len(github.log) > 0
+
+    eventually(is_back)
+
+
+def test_sigterm_ends_every_process_with_exit_code_0(tmp_path: Path) -> None:
+    """The output is a socket, as systemd's journal is; it has no name to open."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, running_up(tmp_path, theirs.fileno()) as up:
+        theirs.close()
+        eventually(lambda: up.pid_of("ingest") and up.pid_of("serve"))
+        pids = up.tree()
+
+        up.process.terminate()
+
+        assert up.process.wait(STOP_SECONDS) == 0
+        assert [pid for pid in pids if is_running(pid)] == []
+        assert list((tmp_path / "tmp").iterdir()) == []
+        output = b"".join(iter(lambda: ours.recv(65536), b"")).decode()
+
+    assert "GH_REPOS and GH_WORKFLOWS are empty" in output
+    assert up.url in output
+
+
+def test_a_closed_terminal_ends_every_process(tmp_path: Path) -> None:
+    """Supervisor would take SIGHUP for a restart, with no output to write to."""
+    ours, theirs = pty.openpty()
+    with running_up(tmp_path, theirs, ON_A_TERMINAL) as up:
+        os.close(theirs)
+        eventually(lambda: up.pid_of("ingest") and up.pid_of("serve"))
+        pids = up.tree()
+
+        os.close(ours)
+
+        up.process.wait(STOP_SECONDS)
+        assert [pid for pid in pids if is_running(pid)] == []
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_with_nohup_a_closed_terminal_ends_nothing(tmp_path: Path) -> None:
+    with running_up(tmp_path, subprocess.DEVNULL, ["nohup"]) as up:
+        eventually(lambda: up.pid_of("ingest") and up.pid_of("serve"))
+        pids = up.tree()
+
+        up.process.send_signal(signal.SIGHUP)
+        os.kill(killed := up.pid_of("ingest") or 0, signal.SIGKILL)
+
+        eventually(lambda: up.pid_of("ingest") not in (None, killed))
+        assert [pid for pid in pids if not is_running(pid)] == [killed]
+
+
+def test_a_wrong_setting_stops_the_start_with_exit_code_2(tmp_path: Path) -> None:
+    env = environ(tmp_path, free_port(), GITHUB_TOKEN=TOKEN, REFRESH_SECONDS="2")
+
+    result = run_up(env, tmp_path)
+
+    assert (result.returncode, result.stdout, result.stderr) == (
+        2,
+        "",
+        "Error: REFRESH_SECONDS: '2' is not a whole number from 5 to 86400.\n",
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+
+
+def test_a_busy_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_up(environ(tmp_path, port), tmp_path)
+
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"Error: CI_OBSERVER_PORT: cannot serve on 127.0.0.1:{port} (Address already "
+        "in use). Stop what uses it, or set CI_OBSERVER_PORT to a free port.\n"
+    )
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,0 +1,357 @@
+"""What ingest lives through, each fault alone: it is told, and nothing is lost."""
+
+import asyncio
+import errno
+import os
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import stamina
+from archive import set_clock
+from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
+from sqlite_utils import Database
+from truth import assert_is_truth, assert_sound
+
+from ci_observer.demo.server.records import MISSING
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.ingest import store
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.lock import only_ingest
+
+OTHER = "acme/web"
+REFRESH = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def _one_try_each() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=1):
+        yield
+
+
+@pytest.fixture
+def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
+    """Two repositories polled; then each has more new runs than a page holds."""
+    for repo in (REPO, OTHER):
+        add_runs(world, 5, repo=repo)
+    ingest.restart(repos=(REPO, OTHER))
+    ingest.poll()
+    github.advance(3600)
+    for repo in (REPO, OTHER):
+        for _ in range(40):
+            world.add_run(repo, FILE, duration=0)
+    return ingest
+
+
+def told(db: Database) -> dict[str, tuple[str | None, str | None]]:
+    """Each feed's kind of error, and when it last answered."""
+    return {
+        feed.repo: (feed.error_kind, feed.checked_at)
+        for feed in store.watched_feeds(db)
+    }
+
+
+def last_poll(db: Database) -> tuple[int, str | None]:
+    [row] = db.execute(
+        "select feeds_failed, error_kind from polls order by poll_id desc limit 1"
+    )
+    return row
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "kind"),
+    [
+        pytest.param("drop", {}, "unavailable", id="dropped connection"),
+        pytest.param("html_error", {}, "unavailable", id="5xx with an HTML body"),
+        pytest.param("truncate", {}, "unavailable", id="truncated body"),
+        pytest.param("delay", {"seconds": 60}, "unavailable", id="timeout"),
+        pytest.param("invalid_json", {}, "invalid_response", id="invalid JSON"),
+        pytest.param("missing_field", {}, "invalid_response", id="no list of runs"),
+        pytest.param(
+            "missing_field", {"name": "id"}, "invalid_response", id="a run without id"
+        ),
+        pytest.param("wrong_type", {}, "invalid_response", id="a list for an object"),
+        pytest.param(
+            "replaced",
+            {"name": "id", "value": "many"},
+            "invalid_response",
+            id="a text for a number",
+        ),
+    ],
+)
+def test_one_feed_s_fault_is_told_and_loses_nothing(
+    world, github, two, db, fault, options, kind
+):
+    before = told(db)
+    if fault == "delay":
+        two.set_timeout(0.3)
+    github.faults.add(fault, path=f"{REPO}/actions/workflows/", count=None, **options)
+
+    two.poll()
+
+    assert told(db)[REPO] == (kind, before[REPO][1])
+    assert last_poll(db)[1] is None
+    assert last_poll(db)[0] >= 1
+    assert_sound(db)
+
+    github.faults.clear()
+    two.set_timeout(20)
+    github.advance(60)
+    two.poll()
+
+    assert told(db) == {repo: (None, store.utc(github.clock())) for repo in before}
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("created_at", MISSING),
+        ("run_attempt", MISSING),
+        ("updated_at", MISSING),
+        ("status", MISSING),
+        ("created_at", 17),
+        ("run_attempt", []),
+        ("updated_at", {}),
+        ("conclusion", 1),
+        ("actor", "ada"),
+        ("pull_requests", None),
+        ("head_branch", ["main"]),
+    ],
+)
+def test_a_missing_or_wrong_field_of_runs_is_mended_by_later_answers(
+    world, github, two, db, name, value
+):
+    """Within a day, in which older pages are asked for anew; an id alone is needed."""
+    options = {"name": name} | ({} if value is MISSING else {"value": value})
+    kind = "missing_field" if value is MISSING else "replaced"
+    github.faults.add(kind, path="/runs", count=None, **options)
+
+    two.poll()
+
+    assert last_poll(db) == (0, None)
+    assert len(run_ids(db)) == len(world.runs)
+    assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+    github.faults.clear()
+    for _ in range(2):
+        github.advance(timedelta(days=1).total_seconds())
+        two.poll()
+
+    assert_is_truth(db, world)
+
+
+def refused_url() -> str:
+    """The address of a port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def fail_to_resolve(*_: object, **__: object) -> None:
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+@pytest.mark.parametrize("fault", ["DNS failure", "refused connection"])
+def test_without_a_connection_no_feed_is_to_blame_and_nothing_is_lost(
+    world, github, two, db, monkeypatch, fault
+):
+    before = told(db)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", fail_to_resolve)
+        is_dns = fault == "DNS failure"
+        two.restart(api_url="http://github.test" if is_dns else refused_url())
+        two.poll()
+
+    assert told(db) == before
+    assert last_poll(db) == (0, "unreachable")
+    assert_sound(db)
+
+    two.restart(api_url=github.url)
+    two.poll()
+
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)
+
+
+def test_a_token_revoked_in_the_middle_of_a_pass_stops_it_until_there_is_another(
+    world, github, ingest, db, tmp_path
+):
+    """Of twelve repositories, a few more are asked than the one that is refused."""
+    repos = tuple(f"acme/service-{n:02}" for n in range(12))
+    for repo in repos:
+        add_runs(world, 2, repo=repo)
+    path = tmp_path / "token"
+    path.write_text(github.token)
+    ingest.restart(repos=repos, token_file=path)
+    ingest.poll()
+    for repo in repos:
+        world.add_run(repo, FILE)
+    github.advance(60)
+    github.log.clear()
+    revoked = github.faults.add("unauthorized", nth=4, count=None)
+
+    ingest.poll()
+
+    asked = len(github.log)
+    assert asked <= 7
+    assert last_poll(db) == (0, "unauthorized")
+    assert {kind for kind, _ in told(db).values()} == {None}
+    assert 24 < len(run_ids(db)) < 36
+    set_clock(db, github.clock())
+    [[state, reason]] = db.execute("select state, reason from polling")
+    assert (state, "refuses the token (401)" in reason) == ("unauthorized", True)
+    assert_sound(db)
+    for _ in range(5):
+        github.advance(60)
+        ingest.poll()
+    assert len(github.log) == asked
+
+    github.faults.armed.remove(revoked)
+    github.settings.tokens["another"] = github.settings.tokens.pop(github.token)
+    path.write_text("another")
+    ingest.poll()
+
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with two megabytes of its own where the system lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+    is_mounted = os.geteuid() == 0 and not subprocess.call(mount)  # noqa: S603
+    yield folder
+    if is_mounted:
+        subprocess.check_call(["umount", str(folder)])  # noqa: S603, S607
+
+
+def fill(folder: Path) -> Path:
+    """Take all the space that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        chunks = iter(lambda: file.write(b"x" * 512), 0)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            list(chunks)
+    return filler
+
+
+def poll_times(ingest, github, *between):
+    """Run the loop, calling one thing in each wait; it ends after the last."""
+    steps = iter(between)
+
+    async def wait(seconds: float) -> None:
+        github.advance(seconds)
+        try:
+            next(steps)()
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+    with pytest.raises(asyncio.CancelledError):
+        ingest.run_forever(wait)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(world, github, small_disk, caplog):
+    """A real one where it could be mounted, else a limit of the file's pages."""
+    path = small_disk / "ci_observer.db"
+    add_runs(world, 5)
+    with closing(schema.connect(path)) as db:
+        schema.migrate(db)
+        ingest = Ingest(db, github)
+        ingest.poll()
+        if small_disk.is_mount():
+            filler = fill(small_disk)
+        else:
+            [[pages]] = db.execute("pragma page_count")
+            db.execute(f"pragma max_page_count = {pages}")
+        github.advance(60)
+        for _ in range(60):
+            world.add_run(REPO, FILE, duration=0)
+
+        def make_room() -> None:
+            assert len(run_ids(db)) == 5
+            if small_disk.is_mount():
+                filler.unlink()
+            db.execute("pragma max_page_count = 1000000")
+
+        poll_times(ingest, github, make_room)
+        ingest.close()
+
+        assert "The database cannot be written" in caplog.text
+        assert the_feed(db).checked_at == store.utc(github.clock() - REFRESH)
+        assert_is_truth(db, world)
+
+
+def test_a_locked_database_is_told_and_loses_nothing(
+    world, github, ingest, db, db_path, caplog
+):
+    add_runs(world, 5)
+    db.execute("pragma busy_timeout = 0")
+    other = sqlite3.connect(db_path, isolation_level=None)
+    other.execute("begin immediate")
+
+    poll_times(ingest, github, lambda: other.execute("rollback"))
+    other.close()
+
+    assert "database is locked" in caplog.text
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)
+
+
+def test_a_clock_that_jumps_back_and_forth_loses_nothing(world, github, db):
+    jump = timedelta(0)
+    with closing(Ingest(db, github, clock=lambda: github.clock() + jump)) as ingest:
+        for hours in (3, -2, 48, -48, 0):
+            jump = timedelta(hours=hours)
+            world.add_run(REPO, FILE, duration=0)
+            ingest.poll()
+            assert_sound(db)
+            github.advance(60)
+
+    assert last_poll(db) == (0, None)
+    assert the_feed(db).checked_at == store.utc(github.clock() - REFRESH)
+    assert_is_truth(db, world)
+
+
+def test_a_second_ingest_on_one_database_is_refused(world, github, ingest, db, db_path):
+    add_runs(world, 5)
+    with only_ingest(db_path):
+        with (
+            pytest.raises(DatabaseError, match="Another ingest is polling"),
+            only_ingest(db_path),
+        ):
+            pass
+        ingest.poll()
+
+    with only_ingest(db_path):
+        assert_is_truth(db, world)
+
+
+def test_a_second_writer_that_is_not_refused_does_no_harm(world, github, db_path, db):
+    """The lock is for politeness to GitHub; what is written is right without it."""
+    add_runs(world, 130)
+    with (
+        closing(schema.connect(db_path)) as other_db,
+        closing(Ingest(db, github)) as one,
+        closing(Ingest(other_db, github)) as other,
+    ):
+        for _ in range(3):
+            one.poll(catch_up_until=github.clock())
+            other.poll(catch_up_until=github.clock())
+            github.advance(60)
+            world.add_run(REPO, FILE)
+        one.poll()
+        other.poll()
+
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)

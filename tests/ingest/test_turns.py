@@ -1,0 +1,236 @@
+"""Who is asked in which pass: quiet feeds in every second one, and never stale."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from archive import set_clock
+from polling import FILE, REPO, Ingest, the_feed
+from sqlite_utils import Database
+
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+PASSES = 12
+
+
+def add_old_run(world: World, *, repo: str = REPO, **fields: str) -> None:
+    """A run of six weeks ago, finished unless the fields say otherwise."""
+    created_at = world.now - timedelta(weeks=6)
+    world.add_run(repo, FILE, created_at=created_at, **fields)
+
+
+def lists_asked(github: GitHubServer) -> int:
+    return sum(
+        entry.path.endswith("/runs") and "status" not in entry.query
+        for entry in github.log
+    )
+
+
+def asked_in_each_pass(
+    github: GitHubServer, ingest: Ingest, *, refresh: float, passes: int = PASSES
+) -> list[int]:
+    """How many lists of newest runs each pass asks for, after the first two."""
+    for _ in range(2):
+        ingest.poll()
+        github.advance(refresh)
+    numbers = []
+    for _ in range(passes):
+        github.log.clear()
+        ingest.poll()
+        numbers.append(lists_asked(github))
+        github.advance(refresh)
+    return numbers
+
+
+@pytest.mark.parametrize("refresh", [30, 60, 150])
+def test_a_quiet_feed_is_asked_in_every_second_pass(world, github, ingest, refresh):
+    add_old_run(world)
+    ingest.restart(refresh_seconds=refresh)
+
+    asked = asked_in_each_pass(github, ingest, refresh=refresh)
+
+    assert asked in ([0, 1] * (PASSES // 2), [1, 0] * (PASSES // 2))
+
+
+@pytest.mark.parametrize("refresh", [5, 10, 151, 300, 600])
+def test_a_quiet_feed_never_waits_where_that_is_too_long_or_too_tight(
+    world, github, ingest, refresh
+):
+    """Beyond five minutes, or where three tries take up what is left until stale."""
+    add_old_run(world)
+    ingest.restart(refresh_seconds=refresh)
+
+    asked = asked_in_each_pass(github, ingest, refresh=refresh)
+
+    assert asked == [1] * PASSES
+
+
+@pytest.mark.parametrize(
+    "fields", [{"status": "in_progress"}, {"run_started_at": "2026-02-20T09:00:00Z"}]
+)
+def test_a_feed_with_an_unfinished_or_a_recent_run_is_asked_in_every_pass(
+    world, github, ingest, fields
+):
+    add_old_run(world, **fields)
+
+    asked = asked_in_each_pass(github, ingest, refresh=60)
+
+    assert asked == [1] * PASSES
+
+
+def test_a_quiet_feed_in_error_is_asked_in_every_pass_until_it_answers(
+    world, github, ingest, db
+):
+    add_old_run(world)
+    ingest.poll()
+    ingest.poll()
+    github.faults.add("invalid_json", path="/runs", count=None)
+
+    asked = asked_in_each_pass(github, ingest, refresh=60)
+
+    assert asked == [1] * PASSES
+    github.faults.clear()
+    ingest.poll()
+    assert the_feed(db).error is None
+
+
+def test_a_new_run_makes_a_quiet_feed_busy(world, github, ingest):
+    add_old_run(world)
+    asked_in_each_pass(github, ingest, refresh=60)
+    world.add_run(REPO, FILE)
+
+    asked = asked_in_each_pass(github, ingest, refresh=60)
+
+    assert asked == [1] * PASSES
+
+
+def test_one_busy_workflow_has_its_whole_repository_asked_in_every_pass(
+    world, github, ingest
+):
+    add_old_run(world)
+    world.add_run(REPO, "deploy.yml")
+    ingest.restart(workflows=(FILE, "deploy.yml"))
+
+    asked = asked_in_each_pass(github, ingest, refresh=60)
+
+    assert asked == [1] * PASSES
+
+
+def test_after_a_restart_all_are_asked_at_once(world, github, ingest):
+    add_old_run(world)
+    ingest.poll()
+    for _ in range(4):
+        github.log.clear()
+        ingest.restart()
+        ingest.poll()
+
+        assert lists_asked(github) == 1
+
+
+def test_the_quiet_feeds_are_spread_over_the_passes(world, github, ingest):
+    repos = [f"acme/service-{n}" for n in range(60)]
+    for repo in repos:
+        add_old_run(world, repo=repo)
+    ingest.restart(repos=tuple(repos))
+
+    asked = asked_in_each_pass(github, ingest, refresh=60, passes=6)
+
+    assert all(20 <= number <= 40 for number in asked)
+    assert {sum(pair) for pair in pairwise(asked)} == {60}
+
+
+def test_what_was_answered_the_longest_ago_is_asked_first(world, github, ingest):
+    """So that a limit that is spent again and again starves nobody."""
+    repos = [f"acme/service-{n}" for n in range(12)]
+    for repo in repos:
+        world.add_run(repo, FILE)
+    ingest.restart(repos=tuple(repos))
+    ingest.poll()
+    for nth in (6, 1, 1):
+        github.faults.clear()
+        github.advance(60)
+        github.faults.add("secondary_limit", path="/runs", nth=nth, count=None)
+        ingest.poll()
+    github.faults.clear()
+    github.log.clear()
+
+    ingest.poll()
+
+    asked = [entry.path.split("/")[3] for entry in github.log]
+    assert set(asked[:6]).isdisjoint(asked[-4:])
+    # By their names they would be the last. Four at once arrive in no certain order.
+    assert {"service-9", "service-8"} <= set(asked[:10])
+
+
+class Wall:
+    """A loop of passes, and whether the wall was ever stale meanwhile."""
+
+    def __init__(self, github: GitHubServer, ingest: Ingest, db: Database) -> None:
+        self.github = github
+        self.ingest = ingest
+        self.db = db
+        self.states: list[str] = []
+
+    def watch(self, *, passes: int, failing: int, late: float) -> None:
+        """Let one pass get no answer, each begin late, and look just before it."""
+        number = 0
+
+        async def wait(seconds: float) -> None:
+            nonlocal number
+            number += 1
+            self.github.faults.clear()
+            if number == failing:
+                self.github.faults.add("server_error", path="", count=None)
+            self.github.advance(seconds + late)
+            set_clock(self.db, self.github.clock())
+            self.states += [
+                state for [state] in self.db.execute("select tile_state from wall")
+            ]
+            if number == passes:
+                raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            self.ingest.run_forever(wait)
+
+
+@pytest.mark.parametrize("failing", [4, 5])
+@pytest.mark.parametrize("lateness", [0, 0.1, 0.4])
+@pytest.mark.parametrize("refresh", [5, 13, 60, 150, 300, 600])
+def test_one_failed_pass_makes_no_quiet_tile_stale(
+    world, github, ingest, db, refresh, lateness, failing
+):
+    """Whichever pass it is, and also when each pass begins late."""
+    add_old_run(world)
+    ingest.restart(refresh_seconds=refresh)
+    wall = Wall(github, ingest, db)
+
+    wall.watch(passes=9, failing=failing, late=lateness * refresh)
+
+    assert set(wall.states) == {"passing"}
+    assert the_feed(db).error is None
+
+
+def test_after_a_fault_that_may_pass_the_next_pass_comes_sooner_once(
+    world, github, ingest
+):
+    add_old_run(world)
+    github.faults.add("server_error", path="/workflows/", count=None)
+    waits = []
+    for _ in range(3):
+        ingest.poll()
+        waits.append(ingest.next_wait())
+    github.faults.clear()
+    ingest.poll()
+    waits.append(ingest.next_wait())
+
+    assert waits == [timedelta(seconds=seconds) for seconds in (30, 60, 30, 60)]
+
+
+def test_no_access_brings_no_pass_sooner(world, github, ingest):
+    ingest.poll()
+
+    assert ingest.next_wait() == timedelta(seconds=60)

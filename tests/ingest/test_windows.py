@@ -1,0 +1,455 @@
+"""History below the end of GitHub's plain list, asked for by windows of time."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from archive import watch
+from factories import run_payload
+from hypothesis import given
+from hypothesis import strategies as st
+from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
+
+from ci_observer.demo.server.faults import Faults
+from ci_observer.demo.server.github import Entry
+from ci_observer.demo.server.queries import Caps
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.ingest import store
+from ci_observer.ingest.github import windows
+from ci_observer.ingest.github.windows import (
+    Window,
+    WindowPage,
+    is_surely_last,
+    next_step,
+)
+from ci_observer.ingest.polling import run_pages as lists
+
+PAGE, CAP, LISTED = 12, 40, 60
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch, github: GitHubServer) -> None:
+    """GitHub and its limits in miniature: pages of 12, 60 runs listed, 40 found."""
+    monkeypatch.setattr(lists, "CATCH_UP_PAGE", PAGE)
+    monkeypatch.setattr(windows, "MOST_LISTED", CAP)
+    github.settings.caps = Caps(listed=LISTED, counted=LISTED, searched=CAP)
+
+
+@pytest.fixture(autouse=True)
+def _far_back(ingest: Ingest, _small) -> None:
+    ingest.restart(history_days=3000)
+
+
+def asked(github: GitHubServer) -> list[Entry]:
+    """The requests of windows."""
+    return [entry for entry in github.log if "created" in entry.query]
+
+
+def all_runs(world: World) -> list[int]:
+    return sorted(world.runs)
+
+
+@pytest.mark.parametrize("list_end", ["422", "no link"])
+@pytest.mark.parametrize("counted", [LISTED, 1_000_000])
+def test_runs_below_the_end_of_the_list_are_fetched(
+    world, github, ingest, db, list_end, counted
+):
+    github.settings.caps = Caps(LISTED, counted, CAP, list_end)
+    add_runs(world, 300)
+
+    result = ingest.poll()
+
+    assert (result.error, result.feeds_failed) == (None, 0)
+    assert run_ids(db) == all_runs(world)
+    assert the_feed(db).backfilled_at is not None
+    assert the_feed(db).windows_short == 0
+
+
+def test_what_the_list_reaches_is_not_asked_by_time(world, github, ingest, db):
+    add_runs(world, 300)
+
+    ingest.poll()
+
+    end = sorted((run.created_at for run in world.runs.values()), reverse=True)[LISTED]
+    newest = max(entry.query["created"].partition("..")[2] for entry in asked(github))
+    assert newest <= store.utc(end + timedelta(hours=windows.KNOWN_RUNS + 1))
+
+
+def test_history_ends_at_the_date_also_below_the_list(world, github, ingest, db):
+    ingest.restart(history_days=5)
+    add_runs(world, 300)
+
+    ingest.poll()
+
+    assert run_ids(db) == all_runs(world)[-121:]
+
+
+def test_pages_of_windows_are_few(world, github, ingest):
+    """Ten known runs are a quarter of a window here, and of GitHub's a hundredth."""
+    add_runs(world, LISTED + 400)
+
+    ingest.poll()
+
+    assert len(asked(github)) <= 3 * 400 / PAGE
+
+
+@pytest.mark.parametrize("count", [35, 41, 49])
+def test_a_list_that_really_ends_asks_for_nothing_below(world, github, ingest, count):
+    add_runs(world, count)
+
+    ingest.poll()
+
+    assert asked(github) == []
+
+
+@pytest.mark.parametrize("count", [48, LISTED])
+def test_a_list_whose_last_page_is_full_asks_once(world, github, ingest, count):
+    add_runs(world, count)
+
+    ingest.poll()
+
+    assert len(asked(github)) <= -(-windows.KNOWN_RUNS // PAGE) + 1
+
+
+def test_a_walk_that_sees_the_same_last_page_asks_for_nothing(world, github, ingest):
+    """Its count was in the answer for which a 304 stands."""
+    add_runs(world, 45)
+    ingest.poll()
+    github.advance(24 * 3600)
+    github.log.clear()
+
+    ingest.poll()
+
+    statuses = [e.status for e in github.log if e.query.get("per_page") == str(PAGE)]
+    assert statuses == [304] * 4
+    assert asked(github) == []
+
+
+def test_many_runs_of_one_second_are_fetched(world, github, ingest, db, monkeypatch):
+    """Seconds full to the cap, beside each other and where the list ends."""
+    for seconds in (90, 70, 31, 30, 30, 10):
+        for _ in range(CAP - 5):
+            born = world.now - timedelta(seconds=seconds)
+            world.add_run(REPO, FILE, created_at=born, duration=0)
+    github.settings.caps = Caps(LISTED, searched=CAP * 2)
+    monkeypatch.setattr(windows, "MOST_LISTED", CAP * 2)
+
+    ingest.poll()
+
+    assert run_ids(db) == all_runs(world)
+
+
+def test_a_second_with_more_runs_than_are_listed_is_told_and_passed(
+    world, github, ingest, db, caplog
+):
+    add_runs(world, 100)
+    born = world.now - timedelta(hours=75)
+    for _ in range(CAP + 20):
+        world.add_run(REPO, FILE, created_at=born, duration=0)
+
+    ingest.poll()
+
+    assert len(run_ids(db)) == 160 - 21
+    assert the_feed(db).windows_short == 1
+    assert "has not listed all that it counts" in caplog.text
+
+
+@pytest.mark.parametrize("counts_all", [True, False])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_partial_answer_is_asked_for_again(
+    world, github, ingest, db, counts_all, times
+):
+    add_runs(world, 85)
+    github.faults.add(
+        "partial", path="created=", keep=0.6, counts_all=counts_all, count=times
+    )
+
+    ingest.poll()
+
+    assert run_ids(db) == all_runs(world)
+    assert the_feed(db).windows_short == 0
+
+
+@pytest.mark.parametrize("nth", [1, 2, 4])
+@pytest.mark.parametrize(
+    "fault", [("empty_list", {}), ("status", {"status": 422}), ("partial", {"keep": 0})]
+)
+def test_an_empty_answer_proves_nothing(world, github, ingest, db, nth, fault):
+    kind, options = fault
+    add_runs(world, 200)
+    github.faults.add(kind, path="created=", nth=nth, **options)
+
+    result = ingest.poll()
+
+    assert result.feeds_failed == 0
+    assert run_ids(db) == all_runs(world)
+    assert the_feed(db).windows_short == 0
+
+
+def test_a_search_that_never_answers_is_given_up_for_the_rest(
+    world, github, ingest, db, caplog
+):
+    add_runs(world, 200)
+    github.faults.add("empty_list", path="created=", count=None)
+
+    result = ingest.poll()
+
+    assert result.feeds_failed == 0
+    assert len(asked(github)) == windows.MOST_DOUBTS
+    assert len(run_ids(db)) == LISTED
+    assert the_feed(db).windows_short == 1
+    assert "has not listed all that it counts" in caplog.text
+
+
+def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
+    world, github, ingest, db
+):
+    add_runs(world, 200)
+    fault = github.faults.add("empty_list", path="created=", count=None)
+    ingest.poll()
+    fault.count = 0
+    far = world.now - timedelta(days=5)
+
+    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    ingest.poll()
+
+    assert run_ids(db)[0] <= all_runs(world)[-121]
+    assert the_feed(db).windows_short == 0
+
+
+def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, db):
+    """The runs that it lacks are more than a search lists, and above all others."""
+    add_runs(world, 200)
+    github.faults.add("empty_list", path="created=", nth=2, count=windows.MOST_DOUBTS)
+
+    ingest.poll()
+
+    assert len(asked(github)) < 30
+    assert the_feed(db).backfill_until is None
+    assert the_feed(db).windows_short == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
+    world, github, ingest, db, seed
+):
+    """And the next backfill, when it has recovered, finds every run."""
+    chance = random.Random(seed)  # noqa: S311 (a repeatable test)
+    for _ in range(300):
+        age = timedelta(seconds=int(10 ** chance.uniform(2, 7)))
+        world.add_run(REPO, FILE, created_at=world.now - age, duration=0)
+    github.github.faults = Faults(seed)
+    for kind, options in (
+        ("empty_list", {}),
+        ("partial", {"keep": 0.3, "counts_all": True}),
+        ("status", {"status": 422}),
+    ):
+        github.faults.add(kind, path="created=", count=None, probability=0.3, **options)
+
+    ingest.poll()
+    requests = len(asked(github))
+    github.faults.clear()
+    far = world.now - timedelta(days=3001)
+    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    ingest.poll()
+
+    assert requests < 400
+    assert run_ids(db) == all_runs(world)
+    assert the_feed(db).windows_short == 0
+
+
+def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest, db):
+    add_runs(world, 200)
+    ingest.poll()
+    for run_id in all_runs(world)[::4]:
+        world.remove_run(run_id)
+    far = world.now - timedelta(days=3001)
+
+    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    ingest.poll()
+
+    assert the_feed(db).backfilled_to == store.utc(far)
+    assert the_feed(db).windows_short == 0
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_window_that_fails_is_asked_by_smaller_pages(world, github, ingest, db):
+    add_runs(world, 200)
+    github.faults.add(
+        "server_error", path="per_page=12&created=", count=None, status=502
+    )
+
+    failed = [ingest.poll().feeds_failed for _ in range(3)]
+
+    assert failed == [1, 1, 0]
+    assert {entry.query["per_page"] for entry in asked(github)} == {"12", "6"}
+    assert run_ids(db) == all_runs(world)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_window_goes_on_where_a_broken_pass_left_it(world, github, ingest, db):
+    add_runs(world, 200)
+    github.faults.add("server_error", path="created=.*page=3", count=3)
+    ingest.poll()
+    left = the_feed(db)
+    github.log.clear()
+
+    ingest.restart()
+    ingest.poll()
+
+    first = asked(github)[0]
+    assert left.window is not None
+    assert first.query["created"] == left.window.created
+    assert first.query["page"] == "3"
+    assert run_ids(db) == all_runs(world)
+
+
+def test_live_polls_never_ask_by_time(world, github, ingest):
+    add_runs(world, 200)
+    ingest.poll()
+    github.log.clear()
+    github.advance(60)
+    add_runs(world, 1)
+
+    ingest.poll()
+
+    assert asked(github) == []
+
+
+def test_a_gap_during_a_window_begins_anew(world, github, ingest, db):
+    add_runs(world, 200)
+    fault = github.faults.add("unauthorized", path="created=", nth=4, count=None)
+    ingest.poll()
+    assert the_feed(db).window is not None
+    fault.count = 0
+    for _ in range(70):
+        github.advance(60)
+        world.add_run(REPO, FILE, duration=0)
+
+    ingest.restart()
+    ingest.poll()
+
+    assert run_ids(db) == all_runs(world)
+
+
+@pytest.mark.parametrize("value", ["no time", None, 7, "0000-00-00", "9999-99-99"])
+def test_a_creation_time_that_is_none_stops_nothing(world, github, ingest, db, value):
+    add_runs(world, 200)
+    github.faults.add("replaced", name="created_at", value=value, count=None)
+
+    result = ingest.poll()
+
+    assert result.error is None
+    assert len(run_ids(db)) >= 30
+
+
+@pytest.mark.parametrize(
+    ("page", "runs", "total", "has_next", "expected"),
+    [
+        (1, 0, 0, False, True),
+        (1, 7, 7, False, True),
+        (3, 7, 27, False, True),
+        (3, 7, 26, False, True),  # One was deleted meanwhile.
+        (3, 7, 28, False, False),
+        (3, 7, 27, True, False),
+        (3, 10, 30, False, False),
+        (3, 0, 20, False, False),
+        (2, 7, None, False, False),
+    ],
+)
+def test_a_last_page_is_told_from_one_where_the_list_is_cut(
+    page, runs, total, has_next, expected
+):
+    url = f"https://api/runs?per_page=10&page={page}"
+
+    got = is_surely_last(url, runs=runs, total=total, has_next=has_next)
+
+    assert got is expected
+
+
+def test_a_round_count_may_be_cut_off():
+    url = "https://api/runs?per_page=12&page=9"
+
+    assert not is_surely_last(url, runs=4, total=100, has_next=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api/runs", "https://api/runs?per_page=x&page=-", "nothing"]
+)
+def test_an_address_without_numbers_proves_no_end(url):
+    assert not is_surely_last(url, runs=7, total=7, has_next=False)
+
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def answers(
+    seconds: list[int], window: Window, known: set[int]
+) -> tuple[WindowPage, set[int]]:
+    """What a search that finds everything says, on a single page."""
+    at = [store.utc(BEGAN + timedelta(seconds=second)) for second in seconds]
+    inside = [i for i, t in enumerate(at) if window.start <= t <= window.end]
+    listed = sorted(inside, key=lambda i: at[i], reverse=True)[:CAP]
+    stored = known | set(listed)
+    return WindowPage(
+        total=len(inside),
+        stored=len(stored & set(inside)),
+        is_first=True,
+        lacks_known=False,
+        is_blind=False,
+        is_crowded=False,
+        next_url=None,
+    ), stored
+
+
+@given(
+    seconds=st.lists(st.integers(0, 400), max_size=300),
+    scale=st.sampled_from([1, 7, 3600, 40_000]),
+)
+def test_windows_find_every_run_that_can_be_listed(seconds, scale):
+    """Whatever their density; only what one second has too much of is left out."""
+    seconds = [second * scale for second in seconds]
+    until, top = store.utc(BEGAN), store.utc(BEGAN + timedelta(seconds=401 * scale))
+    window: Window | None = Window(until, top, top)
+    known: set[int] = set()
+    requests = 0
+    while window:
+        requests += 1
+        page, known = answers(seconds, window, known)
+        step = next_step(window, page)
+        window = step.window
+        if step.is_done:
+            below = window.below(until)
+            window = Window(below[0], below[1], below[1]) if below else None
+
+    crowded = {s for s in seconds if seconds.count(s) > CAP}
+    missing = [s for i, s in enumerate(seconds) if i not in known]
+    assert set(missing) <= crowded
+    assert requests <= 40 * (1 + len(seconds) // CAP) * (1 + len(crowded))
+
+
+def test_a_window_is_never_empty_nor_beyond_the_date():
+    window = Window("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02")
+
+    assert window.below("2026-01-01T00:00:00Z") is None
+    assert window.below("2025-12-31T23:59:59Z") == (
+        "2025-12-31T23:59:59Z",
+        "2025-12-31T23:59:59Z",
+    )
+
+
+def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
+    """They would fill what the search lists."""
+    watch(db, (REPO, FILE))
+    [feed] = store.watched_feeds(db)
+    crowd = [run_payload(n, created_at="2026-02-01T00:00:01Z") for n in range(1, 150)]
+    page = store.Seen("page-2", "", None, "2026-02-01T00:00:00Z")
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    store.save_backfill(db, [feed], since=since, horizon=since)
+
+    store.save_older_page(db, feed, crowd, page=page, now=datetime.now(UTC))
+
+    window = the_feed(db).window
+    assert window is not None
+    assert window.end == window.unknown_to == "2026-02-01T00:00:00Z"

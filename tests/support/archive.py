@@ -1,0 +1,75 @@
+"""Databases with watched feeds and runs, written as ingest writes them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+
+NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
+
+
+def set_clock(db: Database, now: datetime) -> None:
+    """Put the views' "now" at an instant; the next `schema.migrate` puts it back."""
+    with db.atomic():
+        db.execute("drop view clock")
+        db.execute(f"create view clock as select '{store.utc(now)}' as now")
+
+
+def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
+    """Watch (repo, workflow) pairs as an ingest that has just polled them would."""
+    repos = tuple(dict.fromkeys(repo for repo, _ in pairs))
+    workflows = tuple(dict.fromkeys(workflow for _, workflow in pairs))
+    config = Config(repos=repos, workflows=workflows)
+    store.save_instance(db, config, version="0.1.0", now=now)
+    store.save_watched(db, list(pairs))
+    for repo in repos:
+        store.save_description(
+            db,
+            repo,
+            default_branch="main",
+            workflows=dict.fromkeys(workflows, ("CI", "active")),
+            now=now,
+        )
+    for feed in store.watched_feeds(db):
+        store.save_checked(db, feed, now)
+    store.save_next_poll(db, now)
+
+
+def save_runs(
+    db: Database,
+    *payloads: dict[str, Any],
+    repo: str = "acme/api",
+    workflow: str = "ci.yml",
+    now: datetime = NOW,
+) -> store.Saved:
+    """Store runs of a watched feed as a live poll that found them would."""
+    [feed] = [
+        feed
+        for feed in store.watched_feeds(db)
+        if (feed.repo, feed.workflow) == (repo, workflow)
+    ]
+    return store.save_live_page(
+        db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
+    )
+
+
+def save(db: Database, *payloads: dict[str, Any], workflow: str = "ci.yml") -> None:
+    """Store payloads, each in the feed of its repository."""
+    for payload in payloads:
+        repo = payload["repository"]["full_name"]
+        [feed] = [
+            feed
+            for feed in store.watched_feeds(db)
+            if (feed.repo, feed.workflow) == (repo, workflow)
+        ]
+        store.save_live_page(
+            db, feed, [payload], etag=None, has_more=False, horizon=NOW, now=NOW
+        )
+
+
+def of_repo(repo: str) -> dict[str, Any]:
+    place = {"id": 1, "full_name": repo}
+    return {"repository": place, "head_repository": place}

@@ -1,0 +1,49 @@
+"""Colours of the stylesheets and their contrast, as WCAG defines it."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+STATIC = Path(__file__).parents[2] / "static"
+
+
+CSS = (STATIC / "base.css").read_text()
+
+
+# WCAG 2.2: 4.5 for text, 3 for what is seen rather than read; 7 is its highest demand.
+NAME, TEXT, GRAPHIC = 7.0, 4.5, 3.0
+
+
+def colours(block: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+
+
+def themes() -> dict[str, dict[str, str]]:
+    dark = colours(CSS.split("}", 1)[0])
+    [light] = re.findall(r'^:root\[data-theme="light"\] \{(.*?)\}', CSS, re.M | re.S)
+    [auto] = re.findall(r':root\[data-theme="auto"\] \{(.*?)\}', CSS, re.S)
+    assert colours(light) == colours(auto)
+    return {"dark": dark, "light": dark | colours(light)}
+
+
+def linear(colour: str) -> list[float]:
+    """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels
+    ]
+
+
+def times(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[float]:
+    return [sum(w * v for w, v in zip(row, vector, strict=True)) for row in matrix]
+
+
+def luminance(colour: str) -> float:
+    [value] = times([(0.2126, 0.7152, 0.0722)], linear(colour))
+    return value
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)

@@ -1,0 +1,98 @@
+"""An ingest process in miniature: real HTTP, a real file, a settable clock."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.world import World
+from ci_observer.ingest import store
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.polling.loop import run_forever
+from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
+
+REPO, FILE = "acme/api", "ci.yml"
+
+
+class Ingest:
+    """An ingest process of one database, its passes at the simulated GitHub's time."""
+
+    def __init__(
+        self, db: Database, server: GitHubServer, clock: Clock | None = None
+    ) -> None:
+        self.db = db
+        self.server = server
+        self.clock = clock or server.clock
+        self._settings: dict[str, Any] = {
+            "token": server.token,
+            "api_url": server.url,
+            "repos": (REPO,),
+            "workflows": (FILE,),
+        }
+        self._runner = asyncio.Runner()
+        self._http = open_http("test")
+        self.restart()
+
+    def restart(self, **settings: Any) -> None:
+        """Begin anew on the same database, as after an upgrade."""
+        self._settings |= settings
+        self._config = config = Config(**self._settings)
+        clock = self.clock
+        github = GitHub(
+            self._http, api_url=config.api_url, token=config.token, clock=clock
+        )
+        store.save_instance(self.db, config, version="1", now=clock())
+        self._poller = Poller(config, self.db, github, clock)
+
+    def poll(self, **options: Any) -> PollResult:
+        return self._runner.run(self._poller.poll(**options))
+
+    def next_wait(self) -> timedelta:
+        """How long the pass just made asks to wait."""
+        now = self.clock()
+        return self._poller.next_poll_at(now) - now
+
+    def run_forever(self, wait: Callable[[float], Awaitable[None]]) -> None:
+        self._runner.run(
+            run_forever(
+                self._poller,
+                self.db,
+                refresh=timedelta(seconds=self._config.refresh_seconds),
+                clock=self.clock,
+                wait=wait,
+            )
+        )
+
+    def set_timeout(self, seconds: float) -> None:
+        """How long GitHub is waited for from now on."""
+        self._http.timeout = seconds
+
+    def close(self) -> None:
+        self._runner.run(self._http.aclose())
+        self._runner.close()
+
+
+def add_runs(world: World, count: int, *, repo: str = REPO, file: str = FILE) -> None:
+    """Runs an hour apart, the newest now."""
+    for age in range(count - 1, -1, -1):
+        world.add_run(
+            repo, file, created_at=world.now - timedelta(hours=age), duration=60
+        )
+
+
+def run_ids(db: Database) -> list[int]:
+    return [row[0] for row in db.execute("select run_id from runs order by run_id")]
+
+
+def the_feed(db: Database) -> store.Feed:
+    [feed] = store.watched_feeds(db)
+    return feed
+
+
+def revision(db: Database) -> str:
+    [[value]] = db.execute("select value from instance where key = 'revision'")
+    return str(value)

@@ -1,0 +1,106 @@
+"""Whether a database holds what the simulated GitHub has, and holds together."""
+
+import json
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.demo.server.records import Run
+from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.world import World
+from ci_observer.ingest.github.rows import run_row
+
+# Each finds something only when rows are missing that belong together.
+UNSOUND = {
+    "an ETag of a feed without its runs": """
+        select 1 from feeds f where etag is not null and not exists (
+            select 1 from runs r where r.repo = f.repo and r.workflow = f.workflow
+        )
+    """,
+    "an ETag of a page without its newest or oldest run": """
+        select url from etags where newest_at is not null and (
+            newest_at not in (select created_at from runs)
+            or oldest_at not in (select created_at from runs)
+        )
+    """,
+    "an ETag without the proof of freshness": """
+        select 1 from feeds where etag is not null and checked_at is null
+    """,
+    "a run without its attempt": """
+        select run_id from runs where (run_id, run_attempt) not in (
+            select run_id, run_attempt from run_attempts
+        )
+    """,
+    "a run without its payload": """
+        select run_id from runs_full where raw_json is null or not json_valid(raw_json)
+    """,
+    "a missing attempt that is not asked for": """
+        with recursive below (run_id, run_attempt) as (
+            select run_id, run_attempt - 1 from runs
+            union all
+            select run_id, run_attempt - 1 from below where run_attempt > 1
+        )
+        select run_id, run_attempt from below where run_attempt > 0
+        and (run_id, run_attempt) not in (select run_id, run_attempt from run_attempts)
+        and (run_id, run_attempt) not in (
+            select run_id, run_attempt from pending where kind = 'attempt'
+        )
+    """,
+    "a tile that is not what its runs say": """
+        select * from (select * from tiles except select * from tile_facts)
+        union all
+        select * from (select * from tile_facts except select * from tiles)
+    """,
+}
+
+
+def assert_sound(db: Database) -> None:
+    """What holds at every moment, whatever GitHub has said so far."""
+    assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert db.execute("pragma foreign_key_check").fetchall() == []
+    found = {name: db.execute(sql).fetchall() for name, sql in UNSOUND.items()}
+    assert {name: rows for name, rows in found.items() if rows} == {}
+
+
+def assert_is_truth(db: Database, world: World) -> None:
+    """Every run once, as GitHub has it now, with every attempt that it ever had."""
+    assert_sound(db)
+    runs = {row["run_id"]: row for row in db["runs"].rows}
+    assert set(runs) == set(world.runs)
+    expected = {run.id: _row(world, run) for run in world.runs.values()}
+    assert differences(runs, expected) == {}
+    payloads = db.execute("select run_id, raw_json from runs_full").fetchall()
+    assert {run_id: json.loads(raw) for run_id, raw in payloads} == {
+        run.id: _payload(world, run) for run in world.runs.values()
+    }
+    attempts = db.execute("select run_id, run_attempt from run_attempts").fetchall()
+    assert sorted(attempts) == sorted(
+        (row["run_id"], attempt)
+        for row in expected.values()
+        for attempt in range(1, row["run_attempt"] + 1)
+    )
+
+
+def differences(
+    stored: dict[int, dict[str, Any]], expected: dict[int, dict[str, Any]]
+) -> dict[int, Any]:
+    """What is stored otherwise, as (stored, expected) by run and column."""
+    return {
+        run_id: {
+            column: (value, expected[run_id][column])
+            for column, value in row.items()
+            if value != expected[run_id][column]
+        }
+        for run_id, row in stored.items()
+        if row != expected[run_id]
+    }
+
+
+def _payload(world: World, run: Run) -> dict[str, Any]:
+    return run_object(run, run.version_at(world.now), world.sites)
+
+
+def _row(world: World, run: Run) -> dict[str, Any]:
+    """As a poll would map it."""
+    file = run.workflow.path.rpartition("/")[2]
+    return run_row(_payload(world, run), repo=run.repo.full_name, workflow=file)

@@ -1,0 +1,203 @@
+"""Walls of any size for tests in a browser: real rows, with every state among them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count, cycle
+from typing import Any
+
+from archive import NOW, save_runs, watch
+from factories import run_payload
+from sqlite_utils import Database
+
+from ci_observer.ingest import store
+from ci_observer.ingest.store.tiles import save_tiles
+
+PHONE = {"width": 390, "height": 844}
+NAMES = (
+    "CI",
+    "Build and test",
+    "Deploy to production",
+    "release-please-and-publish-to-npm",
+    "Nightly end-to-end tests of the whole shop in all our regions",
+    ".github/workflows/terraform_plan_for_every_environment.yml",
+    "IntegrationTestsWithPostgresAndRedis",
+    "Aufräumarbeiten 🚀 wöchentlich",
+    "اختبارات التكامل الليلية",
+    "継続的インテグレーションと夜間ビルドのテスト",
+)
+TITLE = "Keep the basket when somebody signs in on a second device (#1234)"
+LOUD = (
+    "failing", "failing_running", "invalid_file", "failing_once",
+    "no_access", "stale", "disabled", "zombie", "overdue",
+)  # fmt: skip
+QUIET = (
+    "passing", "running", "passing", "flaky", "queued", "waiting", "passing", "held",
+    "over", "unknown", "cancelled",
+)  # fmt: skip
+# What goes on: hours since its start, status, conclusion.
+ACTIVE = {
+    "running": (0.06, "in_progress", None),
+    "failing_running": (0.05, "in_progress", None),
+    "over": (0.6, "in_progress", None),
+    "queued": (0.1, "queued", None),
+    "waiting": (2, "waiting", None),
+    "held": (1, "completed", "action_required"),
+    "zombie": (50, "in_progress", None),
+}
+
+
+def save_wall(
+    db: Database,
+    feeds: int,
+    *,
+    kinds: Sequence[str] | None = None,
+    loud: float = 0.25,
+    names: Sequence[str] = NAMES,
+) -> None:
+    """So many feeds: of these kinds, or a share of them alarms or fails."""
+    repos = [f"acme/service-{number:03}" for number in range(feeds)]
+    watch(db, *((repo, "ci.yml") for repo in repos))
+    save_poll(db, feeds)
+    given, louds, quiets = cycle(kinds or [""]), cycle(LOUD), cycle(QUIET)
+    for number, repo in enumerate(repos):
+        is_loud = int((number + 1) * loud) > int(number * loud)
+        kind = next(given) or next(louds if is_loud else quiets)
+        name = names[number % len(names)]
+        _describe(db, repo, name, "active")
+        _save_runs(db, number, repo, kind)
+        _set_alarm(db, repo, kind, name)
+
+
+def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
+    """A poll pass that has just gone well."""
+    poll = {
+        "started_at": store.utc(NOW - timedelta(seconds=21)),
+        "finished_at": store.utc(NOW - timedelta(seconds=20)),
+        "feeds": feeds,
+        "feeds_failed": 0,
+        "requests": 2,
+        "not_modified": 2,
+        "runs_written": 0,
+        "rate_limit": 5000,
+        "rate_limit_remaining": 4000,
+        "rate_limit_reset_at": store.utc(NOW),
+        "error": None,
+        "error_kind": None,
+    }
+    store.save_poll(db, poll | changes)
+
+
+def overflow(page: Any) -> tuple[int, int]:
+    """By how many pixels the page is wider and higher than the window."""
+    width, height = page.evaluate(
+        "() => [document.documentElement.scrollWidth - innerWidth,"
+        " document.documentElement.scrollHeight - innerHeight]"
+    )
+    return width, height
+
+
+def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
+    if kind == "unknown":
+        return
+    ids = count(1000 * number + 1)
+    runs = [
+        run_payload(
+            run_id := next(ids),
+            run_number=run_id % 1000 + 100,
+            display_title=TITLE,
+            html_url=f"https://github.com/{repo}/actions/runs/{run_id}",
+            repository={"full_name": repo},
+            head_repository={"full_name": repo},
+            **run,
+        )
+        for run in (*_history(number, kind), *_newest(kind))
+    ]
+    save_runs(db, *runs, repo=repo)
+    if kind.startswith("failing"):
+        _save_job(db, runs[-2 if kind in ACTIVE else -1]["id"])
+
+
+def _history(number: int, kind: str) -> list[dict[str, Any]]:
+    """A run a day; of a schedule that stopped ten days ago where that is overdue."""
+    is_overdue = kind == "overdue"
+    late = 24 * 10 if is_overdue else 0
+    event = {"event": "schedule"} if is_overdue else {}
+    runs = []
+    for age in range(16, 3, -1):
+        failed = kind.startswith("failing") and age < 7
+        conclusion = "failure" if failed or (age + number) % 9 == 0 else "success"
+        minutes = 3 + (age * 7 + number) % 6
+        start = late + 24 * age + number % 5
+        runs.append(_run(start, minutes, conclusion=conclusion, **event))
+    return [
+        *runs,
+        _run(late + 26, 0, conclusion="skipped"),
+        _run(late + 25, 2, conclusion="cancelled"),
+        *([_run(late + 4, **event)] if is_overdue else []),
+    ]
+
+
+def _newest(kind: str) -> list[dict[str, Any]]:
+    if kind == "overdue":
+        return []
+    if kind.startswith("failing"):
+        runs = [_run(30, conclusion="timed_out"), _run(3, 7, conclusion="failure")]
+        runs = runs[kind == "failing_once" :]
+    elif kind == "invalid_file":
+        path = ".github/workflows/ci.yml"
+        runs = [_run(3, 0, conclusion="failure", name=path)]
+    else:
+        hours = 52 if kind == "zombie" else 4
+        runs = [_run(hours, run_attempt=3 if kind == "flaky" else 1)]
+    if kind == "cancelled":
+        runs.append(_run(3, 1, conclusion="cancelled"))
+    if kind in ACTIVE:
+        hours, status, conclusion = ACTIVE[kind]
+        runs.append(_run(hours, 0, status=status, conclusion=conclusion))
+    return runs
+
+
+def _run(hours_ago: float, minutes: float = 6, **changes: Any) -> dict[str, Any]:
+    start = NOW - timedelta(hours=hours_ago)
+    end = start + timedelta(minutes=minutes)
+    return {
+        "created_at": store.utc(start),
+        "run_started_at": store.utc(start),
+        "updated_at": store.utc(end),
+        **changes,
+    }
+
+
+def _save_job(db: Database, run_id: int) -> None:
+    db["jobs"].insert(
+        {
+            "job_id": run_id,
+            "run_id": run_id,
+            "run_attempt": 1,
+            "name": "integration (ubuntu-24.04, 3.13)",
+            "conclusion": "failure",
+            "failed_step": "Run the tests against PostgreSQL 17",
+        }
+    )
+    with store.transaction(db):
+        save_tiles(db, [run_id])
+
+
+def _set_alarm(db: Database, repo: str, kind: str, name: str) -> None:
+    [feed] = store.watched_feeds(db, repo)
+    if kind == "no_access":
+        error = f"{repo} was not found, or the token has no access to it."
+        store.save_feed_error(
+            db, feed, error=error, kind="not_found", now=NOW, retry_at=None
+        )
+    elif kind == "stale":
+        store.save_checked(db, feed, NOW - timedelta(hours=1))
+    elif kind == "disabled":
+        _describe(db, repo, name, "disabled_inactivity")
+
+
+def _describe(db: Database, repo: str, name: str, state: str) -> None:
+    workflows = {"ci.yml": (name, state)}
+    store.save_description(
+        db, repo, default_branch="main", workflows=workflows, now=NOW
+    )

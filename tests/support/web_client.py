@@ -1,0 +1,57 @@
+"""A real Datasette on a test's database, and what tests ask of it."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from datasette.app import Datasette
+
+from ci_observer import ROOT
+from ci_observer.web.database import DATABASE
+from ci_observer.web.server import build_datasette
+
+
+@asynccontextmanager
+async def serving(db_path: Path, **settings: Any) -> AsyncIterator[Datasette]:
+    """Datasette as `serve` builds it; its threads and connections end with the test."""
+    datasette = build_datasette(db_path, root=ROOT, settings=settings)
+    try:
+        yield datasette
+    finally:
+        datasette.executor.shutdown()
+        for database in datasette.databases.values():
+            database.close()
+
+
+def counting(datasette: Datasette, monkeypatch: Any) -> Callable[[], list[str]]:
+    """Record the SQL of every read from now on; the result gives what was run."""
+    database = datasette.get_database(DATABASE)
+    statements: list[str] = []
+    connect = database.connect
+
+    def traced(write: bool = False) -> Any:
+        conn = connect(write)
+        conn.set_trace_callback(statements.append)
+        return conn
+
+    monkeypatch.setattr(database, "connect", traced)
+    return lambda: statements
+
+
+async def get_json(datasette: Datasette, path: str) -> dict[str, Any]:
+    """The answer of a route, which must be 200."""
+    response = await datasette.client.get(path)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = json.loads(response.text)
+    return answer
+
+
+async def get_error(datasette: Datasette, path: str) -> tuple[int, str]:
+    """The status and the words of an error."""
+    response = await datasette.client.get(path)
+    body = response.json()
+    assert body["ok"] is False
+    assert body["status"] == response.status_code
+    return response.status_code, body["error"]

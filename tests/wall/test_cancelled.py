@@ -1,0 +1,214 @@
+"""Cancelled runs: superseded, lost, or a failure that cancelled the rest of its run."""
+
+import json
+from typing import Any
+
+import pytest
+from archive import save_runs, watch
+from polling import revision
+from sqlite_utils import Database
+from tiles import FEED, RUNNING, rerun, run, state, tile
+
+from ci_observer.ingest import store
+from ci_observer.ingest.store import Pending
+
+
+@pytest.fixture
+def db(db: Database) -> Database:
+    watch(db, FEED)
+    return db
+
+
+def jobs(db: Database, run_id: int, *conclusions: str, attempt: int = 1) -> None:
+    """Store the jobs of an attempt, as fetching them would."""
+    rows = [
+        {
+            "job_id": 100 * run_id + 10 * attempt + number,
+            "run_id": run_id,
+            "run_attempt": attempt,
+            "name": f"job {number}",
+            "status": "completed",
+            "conclusion": conclusion,
+            "completed_at": f"2026-03-01T12:0{number}:00Z",
+            "failed_step": "Test" if conclusion == "failure" else None,
+        }
+        for number, conclusion in enumerate(conclusions)
+    ]
+    item = Pending("jobs", run_id, attempt, None, *FEED)
+    store.save_jobs(db, item, rows)
+
+
+def lost(db: Database) -> Any:
+    return tile(db, "lost_run_id")[0]
+
+
+def strip(db: Database, *keys: str) -> list[tuple[Any, ...]]:
+    [text] = tile(db, "strip")
+    return [tuple(item[key] for key in keys) for item in json.loads(text)]
+
+
+# -- superseded and lost
+
+
+@pytest.mark.parametrize("base", ["success", "failure"])
+def test_the_newest_run_cancelled_keeps_the_base_and_is_lost(db, base):
+    save_runs(db, run(1, "12:00", base), run(2, "13:00", "cancelled", minutes=3))
+
+    assert tile(db, "base_run_id", "streak", "alarm", "activity") == (1, 1, None, None)
+    assert tile(db, "lost_run_id", "lost_at", "lost_html_url") == (
+        2,
+        "2026-03-01T13:03:00Z",
+        "https://github.com/acme/api/actions/runs/2",
+    )
+
+
+@pytest.mark.parametrize(
+    "newer", [{}, {"conclusion": "failure"}, RUNNING, {"event": "schedule"}], ids=str
+)
+def test_a_cancelled_run_is_superseded_by_a_newer_one(db, newer):
+    save_runs(
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "14:00", **newer)
+    )
+
+    assert lost(db) is None
+    assert strip(db, "run_id", "is_superseded") == [(1, False), (2, True), (3, False)]
+
+
+@pytest.mark.parametrize("conclusion", ["skipped", "neutral", "stale"])
+def test_a_newer_run_that_tested_nothing_does_not_make_up_for_it(db, conclusion):
+    save_runs(
+        db,
+        run(1, "12:00"),
+        run(2, "13:00", "cancelled"),
+        run(3, "14:00", conclusion),
+    )
+
+    assert lost(db) == 2
+    assert strip(db, "is_superseded") == [(False,)] * 3
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"head_branch": "other"},
+        {"event": "pull_request"},
+        {"head_repository": {"id": 9, "full_name": "someone/api"}},
+    ],
+    ids=str,
+)
+def test_a_run_of_something_else_does_not_make_up_for_it(db, others):
+    save_runs(
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "14:00", **others)
+    )
+
+    assert lost(db) == 2
+
+
+def test_of_two_cancelled_runs_the_newer_is_lost(db):
+    save_runs(db, run(1, "12:00", "cancelled"), run(2, "13:00", "cancelled"))
+
+    assert state(db) == ("unknown", "unknown", None, None)
+    assert lost(db) == 2
+    assert strip(db, "run_id", "is_superseded") == [(1, True), (2, False)]
+
+
+def test_a_commit_that_the_base_has_tested_is_not_lost(db):
+    same = {"head_sha": "a" * 40}
+    save_runs(db, run(1, "12:00", **same), run(2, "13:00", "cancelled", **same))
+
+    assert lost(db) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "base"), [("success", "passing"), ("failure", "failing")]
+)
+def test_a_cancelled_rerun_loses_nothing(db, first, base):
+    save_runs(db, run(1, "12:00", first))
+    save_runs(db, rerun(1, "12:00", "13:00", "cancelled"))
+
+    assert state(db) == (base, base, None, None)
+    assert lost(db) is None
+    assert strip(db, "conclusion", "base", "is_superseded") == [
+        ("cancelled", base, False)
+    ]
+
+
+def test_a_rerun_of_an_older_run_does_not_make_up_for_it(db):
+    save_runs(db, run(1, "12:00"), run(2, "13:00", "cancelled"))
+    save_runs(db, rerun(1, "12:00", "14:00", "success"))
+
+    assert lost(db) == 2
+
+
+def test_each_run_of_the_strip_says_what_it_decided(db):
+    save_runs(
+        db,
+        run(1, "12:00"),
+        run(2, "13:00", "timed_out"),
+        run(3, "14:00", "skipped"),
+        run(4, "15:00", **RUNNING),
+    )
+
+    assert strip(db, "run_id", "base") == [
+        (1, "passing"),
+        (2, "failing"),
+        (3, None),
+        (4, None),
+    ]
+
+
+# -- jobs
+
+
+@pytest.mark.parametrize("failed", ["failure", "timed_out"])
+def test_a_run_that_a_failed_job_cancelled_has_failed(db, failed):
+    save_runs(db, run(1, "12:00"), run(2, "13:00", "cancelled"))
+    before = revision(db)
+
+    jobs(db, 2, "success", failed, "cancelled")
+
+    assert state(db) == ("failing", "failing", None, None)
+    assert tile(db, "base_run_id", "base_conclusion", "failed_job", "failed_jobs") == (
+        2,
+        "cancelled",
+        "job 1",
+        1,
+    )
+    assert lost(db) is None
+    assert revision(db) != before
+
+
+def test_a_run_that_somebody_cancelled_has_not_failed(db):
+    save_runs(db, run(1, "12:00"), run(2, "13:00", "cancelled"))
+
+    jobs(db, 2, "success", "cancelled", "skipped")
+
+    assert state(db) == ("passing", "passing", None, None)
+    assert lost(db) == 2
+
+
+def test_a_failed_job_counts_for_its_own_attempt(db):
+    save_runs(db, run(1, "12:00", "cancelled"))
+    jobs(db, 1, "failure")
+    save_runs(db, rerun(1, "12:00", "13:00", "success"))
+
+    assert tile(db, "base", "base_run_attempt", "failed_jobs") == ("passing", 2, None)
+
+
+def test_a_failure_of_which_jobs_were_only_cancelled_names_no_step(db):
+    save_runs(db, run(1, "12:00", "failure"))
+
+    jobs(db, 1, "success", "cancelled")
+
+    assert state(db) == ("failing", "failing", None, None)
+    assert tile(db, "failed_job", "failed_step", "failed_jobs") == (None, None, 0)
+
+
+def test_a_success_with_failed_jobs_says_how_many(db):
+    save_runs(db, run(1, "12:00"))
+    assert tile(db, "failed_jobs") == (None,)
+
+    jobs(db, 1, "success", "failure", "failure")
+
+    assert state(db) == ("passing", "passing", None, None)
+    assert tile(db, "failed_jobs", "failed_job") == (2, None)

@@ -1,0 +1,136 @@
+"""Screens are old: what the pages load must be understood by Chromium 86, of 2020."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest_plugins = ("browser",)
+
+ROOT = Path(__file__).parents[2]
+ACORN = ROOT / ".node/node_modules/acorn/dist/acorn.js"
+SCRIPTS = sorted((ROOT / "static").glob("*.js"))
+STYLES = sorted((ROOT / "static").glob("*.css"))
+
+# Syntax is what ECMAScript 2020 has; these came later, by https://caniuse.com/.
+LATER_METHODS = {
+    "at": 92,
+    "checkVisibility": 105,
+    "findLast": 97,
+    "findLastIndex": 97,
+    "groupBy": 117,
+    "hasOwn": 93,
+    "isWellFormed": 111,
+    "randomUUID": 92,
+    "showPopover": 114,
+    "throwIfAborted": 100,
+    "timeout": 103,
+    "toReversed": 110,
+    "toSorted": 110,
+    "toSpliced": 110,
+    "togglePopover": 114,
+    "withResolvers": 119,
+}
+LATER_GLOBALS = {"reportError": 95, "structuredClone": 98}
+LATER_CSS = {
+    r":has\(": 105,
+    r":is\(": 88,
+    r":where\(": 88,
+    r":user-valid": 119,
+    r"@container": 105,
+    r"@layer": 99,
+    r"@scope": 118,
+    r"@starting-style": 117,
+    r"(?:^|[\s;{])&": 112,
+    r"\binset(?:-\w+)*\s*:": 87,
+    r"\baspect-ratio\s*:": 88,
+    r"\baccent-color\s*:": 93,
+    r"\bcontainer(?:-\w+)?\s*:": 105,
+    r"\bcontent\s*:\s*[^;]*\s/\s": 77,
+    r"\bcolor-mix\(": 111,
+    r"\blight-dark\(": 123,
+    r"\b(?:oklch|oklab|lch|lab)\(": 111,
+    r"\d[sdl]v[hw]\b": 108,
+    r"\b(?:translate|rotate|scale)\s*:": 104,
+    r"\btext-wrap\s*:": 114,
+    r"\boverflow\s*:\s*clip": 90,
+    r"\bsubgrid\b": 117,
+}
+PARSE = """
+([code, methods, globals]) => {
+  const found = [];
+  (function walk(node) {
+    if (!node || typeof node !== "object") return;
+    const { callee } = node;
+    if (callee && globals.includes(callee.name)) found.push(callee.name);
+    const method = callee && !callee.computed && callee.property;
+    if (method && methods.includes(method.name)) found.push(method.name);
+    Object.values(node).forEach(walk);
+  })(acorn.parse(code, { ecmaVersion: 2020, sourceType: "module" }));
+  return found;
+}
+"""
+
+
+def later_names(page: Any, code: str) -> list[str]:
+    """What a script calls that Chromium 86 lacks; an error when it cannot parse it."""
+    found: list[str] = page.evaluate(PARSE, [code, [*LATER_METHODS], [*LATER_GLOBALS]])
+    return found
+
+
+def later_css(text: str) -> list[str]:
+    """What a stylesheet uses that Chromium 86 lacks."""
+    rules = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    return [pattern for pattern in LATER_CSS if re.search(pattern, rules, re.M)]
+
+
+@pytest.fixture(scope="module")
+def parser(chromium: Any) -> Any:
+    """A page with acorn, which parses JavaScript of any year."""
+    if not ACORN.exists():
+        pytest.skip("acorn is not installed: CONTRIBUTING.md says how")
+    page = chromium.new_page()
+    page.add_script_tag(content=ACORN.read_text())
+    yield page
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_understood(parser: Any, script: Path) -> None:
+    assert later_names(parser, script.read_text()) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "code",
+    [
+        "a ??= 1",
+        "class A { static b = 1 }",
+        "await a",
+        "1_000",
+    ],
+)
+def test_later_syntax_is_noticed(parser: Any, code: str) -> None:
+    with pytest.raises(Exception, match="SyntaxError"):
+        later_names(parser, code)
+
+
+@pytest.mark.browser
+def test_later_names_are_noticed(parser: Any) -> None:
+    code = "[1].at(-1); structuredClone({}); a?.b ?? c; at(a.at); import('./b.js')"
+    assert later_names(parser, code) == ["at", "structuredClone"]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda path: path.name)
+def test_styles_are_understood(style: Path) -> None:
+    assert later_css(style.read_text()) == []
+
+
+def test_later_css_is_noticed() -> None:
+    assert later_css("a:has(b) { inset: 0 }") == [r":has\(", r"\binset(?:-\w+)*\s*:"]
+    assert later_css("/* inset: 0 */ a { inset-inline: 0; & b { top: 0 } }") == [
+        r"(?:^|[\s;{])&",
+        r"\binset(?:-\w+)*\s*:",
+    ]

@@ -1,0 +1,115 @@
+"""Scheduled runs that do not come."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from archive import NOW, save_runs, set_clock, watch
+from factories import run_payload
+from sqlite_utils import Database
+from tiles import FEED, state, tile
+
+from ci_observer.ingest import store
+
+
+def scheduled(day: int, hour: int = 3) -> dict[str, Any]:
+    start = f"2026-02-{day:02}T{hour:02}:00:00Z"
+    return run_payload(
+        day,
+        event="schedule",
+        created_at=start,
+        run_started_at=start,
+        updated_at=f"2026-02-{day:02}T{hour:02}:10:00Z",
+    )
+
+
+def test_a_scheduled_run_is_overdue_after_twice_its_longest_gap_and_half_a_day(db):
+    watch(db, FEED)
+    save_runs(db, scheduled(25), scheduled(26), scheduled(27, hour=4))
+
+    # Twice 25 hours, and 12 hours, after the 27th at 4.
+    assert tile(db, "overdue_at", "alarm") == ("2026-03-01T18:00:00Z", "overdue")
+    set_clock(db, NOW - timedelta(seconds=1))
+    assert state(db) == ("passing", "passing", None, None)
+
+
+def at(db: Database, now: datetime) -> tuple[Any, ...]:
+    """What the tile says at an instant at which GitHub has just been asked."""
+    db["feeds"].update(FEED, {"checked_at": store.utc(now)})
+    set_clock(db, now)
+    return tile(db, "tile_state", "alarm")
+
+
+def nightly(db: Database) -> None:
+    """Three nightly runs, overdue at `NOW`: 63 hours after the last."""
+    watch(db, FEED)
+    save_runs(db, scheduled(25), scheduled(26), scheduled(27, hour=4))
+
+
+def pushed(number: int, day: int) -> dict[str, Any]:
+    at = f"2026-03-{day:02}T12:00:00Z"
+    return run_payload(number, created_at=at, run_started_at=at, updated_at=at)
+
+
+def test_a_run_of_another_event_does_not_hide_that_the_schedule_is_overdue(db):
+    nightly(db)
+    save_runs(db, pushed(100, day=3))
+
+    # It is long after the schedule came due from 4 March, 8:00, on: as late again.
+    assert at(db, NOW + timedelta(days=2)) == ("overdue", "overdue")
+
+
+def test_a_run_long_after_the_schedule_came_due_tells_more_than_the_schedule(db):
+    nightly(db)
+    save_runs(db, pushed(100, day=5))
+
+    assert at(db, NOW + timedelta(days=4)) == ("passing", None)
+    assert tile(db, "overdue_at") == (None,)
+
+
+def test_a_schedule_that_was_silent_for_90_days_is_none(db):
+    nightly(db)
+    end = datetime(2026, 5, 28, 4, tzinfo=UTC)
+
+    assert at(db, end - timedelta(seconds=1)) == ("overdue", "overdue")
+    assert tile(db, "flips_at") == (store.utc(end),)
+    assert at(db, end) == ("passing", None)
+
+
+def test_a_rare_schedule_is_waited_for_longer(db):
+    watch(db, FEED)
+    starts = ["2025-01-01T00:00:00Z", "2025-07-01T00:00:00Z", "2026-01-01T00:00:00Z"]
+    save_runs(
+        db,
+        *[
+            run_payload(
+                n, event="schedule", created_at=at, run_started_at=at, updated_at=at
+            )
+            for n, at in enumerate(starts, start=1)
+        ],
+    )
+
+    # Half a year apart: late after a year, given up after two.
+    assert tile(db, "overdue_at") == ("2027-01-04T12:00:00Z",)
+    assert at(db, datetime(2027, 2, 1, tzinfo=UTC)) == ("overdue", "overdue")
+    assert at(db, datetime(2028, 2, 1, tzinfo=UTC)) == ("passing", None)
+
+
+def test_two_scheduled_runs_are_no_history_to_be_overdue_by(db):
+    watch(db, FEED)
+    save_runs(db, scheduled(1), scheduled(2))
+
+    assert tile(db, "overdue_at", "alarm") == (None, None)
+
+
+def test_a_disabled_workflow_is_not_overdue_as_well(db):
+    watch(db, FEED)
+    save_runs(db, scheduled(1), scheduled(2), scheduled(3))
+    store.save_description(
+        db,
+        "acme/api",
+        default_branch="main",
+        workflows={"ci.yml": ("CI", "disabled_inactivity")},
+        now=NOW,
+    )
+
+    assert tile(db, "overdue_at", "alarm") == (None, "disabled")

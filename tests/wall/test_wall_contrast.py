@@ -1,0 +1,172 @@
+"""Every text on the wall can be read: contrasts computed from the stylesheet itself."""
+
+import math
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+import pytest
+from contrasts import CSS, GRAPHIC, NAME, STATIC, TEXT, contrast, linear, themes, times
+
+TILES = (STATIC / "tile.css").read_text()
+
+# What is written on what around the tiles, by the names of the custom properties.
+TEXTS = [
+    ("ink", "page"),
+    ("ink", "panel"),
+    ("quiet", "page"),
+    ("quiet", "panel"),
+    ("on-held", "held"),
+    ("on-activity", "activity"),
+]
+GRAPHICS = [
+    ("alarm", "stale"),
+    ("alarm", "alarm-stripe"),
+    ("activity", "passing"),
+    ("activity", "failing"),
+    ("held", "passing"),
+    ("focus", "page"),
+    ("focus-tile", "passing"),
+    ("focus-tile", "failing"),
+    ("on-alarm", "alarm"),
+]
+# The states whose tiles differ by their ground; stale is dark with a frame of alarm.
+GROUNDS = ("passing", "failing", "alarm", "unknown")
+# How linear light looks to who lacks one kind of cone: Machado, Oliveira and Fernandes,
+# "A physiologically-based model for simulation of color vision deficiency", 2009.
+BLINDNESS = {
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritanopia": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+# In hundredths of OKLab, where black and white are 100 apart: plain at a glance.
+APART = 10
+
+
+def oklab(light: Sequence[float]) -> list[float]:
+    """https://bottosson.github.io/posts/oklab/"""
+    cones = times(
+        [
+            (0.4122214708, 0.5363325363, 0.0514459929),
+            (0.2119034982, 0.6806995451, 0.1073969566),
+            (0.0883024619, 0.2817188376, 0.6299787005),
+        ],
+        light,
+    )
+    return times(
+        [
+            (0.2104542553, 0.7936177850, -0.0040720468),
+            (1.9779984951, -2.4285922050, 0.4505937099),
+            (0.0259040371, 0.7827717662, -0.8086757660),
+        ],
+        [cone ** (1 / 3) for cone in cones],
+    )
+
+
+def shaded(colour: str, black: float) -> str:
+    """A colour below so much black."""
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(value * (1 - black)):02x}" for value in channels)
+
+
+def black_of(name: str) -> float:
+    """How much black a translucent custom property is."""
+    return float(re.findall(rf"--{name}: rgba\(0, 0, 0, ([0-9.]+)\)", CSS)[0])
+
+
+def tile_grounds() -> list[tuple[str, str]]:
+    """The text of each state's tile, and each colour of its ground and patterns."""
+    state = r"^([^@{}]*data-(?:state|loud)[^{}]*)\{([^}]*)\}"
+    found = []
+    for selector, rule in re.findall(state, TILES, re.M):
+        grounds = re.findall(r"background:[^;]*;", rule)
+        if not grounds or "__" in selector or "bar" in selector:
+            continue
+        text = re.findall(r"(?<!-)color: var\(--([\w-]+)\)", rule) or ["on-colour"]
+        names = re.findall(r"var\(--([\w-]+)\)", grounds[0])
+        # Nothing is written on the edge of an alarm.
+        found += [(text[0], name) for name in names if name != "alarm-stripe"]
+    return found
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("text", "ground"), TEXTS)
+def test_texts_can_be_read(theme: str, text: str, ground: str) -> None:
+    palette = themes()[theme]
+    assert contrast(palette[text], palette[ground]) >= TEXT
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("shape", "ground"), GRAPHICS)
+def test_shapes_can_be_seen(theme: str, shape: str, ground: str) -> None:
+    palette = themes()[theme]
+    assert contrast(palette[shape], palette[ground]) >= GRAPHIC
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("text", "ground"), tile_grounds())
+def test_names_can_be_read_on_every_tile(theme: str, text: str, ground: str) -> None:
+    palette = themes()[theme]
+    assert contrast(palette[text], palette[ground]) >= NAME
+
+
+@pytest.mark.parametrize("ground", ["passing", "failing", "failing-stripe", "unknown"])
+def test_names_can_be_read_where_a_run_is_still_to_go(ground: str) -> None:
+    palette = themes()["dark"]
+    rest = shaded(palette[ground], black_of("rest"))
+    assert contrast(palette["on-colour"], rest) >= NAME
+
+
+@pytest.mark.parametrize("bar", ["bar-good", "bar-bad", "bar-other"])
+@pytest.mark.parametrize("ground", ["passing", "failing", "failing-stripe", "stale"])
+def test_bars_can_be_seen_in_their_strip(bar: str, ground: str) -> None:
+    palette = themes()["dark"]
+    well = shaded(palette[ground], black_of("well"))
+    assert contrast(palette[bar], well) >= GRAPHIC
+
+
+@pytest.mark.parametrize("ground", ["passing", "failing"])
+def test_what_is_still_to_do_looks_other_than_what_is_done(ground: str) -> None:
+    done = themes()["dark"][ground]
+    rest = shaded(done, black_of("rest"))
+    assert math.dist(oklab(linear(done)), oklab(linear(rest))) * 100 >= APART
+
+
+def test_all_states_are_among_the_tiles_whose_ground_is_checked() -> None:
+    grounds = {ground for _, ground in tile_grounds()}
+    assert grounds == {
+        "passing", "failing", "failing-stripe", "unknown", "unknown-dot",
+        "alarm", "stale", "stale-dot",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("blindness", [None, *BLINDNESS])
+@pytest.mark.parametrize(("one", "other"), [*combinations(GROUNDS, 2)])
+def test_states_stay_apart_for_who_sees_colours_otherwise(
+    blindness: str | None, one: str, other: str
+) -> None:
+    palette = themes()["dark"]
+    seen = []
+    for name in (one, other):
+        light = linear(palette[name])
+        if blindness:
+            light = times(BLINDNESS[blindness], light)
+        seen.append(oklab([min(1, max(0, value)) for value in light]))
+    assert math.dist(*seen) * 100 >= APART
+
+
+def test_contrast_is_computed_as_wcag_does() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)

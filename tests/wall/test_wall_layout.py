@@ -1,0 +1,304 @@
+"""Whether every tile has its place on the screen, from 1 tile to 200."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archive import NOW
+from sqlite_utils import Database
+from walls import LOUD, PHONE, overflow, save_wall
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+TELEVISION = {"width": 1920, "height": 1080}
+TELEVISION_4K = {"width": 3840, "height": 2160}
+CUT_OFF = (Path(__file__).parents[1] / "support" / "boxes.js").read_text()
+
+
+def names(page: Any) -> list[str]:
+    """The workflow and repository of each tile, as its link says them."""
+    titles = page.locator(".tile__name a").evaluate_all("all => all.map(a => a.title)")
+    return [" ".join(title.split("\n")[:2]) for title in titles]
+
+
+def name_sizes(page: Any) -> set[float]:
+    sizes = page.locator(".tile__name").evaluate_all(
+        "all => all.map(name => parseFloat(getComputedStyle(name).fontSize))"
+    )
+    return set(sizes)
+
+
+@pytest.mark.parametrize("feeds", [1, 7, 24, 60, 200])
+@pytest.mark.parametrize(
+    ("screen", "smallest"),
+    [(TELEVISION, 24), (TELEVISION_4K, 48)],
+    ids=["1080p", "2160p"],
+)
+def test_a_television_shows_all_that_matters_without_scrolling(
+    db: Database,
+    new_visit: "NewVisit",
+    expect: Any,
+    feeds: int,
+    screen: dict[str, int],
+    smallest: int,
+) -> None:
+    save_wall(db, feeds)
+    page = new_visit(viewport=screen).open()
+    expect(page.locator(".tiles")).to_have_attribute("data-fits", "true")
+    assert overflow(page) == (0, 0)
+    assert page.evaluate(CUT_OFF) == []
+    assert min(name_sizes(page)) >= smallest
+    loud = feeds // 4
+    expect(page.locator(".tile[data-loud]")).to_have_count(loud)
+    if feeds <= 60:
+        expect(page.locator(".tile")).to_have_count(feeds)
+
+
+@pytest.mark.parametrize("feeds", [1, 24, 200])
+def test_a_phone_scrolls_down_only(
+    db: Database, new_visit: "NewVisit", feeds: int
+) -> None:
+    save_wall(db, feeds)
+    page = new_visit(viewport=PHONE).open()
+    assert overflow(page)[0] == 0
+    assert page.locator(".tile").count() == feeds
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("query", ["?cols=4", "?cols=20", "?group=repo", "?sort=name"])
+def test_nothing_is_cut_off_in_other_arrangements(
+    db: Database, visit: "Visit", expect: Any, query: str
+) -> None:
+    save_wall(db, 24)
+    page = visit.open(query)
+    expect(page.locator(".tile")).to_have_count(24)
+    assert overflow(page) == (0, 0)
+    assert page.evaluate(CUT_OFF) == []
+
+
+def test_a_wished_number_of_columns_is_kept(db: Database, visit: "Visit") -> None:
+    save_wall(db, 24)
+    columns = "node => getComputedStyle(node).gridTemplateColumns.split(' ').length"
+    assert visit.open("?cols=4").locator(".tiles").evaluate(columns) == 4
+
+
+def test_all_names_of_a_kind_have_one_size(db: Database, visit: "Visit") -> None:
+    save_wall(db, 24)
+    assert len(name_sizes(visit.open())) == 2
+
+
+def test_what_fails_is_larger_than_what_passes(db: Database, visit: "Visit") -> None:
+    save_wall(db, 24)
+    page = visit.open()
+    loud = page.locator(".tile[data-loud]").first.bounding_box()
+    quiet = page.locator(".tile:not([data-loud])").first.bounding_box()
+    assert loud["width"] > 1.9 * quiet["width"]
+    assert loud["height"] > 1.9 * quiet["height"]
+
+
+def test_a_failure_among_24_is_told_in_full(db: Database, visit: "Visit") -> None:
+    save_wall(db, 24, kinds=["failing", "passing", "running", "unknown"])
+    page = visit.open()
+    whole = """
+      nodes => nodes.every((node) => node.getClientRects().length
+        && node.scrollHeight <= node.clientHeight + 1
+        && node.scrollWidth <= node.clientWidth + 1)
+    """
+    for part in ("why", "title"):
+        parts = page.locator(f".tile[data-loud] [data-part={part}]")
+        assert parts.count() == 6
+        assert parts.evaluate_all(whole)
+    texts = page.locator(".tile[data-loud]").all_inner_texts()
+    assert all("th in a row" in text and "since " in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 60,
+        "A" + " b" * 30,
+        "🚀" * 30,
+        "שלום-" * 12,
+        "名" * 60,
+        "W",
+        "build-and-deploy-the-whole-shop-to-production-and-staging",
+    ],
+)
+def test_any_name_has_two_lines_at_most(
+    db: Database, visit: "Visit", name: str
+) -> None:
+    save_wall(db, 60, kinds=["passing", "unknown"], names=[name])
+    page = visit.open()
+    assert page.evaluate(CUT_OFF) == []
+    heading = page.locator(".tile__name").first
+    assert heading.evaluate("node => node.scrollHeight <= node.clientHeight + 2")
+    link = heading.locator("a")
+    assert link.get_attribute("title").split("\n")[0] == name
+    assert link.get_attribute("aria-label").startswith(name)
+
+
+def test_a_name_wraps_at_its_parts_and_keeps_its_end(
+    db: Database, visit: "Visit"
+) -> None:
+    name = "Nightly-integration-tests-of-the-whole-shop-on-windows-arm64"
+    save_wall(db, 60, kinds=["passing", "failing"], names=[name])
+    link = visit.open().locator(".tile:not([data-loud]) h2 a").first
+    assert link.inner_text() == name
+    cut = link.locator(".tile__cut")
+    assert cut.evaluate("node => getComputedStyle(node).fontSize") == "0px"
+    start, end = name.split(cut.inner_text())
+    assert start.endswith("-")
+    assert end.endswith("arm64")
+
+
+def test_a_word_wider_than_its_tile_is_not_broken_over_two_lines(
+    db: Database, visit: "Visit"
+) -> None:
+    save_wall(db, 60, kinds=["passing", "unknown"], names=["Benchmarks" * 3, "CI"])
+    names = visit.open().locator(".tile__name")
+    long, short = (names.filter(has_text=name).first for name in ("Bench", "CI"))
+    height = "node => node.getBoundingClientRect().height"
+    assert long.evaluate(height) == short.evaluate(height)
+    assert long.locator(".tile__cut").count() == 1
+
+
+def test_more_than_fit_are_counted_and_lead_to_pages(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 200)
+    page = visit.open("?theme=light")
+    more = page.locator(".more")
+    expect(more).to_be_visible()
+    shown = page.locator(".tile").count()
+    expect(more).to_contain_text(f"+{200 - shown} not shown")
+    counts = [
+        int(text.split()[0])
+        for text in more.locator(".more__list span").all_inner_texts()
+    ]
+    assert sum(counts) == 200 - shown
+    shares = more.locator(".more__bar i").evaluate_all(
+        "all => all.map(i => [i.dataset.state, Number(i.style.flexGrow)])"
+    )
+    assert [share for _, share in shares] == counts
+    assert {state for state, _ in shares} <= {"passing", "unknown"}
+    more.click()
+    expect(page.locator(".pager")).to_contain_text("/")
+    assert "theme=light" in page.url
+
+
+def test_pages_turn_and_repeat_what_fails(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 200)
+    visit.page.clock.pause_at(NOW + timedelta(seconds=50))
+    page = visit.open("?page=5s")
+    expect(page.locator(".pager")).to_contain_text("/")
+    number, total = map(int, page.locator(".pager").inner_text().split("/"))
+    seen: set[str] = set()
+    for turn in range(total):
+        now = (number + turn - 1) % total + 1
+        expect(page.locator(".pager")).to_have_text(f"{now}/{total}")
+        expect(page.locator(".tile[data-loud]")).to_have_count(50)
+        assert overflow(page) == (0, 0)
+        seen.update(names(page))
+        page.clock.fast_forward(5_000)
+    assert len(seen) == 200
+
+
+def test_more_failures_than_fit_are_paged_through(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 200, kinds=["failing"])
+    visit.page.clock.pause_at(NOW + timedelta(seconds=50))
+    page = visit.open()
+    expect(page.locator(".pager")).to_contain_text("/")
+    _, total = map(int, page.locator(".pager").inner_text().split("/"))
+    seen: set[str] = set()
+    for _ in range(total):
+        seen.update(names(page))
+        page.clock.fast_forward(15_000)
+    assert len(seen) == 200
+    assert page.locator(".more").count() == 0
+
+
+def test_no_failure_is_left_out_of_any_pages(visit: "Visit") -> None:
+    """Whatever fails, however many cells there are, with pages wished for or not."""
+    paginate = """
+      async () => {
+        const { paginate } = await import("/static/crowd.js");
+        const ids = (some) => some.map((tile) => tile.id);
+        const answers = [];
+        for (let loud = 0; loud <= 120; loud += 8) {
+          const tiles = [...Array(120).keys()].map((id) =>
+            ({ id, alarm: null, tile_state: id < loud ? "failing" : "passing" }));
+          for (const cells of [3, 9, 81]) {
+            for (const isPaged of [true, false]) {
+              const { pages, hidden } = paginate(tiles, cells, isPaged);
+              answers.push([loud, cells, isPaged, pages.map(ids), ids(hidden)]);
+            }
+          }
+        }
+        return answers;
+      }
+    """
+    answers = visit.open("static/favicon-passing.svg").evaluate(paginate)
+    assert len(answers) == 96
+    for loud, cells, is_paged, pages, hidden in answers:
+        shown = {tile for tiles in pages for tile in tiles}
+        assert shown | set(hidden) == set(range(120))
+        assert all(tile >= loud for tile in hidden)
+        assert max(map(len, pages)) <= cells
+        assert not (is_paged and hidden)
+        if loud < cells - 2:
+            assert all(set(range(loud)) <= set(tiles) for tiles in pages)
+
+
+def test_tiles_are_sorted_as_the_address_says(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 7, names=["b2", "b10", "A", "c", "B1", "d", "e"])
+    shown = visit.open("?sort=name").locator(".tile__name")
+    expect(shown).to_have_text(["A", "B1", "b2", "b10", "c", "d", "e"])
+    repos = visit.open("?sort=repo").locator(".tile__repo")
+    every = [re.compile(f"acme/service-{number:03}") for number in range(7)]
+    expect(repos).to_have_text(every)
+    state = visit.open().locator(".tile").first
+    expect(state).to_have_attribute("data-state", "failing")
+
+
+def test_groups_have_their_repository_above_them(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 24)
+    page = visit.open("?group=repo")
+    expect(page.locator(".group")).to_have_count(24)
+    labels = page.locator(".group").all_inner_texts()
+    assert sorted(labels) == [f"acme/service-{number:03}" for number in range(24)]
+    above = """
+      labels => labels.every((label) => {
+        const tile = label.nextElementSibling.getBoundingClientRect();
+        const box = label.getBoundingClientRect();
+        return box.bottom <= tile.top && Math.abs(box.left - tile.left) < 1;
+      })
+    """
+    assert page.locator(".group").evaluate_all(above)
+
+
+def test_every_kind_of_tile_is_on_a_large_enough_wall(
+    db: Database, visit: "Visit"
+) -> None:
+    """What the other tests look at has every state among it."""
+    save_wall(db, 60, loud=0.4)
+    states = (
+        visit.open()
+        .locator(".tile")
+        .evaluate_all("all => [...new Set(all.map((tile) => tile.dataset.state))]")
+    )
+    loud = {kind for kind in LOUD if not kind.startswith("failing")} | {"failing"}
+    assert set(states) == loud | {"passing", "unknown"}

@@ -1,0 +1,58 @@
+"""The wall is small: a screen of ten years ago has to load and run all of it."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 65_000
+
+
+def sources() -> list[Path]:
+    """What a browser loads to show the wall: the page, its styles, its scripts.
+
+    Not what a script loads by `import()` when a person or a crowd of tiles comes.
+    """
+    page = ROOT / "templates/wall.html"
+    text = page.read_text()
+    includes = re.findall(r'include "(.+?)"', text)
+    linked = re.findall(r"(?:stylesheet\" href|src)=\".*'/static/([\w.]+)'", text)
+    found = [page, *(ROOT / "templates" / name for name in includes)]
+    found += [ROOT / "static" / name for name in linked]
+    for path in found:
+        if path.suffix == ".js":
+            names = re.findall(
+                r'^(?:import|  from).* "\./(.+)";$', path.read_text(), re.M
+            )
+            imported = dict.fromkeys(path.parent / name for name in names)
+            found += [path for path in imported if path not in found]
+    return found
+
+
+def code_of(path: Path) -> str:
+    """A source without what only its readers need: comments and indentation."""
+    text = re.sub(r"/\*.*?\*/|\{#.*?#\}", "", path.read_text(), flags=re.S)
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+def test_the_wall_is_small() -> None:
+    sizes = {path.name: len(code_of(path).encode()) for path in sources()}
+    assert {"wall.html", "_nav.html", "tile.css", "wall.js", "view.js"} <= set(sizes)
+    assert sum(sizes.values()) < LIMIT, sizes
+
+
+def test_what_a_screen_never_needs_is_loaded_when_it_is_asked_for() -> None:
+    names = {path.name for path in sources()}
+    later = {"hands.js", "settings.js", "keys.js", "messages.js", "settings.css"}
+    later |= {"strip.js", "crowd.js", "crowd.css"}
+    assert not later & names
+    for name in later:
+        assert (ROOT / "static" / name).exists()
+
+
+def test_the_page_asks_at_once_for_every_script_that_it_needs() -> None:
+    """Not for one after another, as each tells of the next."""
+    scripts = {path.stem for path in sources() if path.suffix == ".js"} - {"wall"}
+    page = (ROOT / "templates/wall.html").read_text()
+    [names] = re.findall(r"for name in \((.*?)\)", page)
+    assert set(re.findall(r'"(\w+)"', names)) == scripts

@@ -1,0 +1,314 @@
+"""The wall never lies: whatever breaks, it says so, keeps asking, and recovers."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archive import NOW, save_runs, set_clock, watch
+from factories import run_payload, times
+from sqlite_utils import Database
+from walls import save_poll
+
+from ci_observer.ingest import store
+
+if TYPE_CHECKING:
+    from browser import Visit, WallServer
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+LOUD = "No contact with CI Observer"
+ERROR = "This page has an error"
+
+
+@pytest.fixture
+def wall(db: Database) -> Database:
+    """One feed, acme/api, that passes."""
+    watch(db, ("acme/api", "ci.yml"))
+    save_poll(db)
+    save_runs(db, run_payload(1, **times("12:00")))
+    return db
+
+
+def fail(db: Database) -> None:
+    save_runs(db, run_payload(2, conclusion="failure", **times("14:00")))
+
+
+def expect_trouble(expect: Any, page: Any, words: str, title: str = "no data") -> None:
+    """It is told in the banner, and the tiles do not look as if they were true."""
+    expect(page.locator("#banner")).to_contain_text(words)
+    expect(page.locator("#banner")).to_have_attribute("data-level", "loud")
+    expect(page.locator("body")).to_have_attribute("data-lost", "true")
+    expect(page).to_have_title(re.compile(f"^{title}"))
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("alarm"))
+    assert "grayscale" in page.locator(".tile").first.evaluate(
+        "tile => getComputedStyle(tile).filter"
+    )
+
+
+def expect_all_well(expect: Any, page: Any, state: str = "failing") -> None:
+    expect(page.locator(".tile")).to_have_attribute("data-state", state)
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("body")).to_have_attribute("data-lost", "false")
+
+
+def refreshes(visit: "Visit", number: int) -> None:
+    for _ in range(number):
+        visit.refresh()
+
+
+def test_the_age_of_lost_tiles_is_told_and_grows(
+    wall: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    page = visit.open()
+    server.stop()
+    refreshes(visit, 4)
+    expect_trouble(expect, page, "from 18:00, 4 min ago")
+    refreshes(visit, 56)
+    expect_trouble(expect, page, "1 hr ago")
+    expect(page.locator("#age")).to_have_text("data 1\xa0h old")
+    server.start()
+
+
+def test_a_server_that_hangs_is_told_and_forgiven(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.route("**/api/**", lambda route: None)
+    for _ in range(5):
+        visit.refresh()
+        page.clock.fast_forward(16_000)
+    expect_trouble(expect, page, LOUD)
+    page.unroute_all(behavior="ignoreErrors")
+    fail(wall)
+    page.clock.fast_forward(16_000)
+    visit.refresh()
+    expect_all_well(expect, page)
+
+
+def test_a_database_that_cannot_be_read_is_told_at_once(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    with wall.atomic():
+        wall.execute("drop view clock")
+    visit.refresh()
+    expect_trouble(expect, page, "CI Observer has no data")
+    expect(page.locator("#banner")).to_contain_text("Run ci-observer migrate")
+    visit.complaints.clear()
+    with wall.atomic():
+        wall.execute(f"create view clock as select '{store.utc(NOW)}' as now")
+    fail(wall)
+    visit.refresh()
+    expect_all_well(expect, page)
+
+
+def test_a_page_opened_without_a_database_fills_when_there_is_one(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    with wall.atomic():
+        wall.execute("drop view clock")
+    page = visit.open()
+    expect(page.locator("#empty")).to_contain_text("The database cannot be read")
+    visit.complaints.clear()
+    with wall.atomic():
+        wall.execute(f"create view clock as select '{store.utc(NOW)}' as now")
+    visit.refresh()
+    expect_all_well(expect, page, "passing")
+
+
+def test_a_dead_ingest_is_told_with_the_age_of_its_data(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    set_clock(wall, NOW + timedelta(hours=1))
+    visit.refresh()
+    expect_trouble(expect, page, "Polling has stopped", title="1 alarm")
+    expect(page.locator("#banner")).to_contain_text("from 17:59, 1 hr ago")
+    expect(page.locator(".tile")).to_have_attribute("data-state", "stale")
+
+
+def test_the_end_of_the_rate_limit_is_told(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("?tz=Europe/Berlin")
+    save_poll(wall, error="5000 requests are spent.", error_kind="rate_limited")
+    store.save_next_poll(wall, NOW + timedelta(minutes=32))
+    visit.refresh()
+    expect(page.locator("#banner")).to_contain_text("Next try at 19:32.")
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_clock_that_is_set_while_the_page_is_open_changes_nothing(
+    wall: Database, visit: "Visit", expect: Any, hours: int
+) -> None:
+    page = visit.open()
+    page.clock.set_system_time(NOW + timedelta(hours=hours))
+    page.clock.run_for(2000)
+    expect_all_well(expect, page, "passing")
+    expect(page.locator("#clock")).to_have_text("18:00")
+    expect(page.locator("#age")).to_have_text(re.compile(r"^data 2\d\xa0s old$"))
+
+
+def test_a_machine_that_slept_is_not_believed_without_the_server(
+    wall: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    """Asleep, the browser's stopwatch stands still; the clock does not."""
+    page = visit.open()
+    server.stop()
+    page.clock.set_system_time(NOW + timedelta(hours=2))
+    page.clock.run_for(2000)
+    expect_trouble(expect, page, "from 18:00, 2 hr ago")
+    server.start()
+    fail(wall)
+    visit.refresh()
+    expect_all_well(expect, page)
+    expect(page.locator("#age")).to_have_text("data 20\xa0s old")
+
+
+def test_a_hidden_page_keeps_asking(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    visit.page.add_init_script(
+        "Object.defineProperties(document, {"
+        " hidden: { value: true }, visibilityState: { value: 'hidden' } })"
+    )
+    page = visit.open()
+    fail(wall)
+    visit.refresh()
+    expect_all_well(expect, page)
+
+
+def test_one_request_is_in_flight_whatever_wakes_the_page(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    # The strips come with a request of their own.
+    expect(page.locator(".bar")).to_be_attached()
+    held: list[str] = []
+    ended: list[str] = []
+    page.on("requestfailed", lambda request: ended.append(request.url))
+    page.route("**/api/**", lambda route: held.append(route.request.url))
+    for _ in range(10):
+        with page.expect_request("**/api/config"):
+            page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.wait_for_function("true")
+    assert len(held) == 10
+    assert len(ended) == 9
+
+
+def spoilt(broken: list[bool]) -> Callable[[Any], None]:
+    """A route whose answers no script of ours can draw, for as long as `broken`."""
+
+    def answer(route: Any) -> None:
+        if not broken:
+            route.continue_()
+            return
+        route.fulfill(json={"ok": True, "tiles": [None]})
+
+    return answer
+
+
+def test_an_error_while_drawing_is_told_and_ends_in_a_new_page(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.evaluate("window.isSamePage = true")
+    expect(page.locator(".bar")).to_be_attached()
+    broken = [True]
+    page.route("**/api/wall", spoilt(broken))
+    fail(wall)
+    visit.refresh()
+    expect_trouble(expect, page, ERROR)
+    expect(page.locator("#banner")).to_contain_text("Cannot read properties of null")
+    assert page.evaluate("window.isSamePage")
+    broken.clear()
+    visit.refresh()
+    expect_all_well(expect, page)
+    assert not page.evaluate("window.isSamePage")
+    assert [text for text in visit.complaints if "null" not in text] == []
+    visit.complaints.clear()
+
+
+def test_an_error_that_stays_does_not_reload_in_a_loop(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    """Not even when the page that is loaded anew cannot be drawn either."""
+    broken: list[bool] = []
+
+    def spoil(route: Any) -> None:
+        html = route.fetch().text()
+        tiles = '"tiles": [null], "was": [' if broken else '"tiles": ['
+        route.fulfill(body=html.replace('"tiles": [', tiles), content_type="text/html")
+
+    page = visit.page
+    page.route(visit.server.url, spoil)
+    visit.open()
+    broken.append(True)
+    loads: list[bool] = []
+    page.on("load", lambda _: loads.append(True))
+    page.reload()
+    expect(page.locator("#banner")).to_contain_text(ERROR)
+    assert len(loads) == 1
+    page.clock.fast_forward(30_000)
+    with page.expect_event("load"):
+        visit.refresh()
+    expect(page.locator("#banner")).to_contain_text(ERROR)
+    assert len(loads) == 2
+    visit.complaints.clear()
+
+
+def test_a_script_that_cannot_be_loaded_is_told(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    visit.page.route("**/static/words.js", lambda route: route.abort())
+    page = visit.open()
+    expect(page.locator("#banner")).to_contain_text("Not live")
+    expect(page.locator("#banner")).to_contain_text("State of 2026-03-01T18:00:00Z")
+
+
+def test_a_new_version_behind_a_proxy_that_keeps_pages_reloads_once(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    old = page.request.get(visit.server.url).text()
+    page.route(
+        visit.server.url,
+        lambda route: route.fulfill(body=old, content_type="text/html"),
+    )
+    with wall.atomic():
+        wall.execute("update instance set value = '9.9.9' where key = 'version'")
+    with page.expect_event("load"):
+        visit.refresh()
+    page.evaluate("window.isSamePage = true")
+    fail(wall)
+    visit.refresh()
+    expect_all_well(expect, page)
+    assert page.evaluate("window.isSamePage")
+
+
+def test_a_page_is_loaded_anew_once_a_day(wall: Database, visit: "Visit") -> None:
+    page = visit.open()
+    with page.expect_event("load"):
+        page.clock.fast_forward(25 * 3600 * 1000)
+
+
+def test_a_violation_of_the_content_security_policy_is_noticed(
+    wall: Database, visit: "Visit"
+) -> None:
+    page = visit.open()
+    with page.expect_console_message():
+        page.evaluate("document.body.setAttribute('style', 'color: red')")
+    [complaint] = visit.complaints
+    assert "Content Security Policy" in complaint
+    visit.complaints.clear()
+
+
+def test_the_wall_keeps_the_strictest_policy(wall: Database, visit: "Visit") -> None:
+    policy = visit.page.request.get(visit.server.url).headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'self'"
+    assert not {"script-src", "style-src", "connect-src"} & set(rules)
+    assert "unsafe" not in policy

@@ -1,0 +1,362 @@
+"""The wall's address: what it may say, what the page makes of it, how it is changed."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from archive import save_runs, watch
+from factories import run_payload, times
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlite_utils import Database
+from walls import save_poll
+
+from ci_observer.web.filters import ACTIVITIES, STATES
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit, WallServer
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+REPOS = ("acme/api", "acme/docs", "acme/web")
+COLOURS = sorted({*STATES} - {*ACTIVITIES})
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=9).map(str.strip)
+values = st.lists(words.filter(bool), max_size=3, unique=True)
+VIEWS = st.fixed_dictionaries(
+    {
+        **dict.fromkeys(("repo", "workflow", "branch", "event", "actor"), values),
+        "state": st.lists(st.sampled_from(STATES), unique=True),
+        "hide": st.lists(st.sampled_from(COLOURS), unique=True),
+        "q": words,
+        "screen": st.sampled_from(["", "1of1", "2of3", "99of99"]),
+        "sort": st.sampled_from(["state", "name", "repo", "newest"]),
+        "group": st.sampled_from(["", "repo"]),
+        "cols": st.integers(0, 20),
+        "page": st.just(0) | st.integers(5, 3600),
+        "theme": st.sampled_from(["dark", "light", "auto"]),
+        "tz": st.sampled_from(["", "Europe/Berlin", "Asia/Kathmandu", "UTC"]),
+        **dict.fromkeys(("kiosk", "notify", "sound", "keys"), st.booleans()),
+    }
+)
+READ = """
+async ([view, search]) => {
+  const { readView, writeView } = await import("/static/view.js");
+  return readView(view ? writeView(view) : search);
+}
+"""
+
+
+@pytest.fixture
+def wall(db: Database) -> Database:
+    """acme/api fails, acme/web passes, acme/docs has never run."""
+    watch(db, *((repo, "ci.yml") for repo in REPOS))
+    save_poll(db, feeds=3)
+    fail = {"conclusion": "failure", "event": "schedule", "actor": {"login": "bob"}}
+    save_runs(db, run_payload(1, **fail, **times("14:00")))
+    save_runs(db, run_payload(2, **of("acme/web"), **times("15:00")), repo="acme/web")
+    return db
+
+
+def of(repo: str) -> dict[str, Any]:
+    return {"repository": {"full_name": repo}, "head_repository": {"full_name": repo}}
+
+
+def repos(page: Any) -> list[str]:
+    page.locator("body[data-lost]").wait_for()
+    texts = page.locator(".tile").all_text_contents()
+    return [re.findall("|".join(REPOS), text)[0] for text in texts]
+
+
+def test_a_view_is_read_as_the_one_that_was_written(
+    wall: Database, visit: "Visit"
+) -> None:
+    page = visit.open()
+
+    @settings(max_examples=100)
+    @given(VIEWS)
+    def check(view: dict[str, Any]) -> None:
+        assert page.evaluate(READ, [view, ""]) == {"view": view, "ignored": []}
+
+    check()
+
+
+def test_no_address_is_an_error(wall: Database, visit: "Visit") -> None:
+    page = visit.open()
+    names = st.sampled_from(["repo", "cols", "page", "tz", "screen", "__proto__", ""])
+
+    @settings(max_examples=100)
+    @given(st.lists(st.tuples(names | words, words)))
+    def check(pairs: list[tuple[str, str]]) -> None:
+        answer = page.evaluate(READ, [None, f"?{urlencode(pairs)}"])
+        again = page.evaluate(READ, [answer["view"], ""])
+        assert again == {"view": answer["view"], "ignored": []}
+
+    check()
+
+
+def test_every_parameter_is_documented_and_no_other(
+    wall: Database, visit: "Visit"
+) -> None:
+    text = (ROOT / "docs/wall.md").read_text()
+    [section] = re.findall(r"^## The parameters.*?(?=^## )", text, re.M | re.S)
+    documented = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, re.M)
+    page = visit.open()
+    known = page.evaluate(READ, [None, ""])["view"]
+    assert [name for name, _ in documented] == list(known)
+    for _, example in documented:
+        assert page.evaluate(READ, [None, f"?{example}"])["ignored"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "state=green",
+        "hide=running",
+        "sort=age",
+        "group=branch",
+        "cols=0",
+        "cols=21",
+        "cols=1e1",
+        "page=1s",
+        "page=soon",
+        "screen=3of2",
+        "screen=0of2",
+        "theme=pink",
+        "tz=Europe/Atlantis",
+        "kiosk=yes",
+        "columns=3",
+    ],
+)
+def test_what_means_nothing_is_told_and_changes_nothing(
+    wall: Database, visit: "Visit", expect: Any, text: str
+) -> None:
+    page = visit.open(f"?{text}&repo=acme/api")
+    expect(page.locator("#note")).to_have_text(f"Not understood in the address: {text}")
+    assert repos(page) == ["acme/api"]
+    page.get_by_role("button", name="1 failing").click()
+    expect(page).to_have_url(f"{visit.server.url}?repo=acme%2Fapi&state=failing")
+    expect(page.locator("#note")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", ["acme/api", "acme/docs", "acme/web"]),
+        ("repo=ACME/web&repo=acme/api", ["acme/api", "acme/web"]),
+        ("workflow=other.yml", []),
+        ("event=schedule", ["acme/api"]),
+        ("actor=ada", ["acme/web"]),
+        ("actor=ada&event=schedule", []),
+        ("state=passing&state=unknown", ["acme/docs", "acme/web"]),
+        ("hide=passing", ["acme/api", "acme/docs"]),
+        ("hide=passing&hide=unknown", ["acme/api"]),
+        ("q=web+ada", ["acme/web"]),
+        ("screen=1of2", ["acme/api", "acme/docs"]),
+        ("screen=2of2", ["acme/web"]),
+    ],
+)
+def test_the_address_says_which_tiles_there_are_with_javascript_and_without(
+    wall: Database, new_visit: "NewVisit", query: str, shown: list[str]
+) -> None:
+    assert repos(new_visit().open(f"?{query}")) == shown
+    if "screen" not in query:
+        table = new_visit(java_script_enabled=False).open(f"?{query}")
+        assert table.locator("tbody td:nth-child(2)").all_text_contents() == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("sort=name", ["acme/api", "acme/docs", "acme/web"]),
+        ("sort=newest", ["acme/web", "acme/api", "acme/docs"]),
+    ],
+)
+def test_the_address_says_the_order(
+    wall: Database, visit: "Visit", expect: Any, query: str, shown: list[str]
+) -> None:
+    # The script that knows other orders comes when it is asked for.
+    expect(visit.open(f"?{query}").locator(".tile")).to_contain_text(shown)
+
+
+def test_the_address_says_the_time_zone(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("?tz=Asia/Kathmandu")
+    expect(page.locator("#clock")).to_have_text("23:45")
+    expect(page.locator(".tile", has_text="acme/api")).to_contain_text("since 19:45")
+
+
+def test_the_kiosk_shows_the_time_and_the_age_of_the_data_only(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("?kiosk=1")
+    expect(page.locator("#clock")).to_have_text("18:00")
+    expect(page.locator("#age")).to_have_text("data 20\xa0s old")
+    expect(page.get_by_role("button", name="Settings")).to_be_hidden()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    expect(page.locator("#counts")).to_be_hidden()
+    assert page.locator("header").bounding_box()["height"] < 40
+
+
+def test_a_banner_is_shown_in_the_kiosk(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    save_poll(wall, error="Reason in words.", error_kind="offline")
+    page = visit.open("?kiosk=1")
+    expect(page.locator("#banner")).to_contain_text("GitHub does not answer")
+
+
+def test_a_pointer_that_rests_is_hidden_in_the_kiosk_as_is_the_way_out(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("?kiosk=1")
+    cursor = "getComputedStyle(document.querySelector('.tile')).cursor"
+    assert page.evaluate(cursor) == "none"
+    leave = page.get_by_role("button", name="Leave kiosk")
+    expect(leave).to_be_hidden()
+    page.mouse.move(500, 500)
+    expect(leave).to_be_visible()
+    assert page.evaluate(cursor) != "none"
+    page.clock.fast_forward(4000)
+    expect(leave).to_be_hidden()
+    assert page.evaluate(cursor) == "none"
+    page.mouse.move(600, 500)
+    leave.click()
+    expect(page).to_have_url(visit.server.url)
+    expect(page.get_by_role("button", name="Settings")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "query"),
+    [
+        ("sort", "name", "sort=name"),
+        ("group", "repo", "group=repo"),
+        ("theme", "light", "theme=light"),
+        ("hide", "passing", "hide=passing"),
+        ("event", "schedule", "event=schedule"),
+        ("actor", "bob", "actor=bob"),
+        ("cols", "6", "cols=6"),
+        ("page", "15s", "page=15s"),
+        ("screen", "1of2", "screen=1of2"),
+        ("tz", "Europe/Berlin", "tz=Europe%2FBerlin"),
+        ("kiosk", None, "kiosk=1"),
+        ("keys", None, "keys=0"),
+    ],
+)
+def test_a_setting_is_written_into_the_address_and_read_from_it(
+    wall: Database,
+    visit: "Visit",
+    expect: Any,
+    name: str,
+    value: str | None,
+    query: str,
+) -> None:
+    page = visit.open("?q=acme")
+    page.get_by_role("button", name="Settings").click()
+    field = page.locator(f"#panel [name={name}]")
+    set_field(field, value)
+    expect(page).to_have_url(re.compile(f"[?]q=acme&{query}$|[?]{query}&q=acme$"))
+    page.reload()
+    # By script, since the kiosk hides the button, and keys=0 turns the key off.
+    page.locator("#settings").dispatch_event("click")
+    if value is None:
+        expect(field).to_be_checked()
+    elif field.evaluate("field => field.multiple"):
+        expect(field).to_have_values([value])
+    else:
+        expect(field).to_have_value(value)
+
+
+def test_the_settings_open_in_the_kiosk(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("?kiosk=1")
+    page.keyboard.press("f")
+    expect(page.get_by_label("Search")).to_be_visible()
+
+
+def set_field(field: Any, value: str | None) -> None:
+    if value is None:
+        field.check()
+    elif field.evaluate("field => field.localName") == "select":
+        field.select_option(value)
+    else:
+        field.fill(value)
+
+
+def test_a_setting_that_means_nothing_is_told_while_it_is_typed(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Time zone").fill("Europe/Atl")
+    expect(page.locator("#note")).to_contain_text("tz=Europe/Atl")
+    expect(page).to_have_url(visit.server.url)
+    page.get_by_label("Time zone").fill("Europe/Athens")
+    expect(page.locator("#note")).to_be_hidden()
+    expect(page.locator("#clock")).to_have_text("20:00")
+
+
+def test_a_click_beside_the_settings_closes_them(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator("#panel")).to_be_visible()
+    page.get_by_role("heading", name="CI Observer").click()
+    expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_the_settings_lists_are_renewed_with_the_data(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open()
+    page.get_by_role("button", name="Settings").click()
+    newer = {"actor": {"login": "eve"}, **times("16:00")}
+    save_runs(wall, run_payload(3, **newer))
+    visit.refresh()
+    expect(page.get_by_label("Actor").locator("option")).to_have_text(["ada", "eve"])
+
+
+def test_a_view_is_shared_by_its_whole_address(
+    wall: Database, new_visit: "NewVisit", expect: Any
+) -> None:
+    visit = new_visit(permissions=["clipboard-read", "clipboard-write"])
+    page = visit.open("?hide=passing&cols=3")
+    page.get_by_role("button", name="Settings").click()
+    expect(page.get_by_label("Share this view")).to_have_value(page.url)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_where_a_page_may_not_copy_the_address_is_selected(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    """As everywhere without HTTPS, there is no clipboard."""
+    visit.page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    )
+    page = visit.open("?hide=passing")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Ctrl+C")).to_be_visible()
+    assert page.evaluate("String(getSelection())") == page.url
+
+
+def test_the_settings_cannot_be_loaded_while_the_server_is_away_but_then(
+    wall: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    page = visit.open()
+    server.stop()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator("#note")).to_contain_text("could not be loaded")
+    server.start()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator("#panel")).to_be_visible()
+    expect(page.locator("#note")).to_be_hidden()

@@ -1,0 +1,102 @@
+"""The pages beside the wall for everybody: what axe-core says, contrast, zoom."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archive import save_runs, watch
+from axe import violations
+from contrasts import GRAPHIC, contrast, themes
+from factories import run_payload, times
+from sqlite_utils import Database
+from walls import PHONE, save_poll
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit
+
+pytest_plugins = ("browser",)
+
+CHART_CSS = (Path(__file__).parents[2] / "static" / "chart.css").read_text()
+PAGES = {
+    "runs": "runs?branch=main&since=2026-01-01",
+    "no runs": "runs?branch=none",
+    "workflow": "workflows/acme/api/ci.yml",
+    "workflow without runs": "workflows/acme/web/ci.yml",
+    "refusal": "workflows/acme/api/none.yml",
+}
+# At 200 % a full HD screen has the room of half of it.
+ZOOMED = {"width": 960, "height": 540}
+
+
+@pytest.fixture
+def archive(db: Database) -> Database:
+    """Every kind of result, a re-run, a run in progress, and a workflow without any."""
+    watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
+    save_poll(db)
+    words = (
+        "success",
+        "failure",
+        "timed_out",
+        "cancelled",
+        "skipped",
+        "action_required",
+    )
+    save_runs(
+        db,
+        *(
+            run_payload(n, conclusion=word, **times(f"10:{n:02}"))
+            for n, word in enumerate(words, 1)
+        ),
+        run_payload(8, status="in_progress", conclusion=None, **times("17:50")),
+        run_payload(9, head_branch="fix", html_url=None, **times("11:00")),
+    )
+    save_runs(db, run_payload(2, run_attempt=2, **times("12:00")))
+    return db
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(
+    archive: Database, visit: "Visit", expect: Any, name: str, theme: str
+) -> None:
+    path = PAGES[name]
+    page = visit.open(f"{path}{'&' if '?' in path else '?'}theme={theme}")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    # Chromium itself writes a line about the 404 of a page.
+    visit.complaints = [c for c in visit.complaints if "404" not in c]
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert violations(page) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("viewport", [PHONE, ZOOMED], ids=["phone", "zoomed"])
+@pytest.mark.parametrize("name", ["runs", "workflow"])
+def test_a_small_window_scrolls_one_way_only(
+    archive: Database, new_visit: "NewVisit", name: str, viewport: dict[str, int]
+) -> None:
+    page = new_visit(viewport=viewport).open(PAGES[name])
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width == viewport["width"]
+
+
+def chart_colours() -> dict[str, dict[str, str]]:
+    """The charts' own colours by theme."""
+    found = re.findall(
+        r'^:root(\[data-theme="light"\])? \{(.*)\}|:root\[data-theme="auto"\] \{(.*)\}',
+        CHART_CSS,
+        re.M,
+    )
+    blocks = [dict(re.findall(r"--([\w-]+): (#\w+)", "".join(f[1:]))) for f in found]
+    dark, light, auto = blocks
+    assert light == auto
+    return {"dark": dark, "light": light}
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", ["chart-good", "chart-bad", "chart-line"])
+def test_what_a_chart_draws_can_be_seen(theme: str, name: str) -> None:
+    panel = themes()[theme]["panel"]
+    assert contrast(chart_colours()[theme][name], panel) >= GRAPHIC

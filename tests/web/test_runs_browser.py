@@ -1,0 +1,165 @@
+"""The page of runs in a real browser: live, complete, loud when in trouble."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archive import save_runs, watch
+from factories import run_payload, times
+from sqlite_utils import Database
+from walls import PHONE, save_poll
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit, WallServer
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def archive(db: Database) -> Database:
+    """Five runs of acme/api, one each ten minutes."""
+    watch(db, ("acme/api", "ci.yml"))
+    save_poll(db)
+    save_runs(db, *(run_payload(n, **times(f"12:{n}0")) for n in range(1, 6)))
+    return db
+
+
+def rows(page: Any) -> Any:
+    return page.locator("#rows tr")
+
+
+def keys(page: Any) -> list[str]:
+    found: list[str] = page.evaluate(
+        "[...document.querySelectorAll('#rows tr')].map(row => row.dataset.key)"
+    )
+    return found
+
+
+def test_a_new_run_comes_on_top_without_a_reload(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    page.evaluate("window.isSamePage = true")
+    save_runs(archive, run_payload(6, conclusion="failure", **times("14:00")))
+    visit.refresh()
+    expect(rows(page)).to_have_count(6)
+    expect(rows(page).first).to_contain_text("failure")
+    assert page.evaluate("window.isSamePage")
+
+
+def test_the_focus_stays_on_its_run(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    page.locator("[data-key='3'] a").first.focus()
+    save_runs(
+        archive,
+        run_payload(6, **times("14:00")),
+        # The one in focus is re-run: it moves to the top.
+        run_payload(3, run_attempt=2, **times("15:00")),
+    )
+    visit.refresh()
+    expect(rows(page).first).to_contain_text("attempt 2")
+    focused = page.evaluate("document.activeElement.closest('tr').dataset.key")
+    assert (focused, keys(page)) == ("3", ["3", "6", "5", "4", "2", "1"])
+
+
+def test_a_quiet_page_asks_only_whether_anything_has_changed(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    with page.expect_response(lambda answer: "/runs" in answer.url) as second:
+        visit.refresh()
+    assert second.value.status == 304
+
+
+def test_more_adds_the_next_page_and_all_of_it_stays_fresh(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs?limit=2")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    page.locator("#more").click()
+    expect(rows(page)).to_have_count(4)
+    assert keys(page) == ["5", "4", "3", "2"]
+    assert page.evaluate("document.activeElement.closest('tr').dataset.key") == "3"
+    save_runs(archive, run_payload(2, run_attempt=2, **times("15:00")))
+    visit.refresh()
+    expect(rows(page).first).to_contain_text("attempt 2")
+    assert keys(page) == ["2", "5", "4", "3"]
+    page.locator("#more").click()
+    expect(rows(page)).to_have_count(5)
+    expect(page.locator("#more")).to_have_count(0)
+
+
+def test_a_lost_server_is_told_loudly_and_found_again(
+    archive: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    page = visit.open("runs")
+    expect(page.locator("#age")).to_contain_text("data 20")
+    server.stop()
+    for _ in range(4):
+        visit.refresh()
+    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page.locator("#banner")).to_have_attribute("data-level", "loud")
+    expect(page).to_have_title("no data – Runs – CI Observer")  # noqa: RUF001
+    expect(rows(page)).to_have_count(5)
+    server.start()
+    visit.refresh()
+    expect(page.locator("body")).to_have_attribute("data-lost", "false")
+
+
+def test_polling_that_is_off_is_told(db: Database, visit: "Visit", expect: Any) -> None:
+    watch(db)
+    page = visit.open("runs")
+    expect(page.locator("#banner")).to_contain_text("Polling is off")
+
+
+def test_an_unfinished_run_counts_its_time(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    running = run_payload(6, status="in_progress", conclusion=None, **times("17:50"))
+    save_runs(archive, running)
+    page = visit.open("runs")
+    expect(rows(page).first).to_contain_text("running")
+    expect(rows(page).first.locator("td").last).to_have_text("10\xa0m")
+
+
+def test_values_to_choose_from_come_with_the_first_field(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs")
+    page.locator("summary").click()
+    page.get_by_label("Branch").focus()
+    expect(page.locator("#values-branch option")).to_have_count(1)
+    page.get_by_label("Branch").fill("main")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs?branch=main")
+    expect(page.locator(".chosen")).to_contain_text("main")
+
+
+@pytest.mark.parametrize("query", ["", "?theme=light&q=a&branch=main&since=2026-01-01"])
+def test_on_a_phone_nothing_stands_beyond_the_edge(
+    archive: Database, new_visit: "NewVisit", query: str
+) -> None:
+    name = "w" * 100
+    save_runs(
+        archive,
+        run_payload(
+            7, display_title=name, head_branch=name, actor={"login": name}, event=name
+        ),
+    )
+    page = new_visit(viewport=PHONE).open(f"runs{query}")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_without_javascript_the_next_page_is_a_link(
+    archive: Database, new_visit: "NewVisit", expect: Any
+) -> None:
+    page = new_visit(java_script_enabled=False).open("runs?limit=3")
+    expect(rows(page)).to_have_count(3)
+    page.locator("#more").click()
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator("noscript .note")).to_be_visible()

@@ -1,0 +1,352 @@
+"""The page of runs as the server sends it, without any JavaScript."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from archive import save_runs, watch
+from datasette.app import Datasette
+from factories import run_payload, times
+from page_reader import get_page, harms, local_addresses, table_rows
+from sqlite_utils import Database
+from web_client import counting, get_json, serving
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def datasette(db: Database, db_path: Path) -> AsyncIterator[Datasette]:
+    watch(db, ("acme/api", "ci.yml"), ("acme/web", "deploy.yml"))
+    async with serving(db_path) as datasette:
+        yield datasette
+
+
+def save_three(db: Database) -> None:
+    save_runs(
+        db,
+        run_payload(1, **times("10:00")),
+        run_payload(2, conclusion="failure", actor={"login": "bob"}, **times("11:00")),
+    )
+    save_runs(
+        db,
+        run_payload(3, head_branch="release", event="schedule", **times("12:00")),
+        repo="acme/web",
+        workflow="deploy.yml",
+    )
+
+
+async def titles(datasette: Datasette, path: str) -> list[str]:
+    return [row[1] for row in table_rows(await get_page(datasette, path), "runs")]
+
+
+async def test_a_row_has_the_facts_of_its_run(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(
+        db,
+        run_payload(
+            7,
+            run_attempt=2,
+            conclusion="timed_out",
+            display_title="Bump",
+            **times("09:30", 90),
+        ),
+    )
+    rows = table_rows(await get_page(datasette, "/runs"), "runs")
+
+    assert rows == [
+        [
+            "timed out",
+            "Bump #7 · attempt 2",
+            "CI",
+            "acme/api",
+            "main",
+            "push",
+            "ada",
+            "2026-03-01 09:30",
+            "1 h 30 m",
+        ]
+    ]
+
+
+async def test_the_runs_are_those_of_the_api_in_its_order(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    api = await get_json(datasette, "/api/runs")
+    page = await get_page(datasette, "/runs")
+
+    keys = [row.attributes["data-key"] for row in page.one("tbody").all("tr")]
+    assert keys == [str(run["run_id"]) for run in api["runs"]] == ["3", "2", "1"]
+
+
+async def test_a_row_leads_to_github_and_to_its_workflow(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1))
+    page = await get_page(datasette, "/runs?theme=light&tz=Asia/Tokyo")
+
+    links = [link.href for link in page.one("tbody").all("a")]
+    assert links == [
+        "https://github.com/acme/api/actions/runs/1",
+        "/workflows/acme/api/ci.yml?theme=light&tz=Asia%2FTokyo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("repo=acme/web", [3]),
+        ("workflow=ci.yml", [2, 1]),
+        ("branch=release", [3]),
+        ("event=schedule", [3]),
+        ("actor=bob&actor=eve", [2]),
+        ("status=completed", [3, 2, 1]),
+        ("conclusion=failure", [2]),
+        ("since=2026-03-01T11:00:00Z", [3, 2]),
+        ("until=2026-03-01T11:00:00Z", [2, 1]),
+        ("q=change+2", [2]),
+        ("repo=&q=&since=", [3, 2, 1]),
+        ("repo=acme/none", []),
+    ],
+)
+async def test_the_address_narrows_the_list(
+    db: Database, datasette: Datasette, query: str, expected: list[int]
+) -> None:
+    save_three(db)
+
+    shown = await titles(datasette, f"/runs?{query}")
+
+    assert shown == [f"Change {n} #{n}" for n in expected]
+
+
+async def test_every_value_chosen_can_be_taken_away_again(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?actor=bob&actor=ada&branch=main&tz=UTC")
+
+    [bob, ada, main] = page.one("ul", class_="chosen").all("a")
+    assert bob.text == "Actor bob \N{MULTIPLICATION SIGN}, remove"
+    assert bob.href == "/runs?actor=ada&branch=main&tz=UTC"
+    assert ada.href == "/runs?actor=bob&branch=main&tz=UTC"
+    assert main.href == "/runs?actor=bob&actor=ada&tz=UTC"
+
+
+async def test_the_form_keeps_what_is_chosen(datasette: Datasette) -> None:
+    page = await get_page(
+        datasette, "/runs?repo=acme/api&q=a+b&since=2026-03-01&tz=UTC"
+    )
+
+    fields = page.one("form").all("input")
+    given = {f.attributes["name"]: f.attributes.get("value") for f in fields}
+    hidden = page.one("form").all("input", type="hidden")
+    assert [h.attributes["name"] for h in hidden] == ["repo", "tz"]
+    assert given["q"] == "a b"
+    assert given["since"] == "2026-03-01"
+
+
+async def test_a_shortcut_keeps_the_other_filters(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?repo=acme/api&status=queued")
+    shortcuts = {a.text: a.href for a in page.one("nav", class_="shortcuts").all("a")}
+
+    assert await titles(datasette, shortcuts["All"]) == ["Change 2 #2", "Change 1 #1"]
+    assert await titles(datasette, shortcuts["Failed"]) == ["Change 2 #2"]
+    assert await titles(datasette, shortcuts["Unfinished"]) == []
+
+
+async def test_next_leads_through_all_pages_and_back(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, *(run_payload(n, **times(f"10:{n:02}")) for n in range(1, 6)))
+    path = "/runs?limit=2&repo=acme/api"
+    seen = []
+    while path:
+        page = await get_page(datasette, path)
+        seen += [row.attributes["data-key"] for row in page.one("tbody").all("tr")]
+        path = next((a.href for a in page.all("a", rel="next")), "")
+
+    assert seen == ["5", "4", "3", "2", "1"]
+    [back] = [a.href for a in page.one("p", class_="pages").all("a")]
+    assert back == "/runs?repo=acme%2Fapi"
+
+
+async def test_the_exports_hold_the_same_selection(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?branch=release&q=change&limit=1&theme=dark")
+    links = {a.text: a.href for a in page.all("a")}
+
+    for kind in ("CSV", "NDJSON"):
+        lines = (await datasette.client.get(links[kind])).text.splitlines()
+        assert len([line for line in lines if "acme/web" in line]) == 1
+    api = await get_json(datasette, links["JSON"])
+    assert [run["run_id"] for run in api["runs"]] == [3]
+
+
+async def test_times_are_of_the_zone_asked_for(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, **times("20:00")))
+    page = await get_page(datasette, "/runs?tz=Asia/Tokyo")
+
+    [started] = page.one("tbody").all("time")
+    assert started.text == "2026-03-02 05:00"
+    assert started.attributes["datetime"] == "2026-03-01T20:00:00Z"
+    assert "Asia/Tokyo" in page.one("caption").text
+
+
+@pytest.mark.parametrize("tz", ["Mars/Base", "..", "America", "%00", "a" * 300])
+async def test_a_time_zone_that_does_not_exist_changes_nothing(
+    datasette: Datasette, tz: str
+) -> None:
+    page = await get_page(datasette, f"/runs?tz={tz}")
+
+    assert "UTC" in page.one("caption").text
+
+
+async def test_hostile_names_are_text(db: Database, datasette: Datasette) -> None:
+    save_runs(
+        db,
+        run_payload(
+            1,
+            name=HOSTILE,
+            display_title=f"</script>{HOSTILE}",
+            head_branch=HOSTILE,
+            event=HOSTILE,
+            conclusion=HOSTILE,
+            actor={"login": HOSTILE},
+            html_url="javascript:alert(1)",
+        ),
+    )
+    page = await get_page(datasette, f"/runs?branch={HOSTILE}")
+
+    [row] = table_rows(page, "runs")
+    assert row[:3] == [HOSTILE.replace("_", " "), f"</script>{HOSTILE} #1", HOSTILE]
+    assert not page.all("img")
+    assert harms(page) == []
+
+
+async def test_a_run_of_a_fork_names_the_fork(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(
+        db,
+        run_payload(1, head_repository={"id": 2, "full_name": "eve/api"}),
+        run_payload(2, head_repository=None, **times("13:00")),
+    )
+    rows = table_rows(await get_page(datasette, "/runs"), "runs")
+
+    assert [row[4] for row in rows] == ["deleted fork:main", "eve/api:main"]
+
+
+async def test_an_unchanged_page_is_not_sent_again(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    first = await datasette.client.get("/runs")
+    etag = first.headers["etag"]
+    again = await datasette.client.get("/runs", headers={"If-None-Match": etag})
+    save_runs(db, run_payload(9, **times("15:00")))
+    changed = await datasette.client.get("/runs", headers={"If-None-Match": etag})
+
+    assert first.headers["cache-control"] == "no-cache"
+    assert (again.status_code, again.text) == (304, "")
+    assert changed.status_code == 200
+
+
+async def test_an_unchanged_page_reads_no_runs(
+    db: Database, datasette: Datasette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_three(db)
+    statements = counting(datasette, monkeypatch)
+    await get_page(datasette, "/runs")
+    asked = len(statements())
+    await get_page(datasette, "/runs")
+
+    assert [s for s in statements()[asked:] if " runs" in s] == []
+
+
+async def test_trouble_with_polling_changes_the_page(
+    db: Database, datasette: Datasette
+) -> None:
+    await get_page(datasette, "/runs")
+    with db.atomic():
+        db.execute("delete from polls")
+        db.execute("delete from instance where key = 'ingest_started_at'")
+    page = await get_page(datasette, "/runs")
+
+    assert "Start ci-observer ingest" in page.one("noscript").text
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("colour=red", "Unknown filter 'colour'"),
+        ("since=yesterday", "is not a time"),
+        ("limit=0", "is not a number from 1"),
+        ("cursor=nonsense", "is not one that this API gave"),
+        ("&".join(["repo=a"] * 101), "Too many arguments"),
+    ],
+)
+async def test_a_broken_address_says_what_to_do(
+    datasette: Datasette, query: str, words: str
+) -> None:
+    page = await get_page(datasette, f"/runs?{query}", status=400)
+
+    assert words in page.one("main").text
+    assert page.one("nav", class_="nav")
+    assert json.loads(page.one(id="config").text)["polling"]["state"] != "no_database"
+
+
+async def test_without_a_database_the_page_says_what_to_do(tmp_path: Path) -> None:
+    async with serving(tmp_path / "none.db") as datasette:
+        page = await get_page(datasette, "/runs", status=503)
+
+    assert "Start ci-observer" in page.one("main").text
+
+
+async def test_other_methods_are_refused(datasette: Datasette) -> None:
+    assert (await datasette.client.post("/runs")).status_code == 405
+    head = await datasette.client.head("/runs")
+    assert (head.status_code, head.text) == (200, "")
+
+
+async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    async with serving(db_path, base_url="/ci/") as datasette:
+        page = await get_page(datasette, "/runs?repo=acme/api&limit=1")
+    local = local_addresses(page)
+
+    assert len(local) > 10
+    assert [address for address in local if not address.startswith("/ci/")] == []
+
+
+async def test_each_page_marks_itself_in_the_navigation(datasette: Datasette) -> None:
+    nav = (await get_page(datasette, "/runs")).one("nav", class_="nav")
+
+    assert [a.text for a in nav.all("a")] == [
+        "Wall",
+        "Runs",
+        "Dashboards",
+        "Data",
+        "API",
+    ]
+    [here] = [a for a in nav.all("a") if "aria-current" in a.attributes]
+    assert here.text == "Runs"
+
+
+async def test_datasettes_pages_lead_to_ours(datasette: Datasette) -> None:
+    page = await datasette.client.get("/ci_observer")
+
+    assert '<a href="/runs">Runs</a>' in page.text
+    assert '<a href="/api">API</a>' in page.text

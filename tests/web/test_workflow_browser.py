@@ -1,0 +1,228 @@
+"""The page of one workflow in a real browser: live, by keyboard, on a phone."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archive import save_runs, watch
+from factories import run_payload, times
+from sqlite_utils import Database
+from walls import PHONE, save_poll
+
+from ci_observer.web.filters import STATES
+from ci_observer.web.times import duration
+from ci_observer.web.vocabulary import state_word
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit, WallServer
+
+pytest_plugins = ("browser",)
+pytestmark = pytest.mark.browser
+
+PAGE = "workflows/acme/api/ci.yml"
+
+
+@pytest.fixture
+def archive(db: Database) -> Database:
+    """Three runs of acme/api, the first of which failed."""
+    watch(db, ("acme/api", "ci.yml"))
+    save_poll(db)
+    save_runs(
+        db,
+        run_payload(1, conclusion="failure", **times("12:00")),
+        run_payload(2, **times("13:00")),
+        run_payload(3, **times("14:00")),
+    )
+    return db
+
+
+def open_page(visit: "Visit", expect: Any, query: str = "") -> Any:
+    page = visit.open(PAGE + query)
+    expect(page.locator("#age")).to_contain_text("data 20")
+    return page
+
+
+def test_the_state_has_the_words_of_the_wall(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    save_runs(
+        archive,
+        run_payload(4, conclusion="timed_out", display_title="Slow", **times("15:00")),
+        run_payload(5, conclusion="timed_out", display_title="Slow", **times("16:00")),
+    )
+    wall = visit.open()
+    tile = wall.locator(".tile")
+    expect(tile).to_have_count(1)
+    word = tile.locator("[data-part='word']").inner_text()
+    facts = " · ".join(tile.locator("[data-fact]").all_inner_texts())
+    page = open_page(visit, expect)
+    expect(page.locator("#state-word")).to_have_text(word)
+    expect(page.locator("#state-facts")).to_have_text(facts)
+    expect(page.locator("#state-detail")).to_have_text("Slow")
+    expect(page.locator("#state-facts")).to_contain_text("2nd in a row")
+
+
+def test_a_failure_turns_the_page_without_a_reload(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    expect(page).to_have_title("passing · CI · acme/api – CI Observer")  # noqa: RUF001
+    page.evaluate("window.isSamePage = true")
+    save_runs(archive, run_payload(4, conclusion="failure", **times("15:00")))
+    visit.refresh()
+    expect(page.locator("#state")).to_have_attribute("data-state", "failing")
+    expect(page.locator("#state-word")).to_have_text("failing")
+    expect(page.locator(".cell")).to_have_count(4)
+    expect(page).to_have_title("failing · CI · acme/api – CI Observer")  # noqa: RUF001
+    expect(page.locator("#icon")).to_have_attribute(
+        "href", "/static/favicon-failing.svg"
+    )
+    assert page.evaluate("window.isSamePage")
+
+
+def test_what_is_open_and_in_focus_stays_so(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    page.get_by_text("As a table").click()
+    page.locator(".cells [data-key='1'] a").focus()
+    save_runs(archive, run_payload(4, **times("15:00")))
+    visit.refresh()
+    expect(page.locator(".cell")).to_have_count(4)
+    expect(page.locator(".rates")).to_be_visible()
+    expect(page.locator(".cells [data-key='1'] a")).to_be_focused()
+
+
+def test_the_arrows_move_among_the_runs_and_tab_leaves_them(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    cells = page.locator(".cell")
+    cells.first.focus()
+    for key, index in (("ArrowRight", 1), ("End", 2), ("ArrowRight", 2), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(cells.nth(index)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".count").first).not_to_be_focused()
+    expect(page.locator("#grid-title ~ p .count").first).to_be_focused()
+
+
+def test_a_change_of_state_is_spoken(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    save_runs(archive, run_payload(4, conclusion="failure", **times("15:00")))
+    visit.refresh()
+    expect(page.get_by_role("status")).to_have_text("failing")
+
+
+def test_another_branch_is_chosen_from_the_list(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    save_runs(archive, run_payload(9, head_branch="release", **times("15:00")))
+    page = open_page(visit, expect, "?theme=light")
+    page.get_by_label("Branch", exact=True).select_option("release")
+    page.wait_for_url("**/ci.yml?theme=light&branch=release")
+    expect(page.locator("#state")).to_contain_text("Change 9")
+
+
+def test_a_lost_server_is_told_loudly(
+    archive: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    page = open_page(visit, expect)
+    server.stop()
+    for _ in range(4):
+        visit.refresh()
+    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page.locator("body")).to_have_attribute("data-lost", "true")
+    expect(page.locator("#icon")).to_have_attribute("href", "/static/favicon-alarm.svg")
+    server.start()
+
+
+def test_a_page_that_could_not_be_read_comes_by_itself(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    [view] = archive.execute(
+        "select sql from sqlite_master where name = 'tile_run_days'"
+    ).fetchone()
+    archive.execute("drop view tile_run_days")
+    page = open_page(visit, expect)
+    expect(page.locator("main")).to_contain_text("ci-observer migrate")
+    archive.execute(view)
+    visit.refresh()
+    expect(page.locator("#state-word")).to_have_text("passing")
+    # Chromium itself writes a line about each answer of 503.
+    visit.complaints = [c for c in visit.complaints if "503" not in c]
+
+
+def test_a_run_in_progress_counts_its_time(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    running = run_payload(6, status="in_progress", conclusion=None, **times("17:58"))
+    save_runs(archive, running)
+    page = open_page(visit, expect)
+    expect(page.locator("#state-activity")).to_have_text("running 2\xa0m of ~5\xa0m")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_on_a_phone_nothing_stands_beyond_the_edge(
+    db: Database, new_visit: "NewVisit", theme: str
+) -> None:
+    name = "w" * 100
+    watch(db, ("acme/api", f"{name}.yml"))
+    save_runs(
+        db,
+        *(
+            run_payload(
+                n,
+                name=name,
+                head_branch=f"{name}{n % 3}",
+                display_title=name,
+                **times("12:00"),
+            )
+            for n in range(1, 40)
+        ),
+        workflow=f"{name}.yml",
+    )
+    page = new_visit(viewport=PHONE).open(
+        f"workflows/acme/api/{name}.yml?branch={name}1&theme={theme}"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_without_javascript_the_facts_are_there(
+    archive: Database, new_visit: "NewVisit", expect: Any
+) -> None:
+    page = new_visit(java_script_enabled=False).open(PAGE)
+    expect(page.locator("#state")).to_contain_text("passing since 2026-03-01 13:00")
+    expect(page.locator(".cell")).to_have_count(3)
+    expect(page.locator(".chart__bars a")).to_have_count(4)
+
+
+def test_server_and_script_have_the_same_words(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    spans = [
+        0,
+        59,
+        59.5,
+        60,
+        89,
+        90,
+        3569,
+        3570,
+        3599,
+        3600,
+        3660,
+        86399,
+        172799,
+        172800,
+        1e6,
+    ]
+    page = open_page(visit, expect)
+    found = page.evaluate(
+        "async ([states, spans]) => {"
+        " const { duration, word } = await import('/static/words.js');"
+        " return [states.map(word), spans.map(duration)]; }",
+        [list(STATES), spans],
+    )
+    assert found == [[state_word(s) for s in STATES], [duration(s) for s in spans]]

@@ -1,0 +1,557 @@
+"""The page of one workflow as the server sends it, without any JavaScript."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from archive import NOW, save_runs, set_clock, watch
+from datasette.app import Datasette
+from factories import run_payload, times
+from page_reader import Element, get_page, harms, local_addresses, table_rows
+from sqlite_utils import Database
+from web_client import counting, get_json, serving
+
+from ci_observer.ingest import store
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+PAGE = "/workflows/acme/api/ci.yml"
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def datasette(db: Database, db_path: Path) -> AsyncIterator[Datasette]:
+    watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
+    async with serving(db_path) as datasette:
+        yield datasette
+
+
+def on(day: str, minutes: int = 5, hour: int = 12) -> dict[str, str]:
+    """The times of a run that started on a day."""
+    return {
+        "created_at": f"{day}T{hour:02}:00:00Z",
+        "run_started_at": f"{day}T{hour:02}:00:00Z",
+        "updated_at": f"{day}T{hour:02}:{minutes:02}:00Z",
+    }
+
+
+def save_history(db: Database) -> None:
+    """Every kind of run that some number on the page counts, or must leave out."""
+    failed = {"conclusion": "failure"}
+    save_runs(
+        db,
+        run_payload(1, **on("2026-02-10", 4)),
+        run_payload(2, **on("2026-02-11", 6)),
+        run_payload(3, **failed, **on("2026-02-11", 6, 14)),
+        run_payload(4, **on("2026-02-12", 0)),
+        run_payload(5, conclusion="cancelled", **on("2026-02-13")),
+        run_payload(6, run_attempt=1, head_sha="f" * 40, **failed, **on("2026-02-20")),
+        run_payload(7, conclusion="timed_out", **on("2026-02-27")),
+        run_payload(8, conclusion="startup_failure", **on("2026-02-28")),
+        # Of other branches, of a fork's, of a pull request, of long ago.
+        run_payload(20, head_branch="fix", **failed, **on("2026-02-21")),
+        run_payload(21, head_repository=None, **failed, **on("2026-02-21")),
+        run_payload(22, event="pull_request", **failed, **on("2026-02-21")),
+        run_payload(23, **failed, **on("2025-06-01")),
+    )
+    save_runs(
+        db, run_payload(6, run_attempt=2, head_sha="f" * 40, **on("2026-02-20", 9, 13))
+    )
+    save_runs(db, run_payload(30), repo="acme/web")
+
+
+def numbers(page: Element) -> list[tuple[int, str]]:
+    """Every number that says how many, and where its rows are."""
+    found = [
+        (int(a.text), a.href) for a in page.all("a") if "data-count" in a.attributes
+    ]
+    assert found
+    return found
+
+
+async def count_rows(datasette: Datasette, path: str) -> int:
+    """How many rows an address has, in Datasette or in the API."""
+    name, _, query = path.partition("?")
+    if name.startswith("/api/"):
+        return len((await get_json(datasette, path))["runs"])
+    table = await get_json(datasette, f"{name}.json?{query}")
+    return int(table["filtered_table_rows_count"])
+
+
+async def test_the_state_is_that_of_the_wall(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, PAGE)
+    wall = await get_json(datasette, "/api/wall?repo=acme/api")
+
+    assert json.loads(page.one(id="tile").text) == wall["tiles"][0]
+    state = page.one(id="state")
+    assert state.attributes["data-state"] == "failing"
+    assert "since 2026-02-27 12:00" in state.text
+    assert "2 in a row failing" in state.text
+    assert "last result: #8 by ada" in state.text
+
+
+async def test_the_title_says_the_state(db: Database, datasette: Datasette) -> None:
+    save_history(db)
+    page = await get_page(datasette, PAGE)
+
+    title = page.one("head").one("title").text
+    assert title == "failing · CI · acme/api \N{EN DASH} CI Observer"
+    assert page.one(id="icon").href == "/static/favicon-failing.svg"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?days=7", "?days=90", "?days=365", "?branch=fix"]
+)
+async def test_every_number_has_as_many_rows_behind_it(
+    db: Database, datasette: Datasette, query: str
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, PAGE + query)
+
+    for number, path in numbers(page):
+        assert await count_rows(datasette, path) == number, path
+
+
+async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) -> None:
+    save_history(db)
+    sections = [s.text for s in (await get_page(datasette, PAGE)).all("section")]
+    [_, grid, durations, failures, flaky, reruns] = sections
+
+    assert "The newest 12 of 12 runs" in grid
+    assert "5 m median" in durations
+    assert "6 m p95 of 2 successful first attempts over 0 s" in durations
+    assert "42.9 % failed: 3 of 7 runs with a result" in failures
+    assert "1 commit both failed and succeeded since 2026-01-31" in flaky
+    assert "1 run with more than one attempt" in reruns
+
+
+async def test_each_day_has_its_share_of_failures(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, PAGE)
+    rows = table_rows(page, "rates")
+
+    assert rows[:2] == [
+        ["2026-02-28", "1", "1", "100.0 %"],
+        ["2026-02-27", "1", "1", "100.0 %"],
+    ]
+    assert ["2026-02-11", "1", "2", "50.0 %"] in rows
+
+
+async def test_more_days_are_told_by_weeks_from_monday_on(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, f"{PAGE}?days=90")
+    heads = [th.text for th in page.one("table", class_="rates").all("th", scope="row")]
+
+    assert heads[0] == "2026-02-23 to 2026-03-01"
+    assert heads[-1] == "2026-02-09 to 2026-02-15"
+
+
+async def test_days_are_those_of_the_instances_time_zone(
+    db: Database, datasette: Datasette
+) -> None:
+    with db.atomic():
+        db.execute("delete from timezone_offsets")
+        db.execute(
+            "insert into timezone_offsets values ('0001-01-01T00:00:00Z', 32400)"
+        )
+    save_runs(db, run_payload(1, **on("2026-02-10", hour=20)))
+    page = await get_page(datasette, PAGE)
+    [head] = page.one("table", class_="rates").all("th", scope="row")
+
+    assert head.text == "2026-02-11"
+    for number, path in numbers(page):
+        assert await count_rows(datasette, path) == number, path
+
+
+def grid_rows(page: Element) -> list[tuple[str, list[str]]]:
+    return [
+        (
+            row.one("p", class_="grid__branch").text,
+            [cell.attributes["aria-label"] for cell in row.all("a", class_="cell")],
+        )
+        for row in page.all("li", class_="grid__row")
+    ]
+
+
+async def test_the_grid_has_a_row_per_branch_the_default_one_on_top(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(
+        db,
+        run_payload(1, **times("10:00")),
+        run_payload(2, head_branch="old", **times("11:00")),
+        run_payload(3, head_branch="new", event="pull_request", **times("12:00")),
+        run_payload(
+            4, head_repository={"id": 9, "full_name": "eve/api"}, **times("13:00")
+        ),
+        run_payload(5, conclusion="failure", run_attempt=2, **times("14:00")),
+    )
+    rows = grid_rows(await get_page(datasette, PAGE))
+
+    assert [name for name, _ in rows] == ["main", "eve/api:main", "new", "old"]
+    assert rows[0][1] == [
+        "#5 failure, attempt 2, Change 5, 2026-03-01 14:00, 5\N{NO-BREAK SPACE}m",
+        "#1 success, Change 1, 2026-03-01 10:00, 5\N{NO-BREAK SPACE}m",
+    ]
+
+
+async def test_the_branch_asked_for_keeps_its_row_among_many_others(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(
+        db,
+        run_payload(1, **on("2026-01-01")),
+        run_payload(2, head_branch="release", **on("2026-01-02")),
+        *(
+            run_payload(n, head_branch=f"b{n}", **times("12:00"))
+            for n in range(10, 125)
+        ),
+    )
+    rows = grid_rows(await get_page(datasette, f"{PAGE}?branch=release"))
+
+    assert [name for name, _ in rows][:3] == ["main", "release", "b124"]
+    assert len(rows) == 102
+    assert len(rows[1][1]) == 1
+
+
+async def test_results_differ_in_shape_as_well_as_in_colour(
+    db: Database, datasette: Datasette
+) -> None:
+    words = [
+        "success",
+        "failure",
+        "timed_out",
+        "startup_failure",
+        "cancelled",
+        "skipped",
+    ]
+    words += ["neutral", "action_required", "a_new_word"]
+    save_runs(
+        db,
+        *(
+            run_payload(n, conclusion=w, **times(f"10:{n:02}"))
+            for n, w in enumerate(words, 1)
+        ),
+    )
+    page = await get_page(datasette, PAGE)
+    shapes = [c.one("use").href for c in page.all("a", class_="cell")]
+
+    assert len(set(shapes)) == len(words)
+    for shape in shapes:
+        assert page.one("symbol", id=shape.removeprefix("#"))
+
+
+async def test_an_unfinished_run_has_no_result_yet(
+    db: Database, datasette: Datasette
+) -> None:
+    running = {"status": "in_progress", "conclusion": "success"}
+    save_runs(db, run_payload(1, **running, **times("17:50")))
+    [cell] = (await get_page(datasette, PAGE)).all("a", class_="cell")
+
+    assert cell.attributes["data-look"] == "active"
+    assert cell.attributes["aria-label"].startswith("#1 running")
+
+
+async def test_every_attempt_is_there_with_its_result_and_link(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, PAGE)
+    attempts = page.one("ol", class_="attempts").all("li")
+
+    assert [li.text for li in attempts] == [
+        "failure attempt 1 2026-02-20 12:00 · 5 m",
+        "success attempt 2 2026-02-20 13:00 · 9 m",
+    ]
+    assert [li.one("a").href for li in attempts] == [
+        f"https://github.com/acme/api/actions/runs/6/attempts/{n}" for n in (1, 2)
+    ]
+
+
+async def test_a_bar_per_run_leads_to_it_and_failures_have_a_mark(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    chart = (await get_page(datasette, PAGE)).all("svg", class_="chart__bars")[0]
+    bars = chart.all("a")
+
+    assert [a.attributes["data-key"] for a in bars] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "8",
+    ]
+    marked = [a for a in bars if a.all("rect", class_="chart__mark")]
+    assert [a.attributes["data-key"] for a in marked] == ["3", "7", "8"]
+    counted = [
+        a.attributes["data-key"]
+        for a in bars
+        if a.one("rect", class_="chart__bar").attributes["data-counted"] == "true"
+    ]
+    assert counted == ["1", "2"]
+    assert bars[2].href == "https://github.com/acme/api/actions/runs/3"
+
+
+async def test_the_page_leads_to_github_and_to_its_runs(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, f"{PAGE}?branch=fix&theme=light")
+    links = {a.text: a.href for a in page.all("a")}
+
+    assert links["GitHub"] == (
+        "https://github.com/acme/api/actions/workflows/ci.yml?query=branch%3Afix"
+    )
+    assert links["list"].endswith(
+        "?repo=acme%2Fapi&workflow=ci.yml&branch=fix&theme=light"
+    )
+    assert await count_rows(datasette, links["Datasette"]) == 1
+    assert len((await get_json(datasette, links["JSON"]))["runs"]) == 1
+    csv = await datasette.client.get(links["CSV"])
+    assert len(csv.text.splitlines()) == 2
+
+
+async def test_a_branch_has_a_state_of_its_own(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(
+        db,
+        run_payload(1, **times("10:00")),
+        run_payload(2, head_branch="release", conclusion="failure", **times("11:00")),
+    )
+    page = await get_page(datasette, f"{PAGE}?branch=release")
+
+    assert page.one(id="state").attributes["data-state"] == "failing"
+    [chosen] = [o for o in page.all("option") if "selected" in o.attributes]
+    assert chosen.text == "release"
+    assert [o.text for o in page.all("option")] == ["main", "release"]
+
+
+async def test_a_branch_of_pull_requests_only_says_that_none_speaks_for_it(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, head_branch="fix", event="pull_request"))
+    page = await get_page(datasette, f"{PAGE}?branch=fix")
+
+    assert "No run speaks for the branch fix" in page.one(id="state").text
+    assert ("fix", ["#1 success, Change 1, 2026-03-01 12:00, 5\xa0m"]) in grid_rows(
+        page
+    )
+
+
+async def test_an_alarm_is_explained(db: Database, datasette: Datasette) -> None:
+    [feed, _] = store.watched_feeds(db)
+    store.save_feed_error(
+        db,
+        feed,
+        error="acme/api was not found",
+        kind="not_found",
+        now=NOW,
+        retry_at=None,
+    )
+    state = (await get_page(datasette, PAGE)).one(id="state")
+
+    assert state.attributes["data-state"] == "no_access"
+    assert "was unknown" in state.text
+    assert "acme/api was not found" in state.text
+
+
+async def test_green_turns_stale_by_time_alone(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1))
+    fresh = await datasette.client.get(PAGE)
+    set_clock(db, NOW + timedelta(hours=1))
+    later = await datasette.client.get(
+        PAGE, headers={"If-None-Match": fresh.headers["etag"]}
+    )
+
+    assert 'data-state="passing"' in fresh.text
+    assert later.status_code == 200
+    assert 'data-state="stale"' in later.text
+
+
+async def test_a_new_day_begins_by_time_alone(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, **on("2026-02-10")))
+    store.save_next_poll(db, NOW + timedelta(days=2))
+    first = await get_page(datasette, PAGE)
+    set_clock(db, NOW + timedelta(hours=6, seconds=1))
+    second = await get_page(datasette, PAGE)
+
+    assert "since 2026-01-31" in first.one("main").text
+    assert "since 2026-01-31" not in second.one("main").text
+
+
+async def test_a_workflow_without_runs_says_so(datasette: Datasette) -> None:
+    page = await get_page(datasette, PAGE)
+
+    assert page.one(id="state").attributes["data-state"] == "unknown"
+    assert "never ran on main" in page.one(id="state").text
+    assert grid_rows(page) == [("main", [])]
+    assert "No run had a result" in page.one("main").text
+    assert [n for n, _ in numbers(page)] == [0, 0]
+
+
+async def test_a_feed_that_was_never_fetched_has_a_page(
+    db: Database, datasette: Datasette
+) -> None:
+    store.save_watched(db, [("acme/new", "ci.yml")])
+    page = await get_page(datasette, "/workflows/acme/new/ci.yml")
+
+    assert page.one(id="state").attributes["data-state"] == "unknown"
+    assert not page.all("option")
+
+
+async def test_a_feed_that_is_watched_no_more_keeps_its_history(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    store.save_watched(db, [("acme/web", "ci.yml")])
+    page = await get_page(datasette, PAGE)
+
+    assert "not watched any more" in page.one(id="state").text
+    assert "42.9 % failed" in page.one("main").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/workflows/acme/api/none.yml", "/workflows/a/b/c", "/workflows/acme/api/a/b"],
+)
+async def test_an_unknown_workflow_leads_to_those_there_are(
+    datasette: Datasette, path: str
+) -> None:
+    page = await get_page(datasette, path, status=404)
+
+    assert "There is no workflow" in page.one("main").text
+    links = [a.href for a in page.one("ul", class_="feeds").all("a")]
+    assert links == [PAGE, "/workflows/acme/web/ci.yml"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("days=8", "days=8 is not one of 7, 30"), ("colour=red", "Unknown argument")],
+)
+async def test_a_broken_address_says_what_to_do(
+    datasette: Datasette, query: str, words: str
+) -> None:
+    page = await get_page(datasette, f"{PAGE}?{query}", status=400)
+
+    assert words in page.one("main").text
+
+
+async def test_the_repositorys_letter_case_does_not_matter(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, "/workflows/ACME/Api/ci.yml")
+
+    assert page.one("h1").text == "CI acme/api · ci.yml"
+    for number, path in numbers(page):
+        assert await count_rows(datasette, path) == number, path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a", "x" * 100, "ä ö.yml", "a&b=c+d#e?f%20.yml", "~-.yml", "'\".yml", HOSTILE],
+)
+async def test_names_of_every_kind_have_a_page(
+    db: Database, db_path: Path, name: str
+) -> None:
+    watch(db, ("acme/api", name))
+    save_runs(
+        db,
+        run_payload(
+            1,
+            name=name,
+            path=f".github/workflows/{name}",
+            head_branch=name,
+            display_title=name,
+            conclusion="failure",
+            html_url="javascript:alert(1)",
+        ),
+        run_payload(2, head_branch="main", path=f".github/workflows/{name}"),
+        workflow=name,
+    )
+    async with serving(db_path) as datasette:
+        runs = await get_page(datasette, "/runs")
+        [path] = {a.href for a in runs.one("tbody").all("a") if "/workflows/" in a.href}
+        page = await get_page(datasette, f"{path}?branch={quote(name)}")
+        assert page.one("h1").all("bdi")[-1].text == name
+        assert not page.all("img")
+        assert harms(page) == []
+        assert json.loads(page.one(id="tile").text)["base_display_title"] == name
+        for number, rows in numbers(page):
+            assert await count_rows(datasette, rows) == number, rows
+
+
+async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    save_history_of_one(db)
+    async with serving(db_path, base_url="/ci/") as datasette:
+        page = await get_page(datasette, f"{PAGE}?days=90")
+    local = local_addresses(page)
+
+    assert len(local) > 20
+    assert [address for address in local if not address.startswith("/ci/")] == []
+
+
+def save_history_of_one(db: Database) -> None:
+    save_runs(db, run_payload(1), run_payload(1, run_attempt=2, **times("13:00")))
+
+
+async def test_an_unchanged_page_is_not_sent_again(
+    db: Database, datasette: Datasette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_history(db)
+    statements = counting(datasette, monkeypatch)
+    etag = (await datasette.client.get(PAGE)).headers["etag"]
+    asked = len(statements())
+    again = await datasette.client.get(PAGE, headers={"If-None-Match": etag})
+    late = [s for s in statements()[asked:] if "tile_run_days" in s]
+
+    assert (again.status_code, again.text, late) == (304, "", [])
+
+
+async def test_other_methods_are_refused(datasette: Datasette) -> None:
+    assert (await datasette.client.post(PAGE)).status_code == 405
+    assert (await datasette.client.head(PAGE)).text == ""
+
+
+async def test_no_select_of_the_page_reads_all_runs(
+    db: Database, datasette: Datasette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_history(db)
+    statements = counting(datasette, monkeypatch)
+    await get_page(datasette, PAGE)
+    selects = [s for s in statements() if s.lstrip()[:6] in ("select", "with s")]
+    plans: list[str] = []
+    for select in selects:
+        plans += [row[3] for row in db.execute(f"explain query plan {select}")]
+
+    assert len(selects) > 10
+    tables = (
+        "SCAN runs",
+        "SCAN r ",
+        "SCAN a ",
+        "SCAN run_attempts",
+        "SCAN t ",
+        "SCAN tiles",
+    )
+    assert [plan for plan in plans if f"{plan} ".startswith(tables)] == []

@@ -1,0 +1,1 @@
+"""The HTML pages next to the wall."""

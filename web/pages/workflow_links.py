@@ -1,0 +1,94 @@
+"""Where the rows behind each number of a workflow's page stand."""
+
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from ci_observer.web.pages.workflow_queries import GRID_RUNS
+from ci_observer.web.urls import table_path, web_address, with_query
+from ci_observer.web.vocabulary import DECISIVE, FAILURES
+
+
+class Links:
+    """Datasette's tables and views, narrowed to one feed and one branch."""
+
+    def __init__(self, feed: dict[str, Any], branch: str | None) -> None:
+        self._feed = {"repo": feed["repo"], "workflow": feed["workflow"]}
+        self._branch = self._feed | {"head_branch": branch}
+        self._first_day = feed["first_day"]
+        self._api = self._feed | {"branch": branch}
+
+    def feed_runs(self) -> str:
+        return self._table("runs", self._feed, _sort_desc="started_at")
+
+    def branch_runs(self) -> str:
+        return self._table("runs", self._branch, _sort_desc="started_at")
+
+    def api(self, path: str) -> str:
+        """The API's runs of the branch; `path` says in which form."""
+        return with_query(path, self._api)
+
+    def newest(self) -> str:
+        """The newest runs of the feed on all branches."""
+        return with_query("/api/runs", self._feed | {"limit": GRID_RUNS})
+
+    def streak(self, base: str, streak_at: str | None) -> str:
+        """The decisive runs in a row, of which the first was created then."""
+        return self._table(
+            "decisive_runs", self._branch, base=base, created_at__gte=streak_at
+        )
+
+    def timed(self) -> str:
+        """The runs whose durations count."""
+        return self._recent(conclusion="success", run_attempt=1, duration_seconds__gt=0)
+
+    def decided(self, first: str, last: str) -> str:
+        return self._days(first, last, DECISIVE)
+
+    def failed(self, first: str, last: str) -> str:
+        return self._days(first, last, FAILURES)
+
+    def reruns(self) -> str:
+        return self._recent(run_attempt__gt=1)
+
+    def flaky(self) -> str:
+        return self._table(
+            "flaky_runs", self._branch, last_started_at__gte=self._first_day
+        )
+
+    def commit(self, head_sha: str, *conclusions: str) -> str:
+        """The attempts for a commit that had one of these conclusions."""
+        return self._table(
+            "run_history",
+            self._branch,
+            head_sha=head_sha,
+            event__not="workflow_run",
+            status="completed",
+            conclusion__in=",".join(conclusions),
+        )
+
+    def github(self, runs: list[dict[str, Any]]) -> str | None:
+        """The workflow's page on the GitHub that the runs came from; None without."""
+        url = next((web_address(run["html_url"]) for run in runs), None) or ""
+        repository, found, _ = url.partition("/actions/runs/")
+        if not found:
+            return None
+        file, branch = quote(self._feed["workflow"], safe=""), self._api["branch"]
+        path = f"{repository}/actions/workflows/{file}"
+        return with_query(path, {"query": branch and f"branch:{branch}"})
+
+    def _days(self, first: str, last: str, conclusions: tuple[str, ...]) -> str:
+        return self._recent(
+            day__gte=first, day__lte=last, conclusion__in=",".join(conclusions)
+        )
+
+    def _recent(self, **more: str | int) -> str:
+        more = {"day__gte": self._first_day} | more
+        # For the index, as in the page's own selects.
+        day_before = date.fromisoformat(str(more["day__gte"])) - timedelta(days=1)
+        more |= {"started_at__gte": day_before.isoformat(), "_sort_desc": "started_at"}
+        return self._table("tile_run_days", self._branch, **more)
+
+    @staticmethod
+    def _table(table: str, place: dict[str, Any], **more: str | int | None) -> str:
+        return table_path(table, place | more)
