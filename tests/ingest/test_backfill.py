@@ -46,7 +46,9 @@ INGEST = ("-m", "ci_observer")
 SEARCHED = 60
 SMALL_INGEST = (
     "-c",
-    f"from ci_observer.ingest import cli\nfrom ci_observer.ingest.github import windows\nwindows.MOST_LISTED = {SEARCHED}\ncli.main()",
+    "from ci_observer.ingest import cli\n"
+    "from ci_observer.ingest.github import windows\n"
+    f"windows.MOST_LISTED = {SEARCHED}\ncli.main()",
 )
 
 
