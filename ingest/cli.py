@@ -110,12 +110,17 @@ def serve() -> None:
 
     The web process never reads the token.
     """
-    from ci_observer.web import server  # noqa: PLC0415 (Datasette takes a second to import)
+    # Here, since Datasette takes a second to import.
+    from ci_observer.web import server  # noqa: PLC0415
+    from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
 
     config = load_config(with_token=False)
     _open_database(config).close()
+    try:
+        datasette = server.build_datasette(config.db_path, root=ROOT)
+    except IncompleteInstallation as error:
+        raise click.ClickException(str(error)) from error
     log.info("The wall is at http://%s:%s", config.host, config.port)
-    datasette = server.build_datasette(config.db_path, root=ROOT)
     server.serve(datasette, config.host, config.port)
 
 

@@ -29,3 +29,10 @@ class Unavailable(WebError):
     """The database cannot answer now; the message says what to do about it."""
 
     status = 503
+
+
+class IncompleteInstallation(Exception):
+    """A file that the web side needs at the start is missing or broken.
+
+    The message names it. Not a `WebError`: it ends the process before any request.
+    """

@@ -5,14 +5,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copy, copytree
 
 import pytest
+from click.testing import CliRunner
 from sqlite_utils import Database
 from web_client import get_json, serving
 
 from ci_observer import ROOT
+from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.server import GRACE_SECONDS, build_datasette, make_server
 
 SERVER = """
@@ -47,17 +51,59 @@ async def test_the_database_has_our_name_whatever_the_file_is_called(
     assert [entry["name"] for entry in response.json()] == ["ci_observer"]
 
 
-@pytest.mark.asyncio
-async def test_a_folder_without_our_files_is_served_plainly(
-    tmp_path: Path, db_path: Path, db: Database
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """A folder with a copy of everything that the web side needs."""
+    root = tmp_path / "installation"
+    root.mkdir()
+    copy(ROOT / "metadata.yml", root)
+    for folder in ("plugins", "static", "templates"):
+        copytree(ROOT / folder, root / folder)
+    return root
+
+
+@pytest.mark.parametrize("name", ["metadata.yml", "plugins", "static", "templates"])
+def test_a_missing_part_stops_the_start_and_is_named(
+    installation: Path, db_path: Path, name: str
 ) -> None:
-    datasette = build_datasette(db_path, root=tmp_path)
+    build_datasette(db_path, root=installation).executor.shutdown()
+    (installation / name).rename(installation / "elsewhere")
 
-    response = await datasette.client.get("/ci_observer/runs.json?_shape=array")
-    datasette.executor.shutdown()
-    datasette.get_database("ci_observer").close()
+    with pytest.raises(IncompleteInstallation, match=f"/{name} is missing"):
+        build_datasette(db_path, root=installation)
 
-    assert response.json() == []
+
+def test_broken_metadata_stops_the_start(installation: Path, db_path: Path) -> None:
+    (installation / "metadata.yml").write_text("title: [")
+
+    with pytest.raises(
+        IncompleteInstallation, match=r"metadata\.yml is not valid YAML"
+    ):
+        build_datasette(db_path, root=installation)
+
+
+def test_serve_prints_which_part_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ci_observer.ingest.cli.ROOT", tmp_path)
+    environment = {"CI_OBSERVER_DB": str(tmp_path / "ci_observer.db")}
+
+    result = CliRunner().invoke(main, ["serve"], env=environment)
+
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path}/metadata.yml is missing." in result.output
+
+
+def test_metadata_is_read_alike_with_and_without_libyaml(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = build_datasette(db_path, root=ROOT)
+    monkeypatch.delattr("yaml.CSafeLoader")
+    slow = build_datasette(db_path, root=ROOT)
+    for datasette in (fast, slow):
+        datasette.executor.shutdown()
+
+    assert fast.metadata() == slow.metadata()
 
 
 @pytest.mark.asyncio
