@@ -7,7 +7,7 @@ from pathlib import Path
 STATIC = Path(__file__).parents[2] / "static"
 
 
-CSS = (STATIC / "base.css").read_text()
+CSS = (STATIC / "shared/base.css").read_text()
 
 
 # WCAG 2.2: 4.5 for text, 3 for what is seen rather than read; 7 is its highest demand.

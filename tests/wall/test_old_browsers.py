@@ -10,8 +10,8 @@ pytest_plugins = ("browser",)
 
 ROOT = Path(__file__).parents[2]
 ACORN = ROOT / ".node/node_modules/acorn/dist/acorn.js"
-SCRIPTS = sorted((ROOT / "static").glob("*.js"))
-STYLES = sorted((ROOT / "static").glob("*.css"))
+SCRIPTS = sorted((ROOT / "static").rglob("*.js"))
+STYLES = sorted((ROOT / "static").rglob("*.css"))
 
 # Syntax is what ECMAScript 2020 has; these came later, by https://caniuse.com/.
 LATER_METHODS = {

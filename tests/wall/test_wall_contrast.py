@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 from contrasts import CSS, GRAPHIC, NAME, STATIC, TEXT, contrast, linear, themes, times
 
-TILES = (STATIC / "tile.css").read_text()
+TILES = (STATIC / "wall/tile.css").read_text()
 
 # What is written on what around the tiles, by the names of the custom properties.
 TEXTS = [

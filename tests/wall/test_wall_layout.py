@@ -231,7 +231,7 @@ def test_no_failure_is_left_out_of_any_pages(visit: "Visit") -> None:
     """Whatever fails, however many cells there are, with pages wished for or not."""
     paginate = """
       async () => {
-        const { paginate } = await import("/static/crowd.js");
+        const { paginate } = await import("/static/wall/overflow.js");
         const ids = (some) => some.map((tile) => tile.id);
         const answers = [];
         for (let loud = 0; loud <= 120; loud += 8) {
@@ -247,7 +247,7 @@ def test_no_failure_is_left_out_of_any_pages(visit: "Visit") -> None:
         return answers;
       }
     """
-    answers = visit.open("static/favicon-passing.svg").evaluate(paginate)
+    answers = visit.open("static/shared/favicon-passing.svg").evaluate(paginate)
     assert len(answers) == 96
     for loud, cells, is_paged, pages, hidden in answers:
         shown = {tile for tiles in pages for tile in tiles}

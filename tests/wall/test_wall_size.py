@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "static"
 LIMIT = 65_000
 
 
@@ -15,15 +16,15 @@ def sources() -> list[Path]:
     page = ROOT / "templates/wall.html"
     text = page.read_text()
     includes = re.findall(r'include "(.+?)"', text)
-    linked = re.findall(r"(?:stylesheet\" href|src)=\".*'/static/([\w.]+)'", text)
+    linked = re.findall(r"(?:stylesheet\" href|src)=\".*'/static/([\w./]+)'", text)
     found = [page, *(ROOT / "templates" / name for name in includes)]
-    found += [ROOT / "static" / name for name in linked]
+    found += [STATIC / name for name in linked]
     for path in found:
         if path.suffix == ".js":
             names = re.findall(
-                r'^(?:import|  from).* "\./(.+)";$', path.read_text(), re.M
+                r'^(?:import|  from).* "(\.\.?/.+)";$', path.read_text(), re.M
             )
-            imported = dict.fromkeys(path.parent / name for name in names)
+            imported = dict.fromkeys((path.parent / name).resolve() for name in names)
             found += [path for path in imported if path not in found]
     return found
 
@@ -43,16 +44,17 @@ def test_the_wall_is_small() -> None:
 
 def test_what_a_screen_never_needs_is_loaded_when_it_is_asked_for() -> None:
     names = {path.name for path in sources()}
-    later = {"hands.js", "settings.js", "keys.js", "messages.js", "settings.css"}
-    later |= {"strip.js", "crowd.js", "crowd.css"}
+    later = {"controls.js", "settings.js", "keys.js", "messages.js", "settings.css"}
+    later |= {"strip.js", "overflow.js", "overflow.css"}
     assert not later & names
     for name in later:
-        assert (ROOT / "static" / name).exists()
+        assert (ROOT / "static/wall" / name).exists()
 
 
 def test_the_page_asks_at_once_for_every_script_that_it_needs() -> None:
     """Not for one after another, as each tells of the next."""
-    scripts = {path.stem for path in sources() if path.suffix == ".js"} - {"wall"}
+    paths = (path for path in sources() if path.suffix == ".js")
+    scripts = {str(path.relative_to(STATIC).with_suffix("")) for path in paths}
     page = (ROOT / "templates/wall.html").read_text()
     [names] = re.findall(r"for name in \((.*?)\)", page)
-    assert set(re.findall(r'"(\w+)"', names)) == scripts
+    assert set(re.findall(r'"([\w/]+)"', names)) == scripts - {"wall/wall"}

@@ -52,7 +52,7 @@ def words(visit: "Visit", function: str, **tile: Any) -> Any:
     """What words.js makes of a tile."""
     call = f"""
       async (tile) => {{
-        const {{ {function} }} = await import("/static/words.js");
+        const {{ {function} }} = await import("/static/shared/words.js");
         return {function}(tile, (instant) => instant, 1772388000);
       }}
     """
@@ -62,7 +62,7 @@ def words(visit: "Visit", function: str, **tile: Any) -> Any:
         "base": "passing",
         "tile_state": "passing",
     }
-    page = visit.open("static/favicon-passing.svg")
+    page = visit.open("static/shared/favicon-passing.svg")
     return page.evaluate(call, nothing | tile)
 
 
@@ -159,12 +159,12 @@ def test_bars_are_as_high_as_runs_are_long_and_differ_in_shape(
 def test_a_run_that_gave_way_to_a_newer_one_has_a_low_bar(visit: "Visit") -> None:
     shapes = """
       async (runs) => {
-        const { shapeOf } = await import("/static/strip.js");
+        const { shapeOf } = await import("/static/wall/strip.js");
         return runs.map(shapeOf);
       }
     """
     cancelled = {"status": "completed", "conclusion": "cancelled"}
-    page = visit.open("static/favicon-passing.svg")
+    page = visit.open("static/shared/favicon-passing.svg")
     assert page.evaluate(
         shapes,
         [
@@ -337,7 +337,7 @@ def test_a_late_style_leaves_no_tile_without_its_parts(
     own |= {"head_repository": {"full_name": "acme/web"}}
     save_runs(wall, run_payload(9, **own, **times("15:00")), repo="acme/web")
     waiting: list[Any] = []
-    visit.page.route("**/crowd.css", lambda route: waiting.append(route))  # noqa: PLW0108 (Playwright marks what it is given)
+    visit.page.route("**/overflow.css", lambda route: waiting.append(route))  # noqa: PLW0108 (Playwright marks what it is given)
     page = visit.open()
     expect(page.locator(".tile")).to_have_count(2)
     assert page.locator(".message").count() == 0

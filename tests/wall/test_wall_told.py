@@ -58,7 +58,7 @@ def fail(db: Database, run_id: int, repo: str, at: str = "14:00") -> None:
 def open_listening(visit: "Visit", query: str) -> Any:
     """The page once it compares answers: its own import comes before this one."""
     page = visit.open(query)
-    page.evaluate("async () => void await import('/static/messages.js')")
+    page.evaluate("async () => void await import('/static/wall/messages.js')")
     return page
 
 
@@ -227,7 +227,7 @@ def test_messages_that_could_not_be_loaded_are_loaded_with_the_next_answer(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = messages.page
-    page.route("**/static/messages.js", lambda route: route.abort())
+    page.route("**/static/wall/messages.js", lambda route: route.abort())
     messages.open("?notify=1")
     expect(page.locator("#note")).to_contain_text("could not be loaded")
     page.unroute_all()
@@ -246,7 +246,7 @@ def test_two_notes_fall_and_rise(
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Sound").check()
     expect(page).to_have_url(re.compile("sound=1"))
-    page.evaluate("async () => void await import('/static/messages.js')")
+    page.evaluate("async () => void await import('/static/wall/messages.js')")
     expect(page.locator("#note")).to_be_hidden()
     fail(wall, 3, "acme/api")
     messages.refresh()

@@ -45,7 +45,7 @@ VIEWS = st.fixed_dictionaries(
 )
 READ = """
 async ([view, search]) => {
-  const { readView, writeView } = await import("/static/view.js");
+  const { readView, writeView } = await import("/static/wall/view.js");
   return readView(view ? writeView(view) : search);
 }
 """

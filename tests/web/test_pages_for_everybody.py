@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("browser",)
 
-CHART_CSS = (Path(__file__).parents[2] / "static" / "chart.css").read_text()
+STATIC = Path(__file__).parents[2] / "static"
+CHART_CSS = (STATIC / "pages/chart.css").read_text()
 PAGES = {
     "runs": "runs?branch=main&since=2026-01-01",
     "no runs": "runs?branch=none",

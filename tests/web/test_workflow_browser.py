@@ -74,7 +74,7 @@ def test_a_failure_turns_the_page_without_a_reload(
     expect(page.locator(".cell")).to_have_count(4)
     expect(page).to_have_title("failing · CI · acme/api – CI Observer")  # noqa: RUF001
     expect(page.locator("#icon")).to_have_attribute(
-        "href", "/static/favicon-failing.svg"
+        "href", "/static/shared/favicon-failing.svg"
     )
     assert page.evaluate("window.isSamePage")
 
@@ -134,7 +134,9 @@ def test_a_lost_server_is_told_loudly(
         visit.refresh()
     expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
     expect(page.locator("body")).to_have_attribute("data-lost", "true")
-    expect(page.locator("#icon")).to_have_attribute("href", "/static/favicon-alarm.svg")
+    expect(page.locator("#icon")).to_have_attribute(
+        "href", "/static/shared/favicon-alarm.svg"
+    )
     server.start()
 
 
@@ -221,7 +223,7 @@ def test_server_and_script_have_the_same_words(
     page = open_page(visit, expect)
     found = page.evaluate(
         "async ([states, spans]) => {"
-        " const { duration, word } = await import('/static/words.js');"
+        " const { duration, word } = await import('/static/shared/words.js');"
         " return [states.map(word), spans.map(duration)]; }",
         [list(STATES), spans],
     )

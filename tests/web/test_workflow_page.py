@@ -103,7 +103,7 @@ async def test_the_title_says_the_state(db: Database, datasette: Datasette) -> N
 
     title = page.one("head").one("title").text
     assert title == "failing · CI · acme/api \N{EN DASH} CI Observer"
-    assert page.one(id="icon").href == "/static/favicon-failing.svg"
+    assert page.one(id="icon").href == "/static/shared/favicon-failing.svg"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ function loadStyle(href) {
 
 // `look` gives { view, tiles }; `change` takes parts of a view, `go` a whole address.
 export async function makeHands({ base, opener, grid, look, change, go }) {
-  await loadStyle(`${base}static/settings.css`);
+  await loadStyle(`${base}static/wall/settings.css`);
   const settings = makeSettings({ base, opener, look, change, go, showKeys });
   const toggle = () => (settings.isOpen() ? settings.close() : settings.open(true));
   const keys = [

@@ -2,7 +2,7 @@
 // room for them, after the first frame.
 
 import { setLink } from "./tile.js";
-import { duration, word } from "./words.js";
+import { duration, word } from "../shared/words.js";
 
 const FAILED = ["failure", "timed_out", "startup_failure"];
 

@@ -1,8 +1,8 @@
 // How many tiles there are of each state, on top: each count is a filter.
 
-import { place, setText } from "./dom.js";
+import { place, setText } from "../shared/dom.js";
 import { countStates, WORDS } from "./view.js";
-import { word } from "./words.js";
+import { word } from "../shared/words.js";
 
 export function makeCounts({ root, template, summary, change }) {
   const items = new Map();

@@ -1,9 +1,9 @@
 // The settings: a form whose fields are named as the address's parameters, and mean the
 // same. Nothing is kept but in the address.
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { EVERYTHING, HIDEABLE, WORDS, writeView } from "./view.js";
-import { word } from "./words.js";
+import { word } from "../shared/words.js";
 
 const NAMES = ["repo", "workflow", "branch", "event", "actor"];
 const LISTS = { repo: "Repository", workflow: "Workflow", branch: "Branch",

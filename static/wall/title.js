@@ -1,6 +1,6 @@
 // What the tab tells without being looked at.
 
-import { isLost } from "./banner.js";
+import { isLost } from "../shared/banner.js";
 
 const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
 
@@ -22,6 +22,6 @@ export function drawTab(icon, tiles, contact, base) {
   const [state, words] = headline(tiles, contact);
   const title = [words, contact.config.title].filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
-  const href = `${base}static/favicon-${state}.svg`;
+  const href = `${base}static/shared/favicon-${state}.svg`;
   if (icon.getAttribute("href") !== href) icon.href = href;
 }

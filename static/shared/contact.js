@@ -60,7 +60,7 @@ export function makeContact({ base, first, timeZone }) {
     document.body.dataset.lost = lost;
     const words = lost ? `no data – ${title}` : title;
     if (document.title !== words) document.title = words;
-    const address = lost ? `${base}static/favicon-alarm.svg` : icon;
+    const address = lost ? `${base}static/shared/favicon-alarm.svg` : icon;
     if (find("icon").getAttribute("href") !== address) find("icon").href = address;
   }
 

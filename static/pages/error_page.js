@@ -1,7 +1,7 @@
 // A page that could not be shown: it comes by itself once the database can answer.
 
-import { makeContact } from "./contact.js";
-import { keepFresh } from "./refresh.js";
+import { makeContact } from "../shared/contact.js";
+import { keepFresh } from "../shared/refresh.js";
 
 const find = (id) => document.getElementById(id);
 const { zone, ...first } = JSON.parse(find("config").textContent);

@@ -1,8 +1,8 @@
 // A page of the server's that keeps itself fresh: asks for itself again, and swaps #live.
 
-import { makeContact } from "./contact.js";
-import { get, keepFresh } from "./refresh.js";
-import { swap } from "./swap.js";
+import { makeContact } from "../shared/contact.js";
+import { get, keepFresh } from "../shared/refresh.js";
+import { swap } from "./morph.js";
 
 // A browser that shows one page for weeks grows; a fresh page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;

@@ -1,11 +1,11 @@
 // The tiles as a whole: which come first, which are shown, how they share the screen.
 
 import { arrange } from "./arrange.js";
-import { afterFrame, place, set } from "./dom.js";
+import { afterFrame, place, set } from "../shared/dom.js";
 import { apply, fitNames, isScrolling, screenOf, scrolling, stripOf, thinOut }
   from "./layout.js";
 import { fillTile } from "./tile.js";
-import { countLoud, isGreen, keyOf } from "./words.js";
+import { countLoud, isGreen, keyOf } from "../shared/words.js";
 
 const DEFAULTS = { sort: "state", group: "", cols: 0, page: 0 };
 const BAND = 0.26;
@@ -33,7 +33,7 @@ export function makeGrid({ root, template, base, lack = () => {} }) {
   // needs it. Until then, and should that fail, the page scrolls and nothing is hidden.
   function loadCrowd() {
     if (coming) return;
-    const ready = import("./crowd.js").then(({ makeCrowd }) => makeCrowd({ root, base }));
+    const ready = import("./overflow.js").then(({ makeCrowd }) => makeCrowd({ root, base }));
     coming = ready.then((made) => {
       crowd = made;
       drawAgain();

@@ -1,7 +1,7 @@
 // A message and two notes when something becomes better or worse. Loaded when the
 // address asks for one of them.
 
-import { keyOf, nameOf, stateOf, word } from "./words.js";
+import { keyOf, nameOf, stateOf, word } from "../shared/words.js";
 
 const UNSURE = ["no_access", "stale"];
 const NOTES = { worse: [440, 330], better: [523, 784] };
@@ -90,7 +90,7 @@ export function makeMessages(base) {
       if (wanted.sound) play(audio, isWorse ? NOTES.worse : NOTES.better);
       if (!wanted.notify || !mayNotify()) return;
       try {
-        notify(changes, `${base}static/favicon-${isWorse ? "failing" : "passing"}.svg`);
+        notify(changes, `${base}static/shared/favicon-${isWorse ? "failing" : "passing"}.svg`);
       } catch (error) {
         // Chromium on Android has Notification, but not for pages.
         failure = `The browser shows no messages: ${error.message}`;

@@ -1,6 +1,6 @@
 // What the address says of the view: read, written and applied here and nowhere else.
 
-import { STATES, stateOf } from "./words.js";
+import { STATES, stateOf } from "../shared/words.js";
 
 const ACTIVITIES = ["running", "queued", "waiting", "held", "unfinished"];
 export const WORDS = STATES.map(([state]) => state);

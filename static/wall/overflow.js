@@ -1,8 +1,8 @@
 // Many tiles at once: their order, groups, pages, what is not shown, that all is well.
 
 import { arrange, limits } from "./arrange.js";
-import { setStyle, setText } from "./dom.js";
-import { countLoud, isLoud, nameOf, STATES, stateOf, word } from "./words.js";
+import { setStyle, setText } from "../shared/dom.js";
+import { countLoud, isLoud, nameOf, STATES, stateOf, word } from "../shared/words.js";
 
 const PAGE_SECONDS = 15;
 const PAGER = 1.7;
@@ -156,7 +156,7 @@ function loadStyle(href) {
 }
 
 export async function makeCrowd({ root, base }) {
-  await loadStyle(`${base}static/crowd.css`);
+  await loadStyle(`${base}static/wall/overflow.css`);
   const pager = make("p", "pager");
   root.after(pager);
 

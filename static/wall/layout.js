@@ -1,9 +1,9 @@
 // Measures the screen, and gives the grid and its names their sizes.
 
-import { set, setStyle } from "./dom.js";
+import { set, setStyle } from "../shared/dom.js";
 import { nameSize, wrapped } from "./names.js";
 import { partsOf } from "./tile.js";
-import { isLoud, nameOf } from "./words.js";
+import { isLoud, nameOf } from "../shared/words.js";
 
 const PHONE_WIDTH = 700;
 const LOW_HEIGHT = 480;

@@ -1,9 +1,9 @@
 // The page of runs: more of them at a click, values to choose from, durations that count.
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { getPage, keepLive } from "./live.js";
-import { get } from "./refresh.js";
-import { duration, seconds } from "./words.js";
+import { get } from "../shared/refresh.js";
+import { duration, seconds } from "../shared/words.js";
 
 const MAX_ROWS = 1000;
 

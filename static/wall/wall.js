@@ -1,14 +1,14 @@
 // The wall: draws what the address asks for, keeps it fresh, says loudly when it cannot.
 
-import { bannerOf, dataAge, isDoubtful } from "./banner.js";
+import { bannerOf, dataAge, isDoubtful } from "../shared/banner.js";
 import { makeCounts } from "./counts.js";
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { makeGrid } from "./grid.js";
-import { get, keepFresh, makeClock } from "./refresh.js";
-import { drawTab } from "./tab.js";
+import { get, keepFresh, makeClock } from "../shared/refresh.js";
+import { drawTab } from "./title.js";
 import { countFilters, EVERYTHING, looksQuery, narrow, narrowByState, readView, wallQuery,
   writeView } from "./view.js";
-import { calendar, firstCalendar, keyOf, seconds } from "./words.js";
+import { calendar, firstCalendar, keyOf, seconds } from "../shared/words.js";
 
 // A browser that shows one page for weeks grows; a fresh page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;
@@ -267,7 +267,7 @@ async function prepareMessages(isByHand) {
 
 let arrival = null;
 async function arrive() {
-  const { makeHands } = await import("./hands.js");
+  const { makeHands } = await import("./controls.js");
   hands = await makeHands({
     base,
     opener: find("settings"),

@@ -1,8 +1,8 @@
 // The page of one workflow: the wall's words for its state, charts by arrow keys.
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { keepLive } from "./live.js";
-import { activity, details, duration, seconds, stateFacts, stateOf, word } from "./words.js";
+import { activity, details, duration, seconds, stateFacts, stateOf, word } from "../shared/words.js";
 
 const find = (id) => document.getElementById(id);
 

@@ -1,8 +1,8 @@
 // One tile: made from the page's <template>, filled with text and attributes only.
 
-import { set, setStyle, setText } from "./dom.js";
+import { set, setStyle, setText } from "../shared/dom.js";
 import { activity, ago, details, duration, isLoud, nameOf, seconds, stateFacts, stateOf, word }
-  from "./words.js";
+  from "../shared/words.js";
 
 // A tile's parts by their names, looked for once.
 const found = new WeakMap();
