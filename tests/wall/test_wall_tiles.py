@@ -311,7 +311,7 @@ def test_what_is_loaded_later_is_there_once(
     page.evaluate("() => [1, 2, 3].forEach(() => dispatchEvent(new Event('resize')))")
     expect(page.locator(".message")).to_have_count(1)
     expect(page.locator(".pager")).to_have_count(1)
-    expect(page.locator("link[href*=crowd]")).to_have_count(1)
+    expect(page.locator("link[href*=overflow]")).to_have_count(1)
 
 
 def test_a_wall_that_cannot_be_trusted_does_not_say_that_all_is_green(
