@@ -1,7 +1,7 @@
-"""The words beside the data: Datasette's metadata, docs/schema.md, docs/queries.md.
+"""The descriptions of the data: Datasette's metadata, docs/schema.md, docs/queries.md.
 
-Whatever they name exists, whatever exists is named, and every query gives the rows that
-a hand-made archive must give.
+Everything they name exists, everything that exists is described, and every query
+returns the expected rows of a small archive.
 """
 
 import csv
@@ -22,12 +22,12 @@ from sqlite_utils import Database
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.store import save_poll, utc
 from ci_observer.web.server import build_datasette
+from docs.schema_page import sections
 
 ROOT = Path(__file__).parents[2]
 METADATA = yaml.safe_load((ROOT / "metadata.yml").read_text())
 TABLES: dict[str, Any] = METADATA["databases"]["ci_observer"]["tables"]
 QUERIES: dict[str, Any] = METADATA["databases"]["ci_observer"]["queries"]
-SCHEMA_PAGE = (ROOT / "docs/schema.md").read_text()
 QUERIES_PAGE = (ROOT / "docs/queries.md").read_text()
 
 in_loop = pytest.mark.asyncio(loop_scope="module")
@@ -168,19 +168,6 @@ def stored_columns(db: Database) -> dict[str, list[str]]:
     return {name: [column.name for column in db[name].columns] for name in names}
 
 
-def documented_tables() -> dict[str, list[list[str]]]:
-    """The tables of docs/schema.md: name → rows of cells."""
-    sections = re.split(r"(?m)^### `(\w+)`$", SCHEMA_PAGE)[1:]
-    return {
-        name: [
-            [cell.strip() for cell in line.strip("|").split(" |")]
-            for line in text.splitlines()
-            if line.startswith("| `")
-        ]
-        for name, text in zip(sections[::2], sections[1::2], strict=True)
-    }
-
-
 def test_metadata_describes_every_table_and_column_and_no_other(db):
     described = {name: list(table["columns"]) for name, table in TABLES.items()}
 
@@ -189,38 +176,36 @@ def test_metadata_describes_every_table_and_column_and_no_other(db):
     assert all(all(table["columns"].values()) for table in TABLES.values())
 
 
-def test_the_schema_page_says_of_every_column_what_metadata_says():
-    documented = {
-        name: {cells[0].strip("`"): cells[3] for cells in rows}
-        for name, rows in documented_tables().items()
-    }
-
-    assert documented == {name: table["columns"] for name, table in TABLES.items()}
+def test_sources_name_columns_of_the_table():
+    for name, table in TABLES.items():
+        assert set(table.get("sources", {})) <= set(table["columns"]), name
 
 
-def test_the_schema_page_gives_every_table_columns_type(db):
-    documented = {
-        name: [cells[1] for cells in rows] for name, rows in documented_tables().items()
-    }
+def test_the_schema_page_is_generated_from_metadata_and_schema():
+    page = (ROOT / "docs/schema.md").read_text()
 
-    stored = {
-        name: [
-            column.type.lower() + (", key" if column.is_pk else "")
-            for column in db[name].columns
-        ]
-        for name in db.table_names()
-    }
-    assert {name: documented[name] for name in stored} == stored
+    for kind in ("table", "view"):
+        assert f"]]] -->\n{sections(kind)}<!-- [[[end]]]" in page, "Run: make docs"
 
 
-def test_the_unit_stands_with_every_time_and_duration():
-    rows = [row for rows in documented_tables().values() for row in rows]
+def test_the_schema_page_gives_type_meaning_and_source():
+    lines = sections("table").splitlines()
 
-    for name, _, unit, meaning in (row[:4] for row in rows):
-        if name.endswith("_at`"):
-            assert (unit, "UTC" in meaning) == ("UTC", True), name
-        if name.endswith("_seconds`"):
-            assert (unit, "econd" in meaning) == ("seconds", True), name
+    assert (
+        "| `pr_number` | integer | The number of the first pull request GitHub ties to"
+        " the run; null for forks. | `pull_requests[0].number` |"
+    ) in lines
+    assert any(line.startswith("| `run_id` | integer, key | ") for line in lines)
+
+
+def test_the_description_of_a_time_or_duration_names_its_unit():
+    columns = [pair for table in TABLES.values() for pair in table["columns"].items()]
+
+    for name, meaning in columns:
+        if name.endswith("_at"):
+            assert "UTC" in meaning, name
+        if name.endswith("_seconds"):
+            assert "econd" in meaning, name
 
 
 @pytest.mark.parametrize("name", TABLES)
