@@ -9,7 +9,8 @@ from bench import passes
 from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller
 
@@ -27,8 +28,10 @@ def main() -> None:
     with only_ingest(config.db_path), asyncio.Runner() as runner:
         store.save_instance(db, config, version="bench", now=now())
         http = open_http("bench")
-        github = GitHub(http, api_url=config.api_url, token=config.token, clock=now)
-        poller = Poller(config, db, github, now)
+        connection = Connection(
+            http, api_url=config.api_url, token=config.token, clock=now
+        )
+        poller = Poller(config, db, GitHub(connection), now)
         passes.serve(partial(_pass, runner, poller))
         runner.run(http.aclose())
     db.close()

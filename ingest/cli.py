@@ -28,7 +28,8 @@ from ci_observer.ingest.commands.backfill import Backfill, parse_since
 from ci_observer.ingest.config import Config, load_config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import CIObserverError, ConfigError
-from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Poller
@@ -358,7 +359,9 @@ def _open_database(config: Config) -> Database:
 
 
 def _github(config: Config, http: Any) -> GitHub:
-    return GitHub(http, api_url=config.api_url, token=config.token, clock=_now)
+    return GitHub(
+        Connection(http, api_url=config.api_url, token=config.token, clock=_now)
+    )
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
@@ -437,5 +440,5 @@ async def _check_feeds(config: Config) -> bool:
         async for line in checking.check_feeds(config, github):
             click.echo(line.text)
             is_good &= line.is_good
-        click.echo(checking.budget_text(config, github.meter, now=_now()))
+        click.echo(checking.budget_text(config, github.connection.stats, now=_now()))
     return is_good

@@ -15,11 +15,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 from ci_observer.ingest.errors import ConfigError
-from ci_observer.ingest.github.wire import OWNER_NAME, REPO_NAME
+from ci_observer.ingest.github.names import (
+    EVERY_REPO,
+    EVERY_WORKFLOW,
+    OWNER_NAME,
+    REPO_NAME,
+    is_dynamic,
+    is_every_repo,
+    owner_of,
+)
 
-EVERY_WORKFLOW = "*"
-EVERY_REPO = "/*"
-DYNAMIC = "dynamic/"
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 FETCH_JOBS = ("failed", "all", "none")
 MIN_REFRESH_SECONDS = 5
@@ -58,14 +63,12 @@ class Config:
     @property
     def named_repos(self) -> tuple[str, ...]:
         """The repositories that are named one by one."""
-        return tuple(r for r in self.repos if not r.endswith(EVERY_REPO))
+        return tuple(r for r in self.repos if not is_every_repo(r))
 
     @property
     def owners(self) -> tuple[str, ...]:
         """The owners of whom every repository is watched."""
-        return tuple(
-            r.removesuffix(EVERY_REPO) for r in self.repos if r.endswith(EVERY_REPO)
-        )
+        return tuple(owner_of(r) for r in self.repos if is_every_repo(r))
 
     @property
     def why_not_polling(self) -> str | None:
@@ -188,7 +191,7 @@ def _workflows(text: str, name: str) -> tuple[str, ...]:
     )
     every = [EVERY_WORKFLOW] if EVERY_WORKFLOW in items else []
     if every:
-        items = [item for item in items if item.startswith(DYNAMIC)]
+        items = [item for item in items if is_dynamic(item)]
     for item in items:
         if not _WORKFLOW.fullmatch(item):
             raise ConfigError(

@@ -18,7 +18,7 @@ import click
 from sqlite_utils import Database
 
 from ci_observer.ingest import store
-from ci_observer.ingest.config import EVERY_REPO, EVERY_WORKFLOW, Config
+from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.errors import (
     AlreadyPolling,
@@ -27,6 +27,7 @@ from ci_observer.ingest.errors import (
     GitHubError,
 )
 from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import EVERY_WORKFLOW, every_repo_of, owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
 from ci_observer.ingest.store import Feed, utc
@@ -209,8 +210,7 @@ class Backfill:
     def _check_repos(self, watched: Collection[str]) -> None:
         known = {repo.lower() for repo in watched}
         for repo in self._repos:
-            owner = repo.lower().partition("/")[0]
-            if not known & {repo.lower(), f"{owner}{EVERY_REPO}"}:
+            if not known & {repo.lower(), every_repo_of(owner_of(repo.lower()))}:
                 raise ConfigError(
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from ci_observer.ingest.config import EVERY_WORKFLOW, Config
+from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.selection import is_meant
 from ci_observer.ingest.feeds.workflows import workflow_rows
-from ci_observer.ingest.github.client import GitHub, Meter
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import RequestStats
+from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.store import ACTIVE
 
@@ -116,17 +118,17 @@ async def _check_repo(
             yield Line(f"  {name}: {text}", is_good=True)
 
 
-def budget_text(config: Config, meter: Meter, *, now: datetime) -> str:
+def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:
     """The rate limit that is left, and the days until the token expires."""
     lines = []
-    if limit := meter.rate_limit:
+    if limit := stats.rate_limit:
         lines.append(
             f"Rate limit: {limit.remaining} of {limit.limit} requests left "
             f"until {limit.reset_at:%H:%M} UTC."
         )
     else:
         lines.append("Rate limit: GitHub names none.")
-    if config.token and (expires_at := parse_expiration(meter.token_expires)):
+    if config.token and (expires_at := parse_expiration(stats.token_expires)):
         days = (expires_at - now).days
         lines.append(f"The token expires in {days} days, on {expires_at:%Y-%m-%d}.")
     return "\n".join(lines)

@@ -13,13 +13,19 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from ci_observer.ingest import store
-from ci_observer.ingest.config import EVERY_REPO, EVERY_WORKFLOW, Config
+from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.renames import Renaming
 from ci_observer.ingest.feeds.selection import Wanted
 from ci_observer.ingest.feeds.workflows import find_replaced, workflow_rows
-from ci_observer.ingest.github.client import Answer, GitHub
+from ci_observer.ingest.github.client import GitHub, Response
+from ci_observer.ingest.github.names import (
+    EVERY_WORKFLOW,
+    every_repo_of,
+    is_every_repo,
+    owner_of,
+)
 from ci_observer.ingest.store import Feed, Seen, utc
 
 log = logging.getLogger("ci_observer.ingest")
@@ -83,9 +89,9 @@ class Watch:
     def owners_to_list(self) -> list[str]:
         """The owners whose repositories are due to be listed, as `owner/*`."""
         return [
-            f"{owner}{EVERY_REPO}"
+            every_repo_of(owner)
             for owner in self._config.owners
-            if self._is_due(f"{owner}{EVERY_REPO}")
+            if self._is_due(every_repo_of(owner))
         ]
 
     def repos_to_describe(self) -> list[str]:
@@ -97,7 +103,7 @@ class Watch:
 
     async def list_owner(self, item: str) -> None:
         """Ask GitHub which repositories an owner has, and watch the live ones."""
-        owner = item.removesuffix(EVERY_REPO)
+        owner = owner_of(item)
         pages = await fetch_owner(
             self._github, owner, lambda key: store.seen(self._db, key)
         )
@@ -137,7 +143,7 @@ class Watch:
             self._watch_again(repo, is_described=True)
             self._save_description(repo, (("repository", found), ("workflows", items)))
         self.describe_again_after(repo, DESCRIBE_EVERY)
-        self._tell_of_owner(repo.partition("/")[0])
+        self._tell_of_owner(owner_of(repo))
 
     def describe_again_after(self, repo: str, wait: timedelta) -> None:
         """Leave a repository or an owner alone for a while."""
@@ -149,12 +155,12 @@ class Watch:
         A repository that nobody named leaves the wall.
         """
         self.describe_again_after(item, wait)
-        if item.endswith(EVERY_REPO):
+        if is_every_repo(item):
             self._refused.add(item.lower())
         elif not self._wanted.is_named(item):
             log.warning("%s is left out: %s", item, error)
             store.save_watched_of(self._db, item, [])
-            self._tell_of_owner(item.partition("/")[0])
+            self._tell_of_owner(owner_of(item))
             return
         if not self.feeds_of(item):
             store.save_watched_of(self._db, item, [EVERY_WORKFLOW])
@@ -195,8 +201,8 @@ class Watch:
         store.save_watched_of(self._db, repo, workflows)
 
     async def _unless_seen(
-        self, repo: str, what: str, fetch: Callable[..., Awaitable[Answer[T]]]
-    ) -> Answer[T]:
+        self, repo: str, what: str, fetch: Callable[..., Awaitable[Response[T]]]
+    ) -> Response[T]:
         """Fetch with the ETag of before, if all of what it stands for is stored."""
         stored = store.repo_of(self._db, repo)
         is_stored = stored is not None and stored.described_at is not None
@@ -204,7 +210,7 @@ class Watch:
         return await fetch(repo, etag=known.etag if known else None)
 
     def _save_description(
-        self, repo: str, answers: Iterable[tuple[str, Answer[Any]]]
+        self, repo: str, answers: Iterable[tuple[str, Response[Any]]]
     ) -> None:
         stored = store.repo_of(self._db, repo)
         store.save_description(
@@ -222,7 +228,7 @@ class Watch:
 
     def _tell_of_owner(self, owner: str) -> None:
         """Say on the wall that an owner has nothing to show, or no longer."""
-        item = f"{owner}{EVERY_REPO}"
+        item = every_repo_of(owner)
         if not self._wanted.is_owner(item) or item.lower() in self._refused:
             return
         listed = self._wanted.listed(owner)

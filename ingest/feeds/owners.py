@@ -48,16 +48,16 @@ async def _fetch_pages(
         key = _key(owner, url)
         known = seen(key)
         page = await github.fetch_owner_page(url, etag=known.etag if known else None)
-        if page.repos is None and known:
+        if page.value is None and known:
             pages.append(ListedPage(key, None, known.etag, known.next_url))
             url = known.next_url
             continue
         if github.is_own_list(url) and not any(
             repo.full_name.lower().startswith(f"{owner.lower()}/")
-            for repo in page.repos or []
+            for repo in page.value or []
         ):
             return []
-        pages.append(ListedPage(key, page.repos or [], page.etag, page.next_url))
+        pages.append(ListedPage(key, page.value or [], page.etag, page.next_url))
         url = page.next_url
     return pages
 

@@ -46,7 +46,7 @@ class Renaming:
 
     def is_redirected(self, repo: str) -> bool:
         """Whether GitHub has redirected a name since this was last asked."""
-        number = self._github.moved.get(repo.lower())
+        number = self._github.connection.renamed_ids.get(repo.lower())
         is_new = number is not None and number != self._redirected.get(repo.lower())
         if number is not None:
             self._redirected[repo.lower()] = number
@@ -70,7 +70,7 @@ class Renaming:
                 if self._wanted.is_named(other):
                     self._keep_as(other, found, repo)
             store.save_repo(self._db, repo, found)
-        self._github.moved.pop(repo.lower(), None)
+        self._github.connection.renamed_ids.pop(repo.lower(), None)
         if not _is_called(found, repo):
             self._ask_by_number(repo, found.repo_id)
             _tell_name(repo, found.full_name)
@@ -92,7 +92,8 @@ class Renaming:
         )
 
     def _ask_by_number(self, repo: str, number: int) -> None:
-        self._github.moved[repo.lower()] = self._redirected[repo.lower()] = number
+        self._github.connection.renamed_ids[repo.lower()] = number
+        self._redirected[repo.lower()] = number
 
     def _keep_as(self, repo: str, found: Repository, kept_as: str) -> None:
         store.save_alias(self._db, repo, found, kept_as=kept_as)

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from ci_observer.ingest import store
-from ci_observer.ingest.config import DYNAMIC, EVERY_REPO, EVERY_WORKFLOW, Config
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.github.names import (
+    EVERY_WORKFLOW,
+    every_repo_of,
+    is_dynamic,
+    owner_of,
+)
 from ci_observer.ingest.store import ACTIVE, DELETED, Feed
 
 
@@ -21,7 +27,7 @@ class Wanted:
         self._db = db
         self._is_every = EVERY_WORKFLOW in config.workflows
         self._named = {repo.lower() for repo in config.named_repos}
-        self._owners = {f"{owner}{EVERY_REPO}".lower() for owner in config.owners}
+        self._owners = {every_repo_of(owner).lower() for owner in config.owners}
 
     def repos(self) -> list[str]:
         """The repositories to watch, each under one of its names."""
@@ -49,10 +55,9 @@ class Wanted:
     def is_watched(self, repo: str) -> bool:
         """Whether the settings mean this name, by itself or by its owner."""
         known = store.repo_of(self._db, repo)
-        owner = repo.partition("/")[0]
         is_listed = known is not None and known.listed_on is not None
         return self.is_named(repo) or (
-            is_listed and self.is_owner(f"{owner}{EVERY_REPO}")
+            is_listed and self.is_owner(every_repo_of(owner_of(repo)))
         )
 
     def is_chosen(self, repo: str) -> bool:
@@ -89,5 +94,5 @@ class Wanted:
 
 def is_meant(config: Config, workflow: str) -> bool:
     """Whether the settings mean a workflow; GitHub's own ones must be named."""
-    is_every = EVERY_WORKFLOW in config.workflows and not workflow.startswith(DYNAMIC)
+    is_every = EVERY_WORKFLOW in config.workflows and not is_dynamic(workflow)
     return is_every or workflow in config.workflows

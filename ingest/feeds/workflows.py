@@ -9,23 +9,20 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest import store
-from ci_observer.ingest.config import DYNAMIC
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import (
+    DYNAMIC,
+    WORKFLOW_FOLDER,
+    is_dynamic,
+    workflow_file,
+)
 from ci_observer.ingest.store import ACTIVE, Feed, Seen, Workflow, utc
-
-WORKFLOW_FOLDER = ".github/workflows/"
-
-
-def file_of(run: dict[str, Any]) -> str:
-    """A run's workflow, by its file name; documented paths may end in `@ref`."""
-    path, _, _ = str(run.get("path")).partition("@")
-    return path.removeprefix(WORKFLOW_FOLDER)
 
 
 def key_of(db: Database, feed: Feed) -> str:
     """What GitHub knows a feed's workflow by: its own ones have a number only."""
-    if not feed.workflow.startswith(DYNAMIC):
+    if not is_dynamic(feed.workflow):
         return feed.workflow
     known = store.workflows_of(db, feed.repo)
     numbers = [w.workflow_id for w in known if w.workflow == feed.workflow]
@@ -44,9 +41,9 @@ def runs_by_file(
     ids = {w.workflow: w.workflow_id for w in store.workflows_of(db, repo)}
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
-        number, known = run.get("workflow_id"), ids.get(file_of(run))
+        number, known = run.get("workflow_id"), ids.get(workflow_file(run))
         if known is None or number is None or number == known:
-            by_file[file_of(run)].append(run)
+            by_file[workflow_file(run)].append(run)
     return by_file
 
 
@@ -54,7 +51,7 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
     """The workflows of a list answer; GitHub's own ones keep their whole path."""
     return [
         Workflow(
-            workflow=_text(file_of(item)) or "",
+            workflow=_text(workflow_file(item)) or "",
             workflow_id=_number(item.get("id")),
             workflow_name=_text(item.get("name")),
             workflow_state=_text(item.get("state")),

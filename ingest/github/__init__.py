@@ -1,1 +1,4 @@
-"""GitHub's REST API: the HTTP client, and pure functions for its rules."""
+"""GitHub's REST API: an HTTP client, and pure functions for GitHub's rules.
+
+Knows neither the database nor the polling schedule.
+"""

@@ -1,32 +1,17 @@
-"""The requests that CI Observer makes of GitHub, all of them GET.
+"""The endpoints of GitHub that CI Observer reads, one method each.
 
-Knows HTTP and GitHub's paths; does not sleep, retry or know the database.
+Builds URLs and parses responses; `connection` does the HTTP.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-import httpx
-
-from ci_observer.ingest.config import read_token_file
-from ci_observer.ingest.errors import (
-    ConfigError,
-    GitHubUnavailable,
-    GitHubUnreachable,
-    InvalidResponse,
-)
+from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.wire import (
-    REPO_NAME,
-    RateLimit,
     Repository,
-    parse_answer,
     parse_jobs,
     parse_repositories,
     parse_repository,
@@ -38,40 +23,24 @@ from ci_observer.ingest.github.wire import (
 
 T = TypeVar("T")
 
-# GitHub itself gives up after 10 seconds:
-# https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
-TIMEOUT = httpx.Timeout(20, connect=10)
-API_VERSION = "2022-11-28"
-MAX_REDIRECTS = 3
-EXPIRATION_HEADER = "github-authentication-token-expiration"
 
+@dataclass(frozen=True)
+class Response(Generic[T]):
+    """A fetched value and its ETag. `value` is None on 304 Not Modified.
 
-@dataclass
-class Meter:
-    """What the requests since the last `reset` came to."""
+    `next_url` is the address of the next page, if there is one.
+    """
 
-    requests: int = 0
-    not_modified: int = 0
-    rate_limit: RateLimit | None = None
-    token_expires: str | None = None
-
-    def reset(self) -> None:
-        """Count from zero; the rate limit stays what GitHub last said."""
-        self.requests = self.not_modified = 0
-
-    def count(self, status: int, headers: Mapping[str, str]) -> None:
-        """Note one answer."""
-        self.requests += 1
-        self.not_modified += status == HTTPStatus.NOT_MODIFIED
-        self.rate_limit = RateLimit.from_headers(headers) or self.rate_limit
-        self.token_expires = headers.get(EXPIRATION_HEADER, self.token_expires)
+    value: T | None
+    etag: str | None
+    next_url: str | None = None
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page of a run list; no `runs` and `is_not_modified` for a 304.
+class RunPage:
+    """One page of a run list. On 304 Not Modified, `runs` is empty.
 
-    `total_count` is how many runs GitHub says that the whole list has.
+    `runs` are GitHub's run objects; `total_count` is GitHub's count for the whole list.
     """
 
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -81,73 +50,23 @@ class Page:
     is_not_modified: bool = False
 
 
-@dataclass(frozen=True)
-class Answer(Generic[T]):
-    """What was asked for, None when it is what it was; and its ETag."""
-
-    value: T | None
-    etag: str | None
-
-
-@dataclass(frozen=True)
-class OwnerPage:
-    """One page of an owner's repositories; no `repos` for a 304."""
-
-    repos: list[Repository] | None
-    etag: str | None
-    next_url: str | None
-
-
 class GitHub:
-    """GitHub's REST API below one base address.
+    """Requests to GitHub's REST API.
 
-    `moved` are the numbers of renamed repositories by their former names in lower case:
-    asked by its number, a repository answers without a redirect. `request` is the
-    context in which each request is made, and may wait for it to be its turn.
-
-    Every method raises a `GitHubError` when it cannot give what its name says.
+    With an `etag`, a response may be "not modified". Every method that fetches raises
+    a `GitHubError` for any response but 200 and 304, or for none.
     """
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        api_url: str,
-        token: str | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.meter = Meter()
-        self.moved: dict[str, int] = {}
-        self.request: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-        self._http = http
-        self._api_url = api_url
-        self._token = token
-        self._clock = clock
-
-    @property
-    def has_token(self) -> bool:
-        """Whether requests are authorised, and 304s free."""
-        return self._token is not None
-
-    def renew_token(self, path: Path) -> bool:
-        """Read the token's file again; whether it holds another token than before.
-
-        A file that cannot be read at the moment leaves the token as it is.
-        """
-        try:
-            token = read_token_file(path)
-        except ConfigError:
-            return False
-        is_new = token != self._token
-        self._token = token
-        return is_new
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._api_url = connection.api_url
 
     async def fetch_runs(
         self, repo: str, workflow: str, *, per_page: int, etag: str | None = None
-    ) -> Page:
-        """The newest runs of a workflow, or "not modified" since `etag`.
+    ) -> RunPage:
+        """The newest runs of a workflow, given by file name or id.
 
-        Unfiltered, since GitHub answers filtered lists from a search index that lags.
+        Unfiltered: GitHub serves filtered lists from a search index that lags.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
         url = self.runs_url(repo, workflow, per_page=per_page)
@@ -156,240 +75,156 @@ class GitHub:
     def runs_url(
         self, repo: str, workflow: str, *, per_page: int, created: str | None = None
     ) -> str:
-        """The address of the first page of a workflow's runs.
+        """The URL of the first page of a workflow's runs.
 
-        With `created`, such as `FROM..TO`, of those that were created then: a filter,
-        so only for history.
+        `created` filters by creation time, as `FROM..TO`; only for history, because
+        filtered lists lag.
+        https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
         path = f"/actions/workflows/{quote(workflow, safe='')}/runs"
         when = f"&created={quote(created, safe=':')}" if created else ""
-        return f"{self._of(repo)}{path}?per_page={per_page}{when}"
-
-    async def fetch_page(self, url: str, *, etag: str | None = None) -> Page:
-        """A page of runs by its address, such as the `next_url` of another."""
-        answer = await self._get(url, etag=etag)
-        if answer.status_code == HTTPStatus.NOT_MODIFIED:
-            return Page(is_not_modified=True, etag=etag)
-        data = self._parse(answer)
-        return Page(
-            runs=parse_runs(data),
-            etag=answer.headers.get("etag"),
-            next_url=answer.links.get("next", {}).get("url"),
-            total_count=parse_total_count(data),
-        )
+        return f"{self._repo_url(repo)}{path}?per_page={per_page}{when}"
 
     def repo_runs_url(self, repo: str, *, per_page: int) -> str:
-        """The address of the first page of a repository's runs.
+        """The URL of the first page of a repository's runs.
 
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
-        return f"{self._of(repo)}/actions/runs?per_page={per_page}"
+        return f"{self._repo_url(repo)}/actions/runs?per_page={per_page}"
+
+    async def fetch_page(self, url: str, *, etag: str | None = None) -> RunPage:
+        """A page of runs by its URL, such as the `next_url` of another page.
+
+        https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
+        """
+        response = await self._get(
+            url, lambda data: (parse_runs(data), parse_total_count(data)), etag
+        )
+        if response.value is None:
+            return RunPage(is_not_modified=True, etag=etag)
+        runs, total_count = response.value
+        return RunPage(runs, response.etag, response.next_url, total_count)
 
     async def fetch_runs_in_progress(
         self, repo: str, *, etag: str | None = None
-    ) -> Page:
-        """The newest runs of a repository that are in progress.
+    ) -> RunPage:
+        """The newest runs of a repository that are in progress, at most 30.
 
-        A hint only: GitHub answers filtered lists from a search index that lags.
+        May be late or incomplete: GitHub serves filtered lists from a search index.
+        https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
         url = self.repo_runs_url(repo, per_page=30)
         return await self.fetch_page(f"{url}&status=in_progress", etag=etag)
 
     async def fetch_run(
         self, repo: str, run_id: int, *, etag: str | None = None
-    ) -> Page:
-        """One run by its id, as a page of one, or "not modified" since `etag`."""
-        return await self._fetch_one(f"{self._of(repo)}/actions/runs/{run_id}", etag)
+    ) -> RunPage:
+        """One run by its id, as a page with one run.
 
-    async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> Page:
-        """One attempt of a run, as a page of one.
+        https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
+        """
+        url = f"{self._repo_url(repo)}/actions/runs/{run_id}"
+        return await self._get_run(url, etag)
+
+    async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> RunPage:
+        """One attempt of a run, as a page with one run.
 
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
         """
-        return await self._fetch_one(
-            f"{self._of(repo)}/actions/runs/{run_id}/attempts/{run_attempt}", None
-        )
+        url = f"{self._repo_url(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
+        return await self._get_run(url)
 
     async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
-        """The jobs of a run's latest attempt, as GitHub's objects.
+        """GitHub's job objects of a run's latest attempt, from all pages.
 
-        Pages of 30: larger ones have answered 502 for runs with many jobs.
+        30 jobs a page: GitHub has answered 502 to larger pages of runs with many jobs.
+        https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
         """
-        url: str | None = (
-            f"{self._of(repo)}/actions/runs/{run_id}/jobs?filter=latest&per_page=30"
-        )
+        jobs_url = f"{self._repo_url(repo)}/actions/runs/{run_id}/jobs"
+        url: str | None = f"{jobs_url}?filter=latest&per_page=30"
         jobs: list[dict[str, Any]] = []
         while url:
-            answer = await self._get(url)
-            jobs += parse_jobs(self._parse(answer))
-            url = answer.links.get("next", {}).get("url")
+            page = await self._get(url, parse_jobs)
+            jobs += page.value or []
+            url = page.next_url
         return jobs
 
     async def fetch_repo(
         self, repo: str, *, etag: str | None = None
-    ) -> Answer[Repository]:
-        """What GitHub says of a repository now.
+    ) -> Response[Repository]:
+        """A repository by its name, even if it was renamed.
 
-        By its name, also after a rename: another repository may have got the name.
+        Its former name may belong to another repository by now, so the id is not used.
+        https://docs.github.com/en/rest/repos/repos#get-a-repository
         """
-        answer = await self._get(f"{self._api_url}/repos/{repo}", etag=etag)
-        if answer.status_code == HTTPStatus.NOT_MODIFIED:
-            return Answer(None, etag)
-        repository = parse_repository(self._parse(answer))
-        return Answer(repository, answer.headers.get("etag"))
+        url = f"{self._api_url}/repos/{repo}"
+        return await self._get(url, parse_repository, etag)
 
     def owner_urls(self, owner: str) -> list[str]:
-        """The lists that an owner's repositories may be in, the fullest first.
+        """The URLs of the lists that may hold an owner's repositories, fullest first.
 
-        An organization has one. A user's own shows the private ones, too, and only to
-        himself: https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
+        Only the token's own user sees his private repositories, in a list of his own.
+        https://docs.github.com/en/rest/repos/repos#list-organization-repositories
+        https://docs.github.com/en/rest/repos/repos#list-repositories-for-the-authenticated-user
+        https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
         """
         page = "sort=full_name&per_page=100"
         own = [f"{self._api_url}/user/repos?affiliation=owner&{page}"]
         return [
             f"{self._api_url}/orgs/{owner}/repos?{page}",
-            *(own if self._token else []),
+            *(own if self.connection.has_token else []),
             f"{self._api_url}/users/{owner}/repos?{page}",
         ]
 
     def is_own_list(self, url: str) -> bool:
-        """Whether an address is that of the token's user's own repositories."""
+        """Whether a URL lists the repositories of the token's user."""
         return url.startswith(f"{self._api_url}/user/repos?")
 
-    async def fetch_owner_page(self, url: str, *, etag: str | None = None) -> OwnerPage:
-        """A page of a list of repositories, or "not modified" since `etag`."""
-        answer = await self._get(url, etag=etag)
-        if answer.status_code == HTTPStatus.NOT_MODIFIED:
-            return OwnerPage(None, etag, None)
-        return OwnerPage(
-            parse_repositories(self._parse(answer)),
-            answer.headers.get("etag"),
-            answer.links.get("next", {}).get("url"),
-        )
+    async def fetch_owner_page(
+        self, url: str, *, etag: str | None = None
+    ) -> Response[list[Repository]]:
+        """A page of a list of repositories, by one of `owner_urls` or a `next_url`."""
+        return await self._get(url, parse_repositories, etag)
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None
-    ) -> Answer[list[dict[str, Any]]]:
-        """Every workflow of a repository, as GitHub's objects.
+    ) -> Response[list[dict[str, Any]]]:
+        """GitHub's workflow objects of a repository, from all pages.
 
-        Of several pages the first one's ETag would not tell of the others: none then.
+        The ETag is None if there are several pages: the first page's ETag does not
+        change when another page does.
+        https://docs.github.com/en/rest/actions/workflows#list-repository-workflows
         """
-        url = f"{self._of(repo)}/actions/workflows?per_page=100"
-        answer = await self._get(url, etag=etag)
-        if answer.status_code == HTTPStatus.NOT_MODIFIED:
-            return Answer(None, etag)
-        workflows = parse_workflows(self._parse(answer))
-        new_etag = None if "next" in answer.links else answer.headers.get("etag")
-        while "next" in answer.links:
-            answer = await self._get(answer.links["next"]["url"])
-            workflows += parse_workflows(self._parse(answer))
-        return Answer(workflows, new_etag)
+        url = f"{self._repo_url(repo)}/actions/workflows?per_page=100"
+        page = await self._get(url, parse_workflows, etag)
+        if page.next_url is None:
+            return page
+        workflows = page.value or []
+        while page.next_url:
+            page = await self._get(page.next_url, parse_workflows)
+            workflows += page.value or []
+        return Response(workflows, None)
 
-    def _of(self, repo: str) -> str:
-        """The address that everything of a repository begins with."""
-        number = self.moved.get(repo.lower())
-        place = f"repositories/{number}" if number else f"repos/{repo}"
-        return f"{self._api_url}/{place}"
+    def _repo_url(self, repo: str) -> str:
+        """The URL of a repository; by id if it was renamed, to save the redirect."""
+        repo_id = self.connection.renamed_ids.get(repo.lower())
+        path = f"repositories/{repo_id}" if repo_id else f"repos/{repo}"
+        return f"{self._api_url}/{path}"
 
-    async def _fetch_one(self, url: str, etag: str | None) -> Page:
-        answer = await self._get(url, etag=etag)
-        if answer.status_code == HTTPStatus.NOT_MODIFIED:
-            return Page(is_not_modified=True, etag=etag)
-        run = parse_run(self._parse(answer))
-        return Page(runs=[run], etag=answer.headers.get("etag"))
+    async def _get_run(self, url: str, etag: str | None = None) -> RunPage:
+        response = await self._get(url, parse_run, etag)
+        if response.value is None:
+            return RunPage(is_not_modified=True, etag=etag)
+        return RunPage([response.value], response.etag)
 
-    def _parse(self, answer: httpx.Response) -> Any:
-        return parse_answer(
-            answer.status_code, answer.headers, answer.content, now=self._clock()
+    async def _get(
+        self, url: str, parse: Callable[[Any], T], etag: str | None = None
+    ) -> Response[T]:
+        response = await self.connection.get(url, etag=etag)
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            return Response(None, etag)
+        return Response(
+            parse(self.connection.parse(response)),
+            response.headers.get("etag"),
+            response.links.get("next", {}).get("url"),
         )
-
-    async def _get(self, url: str, *, etag: str | None = None) -> httpx.Response:
-        """GET within GitHub's origin, following its redirects of renamed repositories.
-
-        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
-        """
-        for _ in range(MAX_REDIRECTS + 1):
-            url = self._within_origin(url)
-            answer = await self._send(url, etag)
-            if not answer.has_redirect_location:
-                return answer
-            self._note_move(answer)
-            url = answer.headers["location"]
-        raise InvalidResponse("GitHub redirects in circles.")
-
-    def _note_move(self, answer: httpx.Response) -> None:
-        """Remember the number that a renamed repository's redirect points to."""
-        if answer.status_code != HTTPStatus.MOVED_PERMANENTLY:
-            return
-        base = re.escape(httpx.URL(self._api_url).path.rstrip("/"))
-        old = re.match(rf"{base}/repos/({REPO_NAME})(?=/|$)", answer.request.url.path)
-        new = re.search(
-            r"/repositories/(\d{1,18})(?=[/?]|$)", answer.headers["location"]
-        )
-        if old and new:
-            self.moved[old[1].lower()] = int(new[1])
-
-    async def _send(self, url: str, etag: str | None) -> httpx.Response:
-        async with self.request():
-            answer = await self._http_get(url, etag)
-            self.meter.count(answer.status_code, answer.headers)
-            if answer.is_error:
-                # Before the next request: there may be none after this.
-                self._parse(answer)
-        return answer
-
-    async def _http_get(self, url: str, etag: str | None) -> httpx.Response:
-        try:
-            return await self._http.get(url, headers=self._headers(etag))
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise GitHubUnreachable(
-                f"GitHub cannot be reached: {_reason(error)}."
-            ) from error
-        except httpx.HTTPError as error:
-            raise GitHubUnavailable(
-                f"GitHub did not answer: {_reason(error)}."
-            ) from error
-
-    def _headers(self, etag: str | None) -> dict[str, str]:
-        headers = {}
-        if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
-        if etag:
-            headers["if-none-match"] = etag
-        return headers
-
-    def _within_origin(self, url: str) -> str:
-        """The whole address that a link or redirect points to, if it is GitHub's.
-
-        Elsewhere must not be asked: the request would carry the token there.
-        """
-        ours = httpx.URL(self._api_url)
-        try:
-            theirs = ours.join(url)
-        except (httpx.InvalidURL, ValueError):
-            raise InvalidResponse("GitHub points to an invalid address.") from None
-        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise InvalidResponse(
-                f"GitHub points to another address ({theirs.scheme}://{theirs.host}), "
-                "which is not asked. If your API lives there, set GITHUB_API_URL to it."
-            )
-        return str(theirs)
-
-
-def open_http(version: str) -> httpx.AsyncClient:
-    """The HTTP client, with the headers and timeouts that every request needs.
-
-    https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#headers
-    """
-    return httpx.AsyncClient(
-        timeout=TIMEOUT,
-        headers={
-            "accept": "application/vnd.github+json",
-            "user-agent": f"ci-observer/{version}",
-            "x-github-api-version": API_VERSION,
-        },
-    )
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

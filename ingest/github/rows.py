@@ -1,7 +1,7 @@
-"""GitHub's run objects mapped to rows of `runs` and `run_attempts`, and their merging.
+"""Rows of `runs`, `run_attempts` and `jobs` from GitHub's objects, and their merging.
 
-Pure functions: no clock, no input or output. Any mix of nulls and words that GitHub may
-invent gives a row; only an object without an integer `id` is refused.
+Pure functions: no clock, no input or output. Any mix of nulls and unknown words gives a
+row; only an object without an integer `id` is refused.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 # "Each workflow run is limited to 35 days":
 # https://docs.github.com/en/actions/reference/limits
 LONGEST_RUN = timedelta(days=35)
-# GitHub always sends `created_at`; should it not, the run sorts as the oldest.
+# A run without any time sorts as the oldest. GitHub has always sent `created_at`.
 NO_TIME = "1970-01-01T00:00:00Z"
 
 ATTEMPT_COLUMNS = (
@@ -34,9 +34,8 @@ ATTEMPT_COLUMNS = (
 def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     """The row of `runs` for one of GitHub's run objects.
 
-    `repo` and `workflow` are the watched names, under which the run is kept even when
-    the object carries a newer name of the repository. Raises `InvalidResponse` when the
-    object has no integer `id`.
+    `repo` and `workflow` are the watched names; the object may carry a newer name of
+    the repository. Raises `InvalidResponse` for an object without an integer `id`.
     https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
     """
     run_id = _integer(payload.get("id"))
@@ -58,7 +57,7 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         "event": _text(payload.get("event")),
         "display_title": _text(payload.get("display_title")),
         "status": status,
-        # A run that goes back to running may still carry its former conclusion.
+        # A run that is running again may still carry its former conclusion.
         "conclusion": _text(payload.get("conclusion")) if is_completed else None,
         "head_branch": _text(payload.get("head_branch")),
         "head_sha": _text(payload.get("head_sha")),
@@ -69,7 +68,7 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         "created_at": created_at,
         "started_at": started_at,
         "updated_at": updated_at,
-        # Without an end there is no length; 0 would stay as the shortest one seen.
+        # None without an end: 0 would be kept, because the shortest duration wins.
         "duration_seconds": (
             duration_seconds(started_at, updated_at)
             if is_completed and _text(payload.get("updated_at"))
@@ -82,8 +81,8 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
 def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row:
     """The row of `jobs` for one of GitHub's job objects.
 
-    A job that a partial re-run kept carries the attempt that it ran in. Raises
-    `InvalidResponse` when the object has no integer `id`.
+    A job that a partial re-run kept carries its own, earlier `run_attempt`. Raises
+    `InvalidResponse` for an object without an integer `id`.
     https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run
     """
     job_id = _integer(payload.get("id"))
@@ -114,8 +113,8 @@ def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row
 def duration_seconds(started_at: str, ended_at: str) -> int | None:
     """Wall time of an attempt, in whole seconds.
 
-    0 when the clock went backwards, None when a time cannot be read or when the span is
-    longer than a run may last: then `updated_at` moved after the end.
+    0 if the clock went backwards. None if a time is invalid, or if the span is longer
+    than a run may last: then `updated_at` has moved after the end.
     """
     start, end = parse_instant(started_at), parse_instant(ended_at)
     if start is None or end is None:
@@ -126,22 +125,22 @@ def duration_seconds(started_at: str, ended_at: str) -> int | None:
 
 
 def attempt_row(run: Row) -> Row:
-    """The row of `run_attempts` that a row of `runs` carries."""
+    """The row of `run_attempts` for the latest attempt of a row of `runs`."""
     return {column: run[column] for column in ATTEMPT_COLUMNS}
 
 
-def merge_attempt(stored: Row | None, seen: Row) -> Row:
-    """The attempt to keep, of the stored one and the one just seen.
+def merge_attempt(stored: Row | None, fetched: Row) -> Row:
+    """The attempt row to keep, from the stored one and a fetched one.
 
-    The newer one wins, so that a lagging replica never takes an attempt back. The
-    duration is the shortest one seen: `updated_at` only ever moves away from the end.
+    The newer row wins, so an outdated response changes nothing. The shortest duration
+    wins, because `updated_at` only moves away from the end.
     """
     if stored is None:
-        return seen
-    kept = seen if _order(seen) >= _order(stored) else stored
+        return fetched
+    kept = fetched if _order(fetched) >= _order(stored) else stored
     durations = [
         row["duration_seconds"]
-        for row in (stored, seen)
+        for row in (stored, fetched)
         if row["status"] == "completed" and row["duration_seconds"] is not None
     ]
     if kept["status"] == "completed" and durations:
@@ -149,20 +148,20 @@ def merge_attempt(stored: Row | None, seen: Row) -> Row:
     return kept
 
 
-def is_older_run(seen: Row, stored: Row) -> bool:
-    """Whether a run just seen is older than the stored one, attempt before time."""
-    if seen["run_attempt"] != stored["run_attempt"]:
-        return bool(seen["run_attempt"] < stored["run_attempt"])
-    return _order(seen) < _order(stored)
+def is_older_run(fetched: Row, stored: Row) -> bool:
+    """Whether a fetched run is older than the stored one, by attempt, then by time."""
+    if fetched["run_attempt"] != stored["run_attempt"]:
+        return bool(fetched["run_attempt"] < stored["run_attempt"])
+    return _order(fetched) < _order(stored)
 
 
 def _order(row: Row) -> tuple[str, bool]:
-    # GitHub's times have whole seconds: within one, completed comes last.
+    # GitHub's times have whole seconds: within one second, completed comes last.
     return (row["updated_at"], row["status"] == "completed")
 
 
 def _head_repo(payload: Mapping[str, Any], repo: str) -> str | None:
-    """The watched name for the repository's own runs, the fork's for a fork's."""
+    """The fork's name for a run of a fork, otherwise the watched name."""
     head = _text(_at(payload, "head_repository", "full_name"))
     if head is None:
         return None
@@ -197,7 +196,7 @@ def _at(payload: Mapping[str, Any], key: str, inner: str) -> Any:
 def _text(value: Any) -> str | None:
     if not isinstance(value, str) or value.isascii():
         return value if isinstance(value, str) else None
-    # A lone surrogate is legal in JSON and cannot be stored as UTF-8.
+    # JSON may hold a lone surrogate, which UTF-8 cannot store.
     return value.encode("utf-8", "replace").decode()
 
 

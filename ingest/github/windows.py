@@ -1,12 +1,12 @@
-"""Windows of time: how GitHub's search is asked for what its plain list leaves out.
+"""Time windows: fetching history that is older than the end of GitHub's run list.
 
-The plain list of a workflow ends somewhere (after 40,000 runs, users report). What is
-older is listed with a filter, `created=FROM..TO`, and filters are answered by a search
-index, which lists 1,000 runs at most, lags, and now and then answers in part or not at
-all. So windows are halved until they fit, each reaches up into what is known already,
-and one whose answers do not agree with that, or with their own count, is asked again.
+A workflow's run list ends after about 40,000 runs, users report. Older runs are listed
+with the filter `created=FROM..TO`. GitHub serves filtered lists from a search index: it
+lists at most 1,000 runs, lags, and sometimes responds with a part of them or with none.
+So a window is halved until it fits. It overlaps with stored runs, and a response that
+does not contain those, or fewer runs than its own count, is requested again.
 
-Pure functions of what GitHub answered; times are UTC texts as the database has them.
+Pure functions of GitHub's responses. Times are UTC texts as in the database.
 """
 
 from dataclasses import dataclass, replace
@@ -17,32 +17,31 @@ from ci_observer.ingest.times import utc
 
 # "up to 1,000 results for each search when using" a filter:
 # https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
-MOST_LISTED = 1000
-# Answers that do not agree before a window is left as it is.
-MOST_DOUBTS = 3
-# How many known runs a window reaches up to, and how many it bears: runs of one second
-# cannot be parted.
-KNOWN_RUNS = 10
-MOST_KNOWN_RUNS = 20
-# What GitHub lists and counts at most has always been a multiple of it.
+MAX_LISTED = 1000
+# A window is left incomplete after this number of incomplete responses.
+MAX_INCOMPLETE = 3
+# Stored runs that a window overlaps with. Runs created in one second cannot be
+# separated, so there may be more, up to the maximum.
+OVERLAP_RUNS = 10
+MAX_OVERLAP_RUNS = 20
+# GitHub's limits of listing and counting have always been multiples of this.
 ROUND = 100
 SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Runs created from `start` to `end`, both seconds included.
+    """The runs created from `start` to `end`, both seconds included.
 
-    What was created after `unknown_to` is known already, and shows whether the search
-    sees anything. `total` is the most runs that GitHub has counted in it, `doubts` how
-    many of its answers were not whole.
+    Runs up to `missing_until` are to be fetched; later ones are stored already and show
+    whether a response is complete. `total` is GitHub's largest count for the window.
     """
 
     start: str
-    unknown_to: str
+    missing_until: str
     end: str
     total: int = 0
-    doubts: int = 0
+    incomplete_responses: int = 0
 
     @property
     def created(self) -> str:
@@ -50,61 +49,61 @@ class Window:
         return f"{self.start}..{self.end}"
 
     @property
-    def is_short(self) -> bool:
-        """Whether it was asked as often as it is, and never answered whole."""
-        return self.doubts >= MOST_DOUBTS
+    def is_given_up(self) -> bool:
+        """Whether every response was incomplete, as often as is tried."""
+        return self.incomplete_responses >= MAX_INCOMPLETE
 
     def upper_half(self) -> "Window":
-        """The newer half of what is not known, as if it had not been asked yet."""
-        begin, middle = _instant(self.start), _instant(self.unknown_to)
+        """A new window for the newer half of the missing part."""
+        begin, middle = _parse(self.start), _parse(self.missing_until)
         seconds = int((middle - begin).total_seconds()) // 2
         start = utc(middle - timedelta(seconds=seconds))
-        # A second by itself may hold as many runs as are listed at most.
-        end = self.end if start < self.unknown_to else self.unknown_to
-        return Window(start, self.unknown_to, end)
+        # A window of one second has no overlap: the second alone may hold MAX_LISTED.
+        end = self.end if start < self.missing_until else self.missing_until
+        return Window(start, self.missing_until, end)
 
-    def alone(self) -> "Window":
-        """Only what is not known, as if it had not been asked yet."""
-        return Window(self.start, self.unknown_to, self.unknown_to)
+    def without_overlap(self) -> "Window":
+        """A new window for the missing part alone."""
+        return Window(self.start, self.missing_until, self.missing_until)
 
-    def below(self, until: str) -> tuple[str, str] | None:
-        """From when to when the next window asks, None when this one reached `until`.
+    def next_below(self, until: str) -> tuple[str, str] | None:
+        """`start` and `missing_until` of the next older window, None below `until`.
 
-        It is as long as this one, or twice as long when that held few runs.
+        It is as long as this window, or twice as long if this one held few runs.
         """
         if self.start <= until:
             return None
-        start = _instant(self.start)
-        length = _instant(self.unknown_to) - start + SECOND
-        if self.total < MOST_LISTED // 2:
+        start = _parse(self.start)
+        length = _parse(self.missing_until) - start + SECOND
+        if self.total < MAX_LISTED // 2:
             length *= 2
-        return utc(start - min(length, start - _instant(until))), utc(start - SECOND)
+        return utc(start - min(length, start - _parse(until))), utc(start - SECOND)
 
 
 @dataclass(frozen=True)
 class WindowPage:
-    """What a page of a window's answer says.
+    """One page of a window's list, compared with the database.
 
-    `total` is what GitHub counts in the whole window, `stored` how many runs of it are
-    stored now. `lacks_known` tells whether runs that are known are missing on it, and
-    `is_blind` whether all of them are; `is_crowded` whether it has no room for others,
-    as where the windows above were left short.
+    `total` is GitHub's count for the window, `stored` the number of its runs that are
+    stored now. `misses_known_runs`: stored runs are missing on the page, and
+    `sees_no_known_runs`: all of them are. `overflows`: stored runs fill the page, which
+    happens below a window that was given up.
     """
 
     total: int
     stored: int
     is_first: bool
-    lacks_known: bool
-    is_blind: bool
-    is_crowded: bool
+    misses_known_runs: bool
+    sees_no_known_runs: bool
+    overflows: bool
     next_url: str | None
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be asked next: a page of `window`, its first one without `next_url`.
+    """The next request: a page of `window`, its first page if `next_url` is None.
 
-    `is_done` when nothing more is to be asked of it.
+    If `is_done`, the window needs no more requests.
     """
 
     window: Window
@@ -113,49 +112,54 @@ class Step:
 
 
 def next_step(window: Window, page: WindowPage) -> Step:
-    """What follows from a page of a window's answer."""
+    """The step that follows a page of a window."""
     window = replace(window, total=max(window.total, page.total))
-    is_one_second = window.start >= window.unknown_to
-    if page.is_first and window.total >= MOST_LISTED and not is_one_second:
-        # Halving what is unknown cannot help when the known part is the full one.
-        return Step(window.alone() if page.is_crowded else window.upper_half())
-    if page.is_first and page.lacks_known:
-        window = replace(window, doubts=window.doubts + 1)
-        if not window.is_short:
+    is_one_second = window.start >= window.missing_until
+    if page.is_first and window.total >= MAX_LISTED and not is_one_second:
+        # Halving the missing part does not help if the stored part is the full one.
+        return Step(window.without_overlap() if page.overflows else window.upper_half())
+    if page.is_first and page.misses_known_runs:
+        window = _count_incomplete(window)
+        if not window.is_given_up:
             return Step(window)
-        if not page.is_blind:
-            # Rather these runs were deleted; its count has the last word.
-            window = replace(window, doubts=MOST_DOUBTS - 1)
+        if not page.sees_no_known_runs:
+            # These runs were probably deleted on GitHub. The window's count decides.
+            window = replace(window, incomplete_responses=MAX_INCOMPLETE - 1)
     if page.next_url:
         return Step(window, page.next_url)
     if page.stored < window.total:
-        window = replace(window, doubts=window.doubts + 1)
-        if not window.is_short:
+        window = _count_incomplete(window)
+        if not window.is_given_up:
             return Step(window)
     return Step(window, is_done=True)
 
 
 def is_surely_last(url: str, *, runs: int, total: int | None, has_next: bool) -> bool:
-    """Whether the plain list ends with this page because there are no more runs.
+    """Whether a page of the unfiltered list ends it because there are no more runs.
 
-    `total` is what GitHub counts on it. A full page, or a round count, may be where
-    GitHub cuts the list off, and its count with it; an empty page proves nothing.
+    `runs` is the number of runs on the page, `total` GitHub's count for the list. A
+    full page or a round count may be GitHub's limit instead; an empty page that is not
+    the first proves nothing.
     """
     if has_next or total is None:
         return False
     query = parse_qs(urlsplit(url).query)
-    size, number = _number(query.get("per_page")), _number(query.get("page")) or 1
+    size, page = _integer(query.get("per_page")), _integer(query.get("page")) or 1
     if runs == 0:
-        return number == 1 and total == 0
+        return page == 1 and total == 0
     is_cut = runs >= size or total % ROUND == 0
-    return not is_cut and (number - 1) * size + runs >= total
+    return not is_cut and (page - 1) * size + runs >= total
 
 
-def _number(values: list[str] | None) -> int:
+def _count_incomplete(window: Window) -> Window:
+    return replace(window, incomplete_responses=window.incomplete_responses + 1)
+
+
+def _integer(values: list[str] | None) -> int:
     text = values[-1] if values else ""
     return int(text) if text.isdecimal() else 0
 
 
-def _instant(text: str) -> datetime:
-    """A time of ours, not one that GitHub sent."""
+def _parse(text: str) -> datetime:
+    """The time in a text of ours; GitHub's may be invalid."""
     return datetime.fromisoformat(text)

@@ -1,6 +1,6 @@
-"""GitHub's answers deciphered: status, headers and body in, data or an error out.
+"""GitHub's responses: status, headers and body in, data or an error out.
 
-Pure functions: no HTTP library, no clock; "now" is a parameter.
+Pure functions: no HTTP library and no clock; "now" is a parameter.
 """
 
 import json
@@ -21,22 +21,20 @@ from ci_observer.ingest.errors import (
     Unauthorized,
     Unprocessable,
 )
+from ci_observer.ingest.github.names import REPO_NAME
 
-# "wait for at least one minute before retrying":
+# GitHub says to "wait for at least one minute before retrying":
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 SECONDARY_LIMIT_WAIT = timedelta(minutes=1)
 MESSAGE_LENGTH = 200
 # Its name in http.HTTPStatus changed with Python 3.13.
 UNPROCESSABLE = 422
-# The name of a repository, which becomes a part of addresses. Owners whose account a
-# company manages have an underscore in their name.
-OWNER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-REPO_NAME = rf"{OWNER_NAME}/(?!\.\.?(?:/|$))[A-Za-z0-9._-]+"
+MAX_RETRY_AFTER_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
 class RateLimit:
-    """The primary rate limit as the latest answer told it, in requests per hour.
+    """The primary rate limit, in requests per hour, from a response's headers.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
@@ -58,13 +56,14 @@ class RateLimit:
             return None
 
 
-def parse_answer(
+def parse_response(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> Any:
-    """The JSON value of a successful answer.
+    """The JSON value of a 200 response.
 
-    Raises the `GitHubError` that fits any other; `InvalidResponse` for a body that is
-    not JSON.
+    Raises the `GitHubError` that fits any other status, and `InvalidResponse` for a
+    body that is not JSON.
+    https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
     """
     if status == HTTPStatus.OK:
         return _parse_json(body)
@@ -72,7 +71,7 @@ def parse_answer(
 
 
 def parse_runs(data: Any) -> list[dict[str, Any]]:
-    """The run objects of a list answer.
+    """The run objects of a list response.
 
     https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
     """
@@ -80,7 +79,7 @@ def parse_runs(data: Any) -> list[dict[str, Any]]:
 
 
 def parse_total_count(data: Any) -> int | None:
-    """How many there are in all, as a list answer says; None when it does not say.
+    """The `total_count` of a list response, None if it is missing.
 
     https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
     """
@@ -89,7 +88,7 @@ def parse_total_count(data: Any) -> int | None:
 
 
 def parse_workflows(data: Any) -> list[dict[str, Any]]:
-    """The workflow objects of a list answer.
+    """The workflow objects of a list response.
 
     https://docs.github.com/en/rest/actions/workflows#list-repository-workflows
     """
@@ -97,7 +96,7 @@ def parse_workflows(data: Any) -> list[dict[str, Any]]:
 
 
 def parse_jobs(data: Any) -> list[dict[str, Any]]:
-    """The job objects of a list answer.
+    """The job objects of a list response.
 
     https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
     """
@@ -111,15 +110,14 @@ def parse_run(data: Any) -> dict[str, Any]:
     """
     if isinstance(data, dict):
         return data
-    raise InvalidResponse("GitHub's answer is not a run.")
+    raise InvalidResponse("GitHub's response is not a run.")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """What GitHub says of a repository.
+    """A repository on GitHub. Its `repo_id` stays when it is renamed.
 
-    `repo_id` stays what it is when the repository gets another name. One that is not
-    live is archived, disabled or a fork.
+    `is_live` is false if it is archived, disabled or a fork.
     """
 
     repo_id: int
@@ -129,8 +127,9 @@ class Repository:
 
 
 def parse_repository(data: Any) -> Repository:
-    """A repository object.
+    """The repository in a repository object.
 
+    Raises `InvalidResponse` for an id or a name that cannot be one.
     https://docs.github.com/en/rest/repos/repos#get-a-repository
     """
     match data:
@@ -144,27 +143,27 @@ def parse_repository(data: Any) -> Repository:
                 branch if isinstance(branch, str) else None,
                 is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
             )
-    raise InvalidResponse("GitHub's answer is not a repository.")
+    raise InvalidResponse("GitHub's response is not a repository.")
 
 
 def parse_repositories(data: Any) -> list[Repository]:
-    """The repositories of a list answer.
+    """The repositories of a list response.
 
     https://docs.github.com/en/rest/repos/repos#list-organization-repositories
     """
     if isinstance(data, list):
         return [parse_repository(item) for item in data]
-    raise InvalidResponse("GitHub's answer is not a list of repositories.")
+    raise InvalidResponse("GitHub's response is not a list of repositories.")
 
 
 def parse_expiration(text: str | None) -> datetime | None:
-    """When a token expires, as `github-authentication-token-expiration` says it.
+    """The time in a header `github-authentication-token-expiration`.
 
-    `2026-12-31 12:00:00 UTC` or `2026-12-31 12:00:00 +0200`; None for no such date.
+    `2026-12-31 12:00:00 UTC` or `2026-12-31 12:00:00 +0200`; None for anything else.
     """
-    for form in ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z"):
+    for date_format in ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z"):
         try:
-            expires_at = datetime.strptime(text or "", form)  # noqa: DTZ007 (below)
+            expires_at = datetime.strptime(text or "", date_format)  # noqa: DTZ007 (below)
         except ValueError:
             continue
         return expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
@@ -175,18 +174,18 @@ def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise InvalidResponse("GitHub's answer is not valid JSON.") from None
+        raise InvalidResponse("GitHub's response is not valid JSON.") from None
 
 
 def _objects(data: Any, key: str) -> list[dict[str, Any]]:
     items = data.get(key) if isinstance(data, dict) else None
     if isinstance(items, list) and all(isinstance(item, dict) for item in items):
         return items
-    raise InvalidResponse(f"GitHub's answer has no list of {key}.")
+    raise InvalidResponse(f"GitHub's response has no list of {key}.")
 
 
 def _message(body: bytes) -> str:
-    """GitHub's own words, one short line of untrusted text; "" when there are none."""
+    """GitHub's error message as one line, "" if there is none; untrusted text."""
     try:
         match json.loads(body):
             case {"message": str(message)}:
@@ -199,47 +198,50 @@ def _message(body: bytes) -> str:
 def _error(
     status: int, headers: Mapping[str, str], message: str, now: datetime
 ) -> GitHubError:
-    said = f" GitHub says: {message}" if message else ""
+    quote = f" GitHub says: {message}" if message else ""
     if status == HTTPStatus.UNAUTHORIZED:
         return Unauthorized(
             "GitHub refuses the token (401): it is wrong, revoked or has expired. "
-            f"Set a new GITHUB_TOKEN and restart.{said}"
+            f"Set a new GITHUB_TOKEN and restart.{quote}"
         )
     if status in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         return _limited(status, headers, message, now) or Forbidden(
             "GitHub forbids this (403): the token lacks the permission Actions: read "
-            f"for the repository, or its organization has not approved it.{said}"
+            f"for the repository, or its organization has not approved it.{quote}"
         )
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return NotFound(
             f"Not found ({status}): check the names, or the token may not see the "
-            f"repository (it needs the permission Actions: read).{said}"
+            f"repository (it needs the permission Actions: read).{quote}"
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return GitHubUnavailable(f"GitHub has a problem ({status}).{said}")
+        return GitHubUnavailable(f"GitHub has a problem ({status}).{quote}")
     kind = Unprocessable if status == UNPROCESSABLE else InvalidResponse
-    return kind(f"GitHub answers {status}, which is not expected.{said}")
+    return kind(f"Unexpected response from GitHub ({status}).{quote}")
 
 
 def _limited(
     status: int, headers: Mapping[str, str], message: str, now: datetime
 ) -> RateLimited | None:
-    """The rate-limit error that a 403 or 429 is, or None for a plain refusal."""
+    """The error of a 403 or 429 that is a rate limit, None if it is not.
+
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
     limit = RateLimit.from_headers(headers)
     retry_after = headers.get("retry-after", "")
     if retry_after.isdecimal():
-        until = now + timedelta(seconds=min(int(retry_after), 86_400))
-        what = "GitHub asks to wait"
+        until = now + timedelta(seconds=min(int(retry_after), MAX_RETRY_AFTER_SECONDS))
+        reason = "GitHub asks to wait"
     elif limit and limit.remaining == 0:
         until = max(limit.reset_at, now + timedelta(seconds=1))
-        what = f"The rate limit of {limit.limit} requests an hour is spent"
+        reason = f"The rate limit of {limit.limit} requests an hour is spent"
     elif (
         status == HTTPStatus.TOO_MANY_REQUESTS
         or "rate limit" in message.lower()
         or "abuse" in message.lower()
     ):
         until = now + SECONDARY_LIMIT_WAIT
-        what = "GitHub's secondary rate limit is reached"
+        reason = "GitHub's secondary rate limit is reached"
     else:
         return None
-    return RateLimited(f"{what}; polling goes on at {until:%H:%M:%S} UTC.", until)
+    return RateLimited(f"{reason}; polling resumes at {until:%H:%M:%S} UTC.", until)

@@ -10,7 +10,7 @@ from ci_observer.ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ci_observer.ingest.github.client import Meter
+from ci_observer.ingest.github.connection import RequestStats
 
 # Repeated 404s and 401s can get the address blocked:
 # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
@@ -40,7 +40,7 @@ class Pacing:
         now: datetime,
         error: GitHubError | None,
         is_passing: bool,
-        meter: Meter,
+        stats: RequestStats,
     ) -> datetime:
         """When the pass after the one that started then, and ended so, is due.
 
@@ -57,7 +57,7 @@ class Pacing:
         # A token file is looked at before each pass, which costs nothing.
         if isinstance(error, Unauthorized) and not self.config.token_file:
             return max(usual, now + NO_ACCESS_WAIT)
-        return max(usual, now + self._stretch(meter, now))
+        return max(usual, now + self._stretch(stats, now))
 
     def _refresh(self, error: GitHubError | None, *, is_passing: bool) -> timedelta:
         is_fault = is_passing or isinstance(error, GitHubUnreachable)
@@ -65,15 +65,15 @@ class Pacing:
         refresh = timedelta(seconds=self.config.refresh_seconds)
         return refresh * SOONER if self.is_sooner else refresh
 
-    def _stretch(self, meter: Meter, now: datetime) -> timedelta:
+    def _stretch(self, stats: RequestStats, now: datetime) -> timedelta:
         """How long to wait so that what is left of the rate limit lasts to its reset.
 
         Nothing while a tenth of it is left; then as long as one pass like the last one
         may take of the time, by what it cost. Without a token GitHub charges 304s too.
         """
-        limit = meter.rate_limit
+        limit = stats.rate_limit
         if limit is None or limit.remaining >= SCARCE * limit.limit:
             return timedelta(0)
-        free = meter.not_modified if self.config.token else 0
-        cost = max(1, meter.requests - free)
+        free = stats.not_modified if self.config.token else 0
+        cost = max(1, stats.requests - free)
         return max(timedelta(0), limit.reset_at - now) * cost / max(limit.remaining, 1)

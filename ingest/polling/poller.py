@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest import store
-from ci_observer.ingest.config import EVERY_WORKFLOW, Config
+from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import Unauthorized
 from ci_observer.ingest.feeds.discovery import Watch
 from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.polling.concurrency import Work
 from ci_observer.ingest.polling.feed_errors import FeedErrors
@@ -106,10 +107,10 @@ class Poller:
         if self._last is not None and self._is_token_refused(started_at):
             return self._last
         self._work, self._written = Work(self._errors.note), 0
-        self._github.request = self._work.request
+        self._github.connection.request = self._work.request
         self._errors.begin()
         self._is_complete = False
-        self._github.meter.reset()
+        self._github.connection.stats.reset()
         await self._work.each(self._watch.owners_to_list(), self._watch.list_owner)
         await self._work.each(self._watch.repos_to_describe(), self._watch.describe)
         feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
@@ -128,7 +129,7 @@ class Poller:
         self._is_first_pass = False
         self._last = self._result(started_at, sum(len(feeds_of(a)) for a in asked))
         store.save_poll(self._db, asdict(self._last))
-        expires_at = parse_expiration(self._github.meter.token_expires)
+        expires_at = parse_expiration(self._github.connection.stats.token_expires)
         store.save_token_expiration(self._db, expires_at)
         self._is_complete = True
         return self._last
@@ -140,7 +141,7 @@ class Poller:
             now=self._clock(),
             error=self._work.stopped_by,
             is_passing=self._errors.is_passing or not self._is_complete,
-            meter=self._github.meter,
+            stats=self._github.connection.stats,
         )
 
     def _is_token_refused(self, now: datetime) -> bool:
@@ -149,7 +150,8 @@ class Poller:
         Asking again with it could get the address blocked. A token file is read anew
         before each pass, so that a new token is used at once.
         """
-        if (path := self._config.token_file) and self._github.renew_token(path):
+        path = self._config.token_file
+        if path and self._github.connection.reload_token(path):
             log.info("A new token is used from %s", path)
             return False
         if self._last is None or not isinstance(self._work.stopped_by, Unauthorized):
@@ -185,15 +187,15 @@ class Poller:
         self._written += written
 
     def _result(self, started_at: datetime, feeds: int) -> PollResult:
-        meter = self._github.meter
-        limit, error = meter.rate_limit, self._work.stopped_by
+        stats = self._github.connection.stats
+        limit, error = stats.rate_limit, self._work.stopped_by
         return PollResult(
             started_at=utc(started_at),
             finished_at=utc(self._clock()),
             feeds=feeds,
             feeds_failed=len(self._errors.failed),
-            requests=meter.requests,
-            not_modified=meter.not_modified,
+            requests=stats.requests,
+            not_modified=stats.not_modified,
             runs_written=self._written,
             error=str(error) if error else None,
             error_kind=error.kind if error else None,

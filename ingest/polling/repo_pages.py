@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ci_observer.ingest.feeds.workflows import file_of
-from ci_observer.ingest.github.client import Page
+from ci_observer.ingest.github.client import RunPage
+from ci_observer.ingest.github.names import workflow_file
 from ci_observer.ingest.store import Feed
 
 REPO_PAGE = 50
@@ -72,10 +72,10 @@ class RepoLists:
             own += [feed for feed in all_feeds if feed not in told]
         return own, lists
 
-    def learn(self, asked: RepoList, page: Page) -> None:
+    def learn(self, asked: RepoList, page: RunPage) -> None:
         """See from an answer whether the next question is better put otherwise."""
         watched = {feed.workflow for feed in asked.feeds}
-        ours = sum(file_of(run) in watched for run in page.runs)
+        ours = sum(workflow_file(run) in watched for run in page.runs)
         if ours < WATCHED_SHARE * len(page.runs):
             self._own_lists_until[asked.repo] = self._clock() + OWN_LISTS_FOR
 

@@ -56,7 +56,7 @@ class Reruns:
 
         None without a token: that costs a request each time, of 60 an hour.
         """
-        if not self._github.has_token:
+        if not self._github.connection.has_token:
             return []
         now = self._clock()
         repos = {feed.repo for feed in self._watch.feeds() if feed.checked_at}

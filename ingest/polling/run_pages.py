@@ -10,7 +10,7 @@ from ci_observer.ingest import store
 from ci_observer.ingest.errors import Unprocessable
 from ci_observer.ingest.feeds.discovery import Watch
 from ci_observer.ingest.feeds.workflows import key_of, runs_by_file
-from ci_observer.ingest.github.client import GitHub, Page
+from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.windows import Window, is_surely_last
 from ci_observer.ingest.polling.repo_pages import (
     REPO_PAGE,
@@ -147,7 +147,7 @@ class Lists:
         except Unprocessable:
             if not feed.backfill_next_url:
                 raise
-            page = Page()
+            page = RunPage()
         self._watch.check_runs(feed.repo, page.runs)
         saved = store.save_older_page(
             self._db,
@@ -169,7 +169,7 @@ class Lists:
         try:
             page = await self._github.fetch_page(url)
         except Unprocessable:
-            page = Page()
+            page = RunPage()
         self._watch.check_runs(feed.repo, page.runs)
         saved, step = store.save_window_page(
             self._db,
@@ -180,7 +180,7 @@ class Lists:
             total=page.total_count or 0,
             now=self._clock(),
         )
-        if step.is_done and step.window.is_short:
+        if step.is_done and step.window.is_given_up:
             log.warning(
                 "%s: GitHub's search has not listed all that it counts from %s to %s",
                 feed,
@@ -210,7 +210,7 @@ class Lists:
         return self._github.repo_runs_url(asked.repo, per_page=size)
 
 
-def _seen(url: str, page: Page) -> Seen:
+def _seen(url: str, page: RunPage) -> Seen:
     created = [str(run.get("created_at") or "") for run in page.runs]
     return Seen(
         url,

@@ -52,7 +52,7 @@ class Feed:
             self.backfill_from,
             self.window_to,
             total=self.window_total,
-            doubts=self.window_doubts,
+            incomplete_responses=self.window_doubts,
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.github.windows import (
-    KNOWN_RUNS,
-    MOST_KNOWN_RUNS,
+    MAX_OVERLAP_RUNS,
+    OVERLAP_RUNS,
     Step,
     Window,
     WindowPage,
@@ -68,17 +68,17 @@ def save_window_page(
     from the page; after the last page of a window comes the one below it.
     """
     with transaction(db):
-        known = _count(db, feed, ">", window.unknown_to, window.end)
+        known = _count(db, feed, ">", window.missing_until, window.end)
         listed = _known_listed(window, payloads)
-        is_crowded = page.next_url is not None and KNOWN_RUNS < listed == len(payloads)
+        overflows = page.next_url is not None and OVERLAP_RUNS < listed == len(payloads)
         saved = _save_runs(db, feed, payloads, now)
         answer = WindowPage(
             total,
             stored=_count(db, feed, ">=", window.start, window.end),
             is_first=feed.backfill_next_url is None,
-            lacks_known=listed < known and not is_crowded,
-            is_blind=listed == 0 < known,
-            is_crowded=is_crowded,
+            misses_known_runs=listed < known and not overflows,
+            sees_no_known_runs=listed == 0 < known,
+            overflows=overflows,
             next_url=page.next_url,
         )
         step = next_step(window, answer)
@@ -122,11 +122,13 @@ def _set_backfilled_to(db: Database, feed: Feed, oldest_at: str | None) -> None:
     set_feed(db, feed, backfilled_to=oldest)
 
 
-def _set_window(db: Database, feed: Feed, start: str, unknown_to: str) -> None:
+def _set_window(db: Database, feed: Feed, start: str, missing_until: str) -> None:
     """Ask GitHub's search from now on, and for this first."""
-    start = min(start, unknown_to)
-    end = _known_end(db, feed, unknown_to) if start < unknown_to else unknown_to
-    _set_step(db, feed, Step(Window(start, unknown_to, end)))
+    start = min(start, missing_until)
+    end = (
+        _known_end(db, feed, missing_until) if start < missing_until else missing_until
+    )
+    _set_step(db, feed, Step(Window(start, missing_until, end)))
 
 
 def _set_step(db: Database, feed: Feed, step: Step) -> None:
@@ -134,21 +136,21 @@ def _set_step(db: Database, feed: Feed, step: Step) -> None:
         db,
         feed,
         backfill_next_url=step.next_url,
-        backfill_from=step.window.unknown_to,
+        backfill_from=step.window.missing_until,
         window_from=step.window.start,
         window_to=step.window.end,
         window_total=step.window.total,
-        window_doubts=step.window.doubts,
+        window_doubts=step.window.incomplete_responses,
     )
 
 
 def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
     """Go on below a window that is done; whether there is anything to ask."""
-    if window.is_short:
+    if window.is_given_up:
         set_feed(db, feed, windows_short=feed.windows_short + 1)
     # Another process may have set another date since the window was made.
     until = _until(db, feed)
-    below = window.below(until) if until else None
+    below = window.next_below(until) if until else None
     if below:
         _set_window(db, feed, *below)
     return below is not None
@@ -157,7 +159,7 @@ def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
 def _known_listed(window: Window, payloads: Payloads) -> int:
     """How many of these runs are of the time that a window knows already."""
     created = [str(run.get("created_at") or "") for run in payloads]
-    return sum(window.unknown_to < at <= window.end for at in created)
+    return sum(window.missing_until < at <= window.end for at in created)
 
 
 def _known_end(db: Database, feed: Feed, after: str) -> str:
@@ -170,11 +172,11 @@ def _known_end(db: Database, feed: Feed, after: str) -> str:
         for row in db.execute(
             "select created_at from runs where repo = ? and workflow = ?"
             " and created_at > ? order by created_at limit ?",
-            [feed.repo, feed.workflow, after, KNOWN_RUNS],
+            [feed.repo, feed.workflow, after, OVERLAP_RUNS],
         )
     ]
     end = newer[-1] if newer and parse_instant(newer[-1]) else after
-    is_crowded = _count(db, feed, ">", after, end) > MOST_KNOWN_RUNS
+    is_crowded = _count(db, feed, ">", after, end) > MAX_OVERLAP_RUNS
     return after if is_crowded else end
 
 

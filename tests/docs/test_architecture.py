@@ -81,7 +81,7 @@ def test_only_the_commands_know_both_sides():
 
 def test_one_module_talks_http():
     assert importers_of("httpx", "ingest", "web", "plugins") == [
-        "ingest/github/client.py"
+        "ingest/github/connection.py"
     ]
 
 

@@ -35,7 +35,7 @@ from ci_observer.ingest.commands import backfill
 from ci_observer.ingest.config import SETTINGS
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github import windows
-from ci_observer.ingest.github.windows import MOST_DOUBTS
+from ci_observer.ingest.github.windows import MAX_INCOMPLETE
 from ci_observer.ingest.lock import only_ingest
 
 OTHER = "acme/web"
@@ -48,7 +48,7 @@ SMALL_INGEST = (
     "-c",
     "from ci_observer.ingest import cli\n"
     "from ci_observer.ingest.github import windows\n"
-    f"windows.MOST_LISTED = {SEARCHED}\ncli.main()",
+    f"windows.MAX_LISTED = {SEARCHED}\ncli.main()",
 )
 
 
@@ -295,7 +295,11 @@ def test_runs_that_the_search_counts_but_does_not_list_are_told(
     """And asked for anew by the next call."""
     github.settings.caps = Caps(listed=200)
     github.faults.add(
-        "partial", path="created=", keep=0.2, counts_all=True, count=MOST_DOUBTS
+        "partial",
+        path="created=",
+        keep=0.2,
+        counts_all=True,
+        count=MAX_INCOMPLETE,
     )
 
     first = run("backfill", "--since", days_ago(15), **environ)
@@ -524,7 +528,7 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
         world.advance_to(real_time())
         github.faults.clear()
         github.settings.latency = 0
-        monkeypatch.setattr(windows, "MOST_LISTED", SEARCHED)
+        monkeypatch.setattr(windows, "MAX_LISTED", SEARCHED)
         # The first date may have been reached before the last changes.
         codes = [
             run("backfill", "--since", f"{year}-01-01", **environ).exit_code

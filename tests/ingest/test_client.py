@@ -20,7 +20,8 @@ from ci_observer.ingest.errors import (
     InvalidResponse,
     RateLimited,
 )
-from ci_observer.ingest.github.client import Answer, GitHub, Page, open_http
+from ci_observer.ingest.github.client import GitHub, Response, RunPage
+from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.github.wire import RateLimit
 
 API = "https://ghes.example/api/v3"
@@ -32,13 +33,13 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def ask(work: Callable[[GitHub], Awaitable[Any]], token: str | None = TOKEN) -> Any:
     async def run() -> Any:
         async with open_http("1.2.3") as http:
-            github = GitHub(http, api_url=API, token=token, clock=lambda: NOW)
-            return await work(github)
+            connection = Connection(http, api_url=API, token=token, clock=lambda: NOW)
+            return await work(GitHub(connection))
 
     return asyncio.run(run())
 
 
-def fetch_runs(github: GitHub) -> Awaitable[Page]:
+def fetch_runs(github: GitHub) -> Awaitable[RunPage]:
     return github.fetch_runs("acme/api", "ci.yml", per_page=30, etag='W/"1"')
 
 
@@ -89,8 +90,8 @@ def test_an_error_is_known_before_the_context_of_its_request_ends():
             known.append(error)
             raise
 
-    def fetch(github: GitHub) -> Awaitable[Page]:
-        github.request = request
+    def fetch(github: GitHub) -> Awaitable[RunPage]:
+        github.connection.request = request
         return fetch_runs(github)
 
     with pytest.raises(RateLimited) as raised:
@@ -109,7 +110,7 @@ def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
         },
     )
 
-    assert ask(fetch_runs) == Page(
+    assert ask(fetch_runs) == RunPage(
         runs=[{"id": 1}], etag='W/"2"', next_url=f"{API}/repositories/1/runs?page=2"
     )
 
@@ -118,7 +119,7 @@ def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
 def test_a_304_keeps_the_etag():
     respx.get(RUNS).respond(304)
 
-    assert ask(fetch_runs) == Page(etag='W/"1"', is_not_modified=True)
+    assert ask(fetch_runs) == RunPage(etag='W/"1"', is_not_modified=True)
 
 
 @respx.mock
@@ -138,11 +139,11 @@ def test_answers_are_counted_and_the_latest_rate_limit_is_kept():
     async def twice(github: GitHub) -> Any:
         await fetch_runs(github)
         await fetch_runs(github)
-        return github.meter
+        return github.connection.stats
 
-    meter = ask(twice)
-    assert (meter.requests, meter.not_modified) == (2, 1)
-    assert meter.rate_limit == RateLimit(
+    stats = ask(twice)
+    assert (stats.requests, stats.not_modified) == (2, 1)
+    assert stats.rate_limit == RateLimit(
         5000, 4321, datetime.fromtimestamp(1772370000, UTC)
     )
 
@@ -172,7 +173,7 @@ def test_a_redirect_within_the_origin_is_followed():
     respx.get(RUNS).respond(301, headers={"location": "/api/v3/repositories/1/runs"})
     respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
 
-    assert ask(fetch_runs) == Page()
+    assert ask(fetch_runs) == RunPage()
 
 
 @respx.mock
@@ -187,7 +188,7 @@ def test_a_permanent_redirect_to_a_number_is_taken_once():
     async def twice(github: GitHub) -> Any:
         await fetch_runs(github)
         await fetch_runs(github)
-        return github.moved
+        return github.connection.renamed_ids
 
     assert ask(twice) == {"acme/api": 1}
     assert (old.call_count, respx.calls.call_count) == (1, 3)
@@ -200,7 +201,7 @@ def test_a_passing_redirect_is_not_remembered():
 
     async def once(github: GitHub) -> Any:
         await fetch_runs(github)
-        return github.moved
+        return github.connection.renamed_ids
 
     assert ask(once) == {}
 
@@ -209,7 +210,7 @@ def test_a_passing_redirect_is_not_remembered():
 def test_redirects_in_a_circle_end():
     route = respx.get(RUNS).respond(301, headers={"location": RUNS})
 
-    with pytest.raises(InvalidResponse, match="circles"):
+    with pytest.raises(InvalidResponse, match="loop"):
         ask(fetch_runs)
 
     assert route.call_count == 4
@@ -259,6 +260,6 @@ def test_workflows_are_fetched_page_by_page():
         headers={"link": f'<{url}?page=2>; rel="next"'},
     )
 
-    assert ask(lambda g: g.fetch_workflows("acme/api")) == Answer(
+    assert ask(lambda g: g.fetch_workflows("acme/api")) == Response(
         [{"id": 1}, {"id": 2}], None
     )

@@ -21,7 +21,8 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.github.rows import LONGEST_RUN
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.web.server import build_datasette
@@ -72,10 +73,10 @@ def archive(tmp_path_factory) -> Iterator[Database]:
 
 async def poll(config: Config, db: Database, server: GitHubServer) -> None:
     async with open_http("test") as http:
-        github = GitHub(
+        connection = Connection(
             http, api_url=config.api_url, token=config.token, clock=server.clock
         )
-        result = await Poller(config, db, github, server.clock).poll()
+        result = await Poller(config, db, GitHub(connection), server.clock).poll()
     assert (result.error, result.feeds_failed) == (None, 0)
 
 

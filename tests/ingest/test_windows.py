@@ -32,7 +32,7 @@ PAGE, CAP, LISTED = 12, 40, 60
 def _small(monkeypatch, github: GitHubServer) -> None:
     """GitHub and its limits in miniature: pages of 12, 60 runs listed, 40 found."""
     monkeypatch.setattr(lists, "CATCH_UP_PAGE", PAGE)
-    monkeypatch.setattr(windows, "MOST_LISTED", CAP)
+    monkeypatch.setattr(windows, "MAX_LISTED", CAP)
     github.settings.caps = Caps(listed=LISTED, counted=LISTED, searched=CAP)
 
 
@@ -73,7 +73,7 @@ def test_what_the_list_reaches_is_not_asked_by_time(world, github, ingest, db):
 
     end = sorted((run.created_at for run in world.runs.values()), reverse=True)[LISTED]
     newest = max(entry.query["created"].partition("..")[2] for entry in asked(github))
-    assert newest <= store.utc(end + timedelta(hours=windows.KNOWN_RUNS + 1))
+    assert newest <= store.utc(end + timedelta(hours=windows.OVERLAP_RUNS + 1))
 
 
 def test_history_ends_at_the_date_also_below_the_list(world, github, ingest, db):
@@ -109,7 +109,7 @@ def test_a_list_whose_last_page_is_full_asks_once(world, github, ingest, count):
 
     ingest.poll()
 
-    assert len(asked(github)) <= -(-windows.KNOWN_RUNS // PAGE) + 1
+    assert len(asked(github)) <= -(-windows.OVERLAP_RUNS // PAGE) + 1
 
 
 def test_a_walk_that_sees_the_same_last_page_asks_for_nothing(world, github, ingest):
@@ -133,7 +133,7 @@ def test_many_runs_of_one_second_are_fetched(world, github, ingest, db, monkeypa
             born = world.now - timedelta(seconds=seconds)
             world.add_run(REPO, FILE, created_at=born, duration=0)
     github.settings.caps = Caps(LISTED, searched=CAP * 2)
-    monkeypatch.setattr(windows, "MOST_LISTED", CAP * 2)
+    monkeypatch.setattr(windows, "MAX_LISTED", CAP * 2)
 
     ingest.poll()
 
@@ -196,7 +196,7 @@ def test_a_search_that_never_answers_is_given_up_for_the_rest(
     result = ingest.poll()
 
     assert result.feeds_failed == 0
-    assert len(asked(github)) == windows.MOST_DOUBTS
+    assert len(asked(github)) == windows.MAX_INCOMPLETE
     assert len(run_ids(db)) == LISTED
     assert the_feed(db).windows_short == 1
     assert "has not listed all that it counts" in caplog.text
@@ -221,7 +221,9 @@ def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
 def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, db):
     """The runs that it lacks are more than a search lists, and above all others."""
     add_runs(world, 200)
-    github.faults.add("empty_list", path="created=", nth=2, count=windows.MOST_DOUBTS)
+    github.faults.add(
+        "empty_list", path="created=", nth=2, count=windows.MAX_INCOMPLETE
+    )
 
     ingest.poll()
 
@@ -396,9 +398,9 @@ def answers(
         total=len(inside),
         stored=len(stored & set(inside)),
         is_first=True,
-        lacks_known=False,
-        is_blind=False,
-        is_crowded=False,
+        misses_known_runs=False,
+        sees_no_known_runs=False,
+        overflows=False,
         next_url=None,
     ), stored
 
@@ -420,7 +422,7 @@ def test_windows_find_every_run_that_can_be_listed(seconds, scale):
         step = next_step(window, page)
         window = step.window
         if step.is_done:
-            below = window.below(until)
+            below = window.next_below(until)
             window = Window(below[0], below[1], below[1]) if below else None
 
     crowded = {s for s in seconds if seconds.count(s) > CAP}
@@ -432,8 +434,8 @@ def test_windows_find_every_run_that_can_be_listed(seconds, scale):
 def test_a_window_is_never_empty_nor_beyond_the_date():
     window = Window("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02")
 
-    assert window.below("2026-01-01T00:00:00Z") is None
-    assert window.below("2025-12-31T23:59:59Z") == (
+    assert window.next_below("2026-01-01T00:00:00Z") is None
+    assert window.next_below("2025-12-31T23:59:59Z") == (
         "2025-12-31T23:59:59Z",
         "2025-12-31T23:59:59Z",
     )
@@ -452,4 +454,4 @@ def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
 
     window = the_feed(db).window
     assert window is not None
-    assert window.end == window.unknown_to == "2026-02-01T00:00:00Z"
+    assert window.end == window.missing_until == "2026-02-01T00:00:00Z"

@@ -16,9 +16,9 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.github.wire import (
     RateLimit,
     Repository,
-    parse_answer,
     parse_repositories,
     parse_repository,
+    parse_response,
     parse_runs,
     parse_workflows,
 )
@@ -34,7 +34,7 @@ LEFT = SPENT | {"x-ratelimit-remaining": "4999"}
 
 
 def answer(status, headers=LEFT, body=b"{}"):
-    return parse_answer(status, headers, body, now=NOW)
+    return parse_response(status, headers, body, now=NOW)
 
 
 def message(text):

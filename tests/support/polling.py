@@ -11,7 +11,8 @@ from ci_observer.demo.server.server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.github.client import GitHub, open_http
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
 
@@ -42,11 +43,11 @@ class Ingest:
         self._settings |= settings
         self._config = config = Config(**self._settings)
         clock = self.clock
-        github = GitHub(
+        connection = Connection(
             self._http, api_url=config.api_url, token=config.token, clock=clock
         )
         store.save_instance(self.db, config, version="1", now=clock())
-        self._poller = Poller(config, self.db, github, clock)
+        self._poller = Poller(config, self.db, GitHub(connection), clock)
 
     def poll(self, **options: Any) -> PollResult:
         return self._runner.run(self._poller.poll(**options))

@@ -1,0 +1,51 @@
+"""Names of owners, repositories and workflow files, and the patterns of the settings.
+
+Pure functions of text. `feeds.selection` decides which of the names are watched.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# The underscore is for accounts that a company manages: octocat_acme.
+OWNER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+# Becomes part of a URL path, so it must not be "." or "..".
+REPO_NAME = rf"{OWNER_NAME}/(?!\.\.?(?:/|$))[A-Za-z0-9._-]+"
+
+# `GH_WORKFLOWS=*` and `GH_REPOS=owner/*`.
+EVERY_WORKFLOW = "*"
+EVERY_REPO = "/*"
+
+WORKFLOW_FOLDER = ".github/workflows/"
+# GitHub's own workflows have a path but no file, such as
+# dynamic/pages/pages-build-deployment.
+DYNAMIC = "dynamic/"
+
+
+def owner_of(repo: str) -> str:
+    """The owner in `owner/name`; also in `owner/*`."""
+    return repo.partition("/")[0]
+
+
+def every_repo_of(owner: str) -> str:
+    """The pattern `owner/*`, as in `GH_REPOS`."""
+    return f"{owner}{EVERY_REPO}"
+
+
+def is_every_repo(item: str) -> bool:
+    """Whether an item of `GH_REPOS` is a pattern `owner/*`."""
+    return item.endswith(EVERY_REPO)
+
+
+def is_dynamic(workflow: str) -> bool:
+    """Whether a workflow is GitHub's own and has no file."""
+    return workflow.startswith(DYNAMIC)
+
+
+def workflow_file(item: Mapping[str, Any]) -> str:
+    """The workflow file name in the `path` of a run object or a workflow object.
+
+    The path of a run may end in `@ref`. GitHub's own workflows keep the whole path.
+    https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
+    """
+    path, _, _ = str(item.get("path")).partition("@")
+    return path.removeprefix(WORKFLOW_FOLDER)
