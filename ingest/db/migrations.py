@@ -1,15 +1,24 @@
-"""The database's tables, as the steps by which they came to be.
+"""The database's tables, as a list of migrations.
 
-The indexes that it has now stand in `indexes.sql`: what a step says of one is history.
-A table changes by adding a step at the end; the number in a step's name only tells it
-apart. Each runs once in each database.
+Each migration runs once in each database. To change a table, add one at the end; the
+number in its name only makes the name unique. Views, triggers and indexes stand in
+`sql/`: the indexes that old migrations create are replaced by those.
 """
 
 import sqlite3
+from contextlib import closing
+from functools import cache
 
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("ci_observer")
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """The names of all migrations: those that are pending in an empty database."""
+    with closing(Database(memory=True)) as empty:
+        return frozenset(migration.name for migration in migrations.pending(empty))
 
 
 def execute_all(db: Database, script: str) -> None:
@@ -441,6 +450,20 @@ def m070_run_values(db: Database) -> None:
             value text not null,
             runs integer not null,
             primary key (name, value)
+        ) without rowid
+        """
+    )
+
+
+@migrations()
+def m071_schema_objects(db: Database) -> None:
+    """The views, triggers and indexes that are ours; all others are a user's."""
+    db.execute(
+        """
+        create table schema_objects (
+            type text not null,
+            name text not null,
+            primary key (type, name)
         ) without rowid
         """
     )

@@ -1,20 +1,19 @@
-"""The database and its schema: `migrations` for the tables, SQL files for the rest.
+"""Opens the database and brings its schema up to date.
 
 The schema is the contract between `ingest` (the only writer) and the web side, which
-only selects. A view or an index changes by editing `views.sql` or `indexes.sql`, and is
-made anew at the next start.
+only selects. `migrations` creates the tables. To change a view, trigger or index, edit
+its file in `sql/`: the next start replaces it.
 """
 
 import logging
-import re
 import sqlite3
-from importlib import resources
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db import derived
-from ci_observer.ingest.db.migrations import migrations, statements
+from ci_observer.ingest.db import derived, objects
+from ci_observer.ingest.db.migrations import known_names, migrations
+from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.progress import Each, log_each, quietly
 
@@ -52,11 +51,12 @@ def connect(path: Path) -> Database:
 def connect_read_only(path: Path) -> Database:
     """Open the database without a way to change it.
 
-    Raises `DatabaseError` when it is not there or has an older version's schema.
+    Raises `DatabaseError` when it is not there or has another version's schema.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        refuse_newer_version(Database(conn))
         conn.execute("select 1 from run_history, runs_full, payload_parts limit 0")
     except sqlite3.Error as error:
         raise DatabaseError(
@@ -69,76 +69,67 @@ def connect_read_only(path: Path) -> Database:
 def migrate(db: Database, *, each: Each = log_each) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran.
 
-    All of it is one transaction: whatever ends it leaves the database as it was, which
-    is read meanwhile. `each` tells how far the long parts of it have come.
+    It is one transaction: an error or a kill leaves the database as it was, and readers
+    see the former state until it ends. `each` reports the progress of the long parts.
     """
+    refuse_newer_version(db)
     pending = [migration.name for migration in migrations.pending(db)]
-    stored, made = _stored(db, "trigger", "view"), triggers() | views()
-    if not pending and stored == made and _stored(db, "index") == indexes():
+    if not pending and objects.are_up_to_date(db):
         return []
     if not migrations.applied(db):
         each = quietly
     elif pending:
         log.info("Bringing the database up to date: %s", ", ".join(pending))
-    with db.atomic():
-        # Views may name columns that a migration is about to change.
-        for kind in ("trigger", "view"):
-            for name in _stored(db, kind):
-                db.execute(f"drop {kind} [{name}]")
-        migrations.apply(db)
-        _make_indexes(db, each)
-        for sql in (views() | triggers()).values():
-            db.execute(sql)
-        derived.remake(db, stored, made, each)
+    try:
+        with db.atomic():
+            _upgrade(db, each)
+    except sqlite3.OperationalError as error:
+        objects.refuse_taken_name(error)
+        raise
     return pending
 
 
-def _make_indexes(db: Database, each: Each) -> None:
-    """Drop the indexes that have changed, and make what is missing."""
-    stored, wanted = _stored(db, "index"), indexes()
-    for name, sql in stored.items():
-        if wanted.get(name) != sql:
-            db.execute(f"drop index [{name}]")
+def refuse_newer_version(db: Database) -> None:
+    """Raise `DatabaseError` when a newer version has migrated the database."""
+    applied = [migration.name for migration in migrations.applied(db)]
+    if unknown := [name for name in applied if name not in known_names()]:
+        raise DatabaseError(
+            "The database belongs to a newer version of CI Observer: this one does not"
+            f" know its migration {unknown[-1]}. Install the newer version again, or"
+            " restore a backup from before the upgrade. Nothing has been changed."
+        )
+
+
+def _upgrade(db: Database, each: Each) -> None:
+    ours, users = objects.split_by_owner(db)
+    # While a view or trigger refers to a dropped view, SQLite refuses to rename a
+    # column; otherwise it would rewrite their texts.
+    objects.drop(db, [key for key in ours | users if key[0] != "index"])
+    migrations.apply(db)
+    _create_indexes(db, each)
+    for (kind, _), sql in objects.shipped().items():
+        if kind != "index":
+            db.execute(sql)
+    objects.restore(db, users)
+    objects.record(db)
+    derived.remake(db, _texts(ours), _texts(objects.shipped()), each)
+
+
+def _create_indexes(db: Database, each: Each) -> None:
+    """Drop the indexes that have changed, and create what is missing."""
+    # Read again: old migrations create indexes too.
+    ours, _ = objects.split_by_owner(db)
+    stored = {name: sql for (kind, name), sql in ours.items() if kind == "index"}
+    wanted = {
+        name: sql for (kind, name), sql in objects.shipped().items() if kind == "index"
+    }
+    former = [name for name, sql in stored.items() if wanted.get(name) != sql]
+    objects.drop(db, [("index", name) for name in former])
     missing = [name for name, sql in wanted.items() if stored.get(name) != sql]
     for name in each(missing, "making indexes"):
         db.execute(wanted[name])
 
 
-def views() -> dict[str, str]:
-    """Name → `create view` statement, in the order in which they must be made."""
-    return _made_anew("views.sql", "view")
-
-
-def triggers() -> dict[str, str]:
-    """Name → `create trigger` statement."""
-    return _made_anew("views.sql", "trigger")
-
-
-def indexes() -> dict[str, str]:
-    """Name → `create index` statement."""
-    return _made_anew("indexes.sql", "index")
-
-
-def _made_anew(file: str, kind: str) -> dict[str, str]:
-    text = resources.files("ci_observer.ingest.db").joinpath("sql", file).read_text()
-    made = [
-        [*sql.split(maxsplit=3), sql]
-        for sql in statements(re.sub(r"(?m)^--.*\n", "", text))
-    ]
-    return {name: sql for _, of, name, _, sql in made if of == kind}
-
-
-def _stored(db: Database, *kinds: str) -> dict[str, str]:
-    """Name → statement of what we made, as we write it.
-
-    SQLite writes the first two words anew. The tables of sqlite-utils are its own.
-    """
-    rows = db.execute(
-        "select type, name, sql from sqlite_master"
-        " where sql is not null and tbl_name not like '\\_%' escape '\\'"
-    )
-    return {
-        name: re.sub(r"^CREATE \w+", lambda words: words[0].lower(), sql)
-        for kind, name, sql in rows
-        if kind in kinds
-    }
+def _texts(some: Objects) -> dict[str, str]:
+    """Name → text of the views and triggers."""
+    return {name: sql for (kind, name), sql in some.items() if kind != "index"}
