@@ -13,10 +13,10 @@ from random import Random
 from typing import Any
 
 from bench.payload_size import some_words
-from ci_observer.demo.seeded_random import generator, stable_sha
-from ci_observer.demo.server.jobs import job_objects
-from ci_observer.demo.server.records import Json, Run, RunVersion, Workflow
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.seeded_random import seeded_random, stable_sha
+from ci_observer.demo.server.job_objects import job_objects
+from ci_observer.demo.server.model import Json, Run, RunVersion, Workflow
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 
 SPAN = timedelta(days=365)
@@ -61,7 +61,7 @@ class Archive:
         now: datetime,
         seed: int = 7,
     ) -> None:
-        self._random = generator(seed, runs, feeds, branches, actors)
+        self._random = seeded_random(seed, runs, feeds, branches, actors)
         self._runs = runs
         self._now = now
         self.world = World(now)

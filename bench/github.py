@@ -55,13 +55,13 @@ def _serve(
 ) -> None:
     # Here, so that the process that measures stays small: a child's peak of memory
     # begins with what its parent had.
-    from ci_observer.demo.scenario import synthetic  # noqa: PLC0415
-    from ci_observer.demo.server.server import GitHubServer  # noqa: PLC0415
+    from ci_observer.demo.scenario import synthetic_world  # noqa: PLC0415
+    from ci_observer.demo.server.github_server import GitHubServer  # noqa: PLC0415
 
     def now() -> datetime:
         return datetime.now(UTC)
 
-    world = synthetic.build(repos, workflows, runs, now=now())
+    world = synthetic_world.build(repos, workflows, runs, now=now())
     newest = [
         (repo.full_name, file, max(r.id for r in repo.runs if r.workflow is workflow))
         for repo in world.repos.values()

@@ -13,9 +13,9 @@ from sqlite_utils import Database
 from bench import servers
 from bench.make_db import watch
 from bench.servers import HOST, Server
-from ci_observer.demo.scenario import synthetic
-from ci_observer.demo.server.records import Run
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.scenario import synthetic_world
+from ci_observer.demo.server.model import Run
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
@@ -59,7 +59,7 @@ class FeedsServer:
 @contextmanager
 def feeds_server() -> Iterator[FeedsServer]:
     """A server on a new database, until the block ends."""
-    world = synthetic.build(REPOS, WORKFLOWS, RUNS, now=datetime.now(UTC))
+    world = synthetic_world.build(REPOS, WORKFLOWS, RUNS, now=datetime.now(UTC))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ci_observer.db"
         with closing(schema.connect(path)) as db:

@@ -23,8 +23,8 @@ from typing import Any
 import click
 from sqlite_utils import Database
 
-from ci_observer.demo.scenario import synthetic
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.scenario import synthetic_world
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
@@ -94,7 +94,7 @@ def new_database(path: Path, feeds: Feeds) -> Database:
 
 def synthetic_feeds(repos: int, workflows: int, runs: int) -> Feeds:
     """Completed runs of the simulated GitHub, newest first as it lists them."""
-    world = synthetic.build(repos=repos, workflows=workflows, runs=runs, now=NOW)
+    world = synthetic_world.build(repos=repos, workflows=workflows, runs=runs, now=NOW)
     return {
         (repo.full_name, workflow.file): [
             run_object(run, run.versions[-1], world.sites)

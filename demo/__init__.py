@@ -1,5 +1,5 @@
-"""A simulated GitHub: a world of runs that moves with a given clock, over real HTTP.
+"""A simulated GitHub over real HTTP, whose time follows a given clock.
 
-The product's demo, its tests and its benchmarks talk to it as they would to
-api.github.com. `docs/demo.md` lists what is simulated and every fault.
+The demo, the tests and the benchmarks use it in place of api.github.com.
+`docs/demo.md` lists the simulated endpoints and every fault.
 """

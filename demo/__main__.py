@@ -1,4 +1,4 @@
-"""`python -m ci_observer.demo`: the lively scenario on loopback, in real time."""
+"""`python -m ci_observer.demo`: the lively world on loopback, in real time."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from dataclasses import replace
 
 import click
 
-from ci_observer.demo.scenario.scenario import REPOS, WORKFLOWS, build
-from ci_observer.demo.server.server import GitHubServer
-from ci_observer.demo.times import real_time
+from ci_observer.demo.scenario.lively_world import REPOS, WORKFLOWS, build
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.times import utc_now
 
-# The demo polls faster than anybody would poll GitHub, and without a token.
+# Requests an hour. The demo polls more often than GitHub's limit allows.
 DEMO_LIMIT = 100_000
 
 
 @click.command()
-@click.option("--port", default=8090, show_default=True, help="0 takes a free one.")
-@click.option("--seed", default=7, show_default=True, help="Another seed, other runs.")
-@click.option("--latency-ms", default=0, show_default=True, help="Before each answer.")
+@click.option("--port", default=8090, show_default=True, help="0 picks a free port.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the random runs.")
+@click.option(
+    "--latency-ms", default=0, show_default=True, help="Delay of each response."
+)
 def main(port: int, seed: int, latency_ms: int) -> None:
-    """Serve a simulated GitHub whose runs start, fail and get fixed all the time."""
-    world = build(real_time(), seed=seed)
+    """Serve a simulated GitHub with new, failing and fixed runs every few seconds."""
+    world = build(utc_now(), seed=seed)
     server = GitHubServer(
-        world, clock=real_time, port=port, latency=latency_ms / 1000, gzip=False
+        world, clock=utc_now, port=port, latency=latency_ms / 1000, gzip=False
     )
     world.sites = replace(world.sites, html=server.origin)
     server.limits.per_user = server.limits.anonymous = DEMO_LIMIT

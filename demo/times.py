@@ -1,4 +1,4 @@
-"""Instants as GitHub writes them, and the clocks a server may be given."""
+"""Times in GitHub's format, and clocks for the simulated server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Clock = Callable[[], datetime]
 
 
 def iso(at: datetime) -> str:
-    """The form of every GitHub time: UTC, whole seconds, `Z`."""
+    """GitHub's format for times: UTC, whole seconds, `Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def instant(value: datetime | str) -> datetime:
+def as_utc(value: datetime | str) -> datetime:
     """An aware UTC datetime from a datetime or an ISO-8601 text.
 
     Raises ValueError for a text without a date or a time without a zone.
@@ -24,13 +24,13 @@ def instant(value: datetime | str) -> datetime:
     return at.astimezone(UTC)
 
 
-def real_time() -> datetime:
-    """The wall clock, for the demo only: the world itself never reads one."""
+def utc_now() -> datetime:
+    """The real time, for the demo; the world itself never reads a clock."""
     return datetime.now(UTC)
 
 
 class SettableClock:
-    """A clock that stands still until somebody moves it.
+    """A clock that only moves when it is told to.
 
     >>> clock = SettableClock("2026-03-02T09:00:00Z")
     >>> iso(clock.advance(90))
@@ -38,17 +38,17 @@ class SettableClock:
     """
 
     def __init__(self, start: datetime | str = "2026-03-02T09:00:00Z") -> None:
-        self.now = instant(start)
+        self.now = as_utc(start)
 
     def __call__(self) -> datetime:
         return self.now
 
     def advance(self, seconds: float) -> datetime:
-        """Move by a number of seconds and return the new instant."""
+        """Move by a number of seconds and return the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
 
     def set(self, at: datetime | str) -> datetime:
-        """Stand at this instant from now on."""
-        self.now = instant(at)
+        """Set the time and return it."""
+        self.now = as_utc(at)
         return self.now

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from polling import Ingest
 from sqlite_utils import Database
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 

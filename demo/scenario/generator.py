@@ -13,8 +13,8 @@ from random import Random
 
 from ci_observer.demo.scenario.people import Occasion, occasion_for
 from ci_observer.demo.scenario.workflow_profiles import FIXES, PEOPLE, Habit
-from ci_observer.demo.seeded_random import generator
-from ci_observer.demo.server.records import Run, RunVersion
+from ci_observer.demo.seeded_random import seeded_random
+from ci_observer.demo.server.model import Run, RunVersion
 from ci_observer.demo.server.world import World
 
 DAY = 86_400.0
@@ -44,7 +44,7 @@ class Life:
         self.habit = habit
         self.start = start
         self.end = start - timedelta(days=habit.until_days)
-        self.random: Random = generator(seed, habit.repo, habit.file)
+        self.random: Random = seeded_random(seed, habit.repo, habit.file)
         self.red_runs = 0
         self.is_red = False
         self.latest: dict[str | None, Run] = {}
@@ -54,7 +54,9 @@ class Life:
     def begin(self, world: World, first: datetime) -> None:
         """Schedule the first birth after `first`, and the extra ones."""
         for minutes in self.habit.also_before:
-            world.at(self.start - timedelta(minutes=minutes), self.bear_on_default)
+            world.schedule(
+                self.start - timedelta(minutes=minutes), self.bear_on_default
+            )
         self._schedule(world, first)
 
     def __call__(self, world: World, at: datetime) -> None:
@@ -66,7 +68,7 @@ class Life:
         following = self.next_birth(at)
         stopped = self.habit.until_days and following and following > self.end
         if following is not None and not stopped:
-            world.at(following, self)
+            world.schedule(following, self)
 
     def next_birth(self, at: datetime) -> datetime | None:
         """The instant of the next birth after `at`, None when there is none."""

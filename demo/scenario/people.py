@@ -14,7 +14,7 @@ from ci_observer.demo.scenario.workflow_profiles import (
     Habit,
 )
 from ci_observer.demo.seeded_random import stable_sha
-from ci_observer.demo.server.records import Json
+from ci_observer.demo.server.model import Json
 from ci_observer.demo.server.world import World
 
 OPEN_REPO = "acme/open-toolkit"

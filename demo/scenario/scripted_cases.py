@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ci_observer.demo.scenario.workflow_profiles import FIXES, INFRA
-from ci_observer.demo.server.records import Json, RunVersion
+from ci_observer.demo.server.model import Json, RunVersion
 from ci_observer.demo.server.world import World
 
 Piece = Callable[[World, datetime], object]
@@ -224,4 +224,4 @@ PIECES: tuple[tuple[timedelta, Piece], ...] = (
 def schedule_pieces(world: World, start: datetime) -> None:
     """Let every piece happen at its time before `start`."""
     for before, piece in PIECES:
-        world.at(start - before, piece)
+        world.schedule(start - before, piece)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ci_observer.demo.server.records import JobSpec
+from ci_observer.demo.server.model import JobSpec
 
 PUSH = (("push", 1.0),)
 BRANCHY = (("push", 0.45), ("pull_request", 0.55))

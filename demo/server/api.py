@@ -1,113 +1,93 @@
-"""The read endpoints: which path answers what, out of the world at one instant."""
+"""The endpoints of the REST API: paths, and the responses for one viewer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ci_observer.demo.server.caches import Body, ByteCache
-from ci_observer.demo.server.jobs import job_objects
+from ci_observer.demo.server.filters import flag, is_filtered, select_runs
+from ci_observer.demo.server.job_objects import job_objects
+from ci_observer.demo.server.messages import (
+    JSON_TYPE,
+    BadParameter,
+    Request,
+    Response,
+    error,
+    json_response,
+    not_found,
+    redirect,
+)
+from ci_observer.demo.server.model import Repo, Run, RunVersion
 from ci_observer.demo.server.objects import (
     full_repository,
     listed_repository,
     workflow_object,
 )
-from ci_observer.demo.server.queries import (
-    BadParameter,
-    Page,
-    Row,
-    flag,
-    is_filtered,
-    page_of,
-)
-from ci_observer.demo.server.reader import (
-    Reader,
-    attempts_of,
-    find_workflow,
-    select_rows,
-)
-from ci_observer.demo.server.records import Json, Repo, Run, RunVersion
-from ci_observer.demo.server.responses import (
-    JSON_TYPE,
-    Answer,
-    Call,
-    encoded,
-    encoded_with_parts,
-    error,
-    json_answer,
-    link_header,
-    not_found,
-    redirect,
-)
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.pagination import Page, link_header, parse_page
+from ci_observer.demo.server.run_encoder import RunEncoder
+from ci_observer.demo.server.viewer import Viewer
 from ci_observer.demo.server.world import World
-
-RUN_CACHE_BYTES = 32 * 2**20
-PAGE_CACHE_BYTES = 32 * 2**20
-REPOSITORY_KEYS = ("repository", "head_repository")
 
 
 class Api:
-    """Answers for a world; holds nothing but caches of encoded bodies."""
+    """Responds from a world; its only state is the cache of encoded runs."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._runs = ByteCache(RUN_CACHE_BYTES)
-        self._pages = ByteCache(PAGE_CACHE_BYTES)
-        self._repositories: dict[int, tuple[Json, bytes]] = {}
+        self._encoder = RunEncoder(world)
 
-    def answer(self, call: Call, reader: Reader) -> Answer:
-        """The answer to a GET; 404 for whatever is not simulated."""
+    def respond(self, request: Request, viewer: Viewer) -> Response:
+        """The response to a GET; 404 for any path that is not simulated."""
         try:
-            return self._route(call, reader)
+            return self._route(request, viewer)
         except BadParameter as problem:
             return error(422, f"Validation Failed: {problem}")
 
-    def _route(self, call: Call, reader: Reader) -> Answer:
-        match call.segments:
+    def _route(self, request: Request, viewer: Viewer) -> Response:
+        match request.segments:
             case ("rate_limit",):
-                return rate_limit(reader)
+                return rate_limit(viewer)
             case ("orgs" | "users" | "user" as kind, *owner, "repos"):
-                return self._repos_of(call, reader, kind, owner)
+                return self._repos_of(request, viewer, kind, owner)
             case ("repos", owner, name, *rest):
                 name_key = f"{owner}/{name}".lower()
                 if name_key in self.world.moved and name_key not in self.world.repos:
-                    return moved(call, self.world.moved[name_key])
+                    return moved(request, self.world.moved[name_key])
                 found = self.world.repos.get(name_key)
-                return self._in_repo(call, reader, found, rest)
+                return self._in_repo(request, viewer, found, rest)
             case ("repositories", number, *rest) if number.isdecimal():
                 found = self.world.repos_by_id.get(int(number))
-                return self._in_repo(call, reader, found, rest)
+                return self._in_repo(request, viewer, found, rest)
             case _:
                 return not_found()
 
     def _in_repo(
-        self, call: Call, reader: Reader, repo: Repo | None, rest: Sequence[str]
-    ) -> Answer:
+        self, request: Request, viewer: Viewer, repo: Repo | None, rest: Sequence[str]
+    ) -> Response:
         # GitHub hides a private repository behind the same 404 as a missing one.
-        if repo is None or not reader.may_see(repo):
+        if repo is None or not viewer.can_see(repo):
             return not_found()
         match rest:
             case []:
-                return json_answer(full_repository(repo, self.world.sites))
+                return json_response(full_repository(repo, self.world.sites))
             case ["actions", "runs"]:
-                return self._run_list(call, reader, repo, repo.runs)
+                return self._run_list(request, viewer, repo, repo.runs)
             case ["actions", "runs", number, *more] if number.isdecimal():
                 run = self.world.runs.get(int(number))
                 known = run if run and run.repo is repo else None
-                return self._run(call, reader, known, more)
+                return self._run(request, viewer, known, more)
             case ["actions", "workflows", *more]:
-                return self._workflow(call, reader, repo, more)
+                return self._workflow(request, viewer, repo, more)
             case _:
                 return not_found()
 
     def _repos_of(
-        self, call: Call, reader: Reader, kind: str, name: Sequence[str]
-    ) -> Answer:
-        """An organization's, a user's public or the token's user's own repositories."""
-        if kind == "user" and reader.token is None:
+        self, request: Request, viewer: Viewer, kind: str, name: Sequence[str]
+    ) -> Response:
+        """The repositories of an organization, a user or the token's own user."""
+        if kind == "user" and viewer.token is None:
             return error(401, "Requires authentication")
-        owner = "".join(name) or (reader.token.user if reader.token else "")
+        owner = "".join(name) or (viewer.token.user if viewer.token else "")
         owned = [
             repo
             for _, repo in sorted(self.world.repos.items())
@@ -119,144 +99,113 @@ class Api:
         shown = [
             listed_repository(repo, self.world.sites)
             for repo in owned
-            if (reader.may_see(repo) if kind != "users" else not repo.private)
+            if (viewer.can_see(repo) if kind != "users" else not repo.private)
         ]
-        page = page_of(call.query)
-        start = (page.number - 1) * page.size
-        link = link_header(call, call.path, page.number, page.last(len(shown)))
+        page = parse_page(request.query)
+        link = link_header(request, request.path, page.number, page.last(len(shown)))
         headers = {"link": link} if link else None
-        return json_answer(shown[start : start + page.size], headers=headers)
+        return json_response(page.cut(shown), headers=headers)
 
-    def _workflows(self, call: Call, repo: Repo) -> Answer:
+    def _workflows(self, request: Request, repo: Repo) -> Response:
         objects = [
             workflow_object(workflow, self.world.sites)
             for workflow in repo.workflows.values()
         ]
-        return listing(call, repo, "/actions/workflows", "workflows", objects)
+        return counted_list(request, repo, "/actions/workflows", "workflows", objects)
 
     def _workflow(
-        self, call: Call, reader: Reader, repo: Repo, rest: Sequence[str]
-    ) -> Answer:
+        self, request: Request, viewer: Viewer, repo: Repo, rest: Sequence[str]
+    ) -> Response:
         if not rest:
-            return self._workflows(call, repo)
-        if (workflow := find_workflow(repo, rest[0])) is None:
+            return self._workflows(request, repo)
+        if (workflow := repo.find_workflow(rest[0])) is None:
             return not_found()
         match rest[1:]:
             case []:
-                return json_answer(workflow_object(workflow, self.world.sites))
+                return json_response(workflow_object(workflow, self.world.sites))
             case ["runs"]:
                 within = f"workflows/{rest[0]}/runs"
-                return self._run_list(call, reader, repo, workflow.runs, within)
+                return self._run_list(request, viewer, repo, workflow.runs, within)
             case _:
                 return not_found()
 
     def _run(
-        self, call: Call, reader: Reader, run: Run | None, rest: Sequence[str]
-    ) -> Answer:
-        if run is None or (now := run.version_at(reader.as_of)) is None:
+        self, request: Request, viewer: Viewer, run: Run | None, rest: Sequence[str]
+    ) -> Response:
+        if run is None or (now := run.version_at(viewer.as_of)) is None:
             return not_found()
         match rest:
             case []:
-                return self._one_run(call, reader, run, now)
+                return self._one_run(request, viewer, run, now)
             case ["attempts", number] if number.isdecimal():
-                attempt = run.attempt_at(int(number), reader.as_of)
-                return self._one_run(call, reader, run, attempt)
+                attempt = run.attempt_at(int(number), viewer.as_of)
+                return self._one_run(request, viewer, run, attempt)
             case ["jobs"]:
-                every = call.query.get("filter") == "all"
-                shown = attempts_of(run, reader.as_of) if every else [now]
-                return self._jobs(call, reader, run, shown)
+                is_all = request.query.get("filter") == "all"
+                shown = run.attempts_at(viewer.as_of) if is_all else [now]
+                return self._jobs(request, viewer, run, shown)
             case ["attempts", number, "jobs"] if number.isdecimal():
-                attempt = run.attempt_at(int(number), reader.as_of)
-                return self._jobs(call, reader, run, [attempt] if attempt else [])
+                attempt = run.attempt_at(int(number), viewer.as_of)
+                return self._jobs(request, viewer, run, [attempt] if attempt else [])
             case _:
                 return not_found()
 
     def _one_run(
-        self, call: Call, reader: Reader, run: Run, version: RunVersion | None
-    ) -> Answer:
+        self, request: Request, viewer: Viewer, run: Run, version: RunVersion | None
+    ) -> Response:
         if version is None:
             return not_found()
-        body = self._encoded_run(call, reader, run, version)
-        return Answer(200, body, {"content-type": JSON_TYPE})
+        body = self._encoder.run(run, version, **shape(request, viewer))
+        return Response(200, body, {"content-type": JSON_TYPE})
 
     def _jobs(
-        self, call: Call, reader: Reader, run: Run, versions: list[RunVersion]
-    ) -> Answer:
+        self, request: Request, viewer: Viewer, run: Run, versions: list[RunVersion]
+    ) -> Response:
         jobs = [
             job
             for version in versions
-            for job in job_objects(run, version, reader.as_of, self.world.sites)
+            for job in job_objects(run, version, viewer.as_of, self.world.sites)
         ]
-        return listing(call, run.repo, f"/actions/runs/{run.id}/jobs", "jobs", jobs)
+        path = f"/actions/runs/{run.id}/jobs"
+        return counted_list(request, run.repo, path, "jobs", jobs)
 
     def _run_list(
         self,
-        call: Call,
-        reader: Reader,
+        request: Request,
+        viewer: Viewer,
         repo: Repo,
         runs: Sequence[Run],
         within: str = "runs",
-    ) -> Answer:
-        """Newest `created_at` first; a re-run keeps its place."""
-        rows, total = select_rows(call, reader, runs)
-        page = page_of(call.query)
-        if is_filtered(call.query):
-            reachable = rows[: reader.caps.searched]
+    ) -> Response:
+        """A page of runs, newest `created_at` first; a re-run keeps its place."""
+        rows, total = select_runs(request.query, viewer, runs)
+        page = parse_page(request.query)
+        if is_filtered(request.query):
+            reachable = rows[: viewer.caps.searched]
             last = page.last(len(reachable))
         else:
-            total = min(total, reader.caps.counted)
-            reachable = rows[: reader.caps.listed]
-            last = last_listed(page, reader, len(rows))
+            total = min(total, viewer.caps.counted)
+            reachable = rows[: viewer.caps.listed]
+            last = last_page(page, viewer, len(rows))
         path = f"/repositories/{repo.id}/actions/{within}"
-        link = link_header(call, path, page.number, last)
-        body = self._page(call, reader, page.cut(reachable), total)
+        link = link_header(request, path, page.number, last)
+        rows_of_page = page.cut(reachable)
+        body = self._encoder.page(rows_of_page, total, **shape(request, viewer))
         headers = {"content-type": JSON_TYPE, **({"link": link} if link else {})}
-        return Answer(200, body.content, headers, body.digest)
-
-    def _page(
-        self, call: Call, reader: Reader, rows: Sequence[Row], total: int
-    ) -> Body:
-        lean = flag(call.query, "exclude_pull_requests"), reader.old_enterprise
-        versions = tuple((version.serial, run.repo.full_name) for run, version in rows)
-
-        def build() -> bytes:
-            runs = b",".join(self._encoded_run(call, reader, *row) for row in rows)
-            return b'{"total_count":%d,"workflow_runs":[%b]}' % (total, runs)
-
-        return self._pages.get((lean, total, versions), build)
-
-    def _encoded_run(
-        self, call: Call, reader: Reader, run: Run, version: RunVersion
-    ) -> bytes:
-        lean = flag(call.query, "exclude_pull_requests"), reader.old_enterprise
-        key = (version.serial, run.repo.full_name, lean)
-        return self._runs.get(key, lambda: self._build_run(run, version, *lean)).content
-
-    def _build_run(
-        self, run: Run, version: RunVersion, lean: bool, old_enterprise: bool
-    ) -> bytes:
-        body = run_object(
-            run,
-            version,
-            self.world.sites,
-            exclude_pull_requests=lean,
-            old_enterprise=old_enterprise,
-        )
-        if run.payload is not None:
-            return encoded(body)
-        return encoded_with_parts(body, REPOSITORY_KEYS, self._repository_bytes)
-
-    def _repository_bytes(self, repository: Json) -> bytes:
-        """Two thirds of every run are these: encode each object once."""
-        known = self._repositories.get(id(repository))
-        if known is None or known[0] is not repository:
-            known = self._repositories[id(repository)] = repository, encoded(repository)
-        return known[1]
+        return Response(200, body.content, headers, body.digest)
 
 
-def last_listed(page: Page, reader: Reader, count: int) -> int:
-    """The last page that is linked to; one beyond the list's end answers 422."""
-    caps = reader.caps
+def shape(request: Request, viewer: Viewer) -> dict[str, bool]:
+    """The options of `run_object` for this request."""
+    return {
+        "exclude_pull_requests": flag(request.query, "exclude_pull_requests"),
+        "old_enterprise": viewer.old_enterprise,
+    }
+
+
+def last_page(page: Page, viewer: Viewer, count: int) -> int:
+    """The last page that `Link` names. A page beyond the end of the list is a 422."""
+    caps = viewer.caps
     if count <= caps.listed or caps.list_end == "no link":
         return page.last(min(count, caps.listed))
     if (page.number - 1) * page.size >= caps.listed:
@@ -264,30 +213,29 @@ def last_listed(page: Page, reader: Reader, count: int) -> int:
     return page.last(count)
 
 
-def rate_limit(reader: Reader) -> Answer:
-    """Free of the primary limit; GHES without limits answers 404."""
-    if reader.old_enterprise:
+def rate_limit(viewer: Viewer) -> Response:
+    """Free of the primary limit; 404 on Enterprise Server without limits."""
+    if viewer.old_enterprise:
         return error(404, "Rate limiting is not enabled.")
-    core = reader.bucket.as_json()
+    core = viewer.bucket.as_json()
     resources = {"core": core, "search": {**core, "limit": 30}, "graphql": core}
-    body = json_answer({"resources": resources, "rate": core})
-    return Answer(200, body.body, body.headers, free=True)
+    body = json_response({"resources": resources, "rate": core})
+    return Response(200, body.body, body.headers, free=True)
 
 
-def moved(call: Call, repo: Repo) -> Answer:
-    """301 to the numeric form, as for a renamed repository."""
-    path = "/".join(["", "repositories", str(repo.id), *call.path.split("/")[4:]])
-    query = f"?{call.query_string}" if call.query_string else ""
-    return redirect(call.url(path) + query)
+def moved(request: Request, repo: Repo) -> Response:
+    """301 to the numeric path, as for a renamed repository."""
+    path = "/".join(["", "repositories", str(repo.id), *request.path.split("/")[4:]])
+    query = f"?{request.query_string}" if request.query_string else ""
+    return redirect(request.url(path) + query)
 
 
-def listing(
-    call: Call, repo: Repo, path: str, name: str, objects: Sequence[Any]
-) -> Answer:
-    """A counted list of small objects with its Link header."""
-    page = page_of(call.query)
-    start = (page.number - 1) * page.size
+def counted_list(
+    request: Request, repo: Repo, path: str, key: str, objects: Sequence[Any]
+) -> Response:
+    """A page of objects under `key`, with `total_count` and a Link header."""
+    page = parse_page(request.query)
     numeric = f"/repositories/{repo.id}{path}"
-    link = link_header(call, numeric, page.number, page.last(len(objects)))
-    body = {"total_count": len(objects), name: objects[start : start + page.size]}
-    return json_answer(body, headers={"link": link} if link else None)
+    link = link_header(request, numeric, page.number, page.last(len(objects)))
+    body = {"total_count": len(objects), key: page.cut(objects)}
+    return json_response(body, headers={"link": link} if link else None)

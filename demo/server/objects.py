@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ci_observer.demo.seeded_random import stable_int, stable_sha
-from ci_observer.demo.server.records import Json, Repo, Run, Sites, Workflow
+from ci_observer.demo.server.model import Json, Repo, Run, Sites, Workflow
 from ci_observer.demo.times import iso
 
 USER_URLS = {
@@ -66,13 +66,13 @@ REPO_URLS = {
 
 
 def user_type(login: str) -> str:
-    """Apps act under names that end in `[bot]`."""
+    """The type of an account; the logins of apps end in `[bot]`."""
     return "Bot" if login.endswith("[bot]") else "User"
 
 
 @lru_cache(maxsize=1024)
 def user_object(login: str, sites: Sites, kind: str | None = None) -> Json:
-    """A `simple-user`. Shared between bodies: do not change it."""
+    """A `simple-user`, shared between bodies: do not change it."""
     number = stable_int(f"user {login.lower()}", 100_000, 200_000_000)
     url = f"{sites.api}/users/{login}"
     head = {
@@ -94,9 +94,9 @@ def user_object(login: str, sites: Sites, kind: str | None = None) -> Json:
 
 
 def minimal_repository(repo: Repo, sites: Sites) -> Json:
-    """The `minimal-repository` inside runs. Shared between bodies: do not change it.
+    """The `minimal-repository` in runs, shared between bodies: do not change it.
 
-    It carries no counters, so a star or a fork never changes the ETag of a list.
+    It has no counters, so a star or a fork never changes the ETag of a list.
     """
     if repo.minimal is None:
         repo.minimal = repo.payload or built_repository(repo, sites)
@@ -150,7 +150,7 @@ def full_repository(repo: Repo, sites: Sites) -> Json:
 
 
 def listed_repository(repo: Repo, sites: Sites) -> Json:
-    """The `minimal-repository` of a list of repositories, which tells more."""
+    """The `minimal-repository` of a list of repositories, which has more keys."""
     return minimal_repository(repo, sites) | {
         "archived": repo.archived,
         "disabled": repo.disabled,
@@ -173,7 +173,7 @@ COUNTERS = (
 
 
 def repository_flags() -> dict[str, bool]:
-    """The switches of a repository nobody has touched."""
+    """The settings of a repository with their defaults."""
     on = ("has_issues", "has_projects", "has_wiki", "has_downloads", "allow_forking")
     off = ("has_pages", "has_discussions", "archived", "disabled", "is_template")
     return dict.fromkeys(on, True) | dict.fromkeys(off, False)
@@ -198,7 +198,7 @@ def workflow_object(workflow: Workflow, sites: Sites) -> Json:
 
 
 def pull_request_object(run: Run, number: int, sites: Sites) -> Json:
-    """The `pull-request-minimal` a run carries while the pull request is open."""
+    """The `pull-request-minimal` in a run while the pull request is open."""
     base, head = run.repo, run.head_repository or run.repo
     return {
         "url": f"{sites.api}/repos/{base.full_name}/pulls/{number}",
@@ -222,7 +222,7 @@ def branch_object(repo: Repo, ref: str, sha: str, sites: Sites) -> Json:
 
 
 def commit_object(run: Run) -> Json:
-    """The `simple-commit` a run was started for."""
+    """The `simple-commit` of a run's `head_sha`."""
     name = run.actor or "ghost"
     author = {"name": name, "email": f"{name.replace('[bot]', '')}@users.example.com"}
     return {

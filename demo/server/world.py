@@ -1,7 +1,7 @@
-"""The state of the simulated GitHub, as a function of a given instant.
+"""The state of the simulated GitHub at a given time.
 
-Tests script it (`add_run`, `update_run`, `rerun`, …); the scenario schedules calls
-with `at`. No clock is read here: time moves by `advance_to` alone.
+Tests change it directly (`add_run`, `update_run`, `rerun`, …); the lively world uses
+`schedule`. No clock is read here: only `advance_to` moves the time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,7 @@ from itertools import count
 from typing import Any
 
 from ci_observer.demo.seeded_random import stable_sha
-from ci_observer.demo.server.places import Places
-from ci_observer.demo.server.recorded import (
-    as_recorded_run,
-    group_by_id,
-    workflow_paths,
-)
-from ci_observer.demo.server.records import (
+from ci_observer.demo.server.model import (
     MISSING,
     Json,
     Repo,
@@ -29,17 +23,30 @@ from ci_observer.demo.server.records import (
     Sites,
     Workflow,
 )
-from ci_observer.demo.server.runs import as_sent
-from ci_observer.demo.times import instant
+from ci_observer.demo.server.recorded_runs import (
+    as_recorded_run,
+    group_by_id,
+    workflow_paths,
+)
+from ci_observer.demo.server.repositories import Repositories
+from ci_observer.demo.server.run_objects import as_sent
+from ci_observer.demo.times import as_utc
 
 Time = datetime | str
-Event = Callable[["World", datetime], object]
+Callback = Callable[["World", datetime], object]
 
-TYPED = ("status", "conclusion", "run_attempt", "run_started_at", "updated_at")
+# The keys of a run object that are fields of `RunVersion`; all others are overrides.
+VERSION_FIELDS = (
+    "status",
+    "conclusion",
+    "run_attempt",
+    "run_started_at",
+    "updated_at",
+)
 
 
-class World(Places):
-    """Repositories, workflows and runs; `now` is the instant they are seen at.
+class World(Repositories):
+    """Repositories, workflows and runs at the time `now`.
 
     `lock` guards every change, because a server reads from its own thread.
     """
@@ -48,33 +55,33 @@ class World(Places):
         self, now: Time = "2026-03-02T09:00:00Z", *, sites: Sites | None = None
     ) -> None:
         super().__init__()
-        self.now = instant(now)
+        self.now = as_utc(now)
         self.sites = sites or Sites()
         self.runs: dict[int, Run] = {}
         self._run_ids = count(21_000_000_007, 104_729)
-        self._events: list[tuple[datetime, int, Event]] = []
-        self._event_ids = count()
+        self._scheduled: list[tuple[datetime, int, Callback]] = []
+        self._schedule_ids = count()
 
     # -- time
 
     def advance_to(self, now: Time) -> None:
-        """Let everything happen that is due until `now`; never goes back.
+        """Run all callbacks that are due until `now`; the time never goes back.
 
-        The result does not depend on the number of steps taken.
+        The result does not depend on the number of steps.
         """
-        target = instant(now)
+        target = as_utc(now)
         with self.lock:
-            while self._events and self._events[0][0] <= target:
-                at, _, event = heapq.heappop(self._events)
+            while self._scheduled and self._scheduled[0][0] <= target:
+                at, _, callback = heapq.heappop(self._scheduled)
                 self.now = max(self.now, at)
-                event(self, at)
+                callback(self, at)
             self.now = max(self.now, target)
 
-    def at(self, when: Time, event: Event) -> None:
-        """Call `event(world, when)` once the world's time reaches `when`."""
-        entry = (instant(when), next(self._event_ids), event)
+    def schedule(self, when: Time, callback: Callback) -> None:
+        """Call `callback(world, when)` once the world's time reaches `when`."""
+        entry = (as_utc(when), next(self._schedule_ids), callback)
         with self.lock:
-            heapq.heappush(self._events, entry)
+            heapq.heappush(self._scheduled, entry)
 
     # -- runs
 
@@ -88,36 +95,37 @@ class World(Places):
         duration: float = 60,
         **fields: Any,
     ) -> Run:
-        """A run as it stands now; without further words a success of 60 seconds.
+        """Add a run in its current state; by default a success of 60 seconds.
 
-        `duration` seconds lie between `run_started_at` and `updated_at`, and a
-        completed run ends now unless `created_at` says otherwise. `fields` are
-        `run_id` and keys of the run object: `created_at`, `head_branch`, `event`,
-        `actor` (a login or None), `display_title`, `head_sha`, `run_attempt`,
-        `run_started_at`, `updated_at`, `triggering_actor`, `run_number`,
-        `pull_requests` (numbers), `head_repository` (`owner/name`, a fork, or None),
-        `message`; any other key replaces or (MISSING) removes one in the JSON.
+        `duration` is the time from `run_started_at` to `updated_at`. A completed run
+        ends now unless `created_at` is given. `fields` are `run_id` and keys of the
+        run object: `created_at`, `head_branch`, `event`, `actor` (a login or None),
+        `display_title`, `head_sha`, `run_attempt`, `run_started_at`, `updated_at`,
+        `triggering_actor`, `run_number`, `pull_requests` (numbers), `head_repository`
+        (`owner/name`, a fork, or None), `message`. Any other key is replaced in the
+        JSON, or removed with MISSING.
         """
         with self.lock:
             target = self.workflow(repo, workflow)
-            done = status == "completed"
-            length = timedelta(seconds=duration if done else 0)
-            born = instant(fields.pop("created_at", self.now - length))
-            run = self._new_run(target, born, fields)
+            is_completed = status == "completed"
+            length = timedelta(seconds=duration if is_completed else 0)
+            created = as_utc(fields.pop("created_at", self.now - length))
+            run = self._new_run(target, created, fields)
+            started = as_utc(fields.pop("run_started_at", created))
             version = RunVersion(
-                at=min(born, self.now),
+                at=min(created, self.now),
                 status=status,
-                conclusion=(conclusion or "success") if done else conclusion,
+                conclusion=(conclusion or "success") if is_completed else conclusion,
                 run_attempt=fields.pop("run_attempt", 1),
-                run_started_at=(started := instant(fields.pop("run_started_at", born))),
-                updated_at=instant(fields.pop("updated_at", started + length)),
+                run_started_at=started,
+                updated_at=as_utc(fields.pop("updated_at", started + length)),
                 triggering_actor=fields.pop("triggering_actor", run.actor),
-                overrides=self._sent(fields) or None,
+                overrides=self._as_sent(fields) or None,
             )
             run.versions.append(version)
-            return self._keep(run)
+            return self._insert(run)
 
-    def _new_run(self, workflow: Workflow, born: datetime, fields: Json) -> Run:
+    def _new_run(self, workflow: Workflow, created: datetime, fields: Json) -> Run:
         repo = workflow.repo
         number = fields.pop("run_id", None) or next(self._run_ids)
         workflow.last_number = fields.pop("run_number", workflow.last_number + 1)
@@ -126,43 +134,43 @@ class World(Places):
             repo=repo,
             workflow=workflow,
             run_number=workflow.last_number,
-            created_at=born,
+            created_at=created,
             event=fields.pop("event", "push"),
             head_branch=fields.pop("head_branch", repo.default_branch),
             head_sha=fields.pop("head_sha", stable_sha(f"head {number}")),
             display_title=fields.pop("display_title", "Keep totals in minor units"),
             actor=fields.pop("actor", "mona-lisa"),
-            head_repository=self._head(fields.pop("head_repository", repo)),
+            head_repository=self._head_repo(fields.pop("head_repository", repo)),
             pull_requests=tuple(fields.pop("pull_requests", ())),
             message=fields.pop("message", None),
         )
 
-    def _head(self, head: str | Repo | None) -> Repo | None:
-        """The head repository; a name unknown so far becomes a fork."""
+    def _head_repo(self, head: str | Repo | None) -> Repo | None:
+        """The head repository; a new name becomes a fork."""
         if not isinstance(head, str):
             return head
         known = self.repos.get(head.lower())
         return known or self.add_repo(head, fork=True)
 
-    def _sent(self, fields: Mapping[str, Any]) -> Json:
+    def _as_sent(self, fields: Mapping[str, Any]) -> Json:
         return {name: as_sent(name, v, self.sites) for name, v in fields.items()}
 
-    def _keep(self, run: Run) -> Run:
+    def _insert(self, run: Run) -> Run:
         self.runs[run.id] = run
-        insort(run.workflow.runs, run, key=lambda each: each.order)
-        insort(run.repo.runs, run, key=lambda each: each.order)
+        insort(run.workflow.runs, run, key=lambda other: other.order)
+        insort(run.repo.runs, run, key=lambda other: other.order)
         self.revision += 1
         return run
 
     def find_run(self, run: Run | int) -> Run:
-        """The run of this id; KeyError when there is none."""
+        """The run with this id; KeyError if there is none."""
         return run if isinstance(run, Run) else self.runs[run]
 
     def update_run(self, run: Run | int, **changes: Any) -> Run:
         """Change keys of the run object from now on; `updated_at` becomes now.
 
         A conclusion without a status completes the run; a status other than
-        completed clears the conclusion. MISSING as a value removes the key.
+        completed clears the conclusion. The value MISSING removes a key.
         """
         with self.lock:
             target = self.find_run(run)
@@ -177,7 +185,7 @@ class World(Places):
     def rerun(
         self, run: Run | int, *, triggering_actor: str | None = None, **changes: Any
     ) -> Run:
-        """Start the next attempt of the same id: queued, no conclusion, started now.
+        """Start the next attempt of the run: queued, no conclusion, started now.
 
         https://docs.github.com/en/actions/managing-workflow-runs/re-running-workflows-and-jobs
         """
@@ -200,28 +208,28 @@ class World(Places):
             return self.update_run(target, **changes)
 
     def add_version(self, run: Run, at: datetime, changes: Json) -> RunVersion:
-        """Append a version; versions foreseen for a later instant are dropped."""
+        """Append a version; versions planned for a later time are dropped."""
         kept = [version for version in run.versions if version.at <= at]
         last = kept[-1]
-        typed = {name: changes.pop(name) for name in TYPED if name in changes}
-        typed |= {k: instant(v) for k, v in typed.items() if k.endswith("_at")}
+        typed = {name: changes.pop(name) for name in VERSION_FIELDS if name in changes}
+        typed |= {k: as_utc(v) for k, v in typed.items() if k.endswith("_at")}
         if isinstance(changes.get("triggering_actor", MISSING), str | None):
             typed["triggering_actor"] = changes.pop("triggering_actor")
         given = {**changes, **(typed if run.payload is not None else {})}
-        overrides = {**(last.overrides or {}), **self._sent(given)} or None
-        version = replace_version(last, at, typed, overrides)
+        overrides = {**(last.overrides or {}), **self._as_sent(given)} or None
+        version = next_version(last, at, typed, overrides)
         run.versions = [*kept, version]
         self.revision += 1
         return version
 
     def remove_run(self, run: Run | int) -> None:
-        """GitHub forgets the run: gone from lists, 404 by its id."""
+        """Delete the run: it leaves all lists, and its id gets a 404."""
         with self.lock:
             self.find_run(run).removed_at = self.now
             self.revision += 1
 
     def set_jobs(self, run: Run | int, jobs: list[Json]) -> None:
-        """Serve these job objects for the run, exactly as given."""
+        """Serve these job objects for the run, unchanged."""
         self.find_run(run).jobs = jobs
 
     def load_runs(
@@ -230,13 +238,13 @@ class World(Places):
         *,
         workflow_files: Mapping[int, str] | None = None,
     ) -> list[Run]:
-        """Serve recorded run objects exactly as given; returns one Run per id.
+        """Serve recorded run objects unchanged; returns one Run per id.
 
-        The repository is the one of `repository.full_name` and the workflow file the
-        basename of `path`; without a path that of another payload of the same
-        `workflow_id`, else `workflow_files[workflow_id]`, else `workflow-ID.yml`. An
-        id that occurs several times gets its states as versions; the one with the
-        highest attempt and `updated_at` is current, of equal ones the last given.
+        `repository.full_name` names the repository. The workflow file is the last part
+        of `path`, or of the path of another payload with the same `workflow_id`, or
+        `workflow_files[workflow_id]`, or `workflow-ID.yml`. The states of a repeated
+        id become versions of one run. The state with the highest attempt and
+        `updated_at` is current; of equal states, the last one.
         """
         given = list(payloads)
         paths = workflow_paths(given, workflow_files or {})
@@ -255,13 +263,13 @@ class World(Places):
         workflow = repo.workflows.get(file) or self.add_workflow(
             repo, file, path=path, id=newest["workflow_id"], name=newest.get("name")
         )
-        return self._keep(as_recorded_run(states, repo, workflow, self.now))
+        return self._insert(as_recorded_run(states, repo, workflow, self.now))
 
 
-def replace_version(
+def next_version(
     last: RunVersion, at: datetime, typed: Json, overrides: Json | None
 ) -> RunVersion:
-    """The version after `last`: the typed fields that changed, and overrides."""
+    """The version after `last`: changed version fields, and overrides."""
     return RunVersion(
         at=at,
         status=typed.get("status", last.status),

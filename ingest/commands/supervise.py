@@ -51,8 +51,8 @@ def run(config: Config) -> None:
 
 def run_demo(config: Config, *, seed: int) -> None:
     """Become the supervisor of a simulated GitHub, ingest and web; does not return."""
-    from ci_observer.demo.scenario import scenario  # noqa: PLC0415 (only the demo needs them)
-    from ci_observer.demo.server import github  # noqa: PLC0415 (only the demo needs them)
+    from ci_observer.demo.scenario import lively_world  # noqa: PLC0415 (only the demo needs them)
+    from ci_observer.demo.server import settings  # noqa: PLC0415 (only the demo needs them)
 
     _refuse_busy_port(config.host, config.port)
     port = _free_port()
@@ -61,10 +61,10 @@ def run_demo(config: Config, *, seed: int) -> None:
         Path(f"{db_path}{suffix}").unlink(missing_ok=True)
     environ = {
         **{k: v for k, v in os.environ.items() if k not in SECRETS},
-        "GITHUB_TOKEN": github.DEMO_TOKEN,
+        "GITHUB_TOKEN": settings.DEMO_TOKEN,
         "GITHUB_API_URL": f"http://127.0.0.1:{port}",
-        "GH_REPOS": scenario.REPOS,
-        "GH_WORKFLOWS": scenario.WORKFLOWS,
+        "GH_REPOS": lively_world.REPOS,
+        "GH_WORKFLOWS": lively_world.WORKFLOWS,
         "REFRESH_SECONDS": "5",
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),

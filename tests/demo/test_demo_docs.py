@@ -13,11 +13,11 @@ from pathlib import Path
 
 import httpx
 
-from ci_observer.demo.scenario.scenario import REPOS
-from ci_observer.demo.server.control import CONTROLS, PREFIX
-from ci_observer.demo.server.faults import FAULTS
-from ci_observer.demo.server.github import Settings
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.scenario.lively_world import REPOS
+from ci_observer.demo.server.control_api import CONTROLS, PREFIX
+from ci_observer.demo.server.fault_kinds import FAULT_KINDS
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.settings import Settings
 from ci_observer.demo.server.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_faults_and_their_options_are_documented() -> None:
         for row in table("kind | options | what the client meets")
     }
     options = {
-        name: set(inspect.signature(kind).parameters) - {"plan"}
-        for name, kind in FAULTS.items()
+        name: set(inspect.signature(kind).parameters) - {"effects"}
+        for name, kind in FAULT_KINDS.items()
     }
 
     assert written == options

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
 
-from ci_observer.demo.server.faults import FAULTS
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.fault_kinds import FAULT_KINDS
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 
 
@@ -315,7 +315,7 @@ def test_unknown_kinds_and_options_are_refused(github: GitHubServer) -> None:
 
 
 def test_every_fault_says_what_it_does() -> None:
-    assert [name for name, kind in FAULTS.items() if not kind.__doc__] == []
+    assert [name for name, kind in FAULT_KINDS.items() if not kind.__doc__] == []
 
 
 def test_faults_runs_and_time_can_be_controlled_over_http(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from ci_observer.demo.scenario import scenario
+from ci_observer.demo.scenario import lively_world
 from ci_observer.demo.scenario.scripted_cases import HOSTILE_BRANCH, HOSTILE_TITLE
-from ci_observer.demo.server.records import Run, RunVersion
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.model import Run, RunVersion
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import instant
+from ci_observer.demo.times import as_utc
 
 START = "2026-03-02T09:00:00Z"
 Row = tuple[Run, RunVersion]
@@ -20,7 +20,7 @@ Row = tuple[Run, RunVersion]
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return scenario.build(START)
+    return lively_world.build(START)
 
 
 def rows(world: World, repo: str, file: str) -> list[Row]:
@@ -40,17 +40,17 @@ def all_rows(world: World) -> list[Row]:
 
 
 def test_the_same_seed_gives_the_same_world_in_any_number_of_steps() -> None:
-    end = instant(START) + timedelta(minutes=5)
-    one, many = scenario.build(START, seed=3), scenario.build(START, seed=3)
+    end = as_utc(START) + timedelta(minutes=5)
+    one, many = lively_world.build(START, seed=3), lively_world.build(START, seed=3)
     one.advance_to(end)
     for second in range(301):
-        many.advance_to(instant(START) + timedelta(seconds=second))
+        many.advance_to(as_utc(START) + timedelta(seconds=second))
 
     assert bodies(one) == bodies(many)
 
 
 def test_another_seed_gives_another_world(world: World) -> None:
-    assert bodies(world) != bodies(scenario.build(START, seed=8))
+    assert bodies(world) != bodies(lively_world.build(START, seed=8))
 
 
 def test_it_has_history_of_a_believable_size(world: World) -> None:
@@ -64,8 +64,8 @@ def test_it_has_history_of_a_believable_size(world: World) -> None:
 
 @pytest.mark.parametrize("minute", [0, 7, 29])
 def test_something_changes_every_few_seconds(minute: int) -> None:
-    world = scenario.build(START)
-    begin = instant(START) + timedelta(minutes=minute)
+    world = lively_world.build(START)
+    begin = as_utc(START) + timedelta(minutes=minute)
     world.advance_to(begin + timedelta(minutes=1))
     changes = [
         version.at
@@ -78,9 +78,9 @@ def test_something_changes_every_few_seconds(minute: int) -> None:
 
 
 def test_the_first_minute_shows_a_failure_and_its_fix() -> None:
-    fresh = scenario.build(START)
+    fresh = lively_world.build(START)
     assert rows(fresh, "acme/web-store", "ci.yml")[-1][1].status == "in_progress"
-    fresh.advance_to(instant(START) + timedelta(seconds=60))
+    fresh.advance_to(as_utc(START) + timedelta(seconds=60))
 
     *_, failed, fixed = rows(fresh, "acme/web-store", "ci.yml")
     assert (failed[1].conclusion, fixed[1].conclusion) == ("failure", "success")
@@ -123,7 +123,7 @@ def test_one_workflow_never_ran_and_one_is_disabled(world: World) -> None:
 
 
 def test_an_invalid_file_fails_in_no_time_under_its_path(world: World) -> None:
-    infra = scenario.REPOS.split(",")[-1]
+    infra = lively_world.REPOS.split(",")[-1]
     run, version = rows(world, infra, "apply.yml")[-1]
 
     assert run.workflow.name == run.workflow.path

@@ -17,11 +17,11 @@ import pytest
 from demo_client import FILE, REPO, RUNS, client_of
 from jsonschema import Draft4Validator
 
-from ci_observer.demo.scenario import scenario, synthetic
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.records import MISSING
-from ci_observer.demo.server.runs import run_object
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.scenario import lively_world, synthetic_world
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.model import MISSING
+from ci_observer.demo.server.rate_limits import Token
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 
 DOCUMENT = (
@@ -92,7 +92,7 @@ def assert_valid(
 
 @pytest.fixture(scope="module")
 def github() -> Iterator[GitHubServer]:
-    with GitHubServer(scenario.build("2026-03-02T09:00:00Z")) as server:
+    with GitHubServer(lively_world.build("2026-03-02T09:00:00Z")) as server:
         yield server
 
 
@@ -110,7 +110,7 @@ def test_the_validator_finds_faults() -> None:
     assert len(list(validator(schema="workflow-run").iter_errors(body))) == 2
 
 
-@pytest.mark.parametrize("repo", scenario.REPOS.split(","))
+@pytest.mark.parametrize("repo", lively_world.REPOS.split(","))
 @pytest.mark.parametrize("tail", ENDPOINTS)
 def test_lists_and_repositories(client: httpx.Client, repo: str, tail: str) -> None:
     query = "?per_page=100" if tail else ""
@@ -143,7 +143,7 @@ def test_runs_in_every_state(github: GitHubServer) -> None:
 
 
 def test_runs_are_of_the_size_of_recorded_ones() -> None:
-    world = synthetic.build(1, 1, 20)
+    world = synthetic_world.build(1, 1, 20)
     sizes = [
         len(json.dumps(run_object(run, run.versions[-1], world.sites)))
         for run in world.runs.values()

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.queries import Caps
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.pagination import Caps
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import iso
 
@@ -529,7 +529,7 @@ def test_half_a_surrogate_pair_arrives_as_it_is(
 
 def test_time_is_the_clocks(client: httpx.Client, github: GitHubServer) -> None:
     world = github.world
-    world.at("2026-03-02T09:10:00Z", lambda world, _: world.add_run(REPO, FILE))
+    world.schedule("2026-03-02T09:10:00Z", lambda world, _: world.add_run(REPO, FILE))
 
     assert client.get(RUNS).json()["total_count"] == 35
     github.advance(600)

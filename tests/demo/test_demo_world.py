@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from demo_client import FILE, REPO, payload
 
-from ci_observer.demo.scenario import synthetic
-from ci_observer.demo.server.records import MISSING, Run, Sites
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.scenario import synthetic_world
+from ci_observer.demo.server.model import MISSING, Run, Sites
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import SettableClock, instant, iso
+from ci_observer.demo.times import SettableClock, as_utc, iso
 
 
 def shown(world: World, run: Run) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_recorded_id_in_two_states_shows_the_newer_and_remembers_the_older() -
     (run,) = world.load_runs([newer, older])
 
     assert shown(world, run) == newer
-    before = run.version_at(instant("2023-01-01T00:00:00Z"))
+    before = run.version_at(as_utc("2023-01-01T00:00:00Z"))
     assert before is not None
     assert run_object(run, before, world.sites) == older
 
@@ -150,7 +150,7 @@ def test_events_happen_in_order_and_once() -> None:
     world, seen = World("2026-03-02T09:00:00Z"), []
     for minute in (5, 1, 3):
         at = f"2026-03-02T09:0{minute}:00Z"
-        world.at(at, lambda world, at: seen.append((iso(at), iso(world.now))))
+        world.schedule(at, lambda world, at: seen.append((iso(at), iso(world.now))))
     world.advance_to("2026-03-02T09:04:00Z")
     world.advance_to("2026-03-02T09:02:00Z")
 
@@ -175,7 +175,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 def test_the_synthetic_world_has_the_size_asked_for() -> None:
-    world = synthetic.build(2, 3, 40)
+    world = synthetic_world.build(2, 3, 40)
 
     assert len(world.runs) == 240
     assert [len(repo.workflows) for repo in world.repos.values()] == [3, 3]

@@ -23,12 +23,12 @@ from click.testing import CliRunner, Result
 from polling import FILE, REPO, add_runs
 from sqlite_utils import Database
 
-from ci_observer.demo.scenario import synthetic
-from ci_observer.demo.server.queries import Caps
-from ci_observer.demo.server.runs import run_object
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.scenario import synthetic_world
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.pagination import Caps
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import real_time
+from ci_observer.demo.times import utc_now
 from ci_observer.ingest import store
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import backfill
@@ -55,14 +55,14 @@ SMALL_INGEST = (
 @pytest.fixture
 def world() -> World:
     """400 runs an hour apart: 17 days, in 4 pages of 100."""
-    world = World(real_time())
+    world = World(utc_now())
     add_runs(world, 400)
     return world
 
 
 @pytest.fixture
 def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world, clock=real_time) as server:
+    with GitHubServer(world, clock=utc_now) as server:
         yield server
 
 
@@ -96,7 +96,7 @@ def run(*arguments: str, **environ: str) -> Result:
 
 
 def days_ago(days: int) -> str:
-    return f"{real_time() - timedelta(days=days):%Y-%m-%d}"
+    return f"{utc_now() - timedelta(days=days):%Y-%m-%d}"
 
 
 def start(
@@ -416,7 +416,7 @@ def test_a_terminal_shows_a_bar(environ, github, listed):
 
 def test_a_date_further_back_does_not_begin_anew(db):
     """Also while another process fetches a page of the same feed."""
-    now = real_time()
+    now = utc_now()
     store.save_watched(db, [(REPO, FILE)])
     near, far = now - timedelta(days=5), now - timedelta(days=50)
     [feed] = store.watched_feeds(db)
@@ -466,7 +466,7 @@ class Killer:
 
 def change_world(world: World, chance: random.Random) -> None:
     """GitHub goes on meanwhile: new runs move the pages, old runs are run again."""
-    world.advance_to(real_time())
+    world.advance_to(utc_now())
     runs = list(world.runs.values())
     for run_ in chance.sample(runs, 2):
         world.rerun(run_)
@@ -485,15 +485,15 @@ def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
 
 def test_50_kills_cost_nothing(db_path):
     """Killed at any moment, while history is fetched further and further back."""
-    world = synthetic.build(repos=2, workflows=3, runs=250, now=real_time())
-    with GitHubServer(world, clock=real_time, latency=0.005) as github:
+    world = synthetic_world.build(repos=2, workflows=3, runs=250, now=utc_now())
+    with GitHubServer(world, clock=utc_now, latency=0.005) as github:
         environ = synthetic_environ(github, db_path)
         killer = Killer(github, environ)
         days = 0
         while killer.kills < KILLS:
             change_world(world, killer.chance)
             days += killer.life("backfill", "--since", days_ago(days))
-        world.advance_to(real_time())
+        world.advance_to(utc_now())
         github.settings.latency = 0
         # What was under way goes on, a second walk sees what has changed above it.
         codes = [
@@ -512,9 +512,9 @@ def test_50_kills_cost_nothing(db_path):
 
 def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
     """Killed while a search is asked that lists little, lags and leaves out."""
-    world = synthetic.build(repos=1, workflows=2, runs=250, now=real_time())
+    world = synthetic_world.build(repos=1, workflows=2, runs=250, now=utc_now())
     caps = Caps(listed=100, counted=100, searched=SEARCHED)
-    with GitHubServer(world, clock=real_time, latency=0.005, caps=caps) as github:
+    with GitHubServer(world, clock=utc_now, latency=0.005, caps=caps) as github:
         github.faults.add("partial", path="created=", count=None, probability=0.1)
         environ = synthetic_environ(github, db_path)
         killer = Killer(github, environ, SMALL_INGEST)
@@ -525,7 +525,7 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
             lives += 1
             killer.life("backfill", "--since", days_ago(1000 + lives))
             in_windows += "created" in github.log[-1].query
-        world.advance_to(real_time())
+        world.advance_to(utc_now())
         github.faults.clear()
         github.settings.latency = 0
         monkeypatch.setattr(windows, "MAX_LISTED", SEARCHED)

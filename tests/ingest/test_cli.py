@@ -16,10 +16,10 @@ import stamina
 from click.testing import CliRunner, Result
 from sqlite_utils import Database
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import real_time
+from ci_observer.demo.times import utc_now
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import SETTINGS
 
@@ -29,12 +29,12 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 @pytest.fixture
 def github() -> Iterator[GitHubServer]:
     """Two runs of `acme/api` `ci.yml`, now; it knows the token."""
-    world = World(real_time())
+    world = World(utc_now())
     for _ in range(2):
         world.add_run("acme/api", "ci.yml")
     expires_at = world.now + timedelta(days=20, hours=1)
     tokens = {TOKEN: Token("ada", expires_at=f"{expires_at:%Y-%m-%d %H:%M:%S} UTC")}
-    with GitHubServer(world, clock=real_time, tokens=tokens) as server:
+    with GitHubServer(world, clock=utc_now, tokens=tokens) as server:
         yield server
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import real_time
+from ci_observer.demo.times import utc_now
 from ci_observer.ingest.config import SETTINGS
 
 START_SECONDS = 60
@@ -79,10 +79,10 @@ def wait_until_it_answers(process: subprocess.Popen[str], port: int) -> None:
 
 def test_github_to_browser(environ, tmp_path):
     """`ingest --once`, `serve`, and every way to read what was found."""
-    world = World(real_time())
+    world = World(utc_now())
     for conclusion in ("success", "failure"):
         world.add_run("acme/api", "ci.yml", conclusion=conclusion)
-    with GitHubServer(world, clock=real_time) as github:
+    with GitHubServer(world, clock=utc_now) as github:
         environ |= {
             "GITHUB_TOKEN": github.token,
             "GITHUB_API_URL": github.url,

@@ -13,7 +13,7 @@ from polling import REPO, Ingest, add_runs
 from sqlite_utils import Database
 from truth import assert_is_truth, assert_sound
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.polling import run_pages as lists

@@ -16,9 +16,9 @@ from kills import Left, at_each_statement
 from polling import Ingest
 from truth import assert_is_truth
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.records import Run
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.model import Run
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 

@@ -11,8 +11,8 @@ import pytest
 import stamina
 from polling import Ingest
 
-from ci_observer.demo.server.records import Run
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.db import schema

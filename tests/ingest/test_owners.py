@@ -4,8 +4,8 @@ import pytest
 from polling import Ingest, add_runs, run_ids
 from sqlite_utils import Database
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.ingest import store
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

@@ -10,8 +10,8 @@ from archive import set_clock
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
 from sqlite_utils import Database
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.ingest import store
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

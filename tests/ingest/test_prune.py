@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from factories import run_payload
 from polling import Ingest
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config

@@ -16,7 +16,7 @@ import pytest
 from sqlite_utils import Database
 
 from ci_observer import ROOT
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.config import Config

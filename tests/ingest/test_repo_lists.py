@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from polling import REPO, add_runs, run_ids, the_feed
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.ingest import store
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

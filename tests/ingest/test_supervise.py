@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from ci_observer.demo.server.limits import Token
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 
 PROC = Path("/proc")

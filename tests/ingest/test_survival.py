@@ -18,8 +18,8 @@ from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
 from sqlite_utils import Database
 from truth import assert_is_truth, assert_sound
 
-from ci_observer.demo.server.records import MISSING
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.model import MISSING
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.db import schema

@@ -12,7 +12,7 @@ from archive import set_clock
 from polling import FILE, REPO, add_runs, run_ids
 from sqlite_utils import Database
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 

@@ -9,7 +9,7 @@ from archive import set_clock
 from polling import FILE, REPO, Ingest, the_feed
 from sqlite_utils import Database
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

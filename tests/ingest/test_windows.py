@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
 
 from ci_observer.demo.server.faults import Faults
-from ci_observer.demo.server.github import Entry
-from ci_observer.demo.server.queries import Caps
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github import LogEntry
+from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.demo.server.pagination import Caps
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.github import windows
@@ -41,7 +41,7 @@ def _far_back(ingest: Ingest, _small) -> None:
     ingest.restart(history_days=3000)
 
 
-def asked(github: GitHubServer) -> list[Entry]:
+def asked(github: GitHubServer) -> list[LogEntry]:
     """The requests of windows."""
     return [entry for entry in github.log if "created" in entry.query]
 

@@ -6,7 +6,7 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
 from sqlite_utils import Database
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest import store
 from ci_observer.ingest.feeds.workflows import workflow_rows

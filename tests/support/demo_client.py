@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from ci_observer.demo.server.server import GitHubServer
+from ci_observer.demo.server.github_server import GitHubServer
 
 REPO, FILE = "acme/web-store", "ci.yml"
 RUNS = f"/repos/{REPO}/actions/runs"

@@ -5,8 +5,8 @@ from typing import Any
 
 from archive import NOW
 
-from ci_observer.demo.scenario import synthetic
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.scenario import synthetic_world
+from ci_observer.demo.server.run_objects import run_object
 
 FEED = ("acme/api", "ci.yml")
 
@@ -22,7 +22,7 @@ def compact(value):
 
 def full_size_runs(*, repos=1, workflows=1, runs=10):
     """Run objects as large as GitHub's, by repository and workflow file."""
-    world = synthetic.build(repos=repos, workflows=workflows, runs=runs, now=NOW)
+    world = synthetic_world.build(repos=repos, workflows=workflows, runs=runs, now=NOW)
     feeds: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for repo in world.repos.values():
         for run in reversed(repo.runs):

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.demo.server.records import Run
-from ci_observer.demo.server.runs import run_object
+from ci_observer.demo.server.model import Run
+from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.github.rows import run_row
 

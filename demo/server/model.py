@@ -1,7 +1,7 @@
-"""What the world is made of: repositories, workflows, runs and their versions.
+"""The data model of the world: repositories, workflows, runs and their versions.
 
-Plain records without behaviour of GitHub's; `world.py` changes them, `objects.py`
-and `runs.py` turn them into GitHub's JSON.
+`world.py` changes these records; `objects.py`, `run_objects.py` and `job_objects.py`
+turn them into GitHub's JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Missing:
-    """The value of a key that shall not be sent at all (see `MISSING`)."""
+    """The type of `MISSING`, which removes a key from the JSON object."""
 
     def __repr__(self) -> str:
         return "MISSING"
@@ -28,7 +28,7 @@ MISSING: Final = Missing()
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """Where the URLs inside bodies point to: the API and the web pages."""
+    """The origins of the URLs in response bodies: the API and the web pages."""
 
     api: str = "https://api.github.com"
     html: str = "https://github.com"
@@ -36,17 +36,17 @@ class Sites:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job of a workflow file: its name and the steps between set-up and end."""
+    """One job of a workflow file; GitHub adds a first and a last step to `steps`."""
 
     name: str
     steps: tuple[str, ...] = ("Install dependencies", "Run")
-    environment: bool = False  # needs an approval: `waiting` stops here
+    environment: bool = False  # needs an approval, so a `waiting` run stops here
     labels: tuple[str, ...] = ("ubuntu-latest",)
 
 
 @dataclass(slots=True, eq=False)
 class Repo:
-    """A repository; `payload` is a recorded minimal repository served as it is."""
+    """A repository; `payload` is a recorded minimal repository, served unchanged."""
 
     owner: str
     name: str
@@ -68,10 +68,17 @@ class Repo:
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
 
+    def find_workflow(self, key: str) -> Workflow | None:
+        """By numeric id, file name, or whole path (sent with `%2F`)."""
+        for workflow in self.workflows.values():
+            if key in (str(workflow.id), workflow.file, workflow.path):
+                return workflow
+        return None
+
 
 @dataclass(slots=True, eq=False)
 class Workflow:
-    """A workflow file; `state` is one of GitHub's five words."""
+    """A workflow file; `state` is one of GitHub's five states."""
 
     repo: Repo
     id: int
@@ -90,10 +97,10 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class RunVersion:
-    """A run as it is from `at` on, until the next version.
+    """The state of a run from `at` until the next version.
 
-    `overrides` holds keys of the JSON object that replace the built ones; `serial`
-    tells versions apart in caches.
+    `overrides` replaces keys of the JSON object; `serial` identifies the version in
+    caches.
     """
 
     at: datetime
@@ -109,7 +116,7 @@ class RunVersion:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One run with all the versions it has, had and (scenario) will have."""
+    """One run with all its versions: past, present and (in a scenario) future."""
 
     id: int
     repo: Repo
@@ -131,14 +138,14 @@ class Run:
 
     @property
     def order(self) -> tuple[datetime, int]:
-        """Oldest first; runs of one second stand in no order of their ids.
+        """Oldest first. Runs of the same second are not in the order of their ids.
 
-        Recorded lists of GitHub's are by creation with ties unordered.
+        GitHub's recorded lists are sorted by creation, with ties in no order.
         """
         return self.created_at, crc32(str(self.id).encode())
 
     def version_at(self, now: datetime) -> RunVersion | None:
-        """The version a reader sees at `now`; None when not born or removed."""
+        """The version visible at `now`; None before creation and after removal."""
         if self.removed_at is not None and self.removed_at <= now:
             return None
         if self.versions[-1].at <= now:
@@ -147,15 +154,20 @@ class Run:
         return self.versions[index - 1] if index else None
 
     def attempt_at(self, attempt: int, now: datetime) -> RunVersion | None:
-        """The last visible version of one attempt, None when it was never seen."""
+        """The last version of one attempt; None if the attempt is not visible."""
         if self.version_at(now) is None:
             return None
         seen = (v for v in self.versions if v.at <= now and v.run_attempt == attempt)
         return max(seen, key=lambda version: version.at, default=None)
 
+    def attempts_at(self, now: datetime) -> list[RunVersion]:
+        """The last version of each attempt until `now`, newest attempt first."""
+        last = {v.run_attempt: v for v in self.versions if v.at <= now}
+        return [last[number] for number in sorted(last, reverse=True)]
+
 
 def value_of(run: Run, version: RunVersion, name: str) -> Any:
-    """The value a filter compares: from overrides, payload or the record."""
+    """The value that a filter compares: from overrides, payload or the record."""
     for source in (version.overrides, run.payload):
         if source is not None and name in source:
             return source[name]

@@ -1,4 +1,4 @@
-"""Repositories and workflow files of the world, and what happens to their names."""
+"""The repositories and workflow files of the world, and their renames."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from threading import RLock
 from typing import Any
 
 from ci_observer.demo.seeded_random import stable_int
-from ci_observer.demo.server.records import Json, Repo, Workflow
+from ci_observer.demo.server.model import Json, Repo, Workflow
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class Places:
-    """The part of the world that stands still: see `World`."""
+class Repositories:
+    """The part of `World` that does not depend on its time."""
 
     def __init__(self) -> None:
         self.lock = RLock()
@@ -37,7 +37,7 @@ class Places:
         """
         owner, _, name = full_name.partition("/")
         number = stable_int(f"repo {full_name.lower()}", 10**8, 10**9)
-        # A repository that gets a name used before is another one.
+        # A repository that reuses an old name gets another id.
         while number in self._used_ids:
             number += 1
         repo = Repo(owner, name, number, LONG_AGO, payload=payload, **fields)
@@ -50,17 +50,17 @@ class Places:
         return repo
 
     def repo(self, full_name: str) -> Repo:
-        """The repository of this name in any case; KeyError when there is none."""
+        """The repository with this name, ignoring case; KeyError if there is none."""
         return self.repos[full_name.lower()]
 
     def ensure_repo(self, repo: str | Repo) -> Repo:
-        """The repository, created when the name is new."""
+        """The repository, created if the name is new."""
         if isinstance(repo, Repo):
             return repo
         return self.repos.get(repo.lower()) or self.add_repo(repo)
 
     def rename_repo(self, full_name: str, new_name: str) -> Repo:
-        """Rename: the old name answers 301 from now on, the new one 200."""
+        """Rename: requests for the old name get a 301 from now on."""
         with self.lock:
             repo = self.repos.pop(full_name.lower())
             self.moved[full_name.lower()] = repo
@@ -71,7 +71,7 @@ class Places:
         return repo
 
     def remove_repo(self, full_name: str) -> None:
-        """Delete the repository: 404 from now on."""
+        """Delete the repository: requests get a 404 from now on."""
         with self.lock:
             repo = self.repos.pop(full_name.lower())
             del self.repos_by_id[repo.id]
@@ -96,11 +96,11 @@ class Places:
         return workflow
 
     def remove_workflow(self, repo: str, file: str) -> None:
-        """Stop listing the workflow: 404 from now on."""
+        """Delete the workflow: requests get a 404 from now on."""
         with self.lock:
             del self.repo(repo).workflows[file]
 
     def workflow(self, repo: str | Repo, file: str) -> Workflow:
-        """The workflow of this file name; it and its repository are created if new."""
+        """The workflow with this file name; created if new, like its repository."""
         owner = self.ensure_repo(repo)
         return owner.workflows.get(file) or self.add_workflow(owner, file)

@@ -1,4 +1,4 @@
-"""Encoded bodies, kept within a limit of bytes: building them is the slow part."""
+"""An LRU cache of encoded bodies, limited by its size in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import sha256
 
 
 class Body:
-    """Bytes, and their SHA-256 once an ETag needs it."""
+    """Bytes and their SHA-256, which is computed when an ETag needs it."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -27,17 +27,17 @@ class ByteCache:
         self.size = 0
         self._bodies: OrderedDict[Hashable, Body] = OrderedDict()
 
-    def get(self, key: Hashable, build: Callable[[], bytes]) -> Body:
-        """The body under this key, built when it is not there."""
+    def get_or_build(self, key: Hashable, build: Callable[[], bytes]) -> Body:
+        """The cached body for this key; built and stored on a miss."""
         body = self._bodies.get(key)
         if body is None:
             body = self._bodies[key] = Body(build())
             self.size += len(body.content)
-            self._shrink()
+            self._evict()
         self._bodies.move_to_end(key, last=True)
         return body
 
-    def _shrink(self) -> None:
+    def _evict(self) -> None:
         while self.size > self.limit and len(self._bodies) > 1:
             _, oldest = self._bodies.popitem(last=False)
             self.size -= len(oldest.content)

@@ -1,4 +1,4 @@
-"""The primary rate limit: who has used how many requests of the current hour.
+"""The primary rate limit: the requests of each user in the current hour.
 
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 """
@@ -14,7 +14,7 @@ ANONYMOUS = ""
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a known token may do; tokens of one user share one limit.
+    """A known token; tokens of one user share one limit.
 
     `private` names the private repositories it can see (None: all of them);
     `expires_at` is sent as `github-authentication-token-expiration`.
@@ -24,13 +24,13 @@ class Token:
     private: frozenset[str] | None = None
     expires_at: str | None = None
 
-    def sees(self, full_name: str) -> bool:
+    def can_see(self, full_name: str) -> bool:
         return self.private is None or full_name.lower() in self.private
 
 
 @dataclass(slots=True)
 class Bucket:
-    """One user's hour: it starts with the first request and ends at `reset`."""
+    """One user's hour, from the first request until `reset`."""
 
     limit: int
     reset: datetime
@@ -41,7 +41,7 @@ class Bucket:
         return max(0, self.limit - self.used)
 
     def headers(self) -> dict[str, str]:
-        """The five headers; `reset` is epoch seconds."""
+        """The five headers; `reset` is in epoch seconds."""
         return {
             "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-remaining": str(self.remaining),
@@ -62,14 +62,14 @@ class Bucket:
 
 @dataclass(slots=True)
 class RateLimits:
-    """Requests an hour: 5,000 for each user, 60 for all without a token."""
+    """Requests an hour: 5,000 for each user, 60 for all clients without a token."""
 
     per_user: int = 5000
     anonymous: int = 60
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def bucket(self, user: str, now: datetime) -> Bucket:
-        """The user's current hour at `now`."""
+        """The user's current hour; a new one if the last has ended by `now`."""
         bucket = self.buckets.get(user)
         if bucket is None or now >= bucket.reset:
             limit = self.anonymous if user == ANONYMOUS else self.per_user
@@ -77,6 +77,6 @@ class RateLimits:
         return bucket
 
     def spend(self, user: str, now: datetime, used: int | None = None) -> None:
-        """Use up everything that is left, or set how much is used (tests)."""
+        """Set the used requests; None uses up the whole limit. For tests."""
         bucket = self.bucket(user, now)
         bucket.used = bucket.limit if used is None else used

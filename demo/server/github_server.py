@@ -11,10 +11,11 @@ from typing import Any, Self
 
 import uvicorn
 
-from ci_observer.demo.server.asgi import App
+from ci_observer.demo.server.asgi_app import App
 from ci_observer.demo.server.faults import Faults
-from ci_observer.demo.server.github import DEMO_TOKEN, Entry, GitHub, Settings
-from ci_observer.demo.server.limits import RateLimits
+from ci_observer.demo.server.github import GitHub, LogEntry
+from ci_observer.demo.server.rate_limits import RateLimits
+from ci_observer.demo.server.settings import DEMO_TOKEN, Settings
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import Clock, SettableClock
 
@@ -32,7 +33,7 @@ class GitHubServer:
 
     `clock` defaults to a SettableClock that stands at the world's time. `settings` are
     the fields of `Settings`: `latency` (seconds), `base_path="/api/v3"`, `enterprise`,
-    `tokens`, `gzip`, …; they may be changed later through `github.settings`.
+    `tokens`, `gzip`, …; they can be changed later through `github.settings`.
     """
 
     def __init__(
@@ -79,8 +80,8 @@ class GitHubServer:
         return self.github.limits
 
     @property
-    def log(self) -> list[Entry]:
-        """Every request so far, oldest first; `github.log.clear()` starts anew."""
+    def log(self) -> list[LogEntry]:
+        """Every request so far, oldest first; `github.log.clear()` empties it."""
         return self.github.log
 
     @property
@@ -95,25 +96,25 @@ class GitHubServer:
         self.world.advance_to(self.clock.advance(seconds))
 
     def spend_rate_limit(self, *, used: int | None = None) -> None:
-        """Use up the default token's hour, or set how much of it is used."""
+        """Set the used requests of the default token's hour; None uses up all."""
         user = self.settings.tokens[self.token].user
         self.limits.spend(user, self.clock(), used)
 
     def start(self) -> Self:
-        """Begin to serve; returns when the first request can be answered."""
+        """Start to serve; returns when the server accepts requests."""
         self._thread.start()
         if not self._server.ready.wait(START_SECONDS):
             raise RuntimeError("the simulated GitHub did not start")
         return self
 
     def stop(self) -> None:
-        """End at once, also requests that are still being delayed."""
+        """Stop at once, also with requests that are still delayed."""
         self._server.stop()
         self._thread.join(STOP_SECONDS)
         self._socket.close()
 
     def wait(self) -> None:
-        """Serve until the thread ends or an interrupt comes."""
+        """Serve until the thread ends or the process is interrupted."""
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -132,10 +133,10 @@ class GitHubServer:
 
 
 class PromptServer(uvicorn.Server):
-    """A uvicorn server that says when it listens and stops at once.
+    """A uvicorn server that reports when it listens, and stops at once.
 
-    uvicorn itself looks ten times a second whether it should end, and waits for its
-    requests; a test-suite with hundreds of servers has no time for that.
+    uvicorn itself checks ten times a second for its end and waits for open requests,
+    which is too slow for a test suite with hundreds of servers.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -145,7 +146,7 @@ class PromptServer(uvicorn.Server):
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End the loop; called from another thread."""
+        """End the event loop; called from another thread."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -158,7 +159,7 @@ class PromptServer(uvicorn.Server):
                 await asyncio.wait_for(self._stopping.wait(), 1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close everything; the requests still under way are cancelled."""
+        """Close all connections and cancel open requests."""
         for server in self.servers:
             server.close()
         for task in self.server_state.tasks:
@@ -169,7 +170,7 @@ class PromptServer(uvicorn.Server):
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """Bound here, so that the port is known before the thread starts."""
+    """A bound socket, so that the port is known before the thread starts."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))

@@ -1,27 +1,27 @@
-"""The one web page: what a run's `html_url` shows when it points to the simulator."""
+"""The only web page: a run's `html_url`, if it points to the simulator."""
 
 from __future__ import annotations
 
-from ci_observer.demo.server.records import Run
-from ci_observer.demo.server.responses import Answer
+from ci_observer.demo.server.messages import Response
+from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.world import World
 
-# Plain text, so that the hostile names of the scenario stay text.
+# Plain text, so that markup in the hostile names of the scenario stays text.
 TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 
-def run_page(world: World, path: str) -> Answer | None:
-    """Text about `/{owner}/{repo}/actions/runs/{id}`, None for any other path."""
+def run_page(world: World, path: str) -> Response | None:
+    """The page of `/{owner}/{repo}/actions/runs/{id}`. None for any other path."""
     match path.split("/"):
         case ["", owner, _, "actions", "runs", number, *_] if number.isdecimal():
-            if owner == "repositories":  # the numeric form of the API
+            if owner == "repositories":  # a numeric path of the API
                 return None
             run = world.runs.get(int(number))
-            return None if run is None else Answer(200, describe(world, run), TEXT)
+            return None if run is None else Response(200, run_text(world, run), TEXT)
     return None
 
 
-def describe(world: World, run: Run) -> bytes:
+def run_text(world: World, run: Run) -> bytes:
     """Every version of the run until now, one per line."""
     with world.lock:
         head = [

@@ -1,6 +1,6 @@
-"""`/_sim/…`: the same controls as in code, for a simulator in another process.
+"""`/_sim/…`: the controls of the simulator for a client in another process.
 
-Bodies and answers are JSON. None of these requests is logged or counted.
+Request and response bodies are JSON. These requests are neither logged nor counted.
 """
 
 from __future__ import annotations
@@ -11,24 +11,26 @@ from dataclasses import asdict
 from typing import Any
 
 from ci_observer.demo.server.github import GitHub
-from ci_observer.demo.server.records import Json
-from ci_observer.demo.server.responses import Answer, Call, json_answer
+from ci_observer.demo.server.messages import Request, Response, json_response
+from ci_observer.demo.server.model import Json
 from ci_observer.demo.times import SettableClock, iso
 
 PREFIX = "/_sim/"
+# Options of `POST run` that only apply to a new run.
+NEW_RUN_ONLY = ("run_id", "repo", "workflow")
 Control = Callable[[GitHub, Json], Any]
 
 
-def control(github: GitHub, call: Call, body: bytes) -> Answer:
-    """Answer one control request; 400 with the reason when it cannot be done."""
-    name = f"{call.method} {call.path.removeprefix(PREFIX)}"
+def handle_control(github: GitHub, request: Request, body: bytes) -> Response:
+    """Run one control; 400 with the reason if its options are wrong."""
+    name = f"{request.method} {request.path.removeprefix(PREFIX)}"
     if name not in CONTROLS:
-        return json_answer({"error": f"there is {', '.join(CONTROLS)}"}, 404)
+        return json_response({"error": f"there is {', '.join(CONTROLS)}"}, 404)
     try:
-        done = CONTROLS[name](github, json.loads(body or b"{}"))
+        result = CONTROLS[name](github, json.loads(body or b"{}"))
     except (KeyError, TypeError, ValueError) as problem:
-        return json_answer({"error": f"{type(problem).__name__}: {problem}"}, 400)
-    return json_answer(done)
+        return json_response({"error": f"{type(problem).__name__}: {problem}"}, 400)
+    return json_response(result)
 
 
 def add_fault(github: GitHub, options: Json) -> Json:
@@ -43,7 +45,7 @@ def clear_faults(github: GitHub, _: Json) -> Json:
 
 
 def advance(github: GitHub, options: Json) -> Json:
-    """`{"seconds": n}`; only when the clock is settable."""
+    """`{"seconds": n}`; needs a settable clock."""
     if not isinstance(github.clock, SettableClock):
         raise ValueError("this server follows the real time")
     github.world.advance_to(github.clock.advance(options["seconds"]))
@@ -51,25 +53,22 @@ def advance(github: GitHub, options: Json) -> Json:
 
 
 def put_run(github: GitHub, options: Json) -> Json:
-    """Add a run, or change the one of `run_id` when it exists.
+    """Add a run, or change the run with this `run_id`.
 
-    `repo` and `workflow` say where; `rerun: true` starts the next attempt and
-    `remove: true` makes GitHub forget the run. The rest goes to `World`.
+    `rerun: true` starts the next attempt and `remove: true` deletes the run. All other
+    options are arguments of `World.add_run`, `update_run` or `rerun`.
     """
-    world, number = github.world, options.get("run_id")
-    if number not in world.runs:
+    world, run_id = github.world, options.get("run_id")
+    if run_id not in world.runs:
         return {"run_id": world.add_run(**options).id}
-    changes = {k: v for k, v in options.items() if k not in ("run_id", *PLACE)}
+    changes = {k: v for k, v in options.items() if k not in NEW_RUN_ONLY}
     if changes.pop("remove", False):
-        world.remove_run(number)
+        world.remove_run(run_id)
     elif changes.pop("rerun", False):
-        world.rerun(number, **changes)
+        world.rerun(run_id, **changes)
     else:
-        world.update_run(number, **changes)
-    return {"run_id": number}
-
-
-PLACE = ("repo", "workflow")
+        world.update_run(run_id, **changes)
+    return {"run_id": run_id}
 
 
 def log(github: GitHub, _: Json) -> list[Json]:
@@ -83,7 +82,7 @@ def clear_log(github: GitHub, _: Json) -> Json:
 
 
 def state(github: GitHub, _: Json) -> Json:
-    """Where the world stands."""
+    """The world's time, and what it contains."""
     world = github.world
     return {
         "now": iso(world.now),

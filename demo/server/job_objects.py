@@ -1,4 +1,4 @@
-"""GitHub's `job` objects of a run, worked out of its state at an instant.
+"""GitHub's `job` objects of a run, derived from its state at one time.
 
 Schema: https://docs.github.com/en/rest/actions/workflow-jobs
 """
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ci_observer.demo.seeded_random import stable_int
-from ci_observer.demo.server.records import JobSpec, Json, Run, RunVersion, Sites
+from ci_observer.demo.server.model import JobSpec, Json, Run, RunVersion, Sites
 from ci_observer.demo.times import iso
 
-# A run in one of these has no job yet, or never had one.
+# A run with one of these conclusions has no job.
 WITHOUT_JOBS = ("action_required", "startup_failure")
-# The run's conclusion → the conclusion of the job it broke in.
+# The run's conclusion → the conclusion of the failed job.
 BROKEN_JOB = {
     "failure": "failure",
     "timed_out": "timed_out",
@@ -27,7 +27,7 @@ SETUP_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One job of one attempt: when it ran and how it stands."""
+    """One job of one attempt: its times, status and conclusion."""
 
     number: int
     spec: JobSpec
@@ -40,21 +40,23 @@ class Slot:
 def job_objects(
     run: Run, version: RunVersion, now: datetime, sites: Sites
 ) -> list[Json]:
-    """The jobs of the version's attempt; hand-set ones come back as given."""
+    """The jobs of the version's attempt; those of `World.set_jobs` are unchanged."""
     if run.jobs is not None:
         return run.jobs
-    return [job_object(run, version, slot, sites) for slot in slots(run, version, now)]
+    return [
+        job_object(run, version, slot, sites) for slot in job_slots(run, version, now)
+    ]
 
 
-def slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:
-    """The jobs one after the other, sharing the attempt's time."""
+def job_slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:
+    """The jobs, one after another, each with the same share of the attempt's time."""
     specs = run.workflow.jobs
     invalid_file = run.workflow.name == run.workflow.path
     if version.conclusion in WITHOUT_JOBS or invalid_file:
         return
     end = version.updated_at if version.status == "completed" else now
     length = max(0.0, (end - version.run_started_at).total_seconds())
-    broken = broken_job(run, version)
+    broken = failed_job_index(run, version)
     for index, spec in enumerate(specs):
         share = length / len(specs)
         start = version.run_started_at + timedelta(seconds=index * share)
@@ -63,8 +65,8 @@ def slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:
         yield Slot(index, spec, status, conclusion, start, stop)
 
 
-def broken_job(run: Run, version: RunVersion) -> int:
-    """Which job a bad run broke in: the same one while a branch stays broken."""
+def failed_job_index(run: Run, version: RunVersion) -> int:
+    """The index of the failed job: the same one for all failures of a day."""
     if version.conclusion not in BROKEN_JOB:
         return len(run.workflow.jobs)
     day = f"{run.workflow.id} {run.created_at:%Y-%m-%d}"
@@ -74,7 +76,7 @@ def broken_job(run: Run, version: RunVersion) -> int:
 def job_state(
     version: RunVersion, index: int, broken: int, jobs: int
 ) -> tuple[str, str | None]:
-    """Status and conclusion of the job at this place."""
+    """Status and conclusion of the job at this index."""
     if version.status == "completed":
         if version.conclusion in ("skipped", "neutral") or index > broken:
             return "completed", "skipped"
@@ -120,16 +122,17 @@ def job_object(run: Run, version: RunVersion, slot: Slot, sites: Sites) -> Json:
 
 
 def step_objects(slot: Slot) -> Iterator[Json]:
-    """Set-up, the steps of the file and the end; a bad job breaks in its last step."""
+    """Set-up, the steps of the file and the end; a bad job fails in its last step."""
     names = ("Set up job", "Run actions/checkout@v5", *slot.spec.steps, "Complete job")
-    bad = slot.conclusion not in ("success", None)
+    is_bad = slot.conclusion not in ("success", None)
     for number, name in enumerate(names, start=1):
-        place = len(names) - 1 - number
+        steps_left = len(names) - 1 - number
         status: str = "completed"
         conclusion: str | None = "success"
-        if slot.status == "in_progress" and place <= 0:
-            status, conclusion = ("queued", None) if place else ("in_progress", None)
-        elif bad and place == 0:
+        if slot.status == "in_progress" and steps_left <= 0:
+            status = "queued" if steps_left else "in_progress"
+            conclusion = None
+        elif is_bad and steps_left == 0:
             conclusion = slot.conclusion or "failure"
         start = slot.started_at if status != "queued" else None
         yield {

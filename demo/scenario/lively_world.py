@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from ci_observer.demo.scenario.generator import Life
 from ci_observer.demo.scenario.scripted_cases import schedule_pieces
 from ci_observer.demo.scenario.workflow_profiles import HABITS, REPOSITORIES
-from ci_observer.demo.server.records import Sites
+from ci_observer.demo.server.model import Sites
 from ci_observer.demo.server.world import World
-from ci_observer.demo.times import instant
+from ci_observer.demo.times import as_utc
 
 HISTORY = timedelta(days=90)
 # The settings that watch all of it.
@@ -26,7 +26,7 @@ def build(start: datetime | str, *, seed: int = 7, sites: Sites | None = None) -
 
     Same start and seed, same world, however it is advanced.
     """
-    begin = instant(start) - HISTORY
+    begin = as_utc(start) - HISTORY
     world = World(begin, sites=sites)
     for name, (branch, description) in REPOSITORIES.items():
         world.add_repo(name, default_branch=branch, description=description)
@@ -40,7 +40,7 @@ def build(start: datetime | str, *, seed: int = 7, sites: Sites | None = None) -
             jobs=habit.jobs,
             **path,
         )
-        Life(habit, instant(start), seed).begin(world, begin)
-    schedule_pieces(world, instant(start))
+        Life(habit, as_utc(start), seed).begin(world, begin)
+    schedule_pieces(world, as_utc(start))
     world.advance_to(start)
     return world

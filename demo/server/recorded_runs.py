@@ -1,4 +1,4 @@
-"""Recorded `workflow-run` objects as runs of the world, kept word for word."""
+"""Recorded `workflow-run` objects as runs of the world, served unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from ci_observer.demo.server.records import (
+from ci_observer.demo.server.model import (
     MISSING,
     Json,
     Repo,
@@ -14,7 +14,7 @@ from ci_observer.demo.server.records import (
     RunVersion,
     Workflow,
 )
-from ci_observer.demo.times import instant
+from ci_observer.demo.times import as_utc
 
 
 def group_by_id(payloads: Iterable[Json]) -> list[list[Json]]:
@@ -33,7 +33,7 @@ def age_of_state(payload: Json) -> tuple[int, str]:
 def workflow_paths(
     payloads: Iterable[Json], workflow_files: Mapping[int, str]
 ) -> dict[int, str]:
-    """The path of each `workflow_id`, see `World.load_runs` for the order.
+    """The path of each `workflow_id`; see `World.load_runs` for the order.
 
     Documented paths end in `@ref`, recorded ones do not.
     """
@@ -50,14 +50,14 @@ def workflow_paths(
 def as_recorded_run(
     states: list[Json], repo: Repo, workflow: Workflow, now: datetime
 ) -> Run:
-    """A run whose versions are the recorded states; the newest is seen now."""
+    """A run whose versions are the recorded states; the newest is current."""
     newest = states[-1]
     run = Run(
         id=newest["id"],
         repo=repo,
         workflow=workflow,
         run_number=newest.get("run_number", 0),
-        created_at=instant(newest["created_at"]),
+        created_at=as_utc(newest["created_at"]),
         event=newest.get("event", ""),
         head_branch=newest.get("head_branch"),
         head_sha=newest.get("head_sha", ""),
@@ -74,18 +74,18 @@ def as_recorded_run(
 
 
 def recorded_version(state: Json, newest: Json, now: datetime) -> RunVersion:
-    """One recorded state, seen from its own `updated_at` on.
+    """One recorded state, visible from its own `updated_at` on.
 
-    Keys that only the newest state has are taken away from the older ones.
+    Keys that only the newest state has are removed from the older ones.
     """
-    updated = instant(state["updated_at"])
+    updated = as_utc(state["updated_at"])
     absent = {key: MISSING for key in newest if key not in state}
     return RunVersion(
         at=min(updated, now),
         status=state["status"],
         conclusion=state.get("conclusion"),
         run_attempt=state.get("run_attempt") or 1,
-        run_started_at=instant(state.get("run_started_at") or state["created_at"]),
+        run_started_at=as_utc(state.get("run_started_at") or state["created_at"]),
         updated_at=updated,
         triggering_actor=None,
         overrides=None if state is newest else {**absent, **state},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ci_observer.demo.seeded_random import generator, stable_sha
-from ci_observer.demo.server.records import Run
+from ci_observer.demo.seeded_random import seeded_random, stable_sha
+from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.world import World
 
 CONCLUSIONS = ("success", "failure", "cancelled", "skipped")
@@ -41,7 +41,7 @@ def add_runs(
     world: World, repo: str, file: str, count: int, seed: int = 7
 ) -> Iterator[Run]:
     """Add `count` runs before now to one workflow, oldest first."""
-    random = generator(seed, repo, file)
+    random = seeded_random(seed, repo, file)
     outcomes = random.choices(CONCLUSIONS, WEIGHTS, k=count)
     for index, conclusion in enumerate(outcomes):
         age = SPACING * (count - 1 - index) + timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""GitHub's `workflow-run` object out of a run and one of its versions.
+"""GitHub's `workflow-run` object, built from a run and one of its versions.
 
 Schema: https://docs.github.com/en/rest/actions/workflow-runs
 """
@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from ci_observer.demo.seeded_random import stable_int
+from ci_observer.demo.server.model import MISSING, Json, Run, RunVersion, Sites
 from ci_observer.demo.server.objects import (
     commit_object,
     minimal_repository,
     pull_request_object,
     user_object,
 )
-from ci_observer.demo.server.records import MISSING, Json, Run, RunVersion, Sites
 from ci_observer.demo.times import iso
 
-# What GitHub Enterprise Server of 2020 and 2021 did not send yet.
+# Keys that GitHub Enterprise Server of 2020 and 2021 did not send yet.
 NEWER_THAN_OLD_ENTERPRISE = (
     "actor",
     "triggering_actor",
@@ -40,10 +40,10 @@ def run_object(
     exclude_pull_requests: bool = False,
     old_enterprise: bool = False,
 ) -> Json:
-    """The run as the API sends it, about 11 to 17 kB as compact JSON.
+    """The run as the API sends it, about 11 to 17 kB of compact JSON.
 
-    A run given as a payload comes back exactly as given, apart from what
-    `World.update_run` changed since: neither option touches it.
+    A recorded run is sent unchanged, apart from later calls of `World.update_run`:
+    both options leave it as it is.
     """
     if run.payload is not None:
         return with_overrides(run.payload, version.overrides)
@@ -56,7 +56,7 @@ def run_object(
 
 
 def with_overrides(body: Json, overrides: Mapping[str, Any] | None) -> Json:
-    """The body with replaced keys; the ones set to MISSING are left out."""
+    """The body with replaced keys; keys set to MISSING are removed."""
     if not overrides:
         return body
     merged = {**body, **overrides}
@@ -64,10 +64,10 @@ def with_overrides(body: Json, overrides: Mapping[str, Any] | None) -> Json:
 
 
 def built_object(run: Run, version: RunVersion, sites: Sites) -> Json:
-    """The object in GitHub's own order of keys."""
+    """The object, with its keys in GitHub's order."""
     return {
         **identity(run, version),
-        **addresses(run, sites),
+        **own_urls(run, sites),
         "pull_requests": [
             pull_request_object(run, number, sites) for number in run.pull_requests
         ],
@@ -107,7 +107,7 @@ def identity(run: Run, version: RunVersion) -> Json:
 
 
 def node_id(kind: str, form: int, run: Run, number: int) -> str:
-    """GitHub's own way: a list in MessagePack of the repository's and its number."""
+    """As GitHub does it: a MessagePack list of the repository's id and `number`."""
     packed = struct.pack(">BBBIBQ", 0x93, form, 0xCE, run.repo.id, 0xCF, number)
     return f"{kind}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
 
@@ -116,7 +116,7 @@ def check_suite_id(run: Run) -> int:
     return stable_int(f"suite {run.id}", 3 * 10**10, 6 * 10**10)
 
 
-def addresses(run: Run, sites: Sites) -> Json:
+def own_urls(run: Run, sites: Sites) -> Json:
     tail = f"{run.repo.full_name}/actions/runs/{run.id}"
     return {
         "url": f"{sites.api}/repos/{tail}",
@@ -145,9 +145,9 @@ def nullable_user(login: str | None, sites: Sites) -> Json | None:
 
 
 def as_sent(name: str, value: Any, sites: Sites) -> Any:
-    """A hand-set value in the form GitHub sends it.
+    """A value of `World.add_run` in the form that GitHub sends.
 
-    Datetimes become text and a login given for an actor becomes a user object.
+    Datetimes become text, and the login of an actor becomes a user object.
     """
     if isinstance(value, datetime):
         return iso(value)

@@ -1,6 +1,6 @@
-"""What one request gets: the parts of a request, an answer, and GitHub's headers.
+"""HTTP messages: requests, responses, JSON encoding, ETags and GitHub's headers.
 
-Pure functions of their arguments; nothing here knows the world or the network.
+Pure functions of their arguments, without access to the world or the network.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, unquote
 
 DOCS = "https://docs.github.com/rest"
 JSON_TYPE = "application/json; charset=utf-8"
@@ -22,9 +22,13 @@ ENCODER = json.JSONEncoder(
 )
 
 
+class BadParameter(ValueError):
+    """A query parameter that gets a 422; the message names it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request: `path` is raw (still percent-encoded) and without the base path."""
+class Request:
+    """A request. `path` is still percent-encoded and does not have the base path."""
 
     method: str
     path: str
@@ -35,17 +39,17 @@ class Call:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Decoded one by one, so `%2F` inside a workflow id stays inside it."""
+        """The decoded parts of the path; `%2F` in a workflow id is no separator."""
         return tuple(unquote(part) for part in self.path.split("/")[1:])
 
     @property
     def query(self) -> dict[str, str]:
-        """The last of repeated parameters wins, empty ones are kept."""
+        """The last of repeated parameters wins; empty parameters are kept."""
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     @property
     def target(self) -> str:
-        """Path and query, what a fault's `path` pattern is searched in."""
+        """Path and query, which the `path` pattern of a fault is matched against."""
         return f"{self.path}?{self.query_string}" if self.query_string else self.path
 
     def url(self, path: str, origin: str | None = None) -> str:
@@ -54,11 +58,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, body and headers, before the ones every answer carries.
+class Response:
+    """Status, body and headers, without the headers common to all responses.
 
-    `digest` is the SHA-256 of the body when it is known already. `free` marks an
-    answer which the primary rate limit does not count.
+    `digest` is the SHA-256 of the body if it is already known. `free` is true if the
+    response does not count against the primary rate limit.
     """
 
     status: int
@@ -73,7 +77,7 @@ class Answer:
 
 
 def encoded(value: Any) -> bytes:
-    """Compact UTF-8, as GitHub sends it; half a surrogate pair stays an escape."""
+    """Compact UTF-8 JSON as GitHub sends it; a lone surrogate stays an escape."""
     text = ENCODER.encode(value)
     try:
         return text.encode()
@@ -86,7 +90,7 @@ def encoded_with_parts(
     names: Collection[str],
     encode: Callable[[Any], bytes],
 ) -> bytes:
-    """The object with some of its values encoded by the caller, at its end."""
+    """The object as JSON; the values of `names` come last, from `encode`."""
     rest = {name: value for name, value in body.items() if name not in names}
     parts = [
         b'"%b":%b' % (name.encode(), encode(body[name]))
@@ -97,81 +101,56 @@ def encoded_with_parts(
     return b"{%b}" % b",".join(whole)
 
 
-def json_answer(
+def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Answer:
+) -> Response:
     typed = {"content-type": JSON_TYPE, **(headers or {})}
-    return Answer(status, encoded(value), typed)
+    return Response(status, encoded(value), typed)
 
 
 def error(
     status: int, message: str, headers: Mapping[str, str] | None = None
-) -> Answer:
-    """A `basic-error`; `status` is a text in GitHub's bodies."""
+) -> Response:
+    """A `basic-error` body, in which GitHub sends the status as text."""
     body = {"message": message, "documentation_url": DOCS, "status": str(status)}
-    return json_answer(body, status, headers)
+    return json_response(body, status, headers)
 
 
-def not_found() -> Answer:
+def not_found() -> Response:
     return error(404, "Not Found")
 
 
-def redirect(location: str, status: int = 301) -> Answer:
+def redirect(location: str, status: int = 301) -> Response:
     body = {
         "message": "Moved Permanently" if status in (301, 308) else "Found",
         "url": location,
         "documentation_url": "https://docs.github.com/rest/guides/"
         "best-practices-for-using-the-rest-api#follow-redirects",
     }
-    return json_answer(body, status, headers={"location": location})
+    return json_response(body, status, headers={"location": location})
 
 
-def etag_of(call: Call, answer: Answer) -> str:
-    """A weak tag over the request headers that vary the answer, and the body.
+def etag_of(request: Request, response: Response) -> str:
+    """A weak tag over the body, `Accept` and `Authorization`.
 
-    Found out by github.com/bored-engineer/github-conditional-http-transport: another
-    token or another Accept gives another tag for the same data.
+    Reverse engineered by github.com/bored-engineer/github-conditional-http-transport:
+    another token or another Accept gives another tag for the same data.
     """
-    varied = (call.headers.get(name, "") for name in ("accept", "authorization"))
-    tag = sha256(":".join(varied).encode() + b":" + answer.body_digest).hexdigest()
+    varied = (request.headers.get(name, "") for name in ("accept", "authorization"))
+    tag = sha256(":".join(varied).encode() + b":" + response.body_digest).hexdigest()
     return f'W/"{tag}"'
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Weak comparison of RFC 9110, 13.1.2."""
+    """Weak comparison as in RFC 9110, section 13.1.2."""
     given = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in given or etag.removeprefix("W/") in given
 
 
-def link_header(call: Call, path: str, page: int, last: int) -> str:
-    """`next`, `last`, `prev` and `first`; empty when everything fits on one page.
-
-    Hrefs are numeric and keep the query:
-    https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
-    """
-    targets = {}
-    if page > 1:
-        targets["prev"] = min(page - 1, last)
-    if page < last:
-        targets |= {"next": page + 1, "last": last}
-    if page > 1:
-        targets["first"] = 1
-    return ", ".join(
-        f'<{page_url(call, path, number)}>; rel="{rel}"'
-        for rel, number in targets.items()
-    )
-
-
-def page_url(call: Call, path: str, page: int) -> str:
-    pairs = parse_qsl(call.query_string, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name != "page"]
-    return f"{call.url(quote(path))}?{urlencode([*kept, ('page', page)])}"
-
-
-def common_headers(call: Call, request_number: int) -> dict[str, str]:
-    """What every answer of api.github.com carries, recorded from run lists."""
-    scope = "private" if "authorization" in call.headers else "public"
-    version = call.headers.get("x-github-api-version", API_VERSIONS[0])
+def common_headers(request: Request, request_number: int) -> dict[str, str]:
+    """The headers of every response of api.github.com, recorded from run lists."""
+    scope = "private" if "authorization" in request.headers else "public"
+    version = request.headers.get("x-github-api-version", API_VERSIONS[0])
     return {
         "server": "github.com",
         "cache-control": f"{scope}, max-age=60, s-maxage=60",

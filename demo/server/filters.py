@@ -1,4 +1,4 @@
-"""Query parameters of run lists: their forms, their limits, and what they select.
+"""The filters of run lists: which runs a query selects.
 
 https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
 """
@@ -6,15 +6,14 @@ https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ci_observer.demo.server.records import Run, RunVersion, value_of
-from ci_observer.demo.server.runs import check_suite_id
+from ci_observer.demo.server.messages import BadParameter
+from ci_observer.demo.server.model import Run, RunVersion, value_of
+from ci_observer.demo.server.run_objects import check_suite_id
+from ci_observer.demo.server.viewer import Viewer
 
-DEFAULT_PER_PAGE, MAX_PER_PAGE = 30, 100
-
-# The documented words, and startup_failure, which `gh run list --status` offers.
+# The documented values, and startup_failure, which `gh run list --status` offers.
 STATUSES = {"completed", "in_progress", "queued", "requested", "waiting", "pending"}
 CONCLUSIONS = {
     "action_required",
@@ -27,67 +26,9 @@ CONCLUSIONS = {
     "success",
     "timed_out",
 }
-FILTERS = (
-    "actor",
-    "branch",
-    "check_suite_id",
-    "created",
-    "event",
-    "head_sha",
-    "status",
-)
 
 Row = tuple[Run, RunVersion]
 Test = Callable[[Run, RunVersion], bool]
-
-
-class BadParameter(ValueError):
-    """A parameter GitHub answers with 422; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How many runs GitHub lists and counts at most.
-
-    Of a list without a filter users report 40,000, then 422; with a filter there are
-    "up to 1,000 results for each search". `list_end` is "422" when the last page still
-    links to one beyond, "no link" when it does not.
-    """
-
-    listed: int = 40_000
-    counted: int = 40_000
-    searched: int = 1000
-    list_end: str = "422"
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """`page` counts from 1; `last` is the number of pages there are, at least 1."""
-
-    number: int
-    size: int
-
-    def last(self, reachable: int) -> int:
-        return max(1, -(-reachable // self.size))
-
-    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        return rows[(self.number - 1) * self.size : self.number * self.size]
-
-
-def page_of(query: Mapping[str, str]) -> Page:
-    """The page asked for; `per_page` is capped at 100 and 0 means the default."""
-    size = whole_number(query, "per_page", DEFAULT_PER_PAGE)
-    number = whole_number(query, "page", 1)
-    return Page(max(number, 1), min(size or DEFAULT_PER_PAGE, MAX_PER_PAGE))
-
-
-def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit()):
-        raise BadParameter(f"{name} must be a whole number")
-    return int(text)
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -95,22 +36,39 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def is_filtered(query: Mapping[str, str]) -> bool:
-    """Whether the list comes from the search index, with its cap and its lag."""
-    return any(query.get(name) for name in FILTERS)
+    """True if the list comes from the search index, which has a cap and a lag."""
+    return any(query.get(name) for name in TESTS)
 
 
 def row_filter(query: Mapping[str, str]) -> Test | None:
-    """All given filters together, None without any.
+    """All filters of the query combined. None if it has no filter.
 
-    Raises BadParameter for a word GitHub does not know.
+    Raises BadParameter for a value that GitHub does not know.
     """
-    tests = [MAKERS[name](query[name]) for name in FILTERS if query.get(name)]
+    tests = [TESTS[name](query[name]) for name in TESTS if query.get(name)]
     if not tests:
         return None
     return lambda run, version: all(test(run, version) for test in tests)
 
 
-def by_equality(name: str) -> Callable[[str], Test]:
+def select_runs(
+    query: Mapping[str, str], viewer: Viewer, runs: Sequence[Run]
+) -> tuple[list[Row], int]:
+    """The visible runs that match the query, newest first, and their total count."""
+    test = row_filter(query)
+    rows = [
+        (run, version)
+        for run in reversed(runs)
+        if (version := run.version_at(viewer.as_of)) is not None
+    ]
+    if test is None:
+        return rows, len(rows)
+    found = [row for row in rows if test(*row)]
+    kept = found[len(found) - int(len(found) * viewer.keep) :]
+    return kept, len(found if viewer.counts_all else kept)
+
+
+def equals(name: str) -> Callable[[str], Test]:
     def make(wanted: str) -> Test:
         return lambda run, version: value_of(run, version, name) == wanted
 
@@ -118,7 +76,7 @@ def by_equality(name: str) -> Callable[[str], Test]:
 
 
 def by_actor(login: str) -> Test:
-    """`actor` is who pushed, not who re-ran; logins have no case."""
+    """`actor` is the person who pushed, not who re-ran; logins ignore case."""
 
     def test(run: Run, version: RunVersion) -> bool:
         actor = value_of(run, version, "actor")
@@ -147,13 +105,13 @@ def by_created(text: str) -> Test:
     return lambda run, _: start <= run.created_at < end
 
 
-MAKERS: dict[str, Callable[[str], Test]] = {
+TESTS: dict[str, Callable[[str], Test]] = {
     "actor": by_actor,
-    "branch": by_equality("head_branch"),
+    "branch": equals("head_branch"),
     "check_suite_id": by_check_suite,
     "created": by_created,
-    "event": by_equality("event"),
-    "head_sha": by_equality("head_sha"),
+    "event": equals("event"),
+    "head_sha": equals("head_sha"),
     "status": by_status,
 }
 
@@ -162,7 +120,7 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def created_range(text: str) -> tuple[datetime, datetime]:
-    """Search syntax as a half-open range: `>=A`, `>A`, `<=B`, `<B`, `A..B`, a day.
+    """A search expression as a half-open range: `>=A`, `>A`, `<B`, `A..B`, a day.
 
     https://docs.github.com/en/search-github/getting-started-with-searching-on-github/understanding-the-search-syntax#query-for-dates
     """
@@ -187,7 +145,7 @@ def one_sided(sign: str, start: datetime, end: datetime) -> tuple[datetime, date
 
 
 def moment(text: str) -> tuple[datetime, datetime]:
-    """The day or the second a text names, as a half-open range; UTC unless said."""
+    """A day or a second as a half-open range; UTC if the text has no zone."""
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
