@@ -17,7 +17,8 @@ from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 
-# Its failed asserts tell what was found, as those of the tests do.
+pytest_plugins = ("browser",)
+# A failed assert in this module shows its values, as in the tests.
 pytest.register_assert_rewrite("truth")
 # A property holds however slow the machine is; each example cleans up its own files.
 settings.register_profile(

@@ -16,7 +16,6 @@ from ci_observer.ingest.github.rows import job_row
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ("browser",)
-
 ROOT = Path(__file__).parents[2]
 ACORN = ROOT / ".node/node_modules/acorn/dist/acorn.js"
 SCRIPTS = sorted((ROOT / "static").rglob("*.js"))

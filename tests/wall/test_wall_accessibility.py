@@ -14,7 +14,6 @@ from ci_observer.ingest.config import Config
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]

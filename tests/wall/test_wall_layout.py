@@ -13,7 +13,6 @@ from walls import LOUD, PHONE, overflow, save_wall
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 TELEVISION = {"width": 1920, "height": 1080}

@@ -9,7 +9,6 @@ from walls import save_wall
 if TYPE_CHECKING:
     from browser import NewVisit
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 # Multiples of 35, after which the answers of `DRIVER` repeat but for their texts.

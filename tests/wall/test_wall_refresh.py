@@ -14,7 +14,6 @@ from ci_observer.ingest import store
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 # By what each change to the tiles was made: the tile's repository, or what else it was.

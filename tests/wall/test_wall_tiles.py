@@ -15,7 +15,6 @@ from ci_observer.ingest import store
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 # What lies on top in the middle of an element, as the pointer would find it.

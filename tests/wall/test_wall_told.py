@@ -14,7 +14,6 @@ from ci_observer.ingest import store
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 WORSE, BETTER = [440, 330], [523, 784]

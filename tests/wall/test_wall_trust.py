@@ -16,7 +16,6 @@ from ci_observer.ingest import store
 if TYPE_CHECKING:
     from browser import Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 LOUD = "No contact with CI Observer"

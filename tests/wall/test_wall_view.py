@@ -18,7 +18,6 @@ from ci_observer.web.filters import ACTIVITIES, STATES
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]

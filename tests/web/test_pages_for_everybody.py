@@ -15,8 +15,6 @@ from walls import PHONE, save_poll
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytest_plugins = ("browser",)
-
 STATIC = Path(__file__).parents[2] / "static"
 CHART_CSS = (STATIC / "pages/chart.css").read_text()
 PAGES = {

@@ -11,7 +11,6 @@ from walls import PHONE, save_poll
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 

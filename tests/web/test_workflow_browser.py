@@ -15,7 +15,6 @@ from ci_observer.web.vocabulary import state_word
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
 
-pytest_plugins = ("browser",)
 pytestmark = pytest.mark.browser
 
 PAGE = "workflows/acme/api/ci.yml"
