@@ -27,8 +27,8 @@ demo: $(READY) ## show the wall with a simulated GitHub: no token, no network
 run: $(READY) .env ## run it with the settings in .env
 	@$(BIN)/python -m ci_observer up
 
-test: $(READY) ## run the tests; ends with what was left out, and why
-	@$(BIN)/python -m pytest -rs $(ARGS)
+test: $(READY) ## run the tests on all cores; lists what was skipped, and why
+	@$(BIN)/python -m pytest -rs -n auto --dist worksteal $(ARGS)
 
 lint: $(READY) ## check style, types, spelling and the generated parts of the docs
 	$(BIN)/python -m ruff check .

@@ -1,4 +1,4 @@
-"""What CI makes of skipped tests."""
+"""The plugin with which CI fails on a skipped test."""
 
 import subprocess
 import sys
@@ -20,19 +20,23 @@ def test_passed():
 
 
 @pytest.mark.parametrize(
-    ("reason", "code"),
+    ("reason", "workers", "code"),
     [
-        ("no Chromium on the PATH", pytest.ExitCode.TESTS_FAILED),
-        ("the recorded runs are not beside the project", pytest.ExitCode.OK),
+        ("no Chromium on the PATH", 0, pytest.ExitCode.TESTS_FAILED),
+        ("no Chromium on the PATH", 2, pytest.ExitCode.TESTS_FAILED),
+        ("the recorded runs are not beside the project", 0, pytest.ExitCode.OK),
     ],
 )
 def test_a_skip_that_ci_prepared_for_fails(
-    tmp_path: Path, reason: str, code: int
+    tmp_path: Path, reason: str, workers: int, code: int
 ) -> None:
     (tmp_path / "test_it.py").write_text(SKIPPED.format(reason=reason))
 
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no_skips", "-p", "no:cacheprovider"],
+    result = subprocess.run(  # noqa: S603 (our own command)
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no_skips"),
+            *("-p", "no:cacheprovider", "-n", str(workers)),
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(FOLDER)},
         check=False,
