@@ -36,9 +36,16 @@ TIMES = 7
 TELEVISION = {"width": 1920, "height": 1080}
 PHONE = {"width": 390, "height": 844}
 TEXTS = (
-    "workflow_name", "repo", "branch", "tile_state", "since_at", "base_display_title",
-    "base_actor", "success_rate", "median_duration_seconds",
-)  # fmt: skip
+    "workflow_name",
+    "repo",
+    "branch",
+    "tile_state",
+    "since_at",
+    "last_result_display_title",
+    "last_result_actor",
+    "success_rate",
+    "median_duration_seconds",
+)
 
 # Marks the names as they are made, and tells when those in the window have been shown.
 WATCH = """

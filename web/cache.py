@@ -31,12 +31,12 @@ select (select value from instance where key = 'revision') as revision, now from
 class Answer:
     """A whole response body and what it holds good for.
 
-    `flips_at` is None when time alone changes nothing in it.
+    `expires_at` is None when time alone changes nothing in it.
     """
 
     content: bytes
     revision: int
-    flips_at: str | None = None
+    expires_at: str | None = None
 
     @cached_property
     def gzipped(self) -> bytes:
@@ -100,5 +100,5 @@ async def reuse(
 
 async def _is_true(datasette: Datasette, answer: Answer) -> bool:
     facts = await fetch_row(datasette, FACTS_SQL)
-    is_before_flip = answer.flips_at is None or facts["now"] < answer.flips_at
+    is_before_flip = answer.expires_at is None or facts["now"] < answer.expires_at
     return answer.revision == int(facts["revision"]) and is_before_flip

@@ -25,7 +25,7 @@ RUN_COLUMNS = (
     "html_url",
 )
 
-# Not stale_at, flips_at and rank: those change with every poll, this answer must not.
+# Not stale_at, expires_at and rank: those change with every poll, this answer must not.
 TILE_COLUMNS = (
     "repo",
     "workflow",
@@ -34,21 +34,21 @@ TILE_COLUMNS = (
     "branch",
     "is_default_branch",
     "tile_state",
-    "base",
+    "last_result",
     "activity",
     "alarm",
     "error",
     "since_at",
     "streak",
-    "base_run_id",
-    "base_run_number",
-    "base_run_attempt",
-    "base_conclusion",
-    "base_display_title",
-    "base_actor",
-    "base_started_at",
-    "base_duration_seconds",
-    "base_html_url",
+    "last_result_run_id",
+    "last_result_run_number",
+    "last_result_run_attempt",
+    "last_result_conclusion",
+    "last_result_display_title",
+    "last_result_actor",
+    "last_result_started_at",
+    "last_result_duration_seconds",
+    "last_result_html_url",
     "failed_job",
     "failed_step",
     "failed_jobs",
@@ -79,7 +79,7 @@ TILE_COLUMNS = (
     "is_flaky",
     "strip",
     "overdue_at",
-    "zombie_at",
+    "stuck_at",
 )
 
 # The strips are most of a wall's bytes.

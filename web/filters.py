@@ -22,7 +22,7 @@ TILE_STATES = (
     "stale",
     "no_access",
     "disabled",
-    "zombie",
+    "stuck",
     "overdue",
 )
 ACTIVITIES = ("running", "queued", "waiting", "held", "unfinished")

@@ -53,7 +53,7 @@ def result_of(run: dict[str, Any]) -> Result:
 
 def state_word(state: str) -> str:
     """A tile's state in the word that the wall has for it."""
-    return "stuck" if state == "zombie" else _plain(state)
+    return "stuck" if state == "stuck" else _plain(state)
 
 
 def _plain(word: str | None) -> str:

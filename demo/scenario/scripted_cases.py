@@ -18,7 +18,7 @@ HOSTILE_TITLE = (
 LONG_TITLE = "Sixty characters are what a title may have, or even more, so"
 
 
-def zombie(world: World, _: datetime) -> None:
+def stuck(world: World, _: datetime) -> None:
     """In progress for days: its runner went away and nobody told GitHub."""
     world.add_run(
         "acme/mobile-app",
@@ -205,7 +205,7 @@ PIECES: tuple[tuple[timedelta, Piece], ...] = (
     (timedelta(days=84), touched_later),
     (timedelta(days=9), rare_conclusions),
     (timedelta(days=8), ghosts),
-    (timedelta(days=6), zombie),
+    (timedelta(days=6), stuck),
     (timedelta(days=3), invalid_file),
     (timedelta(days=1), startup_failure),
     (timedelta(hours=7), invalid_file),

@@ -467,3 +467,24 @@ def m071_schema_objects(db: Database) -> None:
         ) without rowid
         """
     )
+
+
+@migrations()
+def m080_plain_column_names(db: Database) -> None:
+    """Columns get the names that the documentation uses for their facts."""
+    for fact in (
+        "",
+        "_run_id",
+        "_run_attempt",
+        "_conclusion",
+        "_started_at",
+        "_duration_seconds",
+        "_run_number",
+        "_display_title",
+        "_actor",
+        "_html_url",
+    ):
+        db.execute(f"alter table tiles rename column base{fact} to last_result{fact}")
+    db.execute("alter table tiles rename column zombie_at to stuck_at")
+    db.execute("alter table decisions rename column base to result")
+    db.execute("alter table decisions rename column is_at_once to zero_duration")

@@ -15,7 +15,7 @@ def save_tiles(db: Database, ids: Sequence[int]) -> None:
     among = f"run_id in ({', '.join('?' * len(ids))})"
     db.conn.executemany(
         "delete from decisions where repo = ? and workflow = ? and branch = ?"
-        " and base in ('passing', 'failing') and created_at = ? and run_id = ?",
+        " and result in ('passing', 'failing') and created_at = ? and run_id = ?",
         db.execute(
             "select repo, workflow, head_branch, created_at, run_id from runs"
             f" where {among}",

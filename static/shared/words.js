@@ -13,7 +13,7 @@ export const STATES = [
   ["no_access", "no access"],
   ["stale", "stale"],
   ["overdue", "overdue"],
-  ["zombie", "stuck"],
+  ["stuck", "stuck"],
   ["disabled", "disabled"],
   ["invalid_file", "invalid file"],
   ["failing", "failing"],
@@ -121,16 +121,16 @@ export function countLoud(tiles) {
 
 // What stands after the state's word, each with the name of what it is.
 export function stateFacts(tile, when) {
-  if (tile.base === "unknown") return [];
-  if (tile.alarm && tile.alarm !== "invalid_file") return [["base", `was ${tile.base}`]];
-  const isFailing = tile.base === "failing";
+  if (tile.last_result === "unknown") return [];
+  if (tile.alarm && tile.alarm !== "invalid_file") return [["base", `was ${tile.last_result}`]];
+  const isFailing = tile.last_result === "failing";
   const { failed_jobs: jobs, phantom_failures: phantoms } = tile;
   const green = isFailing ? "" : "green ";
   return [
     ["lost", tile.lost_run_id && "newest commit not tested"],
     ["streak", isFailing && tile.streak > 1 && `${ordinal(tile.streak)} in a row`],
-    ["conclusion", isFailing && CONCLUSIONS[tile.base_conclusion]],
-    ["attempt", tile.base_run_attempt > 1 && `${green}on attempt ${tile.base_run_attempt}`],
+    ["conclusion", isFailing && CONCLUSIONS[tile.last_result_conclusion]],
+    ["attempt", tile.last_result_run_attempt > 1 && `${green}on attempt ${tile.last_result_run_attempt}`],
     ["jobs", !isFailing && jobs && `with ${count(jobs, "failed job")}`],
     ["phantoms", phantoms && count(phantoms, "phantom failure")],
     ["since", tile.since_at && `since ${when(tile.since_at)}`],
@@ -143,7 +143,7 @@ const ALARMS = {
   stale: (tile) => tile.error || "no answer from GitHub for three refreshes",
   disabled: ({ workflow_state: state }) => DISABLED[state] || `GitHub says ${state}`,
   overdue: (tile, when) => `no scheduled run; one was due by ${when(tile.overdue_at)}`,
-  zombie({ activity: name, started_at: at, median_duration_seconds: usual }, when, now) {
+  stuck({ activity: name, started_at: at, median_duration_seconds: usual }, when, now) {
     return `${word(name)} for ${duration(now - seconds(at))}`
       + (usual ? `, usually ~${duration(usual)}` : "");
   },
@@ -154,9 +154,9 @@ const ALARMS = {
 export function details(tile, when, now) {
   const explain = ALARMS[tile.alarm];
   if (explain) return [explain(tile, when, now), ""];
-  if (tile.base === "failing") {
+  if (tile.last_result === "failing") {
     const place = [tile.failed_job, tile.failed_step].filter(Boolean).join(": ");
-    return [place, tile.base_display_title || ""];
+    return [place, tile.last_result_display_title || ""];
   }
   if (tile.run_id) return ["", tile.display_title || ""];
   return [`never ran on ${tile.branch || "its default branch"}`, ""];

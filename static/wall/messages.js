@@ -19,7 +19,7 @@ function makeTransitions() {
       const key = keyOf(tile);
       const old = before.get(key);
       const state = stateOf(tile);
-      const result = UNSURE.includes(state) ? old || tile.base : state;
+      const result = UNSURE.includes(state) ? old || tile.last_result : state;
       known.set(key, result);
       const isNews = old !== "unknown" || result !== "passing";
       if (old && result !== old && result !== "unknown" && isNews) {

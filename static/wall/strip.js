@@ -18,9 +18,9 @@ export function drawStrip(list, { strip, html_url: url }) {
   list.replaceChildren(...strip.map((run) => makeBar(run, longest, url)));
 }
 
-export function shapeOf({ is_superseded: isSuperseded, base, conclusion, status }) {
+export function shapeOf({ is_superseded: isSuperseded, result, conclusion, status }) {
   if (isSuperseded) return "superseded";
-  if (base === "failing" || FAILED.includes(conclusion)) return "failure";
+  if (result === "failing" || FAILED.includes(conclusion)) return "failure";
   return status === "completed" ? conclusion : "unfinished";
 }
 

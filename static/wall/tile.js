@@ -67,7 +67,7 @@ function fillData(node, tile, page, pieces) {
   setText(its.word, word(state));
   set(its.flaky, "hidden", tile.is_flaky ? null : "");
   setRun(its.run, tile);
-  setLine(its.actor, (tile.activity ? tile.actor : tile.base_actor) || "");
+  setLine(its.actor, (tile.activity ? tile.actor : tile.last_result_actor) || "");
   setStats(its.stats, tile);
   set(its.strip, "hidden", tile.run_id ? null : "");
 }
@@ -131,17 +131,17 @@ function setFacts(node, facts) {
 
 // The age of the result, not of the run in progress.
 function setAge(node, tile, now) {
-  const started = seconds(tile.base_started_at || tile.started_at);
-  const ended = started + (tile.base_duration_seconds || 0);
+  const started = seconds(tile.last_result_started_at || tile.started_at);
+  const ended = started + (tile.last_result_duration_seconds || 0);
   setLine(node, started === null ? "" : ago(ended, now));
 }
 
 // The run that the tile speaks of.
 function setRun(node, tile) {
-  const isBase = !tile.activity && tile.base_run_number;
-  const number = isBase ? tile.base_run_number : tile.run_number;
+  const isBase = !tile.activity && tile.last_result_run_number;
+  const number = isBase ? tile.last_result_run_number : tile.run_number;
   setLine(node, number ? `#${number}` : "");
-  setLink(node, isBase ? tile.base_html_url : tile.html_url);
+  setLink(node, isBase ? tile.last_result_html_url : tile.html_url);
   set(node, "title", `Run ${number} on GitHub`);
 }
 

@@ -2,7 +2,7 @@
 
 import { isLost } from "../shared/banner.js";
 
-const ALARMS = ["no_access", "stale", "overdue", "zombie", "disabled"];
+const ALARMS = ["no_access", "stale", "overdue", "stuck", "disabled"];
 
 // The worst of all tiles: what the icon shows, and the title's words.
 function headline(tiles, contact) {

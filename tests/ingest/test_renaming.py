@@ -22,7 +22,7 @@ def watched(db: Database) -> list[str]:
 
 
 def tiles(db: Database) -> list[tuple[str, str, int]]:
-    return db.execute("select repo, base, streak from wall").fetchall()
+    return db.execute("select repo, last_result, streak from wall").fetchall()
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def scene(world, github, ingest, db) -> Scene:
     return Scene(world, github, ingest, db)
 
 
-STATE = ("tile_state", "base", "activity", "alarm")
+STATE = ("tile_state", "last_result", "activity", "alarm")
 
 
 def test_trap_01_a_conclusion_counts_only_once_a_run_is_completed(scene):
@@ -64,7 +64,11 @@ def test_trap_01_a_conclusion_counts_only_once_a_run_is_completed(scene):
     assert scene.tile(*STATE) == ("failing", "failing", None, None)
     scene.change(run, status="in_progress")
     scene.world.update_run(run, run_attempt=2)
-    assert scene.tile("base", "activity", "conclusion") == ("failing", "running", None)
+    assert scene.tile("last_result", "activity", "conclusion") == (
+        "failing",
+        "running",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,11 @@ def test_trap_03_a_rerun_keeps_its_run_s_id_and_has_times_of_its_own(scene):
     scene.world.rerun(run)
     scene.change(run, conclusion="success")
 
-    assert scene.tile("base", "base_run_attempt", "is_flaky") == ("passing", 2, 1)
+    assert scene.tile("last_result", "last_result_run_attempt", "is_flaky") == (
+        "passing",
+        2,
+        1,
+    )
     assert scene.db.execute(
         "select run_attempt, conclusion, duration_seconds from run_attempts"
     ).fetchall() == [(1, "failure", 60), (2, "success", 60)]
@@ -107,7 +115,7 @@ def test_trap_04_a_run_s_end_does_not_move_with_updated_at(scene):
     scene.github.advance(86_400)
     scene.change(run, display_title="Seen again")
 
-    assert scene.tile("base_display_title") == ("Seen again",)
+    assert scene.tile("last_result_display_title") == ("Seen again",)
     assert scene.stored(run, "duration_seconds") == (60,)
 
 
@@ -117,7 +125,7 @@ def test_trap_05_unfinished_runs_are_never_forgotten(scene):
     scene.ingest.poll()
     for number in range(31):
         scene.run("success", head_branch=f"b{number}")
-    assert scene.tile("base", "activity") == ("passing", "running")
+    assert scene.tile("last_result", "activity") == ("passing", "running")
 
     scene.change(run, conclusion="failure")
 
@@ -186,7 +194,7 @@ def test_trap_10_a_broken_workflow_file_is_an_alarm_and_renames_nothing(
     scene.run("success")
     scene.run(conclusion, duration=0, name=f".github/workflows/{FILE}")
 
-    assert scene.tile("base", "alarm") == ("failing", "invalid_file")
+    assert scene.tile("last_result", "alarm") == ("failing", "invalid_file")
     assert scene.tile("workflow_name") == ("CI",)
 
 
@@ -204,13 +212,13 @@ def test_trap_10_phantom_failures_are_shown_apart(scene):
 
 @pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
 @pytest.mark.parametrize(
-    ("before", "base"), [("success", "passing"), ("failure", "failing")]
+    ("before", "last_result"), [("success", "passing"), ("failure", "failing")]
 )
-def test_trap_11_skipped_runs_hide_nothing(scene, conclusion, before, base):
+def test_trap_11_skipped_runs_hide_nothing(scene, conclusion, before, last_result):
     scene.run(before)
     scene.run(conclusion)
 
-    assert scene.tile(*STATE) == (base, base, None, None)
+    assert scene.tile(*STATE) == (last_result, last_result, None, None)
 
 
 def test_trap_12a_a_superseded_run_is_harmless(scene):
@@ -246,7 +254,7 @@ def test_trap_12c_a_failure_that_cancelled_the_rest_is_a_failure(scene):
         ],
     )
 
-    assert scene.tile(*STATE, "base_run_id", "failed_job", "lost_run_id") == (
+    assert scene.tile(*STATE, "last_result_run_id", "failed_job", "lost_run_id") == (
         *("failing", "failing", None, None),
         run.id,
         "unit",
@@ -258,7 +266,7 @@ def test_trap_13_a_run_that_never_ends_is_stuck_until_a_newer_one_decides(scene)
     scene.run("success")
     scene.run(status="in_progress")
     scene.github.advance(7 * 3600)
-    assert scene.tile(*STATE) == ("zombie", "passing", "running", "zombie")
+    assert scene.tile(*STATE) == ("stuck", "passing", "running", "stuck")
 
     scene.run("failure")
 
@@ -314,12 +322,12 @@ def test_trap_17_a_schedule_that_died_is_overdue_or_disabled(scene):
 
 def test_trap_18_the_tile_follows_the_default_branch(scene):
     scene.run("failure", head_branch="main")
-    assert scene.tile("branch", "base") == ("main", "failing")
+    assert scene.tile("branch", "last_result") == ("main", "failing")
     scene.world.repo(REPO).default_branch = "trunk"
     scene.run("success", head_branch="trunk")
     scene.github.advance(86_400)
 
-    assert scene.tile("branch", "base") == ("trunk", "passing")
+    assert scene.tile("branch", "last_result") == ("trunk", "passing")
 
 
 def test_trap_19_the_merge_queue_s_branches_are_not_the_branch(scene):
@@ -335,7 +343,7 @@ def test_trap_20_runs_of_another_workflow_s_end_make_no_commit_flaky(scene):
     for conclusion in ("failure", "success"):
         scene.run(conclusion, event="workflow_run", head_sha="a" * 40)
 
-    assert scene.tile("base", "is_flaky") == ("passing", 0)
+    assert scene.tile("last_result", "is_flaky") == ("passing", 0)
     assert list(scene.db["flaky_runs"].rows) == []
 
 
@@ -343,7 +351,7 @@ def test_trap_22_a_clock_that_went_backwards_gives_no_negative_duration(scene):
     now = scene.world.now
     run = scene.run("success", updated_at=now - timedelta(days=22))
 
-    assert scene.tile("base") == ("passing",)
+    assert scene.tile("last_result") == ("passing",)
     assert scene.stored(run, "duration_seconds") == (0,)
 
 
@@ -385,7 +393,7 @@ def test_trap_26_not_found_keeps_the_tile_and_names_the_token(scene):
     scene.github.faults.add("not_found", count=None)
     scene.github.advance(60)
 
-    tile_state, base, error = scene.tile("tile_state", "base", "error")
+    tile_state, base, error = scene.tile("tile_state", "last_result", "error")
     assert (tile_state, base) == ("no_access", "passing")
     assert "token" in error
 

@@ -212,7 +212,7 @@ def test_a_default_branch_that_is_renamed_is_the_tile_s_branch_within_a_day(
 
     ingest.poll()
 
-    assert db.execute("select branch, base from wall").fetchall() == [
+    assert db.execute("select branch, last_result from wall").fetchall() == [
         ("trunk", "passing")
     ]
 

@@ -51,4 +51,4 @@ def tile(db: Database, *columns: str) -> tuple[Any, ...]:
 
 
 def state(db: Database) -> tuple[Any, ...]:
-    return tile(db, "tile_state", "base", "activity", "alarm")
+    return tile(db, "tile_state", "last_result", "activity", "alarm")

@@ -28,7 +28,7 @@ NAMES = (
 TITLE = "Keep the basket when somebody signs in on a second device (#1234)"
 LOUD = (
     "failing", "failing_running", "invalid_file", "failing_once",
-    "no_access", "stale", "disabled", "zombie", "overdue",
+    "no_access", "stale", "disabled", "stuck", "overdue",
 )  # fmt: skip
 QUIET = (
     "passing", "running", "passing", "flaky", "queued", "waiting", "passing", "held",
@@ -42,7 +42,7 @@ ACTIVE = {
     "queued": (0.1, "queued", None),
     "waiting": (2, "waiting", None),
     "held": (1, "completed", "action_required"),
-    "zombie": (50, "in_progress", None),
+    "stuck": (50, "in_progress", None),
 }
 
 
@@ -147,7 +147,7 @@ def _newest(kind: str) -> list[dict[str, Any]]:
         path = ".github/workflows/ci.yml"
         runs = [_run(3, 0, conclusion="failure", name=path)]
     else:
-        hours = 52 if kind == "zombie" else 4
+        hours = 52 if kind == "stuck" else 4
         runs = [_run(hours, run_attempt=3 if kind == "flaky" else 1)]
     if kind == "cancelled":
         runs.append(_run(3, 1, conclusion="cancelled"))

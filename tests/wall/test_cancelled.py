@@ -50,11 +50,16 @@ def strip(db: Database, *keys: str) -> list[tuple[Any, ...]]:
 # -- superseded and lost
 
 
-@pytest.mark.parametrize("base", ["success", "failure"])
-def test_the_newest_run_cancelled_keeps_the_base_and_is_lost(db, base):
-    save_runs(db, run(1, "12:00", base), run(2, "13:00", "cancelled", minutes=3))
+@pytest.mark.parametrize("last_result", ["success", "failure"])
+def test_the_newest_run_cancelled_keeps_the_base_and_is_lost(db, last_result):
+    save_runs(db, run(1, "12:00", last_result), run(2, "13:00", "cancelled", minutes=3))
 
-    assert tile(db, "base_run_id", "streak", "alarm", "activity") == (1, 1, None, None)
+    assert tile(db, "last_result_run_id", "streak", "alarm", "activity") == (
+        1,
+        1,
+        None,
+        None,
+    )
     assert tile(db, "lost_run_id", "lost_at", "lost_html_url") == (
         2,
         "2026-03-01T13:03:00Z",
@@ -120,16 +125,16 @@ def test_a_commit_that_the_base_has_tested_is_not_lost(db):
 
 
 @pytest.mark.parametrize(
-    ("first", "base"), [("success", "passing"), ("failure", "failing")]
+    ("first", "last_result"), [("success", "passing"), ("failure", "failing")]
 )
-def test_a_cancelled_rerun_loses_nothing(db, first, base):
+def test_a_cancelled_rerun_loses_nothing(db, first, last_result):
     save_runs(db, run(1, "12:00", first))
     save_runs(db, rerun(1, "12:00", "13:00", "cancelled"))
 
-    assert state(db) == (base, base, None, None)
+    assert state(db) == (last_result, last_result, None, None)
     assert lost(db) is None
-    assert strip(db, "conclusion", "base", "is_superseded") == [
-        ("cancelled", base, False)
+    assert strip(db, "conclusion", "result", "is_superseded") == [
+        ("cancelled", last_result, False)
     ]
 
 
@@ -149,7 +154,7 @@ def test_each_run_of_the_strip_says_what_it_decided(db):
         run(4, "15:00", **RUNNING),
     )
 
-    assert strip(db, "run_id", "base") == [
+    assert strip(db, "run_id", "result") == [
         (1, "passing"),
         (2, "failing"),
         (3, None),
@@ -168,7 +173,9 @@ def test_a_run_that_a_failed_job_cancelled_has_failed(db, failed):
     jobs(db, 2, "success", failed, "cancelled")
 
     assert state(db) == ("failing", "failing", None, None)
-    assert tile(db, "base_run_id", "base_conclusion", "failed_job", "failed_jobs") == (
+    assert tile(
+        db, "last_result_run_id", "last_result_conclusion", "failed_job", "failed_jobs"
+    ) == (
         2,
         "cancelled",
         "job 1",
@@ -192,7 +199,11 @@ def test_a_failed_job_counts_for_its_own_attempt(db):
     jobs(db, 1, "failure")
     save_runs(db, rerun(1, "12:00", "13:00", "success"))
 
-    assert tile(db, "base", "base_run_attempt", "failed_jobs") == ("passing", 2, None)
+    assert tile(db, "last_result", "last_result_run_attempt", "failed_jobs") == (
+        "passing",
+        2,
+        None,
+    )
 
 
 def test_a_failure_of_which_jobs_were_only_cancelled_names_no_step(db):

@@ -114,7 +114,9 @@ def test_base_streak_and_since_are_those_of_all_runs_read_one_by_one(tmp_path, s
     for payload, job in seen:
         save(db, payload, job)
 
-    tile = db.execute("select base, streak, since_at from tiles where branch = 'main'")
+    tile = db.execute(
+        "select last_result, streak, since_at from tiles where branch = 'main'"
+    )
     assert (tile.fetchone() or (None, 0, None)) == expected_of_main(seen)
     db.close()
 
@@ -152,7 +154,7 @@ def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
     }
     assert scans == {"SCAN recent"}
     assert [step for step in of_runs if "head_branch=?" not in step] == []
-    assert [step for step in of_decisions if "branch=? AND base=?" not in step] == []
+    assert [step for step in of_decisions if "branch=? AND result=?" not in step] == []
     assert of_runs
     assert of_decisions
 
@@ -168,7 +170,7 @@ def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
     assert rows(db, "decisions") == rows(db, "run_decisions")
     assert len(rows(db, "decisions")) == 2
     assert db.execute(
-        "select base, streak from tiles where repo = 'acme/new'"
+        "select last_result, streak from tiles where repo = 'acme/new'"
     ).fetchall() == [("passing", 2)]
 
 

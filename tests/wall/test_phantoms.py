@@ -39,7 +39,7 @@ def test_a_phantom_failure_is_shown_apart_and_not_as_the_base(db, conclusion):
 def test_phantoms_before_the_base_are_not_counted(db):
     save_runs(db, run(1, "10:00", **AT_ONCE), run(2, "11:00", event="schedule"))
 
-    assert tile(db, "base", "streak", "phantom_failures") == ("passing", 1, 0)
+    assert tile(db, "last_result", "streak", "phantom_failures") == ("passing", 1, 0)
 
 
 def test_a_failure_of_an_event_that_the_workflow_has_is_no_phantom(db):
@@ -63,7 +63,7 @@ def test_a_workflow_that_never_started_has_no_phantoms_but_an_invalid_file(db):
 
 def test_the_first_run_of_the_event_makes_phantoms_failures(db):
     save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", **AT_ONCE))
-    assert tile(db, "base", "phantom_failures") == ("passing", 1)
+    assert tile(db, "last_result", "phantom_failures") == ("passing", 1)
 
     save_runs(db, run(3, "12:00", status="in_progress", conclusion=None))
 
@@ -74,7 +74,11 @@ def test_a_rerun_that_fails_in_no_time_is_no_phantom(db):
     save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", "failure"))
     save_runs(db, rerun(2, "11:00", "12:00", "startup_failure", minutes=0))
 
-    assert tile(db, "base", "base_run_attempt", "phantom_failures") == ("failing", 2, 0)
+    assert tile(db, "last_result", "last_result_run_attempt", "phantom_failures") == (
+        "failing",
+        2,
+        0,
+    )
 
 
 def test_an_event_of_which_a_run_took_time_long_ago_has_no_phantoms(db):
@@ -90,4 +94,4 @@ def test_an_attempt_that_took_time_counts_after_a_rerun_in_no_time(db):
     save_runs(db, rerun(2, "11:00", "11:30", "startup_failure", minutes=0))
     save_runs(db, run(3, "12:00", **AT_ONCE))
 
-    assert tile(db, "base", "streak", "phantom_failures") == ("failing", 2, 0)
+    assert tile(db, "last_result", "streak", "phantom_failures") == ("failing", 2, 0)

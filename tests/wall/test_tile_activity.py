@@ -26,7 +26,7 @@ def test_a_newer_unfinished_run_shows_over_the_base(db, status, activity):
     )
 
     assert state(db) == ("passing", "passing", activity, None)
-    assert tile(db, "run_id", "status", "base_run_id") == (2, status, 1)
+    assert tile(db, "run_id", "status", "last_result_run_id") == (2, status, 1)
 
 
 def test_a_run_that_awaits_approval_is_held(db):

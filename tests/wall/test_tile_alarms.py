@@ -13,12 +13,12 @@ def test_a_tile_is_stale_after_three_refreshes_without_an_answer(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"))
 
-    assert tile(db, "stale_at", "flips_at") == ("2026-03-01T18:03:00Z",) * 2
+    assert tile(db, "stale_at", "expires_at") == ("2026-03-01T18:03:00Z",) * 2
     set_clock(db, NOW + timedelta(seconds=179))
     assert state(db) == ("passing", "passing", None, None)
     set_clock(db, NOW + timedelta(seconds=180))
     assert state(db) == ("stale", "passing", None, "stale")
-    assert tile(db, "flips_at") == (None,)
+    assert tile(db, "expires_at") == (None,)
 
 
 def test_a_feed_that_was_never_fetched_is_unknown_even_with_runs(db):
@@ -88,17 +88,17 @@ def test_a_failure_that_took_time_is_no_invalid_file(db):
 
 
 @pytest.mark.parametrize("status", ["in_progress", "queued", "requested"])
-def test_an_unfinished_run_is_a_zombie_after_six_hours(db, status):
+def test_an_unfinished_run_is_a_stuck_after_six_hours(db, status):
     watch(db, FEED)
     save_runs(db, run(1, "11:00"), run(2, "12:00", None, status=status))
 
-    assert tile(db, "zombie_at") == ("2026-03-01T18:00:00Z",)
-    assert state(db) == ("zombie", "passing", tile(db, "activity")[0], "zombie")
+    assert tile(db, "stuck_at") == ("2026-03-01T18:00:00Z",)
+    assert state(db) == ("stuck", "passing", tile(db, "activity")[0], "stuck")
     set_clock(db, NOW - timedelta(seconds=1))
     assert state(db)[3] is None
 
 
-def test_a_zombie_must_be_far_beyond_its_own_history(db):
+def test_a_stuck_must_be_far_beyond_its_own_history(db):
     watch(db, FEED)
     save_runs(
         db,
@@ -109,10 +109,10 @@ def test_a_zombie_must_be_far_beyond_its_own_history(db):
 
     # Five times the two hours that 95 % of its runs do not exceed.
     assert tile(db, "median_duration_seconds", "p95_duration_seconds") == (540, 7200)
-    assert tile(db, "zombie_at", "alarm") == ("2026-03-01T19:00:00Z", None)
+    assert tile(db, "stuck_at", "alarm") == ("2026-03-01T19:00:00Z", None)
 
 
-def test_one_slow_run_in_twenty_does_not_put_a_zombie_off(db):
+def test_one_slow_run_in_twenty_does_not_put_a_stuck_off(db):
     watch(db, FEED)
     save_runs(
         db,
@@ -122,10 +122,10 @@ def test_one_slow_run_in_twenty_does_not_put_a_zombie_off(db):
     )
 
     assert tile(db, "p95_duration_seconds") == (540,)
-    assert tile(db, "zombie_at") == ("2026-03-01T15:00:00Z",)
+    assert tile(db, "stuck_at") == ("2026-03-01T15:00:00Z",)
 
 
-def test_a_newer_decisive_run_rules_over_a_zombie(db):
+def test_a_newer_decisive_run_rules_over_a_stuck(db):
     watch(db, FEED)
     save_runs(db, run(1, "01:00", **RUNNING), run(2, "13:00", "failure"))
 
@@ -150,13 +150,13 @@ def test_an_unfinished_run_counts_no_longer_than_github_lets_it_last(
     db["feeds"].update(FEED, {"checked_at": store.utc(end)})
 
     set_clock(db, end - timedelta(seconds=1))
-    assert tile(db, "run_id", "flips_at") == (2, store.utc(end))
+    assert tile(db, "run_id", "expires_at") == (2, store.utc(end))
     set_clock(db, end)
     assert state(db) == ("passing", "passing", None, None)
     assert tile(db, "run_id") == (1,)
 
 
-def test_waiting_for_an_approval_is_never_a_zombie(db):
+def test_waiting_for_an_approval_is_never_a_stuck(db):
     watch(db, FEED)
     save_runs(db, run(1, "01:00"), run(2, "02:00", None, status="waiting"))
 

@@ -10,7 +10,7 @@ from ci_observer.ingest import store
 
 
 @pytest.mark.parametrize(
-    ("conclusion", "base"),
+    ("conclusion", "last_result"),
     [
         ("success", "passing"),
         ("failure", "failing"),
@@ -18,26 +18,26 @@ from ci_observer.ingest import store
         ("startup_failure", "failing"),
     ],
 )
-def test_a_decisive_conclusion_gives_the_base(db, conclusion, base):
+def test_a_decisive_conclusion_gives_the_base(db, conclusion, last_result):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", conclusion))
 
-    assert state(db) == (base, base, None, None)
-    assert tile(db, "base_run_id", "base_conclusion") == (1, conclusion)
+    assert state(db) == (last_result, last_result, None, None)
+    assert tile(db, "last_result_run_id", "last_result_conclusion") == (1, conclusion)
 
 
 @pytest.mark.parametrize(
     "conclusion", ["skipped", "neutral", "stale", "cancelled", "overheated", None]
 )
 @pytest.mark.parametrize(
-    ("decisive", "base"), [("success", "passing"), ("failure", "failing")]
+    ("decisive", "last_result"), [("success", "passing"), ("failure", "failing")]
 )
-def test_other_conclusions_colour_nothing(db, conclusion, decisive, base):
+def test_other_conclusions_colour_nothing(db, conclusion, decisive, last_result):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", decisive), run(2, "13:00", conclusion))
 
-    assert state(db) == (base, base, None, None)
-    assert tile(db, "base_run_id", "streak") == (1, 1)
+    assert state(db) == (last_result, last_result, None, None)
+    assert tile(db, "last_result_run_id", "streak") == (1, 1)
 
 
 @pytest.mark.parametrize("conclusion", ["skipped", "neutral", "stale", "cancelled"])
@@ -114,12 +114,14 @@ def test_the_tile_speaks_of_the_default_branch_whatever_its_name(db):
         run(2, "13:00", head_branch="main"),
     )
 
-    assert tile(db, "branch", "base", "run_id") == ("trunk", "failing", 1)
+    assert tile(db, "branch", "last_result", "run_id") == ("trunk", "failing", 1)
     assert rows_of(
-        db, "select branch, base, is_default_branch from wall_branches order by branch"
+        db,
+        "select branch, last_result, is_default_branch from wall_branches"
+        " order by branch",
     ) == [
-        {"branch": "main", "base": "passing", "is_default_branch": 0},
-        {"branch": "trunk", "base": "failing", "is_default_branch": 1},
+        {"branch": "main", "last_result": "passing", "is_default_branch": 0},
+        {"branch": "trunk", "last_result": "failing", "is_default_branch": 1},
     ]
 
 
@@ -139,7 +141,7 @@ def test_a_green_rerun_of_a_red_run_is_passing_and_flaky(db):
     save_runs(db, rerun(1, "12:00", "13:00", "success"))
 
     assert state(db) == ("passing", "passing", None, None)
-    assert tile(db, "base_run_attempt", "streak", "since_at", "is_flaky") == (
+    assert tile(db, "last_result_run_attempt", "streak", "since_at", "is_flaky") == (
         2,
         1,
         "2026-03-01T13:00:00Z",
@@ -148,15 +150,15 @@ def test_a_green_rerun_of_a_red_run_is_passing_and_flaky(db):
 
 
 @pytest.mark.parametrize(
-    ("first", "base"), [("success", "passing"), ("failure", "failing")]
+    ("first", "last_result"), [("success", "passing"), ("failure", "failing")]
 )
-def test_a_rerun_in_progress_keeps_the_former_result(db, first, base):
+def test_a_rerun_in_progress_keeps_the_former_result(db, first, last_result):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", first))
     save_runs(db, rerun(1, "12:00", "17:00", first, status="in_progress"))
 
-    assert state(db) == (base, base, "running", None)
-    assert tile(db, "base_run_attempt", "run_attempt", "started_at") == (
+    assert state(db) == (last_result, last_result, "running", None)
+    assert tile(db, "last_result_run_attempt", "run_attempt", "started_at") == (
         1,
         2,
         "2026-03-01T17:00:00Z",
@@ -177,7 +179,7 @@ def test_a_green_rerun_of_an_old_commit_does_not_hide_a_newer_failure(db):
     save_runs(db, rerun(1, "12:00", "14:00", "success"))
 
     assert state(db) == ("failing", "failing", None, None)
-    assert tile(db, "base_run_id", "streak", "is_flaky") == (2, 1, 1)
+    assert tile(db, "last_result_run_id", "streak", "is_flaky") == (2, 1, 1)
 
 
 def test_runs_that_another_workflow_triggered_are_not_flaky(db):
@@ -203,7 +205,7 @@ def test_streak_and_since_count_from_the_first_run_of_the_same_base(db):
         run(6, "14:00", "failure"),
     )
 
-    assert tile(db, "base", "streak", "since_at", "success_rate") == (
+    assert tile(db, "last_result", "streak", "since_at", "success_rate") == (
         "failing",
         3,
         "2026-03-01T10:00:00Z",
@@ -217,7 +219,7 @@ def test_a_rerun_that_does_not_mend_it_does_not_move_since(db, again):
     save_runs(db, run(1, "12:00"), run(2, "13:00", "failure"))
     save_runs(db, rerun(2, "13:00", "15:00", again))
 
-    assert tile(db, "base", "streak", "since_at") == (
+    assert tile(db, "last_result", "streak", "since_at") == (
         "failing",
         1,
         "2026-03-01T13:00:00Z",
@@ -230,7 +232,7 @@ def test_a_rerun_that_breaks_it_again_is_since_when_it_is_broken(db):
     save_runs(db, rerun(1, "12:00", "13:00", "success"))
     save_runs(db, rerun(1, "12:00", "14:00", "failure") | {"run_attempt": 3})
 
-    assert tile(db, "base", "since_at") == ("failing", "2026-03-01T14:00:00Z")
+    assert tile(db, "last_result", "since_at") == ("failing", "2026-03-01T14:00:00Z")
 
 
 def test_median_and_success_rate_are_of_the_last_20(db):
@@ -278,7 +280,7 @@ def test_a_decisive_run_shows_its_last_decisive_attempt(db):
 
     assert rows_of(
         db,
-        "select run_id, run_attempt, started_at, conclusion, base, is_invalid_file"
+        "select run_id, run_attempt, started_at, conclusion, result, is_invalid_file"
         " from decisive_runs",
     ) == [
         {
@@ -286,7 +288,7 @@ def test_a_decisive_run_shows_its_last_decisive_attempt(db):
             "run_attempt": 1,
             "started_at": "2026-03-01T09:00:00Z",
             "conclusion": "failure",
-            "base": "failing",
+            "result": "failing",
             "is_invalid_file": 0,
         }
     ]
@@ -303,14 +305,14 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
 
     assert rows_of(
         db,
-        "select branch, newest_run_id, base_run_id, base, streak, since_at,"
-        " active_run_id from tile_facts order by branch",
+        "select branch, newest_run_id, last_result_run_id, last_result, streak,"
+        " since_at, active_run_id from tile_facts order by branch",
     ) == [
         {
             "branch": "feature",
             "newest_run_id": 3,
-            "base_run_id": 2,
-            "base": "failing",
+            "last_result_run_id": 2,
+            "last_result": "failing",
             "streak": 1,
             "since_at": "2026-03-01T10:00:00Z",
             "active_run_id": 3,
@@ -318,8 +320,8 @@ def test_tile_facts_are_of_each_branch_by_itself(db):
         {
             "branch": "main",
             "newest_run_id": 1,
-            "base_run_id": 1,
-            "base": "passing",
+            "last_result_run_id": 1,
+            "last_result": "passing",
             "streak": 1,
             "since_at": "2026-03-01T09:00:00Z",
             "active_run_id": None,
@@ -331,7 +333,7 @@ def test_a_streak_counts_its_run_also_when_the_opposite_came_in_the_same_second(
     watch(db, FEED)
     save_runs(db, run(1, "12:00", "failure"), run(2, "12:00"))
 
-    assert tile(db, "base", "streak", "since_at") == (
+    assert tile(db, "last_result", "streak", "since_at") == (
         "passing",
         1,
         "2026-03-01T12:00:00Z",
@@ -343,7 +345,7 @@ def test_a_late_green_rerun_of_an_older_run_does_not_move_since(db):
     save_runs(db, run(1, "12:00", "failure"), run(2, "13:00"))
     save_runs(db, rerun(1, "12:00", "14:00", "success"))
 
-    assert tile(db, "base", "streak", "since_at") == (
+    assert tile(db, "last_result", "streak", "since_at") == (
         "passing",
         2,
         "2026-03-01T13:00:00Z",

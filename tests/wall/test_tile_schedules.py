@@ -71,7 +71,7 @@ def test_a_schedule_that_was_silent_for_90_days_is_none(db):
     end = datetime(2026, 5, 28, 4, tzinfo=UTC)
 
     assert at(db, end - timedelta(seconds=1)) == ("overdue", "overdue")
-    assert tile(db, "flips_at") == (store.utc(end),)
+    assert tile(db, "expires_at") == (store.utc(end),)
     assert at(db, end) == ("passing", None)
 
 

@@ -108,7 +108,7 @@ def expected(case: Case) -> dict[str, Any]:
     state = base or "unknown"
     return {
         "tile_state": state,
-        "base": state,
+        "last_result": state,
         "activity": activity,
         "alarm": None,
         "is_lost": int(is_lost),
@@ -147,7 +147,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Any]]
     set_clock(db, NOW)
     fill(db)
     rows = db.query(
-        "select workflow, tile_state, base, activity, alarm,"
+        "select workflow, tile_state, last_result, activity, alarm,"
         " lost_run_id is not null as is_lost from wall"
     )
     yield {CASES[int(row.pop("workflow").split(".")[0])]: row for row in rows}

@@ -155,7 +155,7 @@ async def test_hostile_names_are_text(db: Database, datasette: Datasette) -> Non
         a for a in page.attributes("a") if "javascript" in (a.get("href") or "")
     ]
     [api, _] = first_tiles(page)
-    assert api["base_display_title"] == f"</script>{HOSTILE}"
+    assert api["last_result_display_title"] == f"</script>{HOSTILE}"
 
 
 @pytest.mark.parametrize(

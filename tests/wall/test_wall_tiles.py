@@ -58,7 +58,7 @@ def words(visit: "Visit", function: str, **tile: Any) -> Any:
     nothing = {
         "alarm": None,
         "activity": None,
-        "base": "passing",
+        "last_result": "passing",
         "tile_state": "passing",
     }
     page = visit.open("static/shared/favicon-passing.svg")
@@ -167,10 +167,10 @@ def test_a_run_that_gave_way_to_a_newer_one_has_a_low_bar(visit: "Visit") -> Non
     assert page.evaluate(
         shapes,
         [
-            cancelled | {"is_superseded": 1, "base": None},
-            cancelled | {"is_superseded": 0, "base": None},
+            cancelled | {"is_superseded": 1, "result": None},
+            cancelled | {"is_superseded": 0, "result": None},
             # A failed job ended it: the cancelled rest does not hide that.
-            cancelled | {"is_superseded": 0, "base": "failing"},
+            cancelled | {"is_superseded": 0, "result": "failing"},
         ],
     ) == ["superseded", "cancelled", "failure"]
 

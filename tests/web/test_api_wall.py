@@ -50,7 +50,7 @@ async def test_a_tile_has_the_views_columns_but_what_every_poll_changes(
 ) -> None:
     [tile] = await tiles(datasette, "repo=acme/web")
 
-    of_view = set(db["wall"].columns_dict) - {"stale_at", "flips_at", "rank"}
+    of_view = set(db["wall"].columns_dict) - {"stale_at", "expires_at", "rank"}
     assert set(tile) == set(TILE_COLUMNS) == of_view
     assert tile["is_default_branch"] is True
     assert tile["is_flaky"] is False

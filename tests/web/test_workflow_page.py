@@ -496,7 +496,7 @@ async def test_names_of_every_kind_have_a_page(
         assert page.one("h1").all("bdi")[-1].text == name
         assert not page.all("img")
         assert harms(page) == []
-        assert json.loads(page.one(id="tile").text)["base_display_title"] == name
+        assert json.loads(page.one(id="tile").text)["last_result_display_title"] == name
         for number, rows in numbers(page):
             assert await count_rows(datasette, rows) == number, rows
 

@@ -28,7 +28,7 @@ _TILE = json_object_sql(TILE_COLUMNS_BUT_STRIP)
 # bytes as the answer is: a megabyte of text need not be decoded to be encoded again.
 WALL_SQL = f"""
 select
-  repo, workflow, branch, rank, since_at, tile_state, activity, alarm, flips_at,
+  repo, workflow, branch, rank, since_at, tile_state, activity, alarm, expires_at,
   {{state}} as is_shown,
   cast({_TILE} as blob) as tile, cast(strip as blob) as strip
 from {{source}} where {{where}}
@@ -127,7 +127,7 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> Answer:
         tiles = sorted(rows["tiles"], key=_place)
         revision = int(rows["revision"][0]["revision"])
         head = {"ok": True, "revision": revision, "counts": _counts(tiles)}
-        flips = [tile["flips_at"] for tile in tiles if tile["flips_at"]]
+        flips = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
         return Answer(_wall_json(head, tiles), revision, min(flips, default=None))
 
     return await reuse(datasette, ("wall", filters), compute)

@@ -76,7 +76,7 @@ class Content:
 
     context: dict[str, Any]
     revision: int
-    flips_at: str | None = None
+    expires_at: str | None = None
     title: str | None = None
 
 
@@ -113,7 +113,7 @@ class Page:
         context = frame | content.context
         text = await datasette.render_template(self.template, context, request=request)
         return Answer(
-            text.encode(), revision=content.revision, flips_at=content.flips_at
+            text.encode(), revision=content.revision, expires_at=content.expires_at
         )
 
     async def _refuse(

@@ -15,15 +15,15 @@ def state_of(tile: Tile) -> str:
 
 def run_url(tile: Tile) -> str | None:
     """The run to open, if its address is one for the web."""
-    active_url, base_url = tile["html_url"], tile["base_html_url"]
-    url = str(active_url if tile["activity"] else base_url or active_url)
+    active_url, result_url = tile["html_url"], tile["last_result_html_url"]
+    url = str(active_url if tile["activity"] else result_url or active_url)
     return url if url.startswith(("https://", "http://")) else None
 
 
 def _state(tile: Tile) -> str:
     words = [
         state_of(tile),
-        f"was {tile['base']}" if tile["alarm"] else None,
+        f"was {tile['last_result']}" if tile["alarm"] else None,
         tile["activity"],
         "flaky" if tile["is_flaky"] else None,
     ]
@@ -32,11 +32,11 @@ def _state(tile: Tile) -> str:
 
 
 def _result(tile: Tile) -> str:
-    if not tile["base_run_id"]:
+    if not tile["last_result_run_id"]:
         return "none"
-    attempt = tile["base_run_attempt"]
+    attempt = tile["last_result_run_attempt"]
     return (
-        f"{tile['base_conclusion']}: {tile['base_display_title'] or ''}"
+        f"{tile['last_result_conclusion']}: {tile['last_result_display_title'] or ''}"
         f"{f' (attempt {attempt})' if attempt > 1 else ''}"
     )
 
@@ -54,7 +54,7 @@ COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Since": lambda tile: tile["since_at"] or "",
     "In a row": lambda tile: str(tile["streak"]),
     "Last result": _result,
-    "By": lambda tile: tile["base_actor"] or "",
+    "By": lambda tile: tile["last_result_actor"] or "",
     "Passing": lambda tile: _rounded(tile["success_rate"], "%", 100),
     "Median": lambda tile: _rounded(tile["median_duration_seconds"], "s"),
     "History": lambda _: "history",

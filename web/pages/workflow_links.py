@@ -32,10 +32,10 @@ class Links:
         """The newest runs of the feed on all branches."""
         return with_query("/api/runs", self._feed | {"limit": GRID_RUNS})
 
-    def streak(self, base: str, streak_at: str | None) -> str:
+    def streak(self, result: str, streak_at: str | None) -> str:
         """The decisive runs in a row, of which the first was created then."""
         return self._table(
-            "decisive_runs", self._branch, base=base, created_at__gte=streak_at
+            "decisive_runs", self._branch, result=result, created_at__gte=streak_at
         )
 
     def timed(self) -> str:

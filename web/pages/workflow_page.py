@@ -57,7 +57,7 @@ async def fetch_workflow(
     return Content(
         context | state | history | {"grid": branch_rows(feed, branch, found["grid"])},
         revision=int(found["revision"][0]["revision"]),
-        flips_at=_flips_at(found),
+        expires_at=_expires_at(found),
         title=_title(state["name"], feed["repo"], tile),
     )
 
@@ -68,7 +68,7 @@ def _state(feed: Row, tile: Row | None, found: Found, links: Links) -> Row:
         "name": _name(feed, tile),
         "icon": _icon(tile),
         "tile": tile,
-        "streak_rows": tile and links.streak(tile["base"], bounds["streak_at"]),
+        "streak_rows": tile and links.streak(tile["last_result"], bounds["streak_at"]),
         "github": links.github(found["grid"]),
     }
 
@@ -90,10 +90,10 @@ def _history(feed: Row, found: Found, links: Links) -> Row:
     }
 
 
-def _flips_at(found: Found) -> str | None:
+def _expires_at(found: Found) -> str | None:
     """When the page changes by time alone: the tile does, or a new day begins."""
     instants = [row["tomorrow_at"] for row in found["bounds"]]
-    instants += [row["flips_at"] for row in found["tile"]]
+    instants += [row["expires_at"] for row in found["tile"]]
     return min(filter(None, instants), default=None)
 
 

@@ -43,7 +43,7 @@ order by repo <> :repo, is_watched desc, repo, workflow limit 50
 SNAPSHOT_SQL = {
     "revision": REVISION_SQL,
     "tile": f"""
-select {json_object_sql(TILE_COLUMNS)} as tile, flips_at
+select {json_object_sql(TILE_COLUMNS)} as tile, expires_at
 from wall_branches where {_FEED} and branch is :branch
 """,
     # From when on the rows of the streak were created, and when today ends.

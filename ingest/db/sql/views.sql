@@ -86,7 +86,7 @@ when (old.run_id, old.repo, old.workflow, old.head_branch, old.created_at)
 begin
   delete from decisions
   where repo = old.repo and workflow = old.workflow and branch = old.head_branch
-    and base in ('passing', 'failing') and created_at = old.created_at
+    and result in ('passing', 'failing') and created_at = old.created_at
     and run_id = old.run_id;
 end;
 
@@ -107,7 +107,7 @@ create view branch_runs as
 select
   *,
   duration_seconds is 0 and run_attempt = 1
-    and coalesce(conclusion in ('failure', 'startup_failure'), 0) as is_at_once
+    and coalesce(conclusion in ('failure', 'startup_failure'), 0) as zero_duration
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
@@ -128,7 +128,7 @@ where exists (
 create view tile_runs as
 select *
 from branch_runs r
-where not is_at_once
+where not zero_duration
   or (
     -- Null where none ever took time.
     select max(e.event = r.event) from branch_events e
@@ -145,7 +145,7 @@ where not is_at_once
 -- known to have failed: a failure may cancel the rest of its run.
 create view decisive_attempts as
 select
-  a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as base
+  a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as result
 from run_attempts a
 where a.status = 'completed' and (
   a.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
@@ -161,17 +161,17 @@ where a.status = 'completed' and (
 -- `decisions` equal to this, so that a branch's last ones are found at once.
 create view run_decisions as
 select
-  r.repo, r.workflow, r.head_branch as branch, a.base, r.created_at, r.run_id,
+  r.repo, r.workflow, r.head_branch as branch, a.result, r.created_at, r.run_id,
   a.run_attempt,
   -- When the first of the attempts in a row that gave it was started, if not at once.
   nullif((
     select min(s.started_at) from decisive_attempts s
-    where s.run_id = r.run_id and s.base = a.base and s.run_attempt > coalesce((
+    where s.run_id = r.run_id and s.result = a.result and s.run_attempt > coalesce((
       select max(o.run_attempt) from decisive_attempts o
-      where o.run_id = r.run_id and o.base <> a.base
+      where o.run_id = r.run_id and o.result <> a.result
     ), 0)
   ), r.created_at) as since_at,
-  r.is_at_once,
+  r.zero_duration,
   coalesce(
     a.conclusion in ('failure', 'startup_failure')
       and a.duration_seconds = 0
@@ -187,22 +187,22 @@ where a.run_attempt = (
 -- Those of the runs that may speak for their branch.
 create view tile_decisions as
 select
-  repo, workflow, branch, base, created_at, run_id, run_attempt,
-  coalesce(since_at, created_at) as since_at, is_at_once, is_invalid_file
+  repo, workflow, branch, result, created_at, run_id, run_attempt,
+  coalesce(since_at, created_at) as since_at, zero_duration, is_invalid_file
 from decisions d
-where not is_at_once
+where not zero_duration
   or exists (select 1 from tile_runs t where t.run_id = d.run_id);
 
 -- Runs first (cross join), so that the newest are found at once.
 create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
-  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.base,
+  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.result,
   d.is_invalid_file
 from runs r
 cross join tile_decisions d
   on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
-  and d.base in ('passing', 'failing') and d.created_at = r.created_at
+  and d.result in ('passing', 'failing') and d.created_at = r.created_at
   and d.run_id = r.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
@@ -223,13 +223,13 @@ with newest as not materialized (
     (
       select d.run_id from tile_decisions d
       where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
-        and d.base = 'passing'
+        and d.result = 'passing'
       order by d.created_at desc, d.run_id desc limit 1
     ) as passing_run_id,
     (
       select d.run_id from tile_decisions d
       where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
-        and d.base = 'failing'
+        and d.result = 'failing'
       order by d.created_at desc, d.run_id desc limit 1
     ) as failing_run_id,
     (
@@ -258,7 +258,7 @@ chosen as not materialized (
     (
       select run_id from runs where run_id in (passing_run_id, failing_run_id)
       order by created_at desc, run_id desc limit 1
-    ) as base_run_id,
+    ) as last_result_run_id,
     (
       select run_id from runs where run_id in (unfinished_run_id, held_run_id)
       order by created_at desc, run_id desc limit 1
@@ -276,11 +276,12 @@ chosen as not materialized (
 facts as not materialized (
   select
     chosen.*,
-    d.run_attempt as base_run_attempt, d.base, d.created_at as base_created_at,
-    a.conclusion as base_conclusion, a.started_at as base_started_at,
-    a.duration_seconds as base_duration_seconds, b.head_sha as base_head_sha,
+    d.run_attempt as last_result_run_attempt, d.result as last_result,
+    d.created_at as last_result_created_at,
+    a.conclusion as last_result_conclusion, a.started_at as last_result_started_at,
+    a.duration_seconds as last_result_duration_seconds, b.head_sha as last_result_head_sha,
     d.is_invalid_file,
-    -- The last run that was otherwise; all after it have the base's result.
+    -- The last run that was otherwise; all after it have the last result.
     coalesce(o.run_id, 0) as turned_run_id, coalesce(o.created_at, '') as turned_at,
     -- Of the last 20 good first attempts that took any time: the middle one, and the
     -- one that 95 % do not exceed.
@@ -298,7 +299,7 @@ facts as not materialized (
           join run_attempts l
             on l.run_id = d.run_id and l.run_attempt = 1 and l.duration_seconds > 0
           where d.repo = chosen.repo and d.workflow = chosen.workflow
-            and d.branch = chosen.branch and d.base = 'passing' and d.run_attempt = 1
+            and d.branch = chosen.branch and d.result = 'passing' and d.run_attempt = 1
           order by d.created_at desc, d.run_id desc limit 20
         )
       )
@@ -321,52 +322,53 @@ facts as not materialized (
       ) having count(*) >= 3
     ) as schedule
   from chosen
-  left join runs b on b.run_id = base_run_id
+  left join runs b on b.run_id = last_result_run_id
   left join decisions d
     on d.repo = chosen.repo and d.workflow = chosen.workflow
-    and d.branch = chosen.branch and d.base in ('passing', 'failing')
-    and d.created_at = b.created_at and d.run_id = base_run_id
+    and d.branch = chosen.branch and d.result in ('passing', 'failing')
+    and d.created_at = b.created_at and d.run_id = last_result_run_id
   left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
   left join runs o
-    on o.run_id = iif(d.base = 'passing', failing_run_id, passing_run_id)
+    on o.run_id = iif(d.result = 'passing', failing_run_id, passing_run_id)
 ),
 judged as not materialized (
   select
-    repo, workflow, branch, newest_run_id, base_run_id, base_run_attempt, base,
-    base_conclusion, base_started_at, base_duration_seconds, is_invalid_file,
+    repo, workflow, branch, newest_run_id, last_result_run_id,
+    last_result_run_attempt, last_result, last_result_conclusion,
+    last_result_started_at, last_result_duration_seconds, is_invalid_file,
     (
       select count(*) from tile_decisions d
       where d.repo = facts.repo and d.workflow = facts.workflow
-        and d.branch = facts.branch and d.base = facts.base
+        and d.branch = facts.branch and d.result = facts.last_result
         and (d.created_at, d.run_id) > (turned_at, turned_run_id)
     ) as streak,
     (
-      -- The earliest: an older run may have got its base by a later re-run.
+      -- The earliest: an older run may have got its last result by a later re-run.
       select min(d.since_at) from tile_decisions d
       where d.repo = facts.repo and d.workflow = facts.workflow
-        and d.branch = facts.branch and d.base = facts.base
+        and d.branch = facts.branch and d.result = facts.last_result
         and (d.created_at, d.run_id) > (turned_at, turned_run_id)
     ) as since_at,
     (
-      -- Unfinished, or held, and not older than the base.
+      -- Unfinished, or held, and not older than the last result.
       select r.run_id from runs r
-      where r.run_id = open_run_id and r.created_at >= coalesce(base_created_at, '')
+      where r.run_id = open_run_id and r.created_at >= coalesce(last_result_created_at, '')
     ) as active_run_id,
     durations ->> 'median' as median_duration_seconds,
     (
-      select round(avg(base = 'passing'), 3) from (
-        select base from (
+      select round(avg(result = 'passing'), 3) from (
+        select result from (
           select * from (
-            select d.base, d.created_at, d.run_id from tile_decisions d
+            select d.result, d.created_at, d.run_id from tile_decisions d
             where d.repo = facts.repo and d.workflow = facts.workflow
-              and d.branch = facts.branch and d.base = 'passing'
+              and d.branch = facts.branch and d.result = 'passing'
             order by d.created_at desc, d.run_id desc limit 20
           )
           union all
           select * from (
-            select d.base, d.created_at, d.run_id from tile_decisions d
+            select d.result, d.created_at, d.run_id from tile_decisions d
             where d.repo = facts.repo and d.workflow = facts.workflow
-              and d.branch = facts.branch and d.base = 'failing'
+              and d.branch = facts.branch and d.result = 'failing'
             order by d.created_at desc, d.run_id desc limit 20
           )
         ) order by created_at desc, run_id desc limit 20
@@ -391,7 +393,7 @@ judged as not materialized (
     ) as is_flaky,
     iif(
       -- A run long after the schedule came due tells more than the missing one.
-      base_created_at > strftime(
+      last_result_created_at > strftime(
         '%Y-%m-%dT%H:%M:%SZ', schedule ->> 'last',
         (2 * (schedule ->> 'grace')) || ' seconds'
       ),
@@ -405,7 +407,7 @@ judged as not materialized (
       -- of a wall's bytes are these: no address, which would be a third of them.
       select json_group_array(json_object(
         'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-        'status', status, 'conclusion', conclusion, 'base', decided, 'is_superseded',
+        'status', status, 'conclusion', conclusion, 'result', decided, 'is_superseded',
         json(iif(
           conclusion = 'cancelled' and decided is null and run_id <> tried_run_id,
           'true', 'false'
@@ -414,9 +416,9 @@ judged as not materialized (
       )) from (
         select * from (
           select r.*, (
-            select d.base from decisions d
+            select d.result from decisions d
             where d.repo = r.repo and d.workflow = r.workflow
-              and d.branch = r.head_branch and d.base in ('passing', 'failing')
+              and d.branch = r.head_branch and d.result in ('passing', 'failing')
               and d.created_at = r.created_at and d.run_id = r.run_id
           ) as decided
           from tile_runs r
@@ -430,7 +432,7 @@ judged as not materialized (
       -- Cancelled, and nothing came after it that could test its commit.
       select r.run_id from runs r
       where r.run_id = tried_run_id and r.conclusion = 'cancelled'
-        and r.run_id is not base_run_id and r.head_sha is not base_head_sha
+        and r.run_id is not last_result_run_id and r.head_sha is not last_result_head_sha
     ) as lost_run_id,
     durations ->> 'p95' as p95_duration_seconds,
     -- A schedule that for so long has brought nothing is none any more.
@@ -439,32 +441,33 @@ judged as not materialized (
       max(7776000, 2 * (schedule ->> 'grace')) || ' seconds'
     ) as overdue_until_at,
     (
-      -- What has failed since the base, and gave none, are phantoms.
+      -- What has failed since the last result, and gave none, are phantoms.
       select count(*) from decisions d
       where d.repo = facts.repo and d.workflow = facts.workflow
-        and d.branch = facts.branch and d.base = 'failing'
+        and d.branch = facts.branch and d.result = 'failing'
         and (d.created_at, d.run_id)
-          > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+          > (coalesce(last_result_created_at, ''), coalesce(last_result_run_id, 0))
     ) as phantom_failures,
     (
       select d.run_id from decisions d
       where d.repo = facts.repo and d.workflow = facts.workflow
-        and d.branch = facts.branch and d.base = 'failing'
+        and d.branch = facts.branch and d.result = 'failing'
         and (d.created_at, d.run_id)
-          > (coalesce(base_created_at, ''), coalesce(base_run_id, 0))
+          > (coalesce(last_result_created_at, ''), coalesce(last_result_run_id, 0))
       order by d.created_at desc, d.run_id desc limit 1
     ) as phantom_run_id
   from facts
 )
 select
-  judged.repo, judged.workflow, branch, newest_run_id, base_run_id, base_run_attempt,
-  base, base_conclusion, base_started_at, base_duration_seconds,
-  p.run_number as base_run_number, p.display_title as base_display_title,
-  p.actor as base_actor, p.html_url as base_html_url, is_invalid_file,
+  judged.repo, judged.workflow, branch, newest_run_id, last_result_run_id,
+  last_result_run_attempt, last_result, last_result_conclusion, last_result_started_at,
+  last_result_duration_seconds,
+  p.run_number as last_result_run_number, p.display_title as last_result_display_title,
+  p.actor as last_result_actor, p.html_url as last_result_html_url, is_invalid_file,
   j.name as failed_job, j.failed_step,
   (
     select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
-    where run_id = base_run_id and run_attempt = base_run_attempt
+    where run_id = last_result_run_id and run_attempt = last_result_run_attempt
   ) as failed_jobs,
   streak, since_at, active_run_id,
   case
@@ -480,7 +483,7 @@ select
       '%Y-%m-%dT%H:%M:%SZ', a.started_at,
       '+' || max(21600, 5 * coalesce(p95_duration_seconds, 0)) || ' seconds'
     )
-  end as zombie_at,
+  end as stuck_at,
   -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
   -- what then still looks unfinished is a remnant.
   strftime(
@@ -496,14 +499,14 @@ select
   l.html_url as lost_html_url, phantom_failures, phantom_run_id,
   f.html_url as phantom_html_url, strip
 from judged
-left join runs p on p.run_id = base_run_id
+left join runs p on p.run_id = last_result_run_id
 left join runs l on l.run_id = lost_run_id
 left join runs f on f.run_id = phantom_run_id
 left join runs a on a.run_id = active_run_id
--- The first job of the base that failed, and its first failed step.
-left join jobs j on base = 'failing' and j.job_id = (
+-- The first job of the last result that failed, and its first failed step.
+left join jobs j on last_result = 'failing' and j.job_id = (
   select job_id from jobs
-  where run_id = base_run_id and run_attempt = base_run_attempt
+  where run_id = last_result_run_id and run_attempt = last_result_run_attempt
     and conclusion in ('failure', 'timed_out')
   order by completed_at, job_id limit 1
 );
@@ -537,9 +540,10 @@ timed as (
       '%Y-%m-%dT%H:%M:%SZ', coalesce(f.checked_at, f.error_at),
       '+' || s.stale_seconds || ' seconds'
     ) as stale_at,
-    t.base, t.base_run_id, t.base_run_attempt, t.base_conclusion, t.base_started_at,
-    t.base_duration_seconds, t.base_run_number, t.base_display_title, t.base_actor,
-    t.base_html_url, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
+    t.last_result, t.last_result_run_id, t.last_result_run_attempt,
+    t.last_result_conclusion, t.last_result_started_at, t.last_result_duration_seconds,
+    t.last_result_run_number, t.last_result_display_title, t.last_result_actor,
+    t.last_result_html_url, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
     t.median_duration_seconds, t.p95_duration_seconds, t.success_rate, t.is_flaky,
     t.strip, t.failed_job, t.failed_step, t.failed_jobs, t.lost_run_id, t.lost_at,
     t.lost_html_url, t.phantom_failures, t.phantom_run_id, t.phantom_html_url,
@@ -548,7 +552,7 @@ timed as (
     t.overdue_until_at,
     iif(t.given_up_at <= s.now, null, t.active_run_id) as active_run_id,
     iif(t.given_up_at <= s.now, null, t.activity) as activity,
-    iif(t.given_up_at <= s.now, null, t.zombie_at) as zombie_at,
+    iif(t.given_up_at <= s.now, null, t.stuck_at) as stuck_at,
     t.given_up_at
   from times s
   cross join places f
@@ -564,7 +568,7 @@ alarms as (
       when fresh_at <= stale_to then 'stale'
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
-      when zombie_at <= now then 'zombie'
+      when stuck_at <= now then 'stuck'
       when overdue_at <= now and now < overdue_until_at then 'overdue'
     end as alarm
   from timed
@@ -575,42 +579,42 @@ select
   case
     when alarm = 'invalid_file' then 'failing'
     when alarm is not null then alarm
-    when base is null or checked_at is null then 'unknown'
-    else base
+    when last_result is null or checked_at is null then 'unknown'
+    else last_result
   end as tile_state,
-  coalesce(w.base, 'unknown') as base, w.activity, w.alarm, w.error,
+  coalesce(w.last_result, 'unknown') as last_result, w.activity, w.alarm, w.error,
   -- The order on the wall: what needs somebody first.
   case
     when w.alarm = 'invalid_file' then 1
     when w.alarm is not null then 0
-    when w.base = 'failing' then iif(w.activity is null, 1, 2)
+    when w.last_result = 'failing' then iif(w.activity is null, 1, 2)
     when w.activity = 'held' then 3
     when w.activity is not null then 4
-    when w.base is null or w.checked_at is null then 5
+    when w.last_result is null or w.checked_at is null then 5
     else 6
   end as rank,
   w.since_at, coalesce(w.streak, 0) as streak,
-  w.base_run_id, w.base_run_attempt, w.base_conclusion, w.base_started_at,
-  w.base_duration_seconds, w.base_run_number, w.base_display_title, w.base_actor,
-  w.base_html_url, w.failed_job, w.failed_step, w.failed_jobs, w.lost_run_id, w.lost_at,
+  w.last_result_run_id, w.last_result_run_attempt, w.last_result_conclusion,
+  w.last_result_started_at, w.last_result_duration_seconds, w.last_result_run_number,
+  w.last_result_display_title, w.last_result_actor, w.last_result_html_url, w.failed_job, w.failed_step, w.failed_jobs, w.lost_run_id, w.lost_at,
   w.lost_html_url, coalesce(w.phantom_failures, 0) as phantom_failures,
   w.phantom_run_id, w.phantom_html_url,
-  -- The run that the tile speaks of: the active one, else the base, else the newest.
+  -- The run that the tile speaks of: the active one, else the last result, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
   n.started_at, n.duration_seconds, n.html_url,
   w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
   coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
-  w.stale_at, w.overdue_at, w.zombie_at,
+  w.stale_at, w.overdue_at, w.stuck_at,
   -- The next instant at which time alone changes it.
   nullif(min(
     iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
     iif(overdue_until_at > now, overdue_until_at, '~'),
-    iif(w.zombie_at > now, w.zombie_at, '~'), iif(given_up_at > now, given_up_at, '~')
-  ), '~') as flips_at
+    iif(w.stuck_at > now, w.stuck_at, '~'), iif(given_up_at > now, given_up_at, '~')
+  ), '~') as expires_at
 from alarms w
 left join runs n
-  on n.run_id = coalesce(w.active_run_id, w.base_run_id, w.newest_run_id);
+  on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id);
 
 -- The status wall: one row per watched feed, on its repository's default branch.
 create view wall as
