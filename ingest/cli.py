@@ -33,7 +33,7 @@ from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Poller
-from ci_observer.ingest.progress import log_each, name_of
+from ci_observer.ingest.progress import item_name, log_progress
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -202,8 +202,8 @@ def migrate() -> None:
     """
     config = load_config(with_token=False)
     db = schema.connect(config.db_path)
-    each = _bar_each if sys.stderr.isatty() else log_each
-    for name in schema.migrate(db, each=each):
+    progress = _progress_bars if sys.stderr.isatty() else log_progress
+    for name in schema.migrate(db, progress=progress):
         click.echo(f"applied {name}")
     if total := store.count_payloads_to_repack(db):
         _repack_payloads(db, total)
@@ -333,10 +333,12 @@ def _progress_bar(
     )
 
 
-def _bar_each(items: Sequence[Any], label: str) -> Iterator[Any]:
-    """The items, with a bar that names the one at work."""
+def _progress_bars(items: Sequence[Any], label: str) -> Iterator[Any]:
+    """Yield the items, with a progress bar that names the current one."""
     total = len(items)
-    with _progress_bar(items, total, label, lambda one: one and name_of(one)) as bar:
+    with _progress_bar(
+        items, total, label, lambda item: item and item_name(item)
+    ) as bar:
         yield from bar
 
 

@@ -1,4 +1,7 @@
-"""How far long work on many things has come: the log's way of telling it."""
+"""Progress of long work over many items: the protocol, and progress in the log.
+
+`commands.terminal` has the progress bar.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,32 +9,32 @@ from typing import Any, Protocol
 
 log = logging.getLogger("ci_observer")
 
-TOLD_TIMES = 10
+MAX_LINES = 10
 
 
-class Each(Protocol):
-    """Gives the items one after the other, and tells how many of them are done."""
+class Progress(Protocol):
+    """Yields the items one after the other and shows how many are done.
+
+    `label` names the work, such as "making indexes".
+    """
 
     def __call__(self, items: Sequence[Any], label: str) -> Iterable[Any]: ...
 
 
-def log_each(items: Sequence[Any], label: str) -> Iterator[Any]:
-    """Log the items' number and name as they begin: ten of them, when there are more.
-
-    `label` says what is done to them, such as "making indexes".
-    """
-    step = -(-len(items) // TOLD_TIMES)
-    for number, item in enumerate(items):
-        if number % step == 0:
-            log.info("%s: %d of %d, %s", label, number + 1, len(items), name_of(item))
+def log_progress(items: Sequence[Any], label: str) -> Iterator[Any]:
+    """Log the index and the name of at most ten of the items, as they begin."""
+    step = -(-len(items) // MAX_LINES)
+    for index, item in enumerate(items):
+        if index % step == 0:
+            log.info("%s: %d of %d, %s", label, index + 1, len(items), item_name(item))
         yield item
 
 
-def quietly(items: Sequence[Any], label: str) -> Sequence[Any]:
-    """Tell nothing."""
+def no_progress(items: Sequence[Any], label: str) -> Sequence[Any]:
+    """Show nothing."""
     return items
 
 
-def name_of(item: Any) -> str:
-    """What is shown of an item: its name, or the parts of its key."""
+def item_name(item: Any) -> str:
+    """The text shown for an item: a name, or the parts of a key."""
     return item if isinstance(item, str) else " ".join(map(str, item))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.progress import Each, quietly
+from ci_observer.ingest.progress import Progress, no_progress
 
 # What is made anew branch by branch, and the views that define it.
 OF_BRANCHES = {
@@ -33,7 +33,7 @@ _BRANCH = "where repo = ? and workflow = ? and branch = ?"
 
 
 def remake(
-    db: Database, before: Mapping[str, str], now: Mapping[str, str], each: Each
+    db: Database, before: Mapping[str, str], now: Mapping[str, str], progress: Progress
 ) -> None:
     """Make anew what other views define now; both are `create view` texts by name."""
 
@@ -41,12 +41,12 @@ def remake(
         return definition(view, before) != definition(view, now)
 
     if any(has_changed(OF_BRANCHES[table]) for table in ("decisions", "branch_events")):
-        remake_tiles(db, each=each)
+        remake_tiles(db, progress=progress)
     elif has_changed(OF_BRANCHES["tiles"]):
-        for key in each(_branches(db), "making tiles"):
+        for key in progress(_branches(db), "making tiles"):
             refresh_tile(db, *key)
     if has_changed(COUNTED_VALUES):
-        for name in each(COUNTED, "counting runs"):
+        for name in progress(COUNTED, "counting runs"):
             recount(db, name)
 
 
@@ -70,14 +70,14 @@ def recount(db: Database, name: str) -> None:
 
 
 def remake_tiles(
-    db: Database, repo: str | None = None, *, each: Each = quietly
+    db: Database, repo: str | None = None, *, progress: Progress = no_progress
 ) -> None:
     """Make all tiles anew, or those of one repository."""
     for table in OF_BRANCHES:
         db.execute(
             f"delete from {table} where :repo is null or repo = :repo", {"repo": repo}
         )
-    for key in each(_branches(db, repo), "making tiles"):
+    for key in progress(_branches(db, repo), "making tiles"):
         _make_tile(db, *key)
 
 

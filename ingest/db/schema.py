@@ -15,7 +15,7 @@ from ci_observer.ingest.db import derived, objects
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.errors import DatabaseError
-from ci_observer.ingest.progress import Each, log_each, quietly
+from ci_observer.ingest.progress import Progress, log_progress, no_progress
 
 log = logging.getLogger("ci_observer")
 
@@ -66,23 +66,23 @@ def connect_read_only(path: Path) -> Database:
     return Database(conn)
 
 
-def migrate(db: Database, *, each: Each = log_each) -> list[str]:
+def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran.
 
     It is one transaction: an error or a kill leaves the database as it was, and readers
-    see the former state until it ends. `each` reports the progress of the long parts.
+    see the former state until it ends. `progress` reports on the long parts.
     """
     refuse_newer_version(db)
     pending = [migration.name for migration in migrations.pending(db)]
     if not pending and objects.are_up_to_date(db):
         return []
     if not migrations.applied(db):
-        each = quietly
+        progress = no_progress
     elif pending:
         log.info("Bringing the database up to date: %s", ", ".join(pending))
     try:
         with db.atomic():
-            _upgrade(db, each)
+            _upgrade(db, progress)
     except sqlite3.OperationalError as error:
         objects.refuse_taken_name(error)
         raise
@@ -100,22 +100,22 @@ def refuse_newer_version(db: Database) -> None:
         )
 
 
-def _upgrade(db: Database, each: Each) -> None:
+def _upgrade(db: Database, progress: Progress) -> None:
     ours, users = objects.split_by_owner(db)
     # While a view or trigger refers to a dropped view, SQLite refuses to rename a
     # column; otherwise it would rewrite their texts.
     objects.drop(db, [key for key in ours | users if key[0] != "index"])
     migrations.apply(db)
-    _create_indexes(db, each)
+    _create_indexes(db, progress)
     for (kind, _), sql in objects.shipped().items():
         if kind != "index":
             db.execute(sql)
     objects.restore(db, users)
     objects.record(db)
-    derived.remake(db, _texts(ours), _texts(objects.shipped()), each)
+    derived.remake(db, _texts(ours), _texts(objects.shipped()), progress)
 
 
-def _create_indexes(db: Database, each: Each) -> None:
+def _create_indexes(db: Database, progress: Progress) -> None:
     """Drop the indexes that have changed, and create what is missing."""
     # Read again: old migrations create indexes too.
     ours, _ = objects.split_by_owner(db)
@@ -126,7 +126,7 @@ def _create_indexes(db: Database, each: Each) -> None:
     former = [name for name, sql in stored.items() if wanted.get(name) != sql]
     objects.drop(db, [("index", name) for name in former])
     missing = [name for name, sql in wanted.items() if stored.get(name) != sql]
-    for name in each(missing, "making indexes"):
+    for name in progress(missing, "making indexes"):
         db.execute(wanted[name])
 
 

@@ -15,7 +15,7 @@ from factories import run_payload
 from ci_observer.ingest import cli
 from ci_observer.ingest.db import objects, schema
 from ci_observer.ingest.errors import DatabaseError
-from ci_observer.ingest.progress import log_each
+from ci_observer.ingest.progress import log_progress
 
 
 def test_the_database_and_its_folder_are_made_on_the_first_start(tmp_path):
@@ -116,7 +116,7 @@ def test_an_index_that_changed_is_made_anew_and_an_old_one_dropped(db):
         told.append((label, [*items]))
         return items
 
-    schema.migrate(db, each=each)
+    schema.migrate(db, progress=each)
 
     stored = db.execute(
         "select name from sqlite_master where type = 'index' and sql is not null"
@@ -150,7 +150,7 @@ def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
         labels.append(label)
         return items
 
-    schema.migrate(db, each=each)
+    schema.migrate(db, progress=each)
 
     assert labels == ["making indexes", *told]
     assert before == [db.execute(f"select * from {n}").fetchall() for n in tables]  # noqa: S608
@@ -173,7 +173,7 @@ def test_the_log_tells_ten_times_how_far_long_work_is(caplog):
     caplog.set_level(logging.INFO)
     keys = [("acme/api", "ci.yml", f"branch-{number}") for number in range(25)]
 
-    assert [*log_each(keys, "making tiles")] == keys
+    assert [*log_progress(keys, "making tiles")] == keys
 
     said = [record.getMessage() for record in caplog.records]
     assert said[:2] == [
@@ -192,7 +192,7 @@ def each(items, label):
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         yield item
-schema.migrate(schema.connect(Path(sys.argv[1])), each=each)
+schema.migrate(schema.connect(Path(sys.argv[1])), progress=each)
 """
 
 
