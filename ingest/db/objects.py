@@ -17,6 +17,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.migrations import migrations, statements
 from ci_observer.ingest.db.names_before_record import NAMES_BEFORE_RECORD
+from ci_observer.ingest.db.payload_tokens import SQL_VALUES
 from ci_observer.ingest.errors import DatabaseError
 
 log = logging.getLogger("ci_observer")
@@ -35,10 +36,20 @@ def shipped() -> Objects:
     found: Objects = {}
     folder = resources.files("ci_observer.ingest.db").joinpath("sql")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        for sql in statements(re.sub(r"(?m)^--.*\n", "", file.read_text())):
+        text = re.sub(r"(?m)^--.*\n", "", file.read_text())
+        for sql in statements(fill_in(text)):
             _, kind, name, _ = sql.split(maxsplit=3)
             found[kind, name] = sql
     return found
+
+
+def fill_in(sql: str) -> str:
+    """Replace each `{{name}}` by its value, whose later lines get its indentation."""
+
+    def value(match: re.Match[str]) -> str:
+        return match[1] + SQL_VALUES[match[2]].replace("\n", f"\n{match[1]}")
+
+    return re.sub(r"( *)\{\{(\w+)\}\}", value, sql)
 
 
 def stored(db: Database) -> Objects:

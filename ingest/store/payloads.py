@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.payloads import split_payload
+from ci_observer.ingest.db.payloads import pack_payload
 from ci_observer.ingest.github.rows import Row
 from ci_observer.ingest.store.instance import (
     bump_revision,
@@ -56,15 +56,15 @@ class Payloads:
 
         `run` is the row of `runs` as it is to be stored. Returns whether it is written.
         """
-        split = split_payload(payload, run)
+        packed = pack_payload(payload, run)
         run_id, day = run["run_id"], run["created_at"][:10]
-        phrases_id = self._part_id(_json(split.phrases), day)
-        part_ids = [str(self._part_id(part, day)) for part in split.parts]
+        phrases_id = self._part_id(_json(packed.phrases), day)
+        part_ids = [str(self._part_id(part, day)) for part in packed.parts]
         row = {
             "run_id": run_id,
             "phrases_id": phrases_id,
             "part_ids": f"[{','.join(part_ids)}]",
-            "body": split.body,
+            "body": packed.body,
         }
         known = self._new.get(run_id) or self._stored.get(run_id)
         if row == known and not has_run_changed:

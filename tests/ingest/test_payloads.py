@@ -16,17 +16,16 @@ from run_objects import FEED, compact, full_size_runs, raw_json
 
 from bench import payload_size
 from ci_observer.ingest import store
-from ci_observer.ingest.db.payloads import (
-    COLUMNS,
-    OF_THE_ROW,
-    OF_THE_WORKFLOW,
-    OFTEN_OF_THE_ROW,
-    OPENED,
-    SHARED,
-    WITH_OWN_END,
-    column_token,
-    split_payload,
+from ci_observer.ingest.db.payload_paths import (
+    COLUMN_OF_PATH,
+    CONTAINERS,
+    MIN_SHARED_LENGTH,
+    PER_WORKFLOW,
+    USUAL_COLUMN_OF_PATH,
+    VARIABLE_ENDINGS,
 )
+from ci_observer.ingest.db.payload_tokens import COLUMNS, column_token
+from ci_observer.ingest.db.payloads import pack_payload
 from ci_observer.ingest.github.rows import is_older_run, run_row
 
 # As bench/payload_size.py measures it; smaller archives leave more of a page empty.
@@ -57,8 +56,15 @@ def start_empty(db):
 
 # GitHub's own keys, at their places and elsewhere, and what would break a careless way
 # of putting a text together: tokens, quotes, dots, SQL's and JSON's own characters.
-PATHS = {*SHARED, *OPENED, *OF_THE_WORKFLOW, *OF_THE_ROW, *OFTEN_OF_THE_ROW}
-NAMES = sorted({name for path in {*PATHS, *WITH_OWN_END} for name in path.split(".")})
+PATHS = {
+    *CONTAINERS,
+    *MIN_SHARED_LENGTH,
+    *PER_WORKFLOW,
+    *COLUMN_OF_PATH,
+    *USUAL_COLUMN_OF_PATH,
+    *VARIABLE_ENDINGS,
+}
+NAMES = sorted({name for path in PATHS for name in path.split(".")})
 KEYS = (
     st.sampled_from(
         [*NAMES, "a.b", '"', "$", "\x01", "\x7f", "\x80", "\u0100", "\u0601"]
@@ -500,6 +506,6 @@ def test_a_small_part_of_a_full_size_run_is_its_own():
     [payloads] = full_size_runs(runs=1).values()
     [payload] = payloads
 
-    split = split_payload(payload, run_row(payload, repo="o/r", workflow="ci.yml"))
+    packed = pack_payload(payload, run_row(payload, repo="o/r", workflow="ci.yml"))
 
-    assert len(split.body) < len(compact(payload)) / 50
+    assert len(packed.body) < len(compact(payload)) / 50
