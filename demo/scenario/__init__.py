@@ -1,1 +1,1 @@
-"""The lively content of the demo and the worlds of the benchmarks."""
+"""The lively world of the demo, and the synthetic worlds of the benchmarks."""

@@ -1,7 +1,7 @@
-"""How a lively workflow goes on: births, queues, outcomes, re-runs, cancellations.
+"""The runs of the lively workflows: starts, queues, outcomes, re-runs, cancellations.
 
-Each run's future is written down as versions when it is born, so that what is seen at
-an instant depends on that instant only.
+All versions of a run are stored when it starts, so the state at a given time depends
+on that time only.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from ci_observer.demo.scenario.people import Occasion, occasion_for
-from ci_observer.demo.scenario.workflow_profiles import FIXES, PEOPLE, Habit
+from ci_observer.demo.scenario.people import FIXES, PEOPLE
+from ci_observer.demo.scenario.triggers import Trigger, draw_trigger
+from ci_observer.demo.scenario.workflow_profiles import WorkflowProfile
 from ci_observer.demo.seeded_random import seeded_random
 from ci_observer.demo.server.model import Run, RunVersion
 from ci_observer.demo.server.world import World
 
 DAY = 86_400.0
 SATURDAY = 5
-OFFICE = range(7, 19)
-# Share of the hours in which people work: births elsewhere are mostly dropped.
+OFFICE_HOURS = range(7, 19)
+# Office hours as a share of the week; most runs outside of them are dropped.
 OFFICE_SHARE = 0.4
-LIVE_BREAKS = 0.22
+OUT_OF_OFFICE_RATE = 1 / 10
+MAX_LIVE_FAILURE_RATE = 0.22
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to come: it starts `after` seconds after the one before ended."""
+    """A future attempt, `after` seconds after the end of the one before."""
 
     after: float
     queued: float
@@ -37,177 +39,178 @@ class Attempt:
     approval: float = 0
 
 
-class Life:
-    """Bears the runs of one workflow, in the past and while somebody watches."""
+class RunGenerator:
+    """Creates the runs of one workflow, before and after the start of the demo."""
 
-    def __init__(self, habit: Habit, start: datetime, seed: int) -> None:
-        self.habit = habit
+    def __init__(self, profile: WorkflowProfile, start: datetime, seed: int) -> None:
+        self.profile = profile
         self.start = start
-        self.end = start - timedelta(days=habit.until_days)
-        self.random: Random = seeded_random(seed, habit.repo, habit.file)
-        self.red_runs = 0
-        self.is_red = False
-        self.latest: dict[str | None, Run] = {}
+        self.end = start - timedelta(days=profile.days_until_start)
+        self.random: Random = seeded_random(seed, profile.repo, profile.file)
+        self.failures_left = 0
+        self.is_failing = False
+        self.newest_by_branch: dict[str | None, Run] = {}
 
-    # -- when
+    # -- the times of runs
 
-    def begin(self, world: World, first: datetime) -> None:
-        """Schedule the first birth after `first`, and the extra ones."""
-        for minutes in self.habit.also_before:
-            world.schedule(
-                self.start - timedelta(minutes=minutes), self.bear_on_default
-            )
-        self._schedule(world, first)
+    def schedule_from(self, world: World, first: datetime) -> None:
+        """Schedule the first run after `first`, and the extra runs."""
+        for minutes in self.profile.extra_runs:
+            before = timedelta(minutes=minutes)
+            world.schedule(self.start - before, self.add_extra_run)
+        self._schedule_next(world, first)
 
-    def __call__(self, world: World, at: datetime) -> None:
-        if self._is_working_time(at):
-            self.bear(world, at)
-        self._schedule(world, at)
+    def on_due(self, world: World, at: datetime) -> None:
+        """Add the run that is due, unless it is dropped, and schedule the next."""
+        if self._draw_is_kept(at):
+            self.add_random_run(world, at)
+        self._schedule_next(world, at)
 
-    def _schedule(self, world: World, at: datetime) -> None:
-        following = self.next_birth(at)
-        stopped = self.habit.until_days and following and following > self.end
-        if following is not None and not stopped:
-            world.schedule(following, self)
+    def _schedule_next(self, world: World, at: datetime) -> None:
+        following = self._draw_next_start(at)
+        if following is None:
+            return
+        if not self.profile.days_until_start or following <= self.end:
+            world.schedule(following, self.on_due)
 
-    def next_birth(self, at: datetime) -> datetime | None:
-        """The instant of the next birth after `at`, None when there is none."""
-        habit = self.habit
-        if habit.nightly is not None:
-            return self._next_night(at, habit.nightly)
-        if habit.live_seconds and at >= self.start:
-            pause = habit.live_seconds * self.random.uniform(0.5, 1.5)
-            if self.is_red:  # the fix comes soon after the failure is seen
-                pause = habit.seconds * 1.2 + self.random.uniform(5, 15)
+    def _is_live(self, at: datetime) -> bool:
+        return bool(self.profile.live_interval) and at >= self.start
+
+    def _draw_next_start(self, at: datetime) -> datetime | None:
+        """The time of the next run after `at`. None if there is none."""
+        profile = self.profile
+        if profile.nightly_hour is not None:
+            return self._draw_next_night(at, profile.nightly_hour)
+        if self._is_live(at):
+            pause = profile.live_interval * self.random.uniform(0.5, 1.5)
+            if self.is_failing:  # the fix follows soon after the failure is visible
+                pause = profile.seconds * 1.2 + self.random.uniform(5, 15)
             return at + timedelta(seconds=pause)
-        if not habit.per_day:
+        if not profile.runs_per_day:
             return None
-        rate = habit.per_day / OFFICE_SHARE / DAY
+        rate = profile.runs_per_day / OFFICE_SHARE / DAY
         following = at + timedelta(seconds=self.random.expovariate(rate))
-        if habit.live_seconds and following > self.start:
-            pause = habit.live_from + self.random.uniform(0, habit.live_seconds)
+        if profile.live_interval and following > self.start:
+            pause = profile.live_delay + self.random.uniform(0, profile.live_interval)
             return self.start + timedelta(seconds=pause)
         return following
 
-    def _next_night(self, at: datetime, hour: int) -> datetime:
-        """Schedules start some minutes late, as GitHub's do."""
+    def _draw_next_night(self, at: datetime, hour: int) -> datetime:
+        """The next nightly run; it starts some minutes late, as on GitHub."""
         tonight = at.replace(hour=hour, minute=0, second=0, microsecond=0)
         late = timedelta(seconds=self.random.uniform(60, 900))
         days = 0 if tonight > at else 1
         return tonight + timedelta(days=days) + late
 
-    def _is_working_time(self, at: datetime) -> bool:
-        lively = self.habit.live_seconds and at >= self.start
-        if self.habit.nightly is not None or lively:
+    def _draw_is_kept(self, at: datetime) -> bool:
+        """True in office hours, for nightly and live runs; else by chance."""
+        if self.profile.nightly_hour is not None or self._is_live(at):
             return True
-        at_work = at.weekday() < SATURDAY and at.hour in OFFICE
-        return at_work or self.random.random() < 1 / 10
+        in_office = at.weekday() < SATURDAY and at.hour in OFFICE_HOURS
+        return in_office or self.random.random() < OUT_OF_OFFICE_RATE
 
-    # -- what
+    # -- the runs
 
-    def bear_on_default(self, world: World, at: datetime) -> None:
-        """A good run on the default branch, whatever chance says."""
-        occasion = occasion_for(self.habit, "push", world, self.random)
-        self._bear(world, at, occasion, [self._attempt(at, "success")])
+    def add_extra_run(self, world: World, at: datetime) -> None:
+        """Add a successful run on the default branch."""
+        trigger = draw_trigger(self.profile, "push", world, self.random)
+        self._add_run(world, at, trigger, [self._draw_attempt(at, "success")])
 
-    def bear(self, world: World, at: datetime) -> None:
-        """One run, by chance."""
+    def add_random_run(self, world: World, at: datetime) -> None:
+        """Add a run with a random event and outcome."""
         event = "schedule"
-        if self.habit.nightly is None:
-            names, weights = zip(*self.habit.events, strict=True)
+        if self.profile.nightly_hour is None:
+            names, weights = zip(*self.profile.events, strict=True)
             event = self.random.choices(names, weights)[0]
-            # The wall shows default branches: let more happen there while watched.
+            # The wall shows default branches, so more happens there in the live part.
             if at >= self.start and "push" in names and self.random.random() < 1 / 2:
                 event = "push"
-        occasion = occasion_for(self.habit, event, world, self.random)
-        attempts = list(self._attempts(at, occasion))
-        self._bear(world, at, occasion, attempts)
+        trigger = draw_trigger(self.profile, event, world, self.random)
+        self._add_run(world, at, trigger, list(self._draw_attempts(at, trigger)))
 
-    def _bear(
-        self, world: World, at: datetime, occasion: Occasion, attempts: list[Attempt]
+    def _add_run(
+        self, world: World, at: datetime, trigger: Trigger, attempts: list[Attempt]
     ) -> None:
-        before = self.latest.get(occasion.head_branch)
-        if self.habit.cancels and before is not None:
-            supersede(world, before, at)
+        before = self.newest_by_branch.get(trigger.head_branch)
+        if self.profile.cancels_in_progress and before is not None:
+            cancel_superseded(world, before, at)
+        fix = FIXES[int(at.timestamp()) % len(FIXES)]
         run = world.add_run(
-            self.habit.repo,
-            self.habit.file,
+            self.profile.repo,
+            self.profile.file,
             status="queued",
             created_at=at,
-            display_title=FIXES[run_seed(at) % len(FIXES)]
-            if occasion.is_fix
-            else occasion.title,
-            **occasion.fields,
+            display_title=fix if trigger.is_fix else trigger.title,
+            **trigger.fields,
         )
-        self.latest[occasion.head_branch] = run
-        run.versions = list(future(run, at, attempts))
+        self.newest_by_branch[trigger.head_branch] = run
+        run.versions = list(versions_of(run, at, attempts))
 
-    def _attempts(self, at: datetime, occasion: Occasion) -> Iterator[Attempt]:
-        """The outcome, with re-runs when it is flaky."""
-        if self.random.random() < self.habit.skips:
-            yield Attempt(0, 1, 1, "skipped", occasion.actor)
+    def _draw_attempts(self, at: datetime, trigger: Trigger) -> Iterator[Attempt]:
+        """The attempts of one run: a flaky run has more than one."""
+        if self.random.random() < self.profile.skip_rate:
+            yield Attempt(0, 1, 1, "skipped", trigger.actor)
             return
-        if occasion.on_default and self._breaks(at):
-            yield self._attempt(at, "failure")
+        if trigger.on_default and self._draw_is_default_failing(at):
+            yield self._draw_attempt(at, "failure")
             return
-        occasion.is_fix = occasion.on_default and self.is_red
-        self.is_red = self.is_red and not occasion.on_default
-        if not occasion.on_default and self.random.random() < self.habit.breaks:
-            yield self._attempt(at, "failure")
+        trigger.is_fix = trigger.on_default and self.is_failing
+        self.is_failing = self.is_failing and not trigger.on_default
+        if not trigger.on_default and self.random.random() < self.profile.failure_rate:
+            yield self._draw_attempt(at, "failure")
             return
-        chance = self.habit.flaky
-        while self.random.random() < chance:
-            yield self._attempt(at, "failure")
-            chance /= 2
-        yield self._attempt(at, "success")
+        rate = self.profile.flaky_rate
+        while self.random.random() < rate:
+            yield self._draw_attempt(at, "failure")
+            rate /= 2
+        yield self._draw_attempt(at, "success")
 
-    def _breaks(self, at: datetime) -> bool:
-        """Whether this run on the default branch is red: newly, or still."""
-        if self.red_runs:
-            self.red_runs -= 1
+    def _draw_is_default_failing(self, at: datetime) -> bool:
+        """Continue or start a series of failures on the default branch, by chance."""
+        if self.failures_left:
+            self.failures_left -= 1
             return True
-        lively = self.habit.live_seconds and at >= self.start
-        chance = (
-            min(self.habit.breaks * 3, LIVE_BREAKS) if lively else self.habit.breaks
-        )
-        if self.is_red or self.random.random() >= chance:
+        rate = self.profile.failure_rate
+        if self._is_live(at):
+            rate = min(rate * 3, MAX_LIVE_FAILURE_RATE)
+        if self.is_failing or self.random.random() >= rate:
             return False
-        self.is_red = True
-        self.red_runs = self.random.randint(0, 1 if lively else 3)
+        self.is_failing = True
+        self.failures_left = self.random.randint(0, 1 if self._is_live(at) else 3)
         return True
 
-    def _attempt(self, at: datetime, conclusion: str) -> Attempt:
-        """Times of one attempt: a failure tends to end early."""
-        live = at >= self.start
-        length = self.habit.seconds * self.random.lognormvariate(0, 0.18)
+    def _draw_attempt(self, at: datetime, conclusion: str) -> Attempt:
+        """An attempt with random times; a failure tends to end early."""
+        is_after_start = at >= self.start
+        length = self.profile.seconds * self.random.lognormvariate(0, 0.18)
         if conclusion == "failure":
             length *= self.random.uniform(0.4, 0.95)
-        pause = (8, 20) if live else (120, 1500)
-        approval = (12, 35) if live else (60, 2400)
+        pause = (8, 20) if is_after_start else (120, 1500)
+        approval = (12, 35) if is_after_start else (60, 2400)
         return Attempt(
             after=self.random.uniform(*pause),
             queued=self.random.uniform(2, 7),
             seconds=length,
             conclusion=conclusion,
             actor=self.random.choice(PEOPLE),
-            approval=self.random.uniform(*approval) if self.habit.approval else 0,
+            approval=self.random.uniform(*approval)
+            if self.profile.needs_approval
+            else 0,
         )
 
 
-def run_seed(at: datetime) -> int:
-    return int(at.timestamp())
-
-
-def supersede(world: World, before: Run, at: datetime) -> None:
-    """`cancel-in-progress`: a newer run of the group cancels an unfinished one."""
+def cancel_superseded(world: World, before: Run, at: datetime) -> None:
+    """`cancel-in-progress`: a new run cancels the unfinished one before it."""
     now = before.version_at(at)
     if now is not None and now.status != "completed":
         done = {"status": "completed", "conclusion": "cancelled", "updated_at": at}
         world.add_version(before, at, done)
 
 
-def future(run: Run, at: datetime, attempts: list[Attempt]) -> Iterator[RunVersion]:
-    """Every version of the run, from its birth to the end of its last attempt."""
+def versions_of(
+    run: Run, at: datetime, attempts: list[Attempt]
+) -> Iterator[RunVersion]:
+    """Every version of the run, from its start to the end of its last attempt."""
     started = at
     for number, attempt in enumerate(attempts, start=1):
         actor = run.actor if number == 1 else attempt.actor
@@ -219,7 +222,7 @@ def future(run: Run, at: datetime, attempts: list[Attempt]) -> Iterator[RunVersi
 
 
 def phases(attempt: Attempt) -> Iterator[tuple[float, str, str | None]]:
-    """Seconds after the attempt's start, status and conclusion."""
+    """Each phase: seconds after the attempt's start, status and conclusion."""
     yield 0, "queued", None
     if attempt.conclusion == "skipped":
         yield 1, "completed", "skipped"

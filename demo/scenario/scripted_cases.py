@@ -1,15 +1,16 @@
-"""The rare cases of the lively scenario, each at a fixed time before its start."""
+"""The rare cases of the lively world, each at a fixed time before its start."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ci_observer.demo.scenario.workflow_profiles import FIXES, INFRA
+from ci_observer.demo.scenario.people import FIXES
+from ci_observer.demo.scenario.workflow_profiles import INFRA
 from ci_observer.demo.server.model import Json, RunVersion
 from ci_observer.demo.server.world import World
 
-Piece = Callable[[World, datetime], object]
+Case = Callable[[World, datetime], object]
 TOOLKIT, SYSTEM = "acme/open-toolkit", "acme/design-system"
 HOSTILE_BRANCH = "<img src=x onerror=alert(1)>"
 HOSTILE_TITLE = (
@@ -19,7 +20,7 @@ LONG_TITLE = "Sixty characters are what a title may have, or even more, so"
 
 
 def stuck(world: World, _: datetime) -> None:
-    """In progress for days: its runner went away and nobody told GitHub."""
+    """In progress for days, because its runner is gone."""
     world.add_run(
         "acme/mobile-app",
         "device-farm.yml",
@@ -40,7 +41,7 @@ def waiting_for_approval(world: World, _: datetime) -> None:
 
 
 def overtime(world: World, at: datetime) -> None:
-    """Takes hours where its history says minutes; it does end one day."""
+    """Takes hours instead of the usual minutes, and then times out."""
     run = world.add_run("acme/data-pipeline", "ci.yml", status="in_progress")
     end = at + timedelta(hours=5)
     run.versions.append(
@@ -49,7 +50,7 @@ def overtime(world: World, at: datetime) -> None:
 
 
 def held_back(world: World, _: datetime) -> None:
-    """First in the queue of a concurrency group that is full."""
+    """First in the queue of a full concurrency group."""
     world.add_run(
         "acme/data-pipeline",
         "ci.yml",
@@ -61,7 +62,7 @@ def held_back(world: World, _: datetime) -> None:
 
 
 def fork_needs_approval(world: World, at: datetime) -> None:
-    """A first contribution: completed, action_required, all three times equal."""
+    """A first contribution: completed, action_required, with three equal times."""
     world.add_run(
         TOOLKIT,
         "ci.yml",
@@ -77,7 +78,7 @@ def fork_needs_approval(world: World, at: datetime) -> None:
 
 
 def invalid_file(world: World, at: datetime) -> None:
-    """A YAML mistake: name = path, failure after 0 seconds, no job."""
+    """A YAML error: the name is the path, a failure after 0 seconds, no job."""
     world.add_run(
         INFRA,
         "apply.yml",
@@ -100,7 +101,7 @@ def startup_failure(world: World, at: datetime) -> None:
     )
 
 
-def ghosts(world: World, at: datetime) -> None:
+def deleted_accounts(world: World, at: datetime) -> None:
     """A deleted account, a deleted branch and a deleted fork."""
     event, title = "pull_request", "A contribution whose author is gone"
     common: Json = {"event": event, "display_title": title, "created_at": at}
@@ -112,7 +113,7 @@ def ghosts(world: World, at: datetime) -> None:
 
 
 def hostile_names(world: World, at: datetime) -> None:
-    """Markup, right-to-left text and emoji where a name is expected."""
+    """Markup, right-to-left text and emoji in branches and titles."""
     world.add_run(
         SYSTEM,
         "ci.yml",
@@ -133,8 +134,8 @@ def rare_conclusions(world: World, at: datetime) -> None:
         )
 
 
-def red_main(world: World, at: datetime) -> None:
-    """Broken for some pushes and not fixed yet."""
+def failing_main(world: World, at: datetime) -> None:
+    """Three failing pushes in a row, not fixed yet."""
     for minutes, title in (
         (0, "Rename the ledger columns"),
         (50, "Rename them in the fixtures too"),
@@ -151,8 +152,8 @@ def red_main(world: World, at: datetime) -> None:
         )
 
 
-def third_time_lucky(world: World, at: datetime) -> None:
-    """Green on attempt 3."""
+def flaky(world: World, at: datetime) -> None:
+    """Success on attempt 3."""
     run = world.add_run(
         SYSTEM, "visual.yml", conclusion="failure", created_at=at, duration=60
     )
@@ -165,8 +166,8 @@ def third_time_lucky(world: World, at: datetime) -> None:
         ]
 
 
-def touched_later(world: World, at: datetime) -> None:
-    """`updated_at` moved 45 days after the end, as archiving its checks does."""
+def late_update(world: World, at: datetime) -> None:
+    """`updated_at` changes 45 days after the end, as when checks are archived."""
     run = world.add_run("acme/payments-api", "ci.yml", created_at=at, duration=47)
     late = at + timedelta(days=45)
     last = run.versions[-1]
@@ -178,7 +179,7 @@ def touched_later(world: World, at: datetime) -> None:
 
 
 def opening_failure(world: World, at: datetime) -> None:
-    """Half-way when the demo starts, and about to fail."""
+    """In progress when the demo starts, and about to fail."""
     opening_run(world, at, (4, 32), "failure", "Cache the price list for a minute")
 
 
@@ -200,19 +201,19 @@ def opening_run(
     ]
 
 
-# How long before the start each happens.
-PIECES: tuple[tuple[timedelta, Piece], ...] = (
-    (timedelta(days=84), touched_later),
+# Each case with its time before the start.
+CASES: tuple[tuple[timedelta, Case], ...] = (
+    (timedelta(days=84), late_update),
     (timedelta(days=9), rare_conclusions),
-    (timedelta(days=8), ghosts),
+    (timedelta(days=8), deleted_accounts),
     (timedelta(days=6), stuck),
     (timedelta(days=3), invalid_file),
     (timedelta(days=1), startup_failure),
     (timedelta(hours=7), invalid_file),
     (timedelta(hours=5), waiting_for_approval),
-    (timedelta(hours=4), red_main),
+    (timedelta(hours=4), failing_main),
     (timedelta(hours=2, minutes=10), overtime),
-    (timedelta(hours=1), third_time_lucky),
+    (timedelta(hours=1), flaky),
     (timedelta(minutes=55), held_back),
     (timedelta(minutes=48), fork_needs_approval),
     (timedelta(minutes=33), hostile_names),
@@ -221,7 +222,7 @@ PIECES: tuple[tuple[timedelta, Piece], ...] = (
 )
 
 
-def schedule_pieces(world: World, start: datetime) -> None:
-    """Let every piece happen at its time before `start`."""
-    for before, piece in PIECES:
-        world.schedule(start - before, piece)
+def schedule_cases(world: World, start: datetime) -> None:
+    """Schedule every case at its time before `start`."""
+    for before, case in CASES:
+        world.schedule(start - before, case)

@@ -1,4 +1,4 @@
-"""Worlds of any size for the benchmarks; a run's JSON is built when it is asked for."""
+"""Worlds of any size for the benchmarks; a run's JSON is built on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ci_observer.demo.server.world import World
 
 CONCLUSIONS = ("success", "failure", "cancelled", "skipped")
 WEIGHTS = (88, 8, 3, 1)
-# About the median of recorded commit messages that make a run 13 kB.
+# With a message of about this length, a run object has 13 kB, the recorded median.
 MESSAGE = "Keep totals in minor units\n\n" + "Signed-off-by: A Colleague\n" * 40
 SPACING = timedelta(minutes=12)
 
@@ -26,7 +26,7 @@ def build(
 ) -> World:
     """`repos` x `workflows` x `runs` completed runs, the newest one minute old.
 
-    They are `synthetic/service-000`, … with `workflow-0.yml`, ….
+    The repositories are `synthetic/service-000`, …, each with `workflow-0.yml`, ….
     """
     world = World(now)
     for repo in range(repos):
@@ -40,7 +40,7 @@ def build(
 def add_runs(
     world: World, repo: str, file: str, count: int, seed: int = 7
 ) -> Iterator[Run]:
-    """Add `count` runs before now to one workflow, oldest first."""
+    """Add `count` past runs to one workflow, oldest first."""
     random = seeded_random(seed, repo, file)
     outcomes = random.choices(CONCLUSIONS, WEIGHTS, k=count)
     for index, conclusion in enumerate(outcomes):

@@ -1,6 +1,6 @@
-"""What the lively repositories are: names, workflows, people, words of commits.
+"""The repositories of the lively world and the profiles of their workflows.
 
-Data only; `life.py` makes runs out of it, `set_pieces.py` adds the rare cases.
+This is data only: `generator.py` creates the runs, `scripted_cases.py` adds rare cases.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ci_observer.demo.server.model import JobSpec
 
 PUSH = (("push", 1.0),)
-BRANCHY = (("push", 0.45), ("pull_request", 0.55))
-REVIEWED = (("push", 0.3), ("pull_request", 0.55), ("merge_group", 0.15))
-OPEN_SOURCE = (("push", 0.15), ("pull_request", 0.85))
-BY_HAND = (("push", 0.8), ("workflow_dispatch", 0.2))
-ON_PULLS = (("pull_request_target", 1.0),)
+PUSH_AND_PULL_REQUEST = (("push", 0.45), ("pull_request", 0.55))
+MERGE_QUEUE = (("push", 0.3), ("pull_request", 0.55), ("merge_group", 0.15))
+MOSTLY_PULL_REQUESTS = (("push", 0.15), ("pull_request", 0.85))
+PUSH_AND_MANUAL = (("push", 0.8), ("workflow_dispatch", 0.2))
+PULL_REQUEST_TARGET = (("pull_request_target", 1.0),)
 
 TEST_JOBS = (
     JobSpec("lint", ("Install dependencies", "Check style")),
@@ -28,36 +28,36 @@ DEPLOY_JOBS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
-    """How one workflow lives.
+class WorkflowProfile:
+    """How often one workflow runs, how long it takes and how it ends.
 
-    `per_day` runs are born on a working day of the past; while somebody watches, one
-    every `live_seconds` or so (0: no faster than in the past). `seconds` is the median
-    duration. `breaks`, `flaky` and `skips` are chances of a run; `nightly` is an hour
-    of the day (UTC) and replaces `per_day`. `until_days` stops births so many days
-    before the start. `also_before` bears a run so many minutes before the start;
-    `live_from` is when the lively part begins, in seconds after the start.
+    Before the start of the demo there are `runs_per_day` runs on a working day. After
+    it there is a run about every `live_interval` seconds (0: as often as before), the
+    first one `live_delay` seconds after the start. `nightly_hour` (UTC) replaces
+    `runs_per_day`. `days_until_start` ends the runs that many days before the start;
+    `extra_runs` adds one successful run each, that many minutes before the start.
+    `seconds` is the median duration. The rates are probabilities of one run.
     """
 
     repo: str
     file: str
     name: str
-    per_day: float = 2
+    runs_per_day: float = 2
     seconds: float = 45
-    live_seconds: float = 0
-    events: tuple[tuple[str, float], ...] = BRANCHY
+    live_interval: float = 0
+    events: tuple[tuple[str, float], ...] = PUSH_AND_PULL_REQUEST
     jobs: tuple[JobSpec, ...] = TEST_JOBS
-    breaks: float = 0.06
-    flaky: float = 0.03
-    skips: float = 0.0
-    cancels: bool = False
-    approval: bool = False
-    nightly: int | None = None
-    until_days: float = 0
-    also_before: tuple[float, ...] = ()
+    failure_rate: float = 0.06
+    flaky_rate: float = 0.03
+    skip_rate: float = 0.0
+    cancels_in_progress: bool = False
+    needs_approval: bool = False
+    nightly_hour: int | None = None
+    days_until_start: float = 0
+    extra_runs: tuple[float, ...] = ()
     state: str = "active"
     path: str | None = None
-    live_from: float = 0
+    live_delay: float = 0
 
 
 # name → (default branch, description)
@@ -76,82 +76,137 @@ REPOSITORIES = {
 }
 INFRA = "acme/infrastructure-live-accounts-networks-and-shared-modules"
 
-HABITS = (
-    Habit(
-        "acme/web-store", "ci.yml", "CI", 3, 38, 42, REVIEWED, breaks=0.1, live_from=75
+WORKFLOW_PROFILES = (
+    WorkflowProfile(
+        "acme/web-store",
+        "ci.yml",
+        "CI",
+        3,
+        38,
+        42,
+        MERGE_QUEUE,
+        failure_rate=0.1,
+        live_delay=75,
     ),
-    Habit("acme/web-store", "lint.yml", "Lint", 2, 17, 55, skips=0.15, breaks=0.04),
-    Habit(
-        "acme/web-store", "e2e.yml", "End-to-end", 2, 85, 100, flaky=0.35, cancels=True
+    WorkflowProfile(
+        "acme/web-store",
+        "lint.yml",
+        "Lint",
+        2,
+        17,
+        55,
+        skip_rate=0.15,
+        failure_rate=0.04,
     ),
-    Habit(
+    WorkflowProfile(
+        "acme/web-store",
+        "e2e.yml",
+        "End-to-end",
+        2,
+        85,
+        100,
+        flaky_rate=0.35,
+        cancels_in_progress=True,
+    ),
+    WorkflowProfile(
         "acme/web-store",
         "deploy.yml",
         "Deploy",
         1,
         60,
         130,
-        BY_HAND,
+        PUSH_AND_MANUAL,
         DEPLOY_JOBS,
-        approval=True,
-        breaks=0.03,
+        needs_approval=True,
+        failure_rate=0.03,
     ),
-    Habit("acme/payments-api", "ci.yml", "Build and test", 2.5, 48, 60, breaks=0.05),
-    Habit("acme/payments-api", "contract-tests.yml", "Contract tests", 1, 140),
-    Habit("acme/payments-api", "codeql.yml", "CodeQL", nightly=3, seconds=410),
-    Habit(
+    WorkflowProfile(
+        "acme/payments-api", "ci.yml", "Build and test", 2.5, 48, 60, failure_rate=0.05
+    ),
+    WorkflowProfile(
+        "acme/payments-api", "contract-tests.yml", "Contract tests", 1, 140
+    ),
+    WorkflowProfile(
+        "acme/payments-api", "codeql.yml", "CodeQL", nightly_hour=3, seconds=410
+    ),
+    WorkflowProfile(
         "acme/payments-api",
         "release.yml",
         "Release",
         0.3,
         520,
         0,
-        BY_HAND,
+        PUSH_AND_MANUAL,
         DEPLOY_JOBS,
-        until_days=0.3,
-        breaks=0.02,
+        days_until_start=0.3,
+        failure_rate=0.02,
     ),
-    Habit("acme/design-system", "ci.yml", "CI", 1.5, 33, 70, cancels=True),
-    Habit("acme/design-system", "visual.yml", "Visual regression", 1, 75, flaky=0.5),
-    Habit("acme/design-system", "storybook.yml", "Storybook", 0.8, 55, 0, PUSH),
-    Habit("acme/mobile-app", "android.yml", "Android", 1, 1560, also_before=(9,)),
-    Habit("acme/mobile-app", "ios.yml", "iOS", 1, 2050, also_before=(21,)),
-    Habit(
+    WorkflowProfile(
+        "acme/design-system", "ci.yml", "CI", 1.5, 33, 70, cancels_in_progress=True
+    ),
+    WorkflowProfile(
+        "acme/design-system", "visual.yml", "Visual regression", 1, 75, flaky_rate=0.5
+    ),
+    WorkflowProfile(
+        "acme/design-system", "storybook.yml", "Storybook", 0.8, 55, 0, PUSH
+    ),
+    WorkflowProfile(
+        "acme/mobile-app", "android.yml", "Android", 1, 1560, extra_runs=(9,)
+    ),
+    WorkflowProfile("acme/mobile-app", "ios.yml", "iOS", 1, 2050, extra_runs=(21,)),
+    WorkflowProfile(
         "acme/mobile-app",
         "device-farm.yml",
         "Nightly device farm",
-        nightly=1,
+        nightly_hour=1,
         seconds=5400,
-        until_days=6.5,
+        days_until_start=6.5,
     ),
-    Habit("acme/data-pipeline", "ci.yml", "CI", 1.2, 360, until_days=0.1),
-    Habit(
-        "acme/data-pipeline", "nightly-etl.yml", "Nightly ETL", nightly=2, seconds=2900
+    WorkflowProfile(
+        "acme/data-pipeline", "ci.yml", "CI", 1.2, 360, days_until_start=0.1
     ),
-    Habit("acme/data-pipeline", "backfill.yml", "Backfill by hand", per_day=0),
-    Habit("acme/open-toolkit", "ci.yml", "CI", 5, 41, 60, OPEN_SOURCE, cancels=True),
-    Habit("acme/open-toolkit", "docs.yml", "Docs", 0.8, 41, 0, PUSH),
-    Habit(
+    WorkflowProfile(
+        "acme/data-pipeline",
+        "nightly-etl.yml",
+        "Nightly ETL",
+        nightly_hour=2,
+        seconds=2900,
+    ),
+    WorkflowProfile(
+        "acme/data-pipeline", "backfill.yml", "Backfill by hand", runs_per_day=0
+    ),
+    WorkflowProfile(
+        "acme/open-toolkit",
+        "ci.yml",
+        "CI",
+        5,
+        41,
+        60,
+        MOSTLY_PULL_REQUESTS,
+        cancels_in_progress=True,
+    ),
+    WorkflowProfile("acme/open-toolkit", "docs.yml", "Docs", 0.8, 41, 0, PUSH),
+    WorkflowProfile(
         "acme/open-toolkit",
         "labeler.yml",
         "Label pull requests",
         2,
         9,
         75,
-        ON_PULLS,
-        skips=0.3,
-        breaks=0,
+        PULL_REQUEST_TARGET,
+        skip_rate=0.3,
+        failure_rate=0,
     ),
-    Habit(
+    WorkflowProfile(
         "acme/handbook",
         "links.yml",
         "Check links",
-        nightly=5,
+        nightly_hour=5,
         seconds=70,
-        until_days=61,
+        days_until_start=61,
         state="disabled_inactivity",
     ),
-    Habit(
+    WorkflowProfile(
         "acme/handbook",
         "pages-build-deployment",
         "pages-build-deployment",
@@ -161,54 +216,15 @@ HABITS = (
         (("dynamic", 1.0),),
         path="dynamic/pages/pages-build-deployment",
     ),
-    Habit(
+    WorkflowProfile(
         INFRA,
         "plan.yml",
         "Terraform plan for each account, every region and environment",
         1,
         150,
     ),
-    Habit(INFRA, "apply.yml", ".github/workflows/apply.yml", per_day=0),
-    Habit(INFRA, "drift.yml", "Drift", nightly=4, seconds=240, until_days=1.2),
+    WorkflowProfile(INFRA, "apply.yml", ".github/workflows/apply.yml", runs_per_day=0),
+    WorkflowProfile(
+        INFRA, "drift.yml", "Drift", nightly_hour=4, seconds=240, days_until_start=1.2
+    ),
 )
-
-PEOPLE = (
-    "lena-hoffmann",
-    "tomasz-zielinski",
-    "priya-raman",
-    "jordan-lee",
-    "sofia-marques",
-    "kenji-watanabe",
-    "amara-okafor",
-    "noah-berg",
-    "chloe-martin",
-)
-OUTSIDERS = ("kwame-mensah", "astrid-lund", "mateo-rojas", "yuki-tanaka")
-TITLES = (
-    "Keep totals in minor units",
-    "Retry the webhook with the same idempotency key",
-    "Show the delivery date before the address form",
-    "Drop Python 3.10",
-    "Cache the price list for a minute",
-    "Say which field is wrong, not only that one is",
-    "Move the feature flags out of the session",
-    "Read time zones from the profile",
-    "Split the checkout in two steps",
-    "Make the search field reachable by keyboard",
-    "Log the request id with every error",
-    "Round only once, at the end",
-    "Use the new icons in the navigation",
-    "Stop loading fonts twice",
-    "Let refunds wait for the settlement",
-    "Sort the order history by delivery",
-    "Remove the old invoice template",
-    "Validate the postcode per country",
-)
-FIXES = (
-    "Fix the test that depended on the time zone",
-    'Revert "Cache the price list for a minute"',
-    "Fix the import that broke the build",
-    "Pin the driver until the next release",
-)
-TOPICS = ("checkout", "search", "invoices", "login", "refunds", "icons", "mail", "i18n")
-PACKAGES = ("vite", "pydantic", "esbuild", "urllib3", "playwright", "sqlalchemy")

@@ -107,7 +107,7 @@ def test_the_newest_run_of_these_is_the_one_meant(
     assert (version.status, version.conclusion) == (status, conclusion)
 
 
-def test_a_stuck_has_been_running_for_days(world: World) -> None:
+def test_a_stuck_run_has_been_running_for_days(world: World) -> None:
     run, version = rows(world, "acme/mobile-app", "device-farm.yml")[-1]
 
     assert version.status == "in_progress"
