@@ -1,4 +1,4 @@
-"""docs/demo.md names every fault, setting and control there is, and no other."""
+"""docs/demo.md documents every fault, setting and control, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT = (ROOT / "docs/demo.md").read_text()
 
 
 def table(header: str) -> list[list[str]]:
-    """The cells of the rows below the table head that starts so."""
+    """The cells of the rows of the table with this header."""
     lines = TEXT.partition(f"| {header} |")[2].splitlines()[2:]
     rows = []
     for line in lines:
@@ -60,14 +60,14 @@ def test_controls_are_documented() -> None:
     assert written == list(CONTROLS)
 
 
-def test_the_calls_of_the_world_are_documented_and_exist() -> None:
+def test_the_documented_methods_of_the_world_exist() -> None:
     written = set(re.findall(r"`world\.(\w+)\(", TEXT))
 
     assert {name for name in written if not hasattr(World, name)} == set()
     assert written >= {"add_run", "update_run", "rerun", "load_runs", "advance_to"}
 
 
-def test_the_scenarios_places_are_named_as_they_are() -> None:
+def test_the_documented_repositories_exist() -> None:
     named = set(re.findall(r"`(acme/[\w-]+)`", TEXT))
 
     assert named <= set(REPOS.split(","))
@@ -81,7 +81,7 @@ def test_the_example_runs() -> None:
     assert isinstance(names["github"], GitHubServer)
 
 
-def test_the_command_serves_and_says_how_to_watch() -> None:
+def test_the_command_serves_and_prints_the_settings() -> None:
     command = [sys.executable, "-m", "ci_observer.demo", "--port", "0"]
     process = subprocess.Popen(  # noqa: S603 (our own command)
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -91,12 +91,12 @@ def test_the_command_serves_and_says_how_to_watch() -> None:
         ready, _, _ = select.select([process.stdout], [], [], 30)
         assert ready
         printed = dict(process.stdout.readline().strip().split("=") for _ in range(4))
-        answer = httpx.get(
+        response = httpx.get(
             f"{printed['GITHUB_API_URL']}/orgs/acme/repos", trust_env=False
         )
         process.send_signal(signal.SIGINT)
 
-    assert {repo["full_name"] for repo in answer.json()} == set(
+    assert {repo["full_name"] for repo in response.json()} == set(
         printed["GH_REPOS"].split(",")
     )
     assert printed["GH_WORKFLOWS"] == "*"

@@ -56,7 +56,7 @@ def client(github: GitHubServer) -> Iterator[httpx.Client]:
         ({"kind": "status", "status": 410, "message": "Gone"}, 410, "Gone"),
     ],
 )
-def test_error_answers(
+def test_error_responses(
     client: httpx.Client,
     github: GitHubServer,
     fault: dict[str, Any],
@@ -87,7 +87,7 @@ def test_an_error_page_is_html(client: httpx.Client, github: GitHubServer) -> No
     assert response.text.startswith("<!DOCTYPE html>")
 
 
-def test_a_spent_primary_limit_says_when_it_resets(
+def test_a_spent_primary_limit_sends_its_reset_time(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("primary_limit", seconds=90)
@@ -99,7 +99,7 @@ def test_a_spent_primary_limit_says_when_it_resets(
 
 
 @pytest.mark.parametrize(("retry_after", "expected"), [(7, "7"), (None, None)])
-def test_a_secondary_limit_may_say_how_long_to_wait(
+def test_a_secondary_limit_can_send_retry_after(
     client: httpx.Client,
     github: GitHubServer,
     retry_after: int | None,
@@ -112,7 +112,7 @@ def test_a_secondary_limit_may_say_how_long_to_wait(
     assert headers["x-ratelimit-remaining"] != "0"
 
 
-def test_a_permission_error_leaves_rate_limit(
+def test_a_permission_error_is_no_rate_limit(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("forbidden")
@@ -122,7 +122,7 @@ def test_a_permission_error_leaves_rate_limit(
     assert "retry-after" not in headers
 
 
-def test_a_redirect_leads_to_the_numeric_form(
+def test_a_redirect_leads_to_the_numeric_path(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("moved")
@@ -136,7 +136,7 @@ def test_a_redirect_leads_to_the_numeric_form(
     assert numbers(client.get(response.headers["location"])) == [4, 3]
 
 
-def test_a_redirect_may_lead_elsewhere(
+def test_a_redirect_can_lead_to_another_origin(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("moved_elsewhere", origin="https://evil.example", status=307)
@@ -203,7 +203,7 @@ def test_a_partial_index_affects_filtered_lists_only(
     assert numbers(client.get(RUNS)) == [4, 3, 2, 1]
 
 
-def test_a_partial_index_may_count_what_it_does_not_list(
+def test_a_partial_index_can_count_missing_rows(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("partial", keep=0.5, counts_all=True)
@@ -235,7 +235,7 @@ def test_a_field_can_be_missing(
     assert all(name not in row for row in rows)
 
 
-def test_a_list_can_stand_for_an_object(
+def test_a_list_can_replace_an_object(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("wrong_type")
@@ -249,14 +249,14 @@ def test_a_list_can_be_empty(client: httpx.Client, github: GitHubServer) -> None
     assert client.get(RUNS).json() == {"total_count": 0, "workflow_runs": []}
 
 
-def test_a_text_can_be_far_too_long(client: httpx.Client, github: GitHubServer) -> None:
+def test_a_text_can_be_very_long(client: httpx.Client, github: GitHubServer) -> None:
     github.faults.add("oversize", length=5000)
 
     rows = client.get(RUNS).json()["workflow_runs"]
     assert {row["status"] for row in rows} == {"x" * 5000}
 
 
-def test_a_key_can_hold_anything(client: httpx.Client, github: GitHubServer) -> None:
+def test_a_key_can_have_any_value(client: httpx.Client, github: GitHubServer) -> None:
     github.faults.add("replaced", name="run_attempt", value={"a": [None]})
 
     rows = client.get(RUNS).json()["workflow_runs"]
@@ -273,7 +273,7 @@ def test_a_changed_body_has_another_etag(
     assert (response.status_code, response.headers["etag"] != etag) == (200, True)
 
 
-def test_path_nth_and_count_decide_who_is_struck(
+def test_path_nth_and_count_select_the_requests(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     fault = github.faults.add("not_found", path=r"ci\.yml/runs", nth=2, count=2)
@@ -284,7 +284,7 @@ def test_path_nth_and_count_decide_who_is_struck(
     assert (fault.seen, fault.hits) == (5, 2)
 
 
-def test_probability_repeats_with_the_seed(
+def test_the_same_seed_hits_the_same_requests(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.faults.add("not_found", probability=0.5, count=None)
@@ -300,7 +300,9 @@ def test_probability_repeats_with_the_seed(
     assert all(a == b for a, b in pairs)
 
 
-def test_cleared_faults_are_over(client: httpx.Client, github: GitHubServer) -> None:
+def test_cleared_faults_have_no_effect(
+    client: httpx.Client, github: GitHubServer
+) -> None:
     github.faults.add("not_found", count=None)
     github.faults.clear()
 
@@ -314,7 +316,7 @@ def test_unknown_kinds_and_options_are_refused(github: GitHubServer) -> None:
         github.faults.add("drop", magnitude=7)
 
 
-def test_every_fault_says_what_it_does() -> None:
+def test_every_fault_has_a_docstring() -> None:
     assert [name for name, kind in FAULT_KINDS.items() if not kind.__doc__] == []
 
 
@@ -350,7 +352,7 @@ def test_faults_runs_and_time_can_be_controlled_over_http(
     ("path", "body", "status"),
     [("fault", {"kind": "earthquake"}, 400), ("fault", {}, 400), ("tea", {}, 404)],
 )
-def test_bad_control_requests_say_why(
+def test_bad_control_requests_get_the_reason(
     client: httpx.Client, path: str, body: dict[str, Any], status: int
 ) -> None:
     response = client.post(f"/_sim/{path}", json=body)

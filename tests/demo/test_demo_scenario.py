@@ -1,4 +1,4 @@
-"""The lively scenario: repeatable, full of rare cases, and never still for long."""
+"""The lively world: repeatable, full of rare cases, and always changing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ def world() -> World:
 
 
 def rows(world: World, repo: str, file: str) -> list[Row]:
-    """What is seen of a workflow, oldest first."""
+    """The visible runs of a workflow, oldest first."""
     runs = world.workflow(repo, file).runs
     return [(run, v) for run in runs if (v := run.version_at(world.now))]
 
 
 def bodies(world: World) -> list[dict[str, Any]]:
-    seen = ((run, run.version_at(world.now)) for run in world.runs.values())
-    return [run_object(run, v, world.sites) for run, v in seen if v]
+    return [run_object(run, v, world.sites) for run, v in all_rows(world)]
 
 
 def all_rows(world: World) -> list[Row]:
@@ -53,13 +52,13 @@ def test_another_seed_gives_another_world(world: World) -> None:
     assert bodies(world) != bodies(lively_world.build(START, seed=8))
 
 
-def test_it_has_history_of_a_believable_size(world: World) -> None:
-    born = [run.created_at for run in world.runs.values()]
+def test_its_history_has_a_realistic_size(world: World) -> None:
+    created = [run.created_at for run in world.runs.values()]
 
-    assert 1000 < len(born) < 5000
+    assert 1000 < len(created) < 5000
     assert len(world.repos) >= 8
     assert sum(len(repo.workflows) for repo in world.repos.values()) >= 24
-    assert world.now - min(born) > timedelta(days=85)
+    assert world.now - min(created) > timedelta(days=85)
 
 
 @pytest.mark.parametrize("minute", [0, 7, 29])
@@ -97,7 +96,7 @@ def test_the_first_minute_shows_a_failure_and_its_fix() -> None:
         ("acme/data-pipeline", "ci.yml", "in_progress", None),
     ],
 )
-def test_the_newest_run_of_these_is_the_one_meant(
+def test_the_newest_run_is_the_scripted_case(
     world: World, repo: str, file: str, status: str, conclusion: str | None
 ) -> None:
     trunk = world.repo(repo).default_branch
@@ -122,7 +121,7 @@ def test_one_workflow_never_ran_and_one_is_disabled(world: World) -> None:
     assert world.now - handbook.runs[-1].created_at > timedelta(days=59)
 
 
-def test_an_invalid_file_fails_in_no_time_under_its_path(world: World) -> None:
+def test_an_invalid_file_fails_at_once_under_its_path(world: World) -> None:
     infra = lively_world.REPOS.split(",")[-1]
     run, version = rows(world, infra, "apply.yml")[-1]
 
@@ -153,7 +152,7 @@ def test_every_conclusion_and_the_rare_statuses_occur(world: World) -> None:
     }
 
 
-def test_flaky_runs_get_green_on_a_later_attempt(world: World) -> None:
+def test_flaky_runs_succeed_on_a_later_attempt(world: World) -> None:
     greens = [
         version.run_attempt
         for _, version in rows(world, "acme/design-system", "visual.yml")
@@ -163,7 +162,7 @@ def test_flaky_runs_get_green_on_a_later_attempt(world: World) -> None:
     assert {1, 2, 3} <= set(greens)
 
 
-def test_forks_bots_queues_and_ghosts_occur(world: World) -> None:
+def test_forks_bots_merge_queues_and_deleted_accounts_occur(world: World) -> None:
     seen = all_rows(world)
     forks = [run for run, _ in seen if run.head_repository not in (run.repo, None)]
     branches = {run.head_branch for run, _ in seen if run.head_branch}
@@ -177,7 +176,7 @@ def test_forks_bots_queues_and_ghosts_occur(world: World) -> None:
     assert any(run.head_repository is None for run, _ in seen)
 
 
-def test_hostile_names_stand_where_pages_show_them(world: World) -> None:
+def test_hostile_names_are_on_the_default_branch(world: World) -> None:
     titles = {run.display_title: run.head_branch for run, _ in all_rows(world)}
     branches = {run.head_branch for run, _ in all_rows(world)}
 

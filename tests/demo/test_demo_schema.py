@@ -1,4 +1,4 @@
-"""What the simulated GitHub sends satisfies GitHub's own OpenAPI description.
+"""The simulated responses satisfy GitHub's own OpenAPI description.
 
 The description is the npm package @octokit/openapi, installed into `.node`; without
 it these tests are skipped.
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
     reason="@octokit/openapi is not installed: CONTRIBUTING.md says how",
 )
 
-# The tail of `GET …` paths below /repos/{owner}/{repo}, and what stands for it.
+# The end of a request path → the documented path.
 ENDPOINTS = {
     "": "/repos/{owner}/{repo}",
     "/actions/runs": "/repos/{owner}/{repo}/actions/runs",
@@ -72,12 +72,12 @@ def document() -> dict[str, Any]:
 
 @cache
 def validator(path: str | None = None, schema: str | None = None) -> Draft4Validator:
-    """For the 200 of a documented path, or for a named schema."""
+    """A validator for the 200 of a documented path, or for a named schema."""
     rooted: dict[str, Any] = {"components": {"schemas": document()["schemas"]}}
     if schema:
         return Draft4Validator({"$ref": f"#/components/schemas/{schema}", **rooted})
-    answer = document()["paths"][path]["200"]["content"]["application/json"]
-    return Draft4Validator({"allOf": [nullable(answer["schema"])], **rooted})
+    response = document()["paths"][path]["200"]["content"]["application/json"]
+    return Draft4Validator({"allOf": [nullable(response["schema"])], **rooted})
 
 
 def assert_valid(
@@ -117,14 +117,14 @@ def test_lists_and_repositories(client: httpx.Client, repo: str, tail: str) -> N
     body = client.get(f"/repos/{repo}{tail}{query}").json()
     if tail == "/actions/runs":
         body["workflow_runs"] = [
-            run for run in body["workflow_runs"] if not is_ghost(run)
+            run for run in body["workflow_runs"] if not has_null_account(run)
         ]
 
     assert_valid(body, path=ENDPOINTS[tail])
 
 
-def is_ghost(run: dict[str, Any]) -> bool:
-    """GitHub's description knows no null actor or head repository; GitHub does."""
+def has_null_account(run: dict[str, Any]) -> bool:
+    """GitHub sends null actors and head repositories; its description has neither."""
     return None in (run["actor"], run["head_repository"], run["triggering_actor"])
 
 
@@ -142,7 +142,7 @@ def test_runs_in_every_state(github: GitHubServer) -> None:
         assert_valid(body, schema="workflow-run")
 
 
-def test_runs_are_of_the_size_of_recorded_ones() -> None:
+def test_runs_are_as_big_as_recorded_runs() -> None:
     world = synthetic_world.build(1, 1, 20)
     sizes = [
         len(json.dumps(run_object(run, run.versions[-1], world.sites)))
@@ -181,19 +181,28 @@ def test_single_objects(client: httpx.Client, github: GitHubServer) -> None:
 def test_error_bodies(github: GitHubServer) -> None:
     github.settings.tokens["poor"] = Token("poor")
     github.limits.spend("poor", github.world.now)
-    answers = []
+    responses = []
     with (
         client_of(github) as client,
         client_of(github, authorization="Bearer poor") as poor,
     ):
-        answers += [client.get("/repos/acme/nothing"), poor.get(RUNS)]
-        answers.append(client.get(RUNS, params={"status": "sideways"}))
-        answers.append(client.get(RUNS, headers={"authorization": "Bearer no"}))
+        responses += [client.get("/repos/acme/nothing"), poor.get(RUNS)]
+        responses.append(client.get(RUNS, params={"status": "sideways"}))
+        responses.append(client.get(RUNS, headers={"authorization": "Bearer no"}))
         for kind in ("forbidden", "secondary_limit", "server_error", "moved"):
             github.faults.add(kind)
-            answers.append(client.get(RUNS))
+            responses.append(client.get(RUNS))
 
-    assert [a.status_code for a in answers] == [404, 403, 422, 401, 403, 403, 502, 301]
-    for answer in answers:
-        assert_valid(answer.json(), schema="basic-error")
-    assert_valid(answers[2].json(), schema="validation-error-simple")
+    assert [r.status_code for r in responses] == [
+        404,
+        403,
+        422,
+        401,
+        403,
+        403,
+        502,
+        301,
+    ]
+    for response in responses:
+        assert_valid(response.json(), schema="basic-error")
+    assert_valid(responses[2].json(), schema="validation-error-simple")

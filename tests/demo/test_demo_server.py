@@ -54,13 +54,11 @@ def test_a_list_has_30_runs_newest_first(client: httpx.Client) -> None:
         "/repos/acme/web-store/actions/runs",
     ],
 )
-def test_the_same_list_has_several_names(client: httpx.Client, path: str) -> None:
+def test_the_same_list_has_several_paths(client: httpx.Client, path: str) -> None:
     assert numbers(client.get(path)) == list(range(35, 5, -1))
 
 
-def test_ids_of_workflow_and_repository_are_names_too(
-    client: httpx.Client, world: World
-) -> None:
+def test_ids_can_replace_names_in_paths(client: httpx.Client, world: World) -> None:
     workflow = world.workflow(REPO, FILE)
     numeric = f"/repositories/{workflow.repo.id}/actions/workflows/{workflow.id}/runs"
 
@@ -83,7 +81,7 @@ def test_unknown_paths_are_404(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_link_leads_through_all_pages_by_numeric_hrefs(
+def test_link_leads_through_all_pages_by_numeric_paths(
     client: httpx.Client, github: GitHubServer, world: World
 ) -> None:
     first = client.get(WORKFLOW_RUNS, params={"per_page": 10, "event": "push"})
@@ -127,7 +125,7 @@ def test_a_filtered_list_ends_after_1000_results(
     assert "page=10" in first.links["last"]["url"]
 
 
-def test_an_unfiltered_list_ends_with_a_link_that_answers_422(
+def test_an_unfiltered_list_ends_with_a_link_to_a_422(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.settings.caps = Caps(listed=20, counted=30)
@@ -139,7 +137,7 @@ def test_an_unfiltered_list_ends_with_a_link_that_answers_422(
     assert client.get(page.links["next"]["url"]).status_code == 422
 
 
-def test_an_unfiltered_list_may_end_without_a_link(
+def test_an_unfiltered_list_can_end_without_a_link(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.settings.caps = Caps(listed=20, list_end="no link")
@@ -171,7 +169,7 @@ def test_an_unfiltered_list_may_end_without_a_link(
         ({"status": "success", "actor": "mona-lisa"}, []),
     ],
 )
-def test_filters_select(params: dict[str, str], expected: list[str]) -> None:
+def test_filters_select_runs(params: dict[str, str], expected: list[str]) -> None:
     world = World("2026-03-02T09:00:00Z")
     world.add_run(
         "a/b",
@@ -220,7 +218,7 @@ def test_exclude_pull_requests_empties_them(client: httpx.Client, world: World) 
     assert lean == {**full, "pull_requests": []}
 
 
-def test_ties_do_not_stand_in_the_order_of_ids(
+def test_ties_are_not_in_the_order_of_their_ids(
     client: httpx.Client, world: World
 ) -> None:
     ids = [world.add_run(REPO, FILE, created_at=world.now).id for _ in range(20)]
@@ -294,7 +292,7 @@ def test_accept_and_token_are_part_of_the_etag(github: GitHubServer) -> None:
     assert len(tags) == 3
 
 
-def test_every_answer_has_githubs_headers(
+def test_every_response_has_githubs_headers(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.settings.tokens[github.token] = Token(
@@ -318,7 +316,7 @@ def test_every_answer_has_githubs_headers(
     }
 
 
-def test_tokens_of_one_user_share_the_limit_until_the_hour_is_over(
+def test_tokens_of_one_user_share_the_hourly_limit(
     client: httpx.Client, github: GitHubServer
 ) -> None:
     github.settings.tokens["second"] = Token()
@@ -336,7 +334,7 @@ def test_tokens_of_one_user_share_the_limit_until_the_hour_is_over(
     assert client.get(RUNS).status_code == 200
 
 
-def test_a_spent_limit_may_be_429(client: httpx.Client, github: GitHubServer) -> None:
+def test_a_spent_limit_can_be_429(client: httpx.Client, github: GitHubServer) -> None:
     github.settings.spent_status = 429
     github.spend_rate_limit()
 
@@ -379,7 +377,7 @@ def test_a_private_repository_is_404_without_access(
         names = [repo["name"] for repo in narrow.get("/orgs/acme/repos").json()]
     assert names == ["web-store"]
     assert len(client.get("/orgs/acme/repos").json()) == 2
-    # A user's list, unlike that of an organization, shows public ones to everybody.
+    # A user's list only shows public repositories, unlike an organization's.
     assert len(client.get("/users/acme/repos").json()) == 1
 
 
@@ -397,7 +395,7 @@ def test_a_renamed_repository_redirects_to_its_number(
     assert {run["repository"]["full_name"] for run in followed} == {"acme/shop"}
 
 
-def test_attempts_are_kept_apart(client: httpx.Client, world: World) -> None:
+def test_attempts_are_separate(client: httpx.Client, world: World) -> None:
     run = world.add_run(REPO, FILE, conclusion="failure")
     world.advance_to(world.now + timedelta(seconds=30))
     world.rerun(run, triggering_actor="grace")
@@ -461,7 +459,7 @@ def test_head_is_a_get_without_its_body(client: httpx.Client) -> None:
     assert int(response.headers["content-length"]) > 100_000
 
 
-def test_gzip_only_when_wanted_and_taken(github: GitHubServer) -> None:
+def test_gzip_needs_the_setting_and_the_client(github: GitHubServer) -> None:
     github.settings.gzip = True
     with client_of(github, accept_encoding="gzip") as client:
         zipped = client.get(WORKFLOW_RUNS)
@@ -518,16 +516,16 @@ def test_a_run_has_a_page_outside_the_api(world: World) -> None:
     assert f"{REPO}  {FILE}  run 1" in response.text
 
 
-def test_half_a_surrogate_pair_arrives_as_it_is(
-    client: httpx.Client, world: World
-) -> None:
+def test_a_lone_surrogate_is_sent_unchanged(client: httpx.Client, world: World) -> None:
     run = world.add_run(REPO, FILE, display_title="cut \ud83d")
 
     assert client.get(f"{RUNS}/{run.id}").json()["display_title"] == "cut \ud83d"
     assert client.get(RUNS).status_code == 200
 
 
-def test_time_is_the_clocks(client: httpx.Client, github: GitHubServer) -> None:
+def test_the_time_is_that_of_the_clock(
+    client: httpx.Client, github: GitHubServer
+) -> None:
     world = github.world
     world.schedule("2026-03-02T09:10:00Z", lambda world, _: world.add_run(REPO, FILE))
 

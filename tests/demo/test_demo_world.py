@@ -1,4 +1,4 @@
-"""The scripted world: what a test writes into it is what GitHub would then say."""
+"""The scripted world: GitHub's view of the changes that a test makes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shown(world: World, run: Run) -> dict[str, Any]:
     return run_object(run, version, world.sites)
 
 
-def test_a_run_is_a_success_of_a_minute_unless_told_otherwise() -> None:
+def test_a_run_is_a_success_of_a_minute_by_default() -> None:
     world = World("2026-03-02T09:00:00Z")
     body = shown(world, world.add_run(REPO, FILE))
 
@@ -66,7 +66,7 @@ def test_a_conclusion_completes_and_a_status_reopens() -> None:
     assert shown(world, run)["conclusion"] is None
 
 
-def test_a_removed_run_is_gone_but_was_there() -> None:
+def test_a_removed_run_stays_visible_in_the_past() -> None:
     world = World("2026-03-02T09:00:00Z")
     run = world.add_run(REPO, FILE)
     world.advance_to("2026-03-02T09:10:00Z")
@@ -76,7 +76,7 @@ def test_a_removed_run_is_gone_but_was_there() -> None:
     assert run.version_at(world.now - timedelta(seconds=1)) is not None
 
 
-def test_recorded_runs_come_back_word_for_word() -> None:
+def test_recorded_runs_are_served_unchanged() -> None:
     given = [
         payload(1, created_at="2021-03-17T09:48:17Z"),
         payload(2, path=".github/workflows/slow.yml@main", workflow_id=8, name=None),
@@ -118,7 +118,7 @@ def test_a_recorded_run_without_a_path_gets_its_file_by_its_workflow() -> None:
     assert "path" not in shown(world, runs[0])
 
 
-def test_a_recorded_id_in_two_states_shows_the_newer_and_remembers_the_older() -> None:
+def test_a_recorded_id_in_two_states_shows_the_newer_one() -> None:
     newer = payload(1, updated_at="2024-01-29T23:29:45Z", only_here=True)
     older = payload(1, updated_at="2022-12-24T07:31:39Z", conclusion="failure")
     world = World()
@@ -146,7 +146,7 @@ def test_recorded_runs_can_be_changed_and_rerun() -> None:
     }
 
 
-def test_events_happen_in_order_and_once() -> None:
+def test_callbacks_run_in_order_and_once() -> None:
     world, seen = World("2026-03-02T09:00:00Z"), []
     for minute in (5, 1, 3):
         at = f"2026-03-02T09:0{minute}:00Z"
@@ -161,7 +161,7 @@ def test_events_happen_in_order_and_once() -> None:
     assert iso(world.now) == "2026-03-02T09:04:00Z"
 
 
-def test_a_clock_stands_until_it_is_moved() -> None:
+def test_a_clock_moves_only_when_told_to() -> None:
     clock = SettableClock("2026-03-02T09:00:00Z")
 
     assert clock() == clock()
@@ -174,7 +174,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
         World("2026-03-02T09:00:00")
 
 
-def test_the_synthetic_world_has_the_size_asked_for() -> None:
+def test_the_synthetic_world_has_the_requested_size() -> None:
     world = synthetic_world.build(2, 3, 40)
 
     assert len(world.runs) == 240
