@@ -7,8 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import feeds, runs
+from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import utc
 
 NEWEST_SQL = """
@@ -27,14 +28,14 @@ class Changes:
 
     def __init__(self, path: Path) -> None:
         self._db = schema.connect(path)
-        self._feeds = store.watched_feeds(self._db)
+        self._feeds = feeds.watched(self._db)
         self._turns = cycle(self._feeds)
-        self._begun: dict[store.Feed, dict[str, Any]] = {}
+        self._begun: dict[Feed, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         now = datetime.now(UTC)
         for feed in self._feeds:
-            store.save_checked(self._db, feed, now)
+            feeds.save_checked(self._db, feed, now)
         return self
 
     def __exit__(
@@ -56,7 +57,7 @@ class Changes:
         else:
             self._begin(feed)
 
-    def _begin(self, feed: store.Feed) -> None:
+    def _begin(self, feed: Feed) -> None:
         [[text]] = self._db.execute(NEWEST_SQL, [feed.repo, feed.workflow])
         run: dict[str, Any] = json.loads(text)
         run |= {"status": "in_progress", "conclusion": None}
@@ -65,11 +66,11 @@ class Changes:
         self._begun[feed] = run
         self._save(feed, run)
 
-    def _end(self, feed: store.Feed) -> None:
+    def _end(self, feed: Feed) -> None:
         run = self._begun.pop(feed)
         self._save(feed, run | {"status": "completed", "conclusion": "success"})
 
-    def _save(self, feed: store.Feed, run: dict[str, Any]) -> None:
+    def _save(self, feed: Feed, run: dict[str, Any]) -> None:
         now = datetime.now(UTC)
         run["updated_at"] = utc(now)
-        store.save_single_run(self._db, feed, run, now=now)
+        runs.save_run(self._db, feed, run, now=now)

@@ -18,12 +18,13 @@ import click
 from sqlite_utils import Database
 
 from bench.archive import Archive, Seen
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.rows import job_row
-from ci_observer.ingest.store.instance import bump_revision, transaction
-from ci_observer.ingest.store.runs import set_runs
+from ci_observer.ingest.store import feeds, instance, pending
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.run_rows import write_runs
 
 # So many runs are written at once: enough that a branch's tile is rarely made twice.
 CHUNK = 50_000
@@ -84,15 +85,15 @@ def watch(db: Database, names: Names, now: datetime, *, refresh_seconds: int) ->
         ),
         refresh_seconds=refresh_seconds,
     )
-    store.save_instance(db, config, version="bench", now=now)
-    store.save_watched(db, [(repo, file) for repo in names for file in names[repo]])
+    instance.save_settings(db, config, version="bench", now=now)
+    feeds.save_watched(db, [(repo, file) for repo in names for file in names[repo]])
     for repo, files in names.items():
         workflows = {file: (name, "active") for file, name in files.items()}
-        store.save_description(
+        feeds.save_metadata(
             db, repo, default_branch="main", workflows=workflows, now=now
         )
-    for feed in store.watched_feeds(db):
-        store.save_checked(db, feed, now)
+    for feed in feeds.watched(db):
+        feeds.save_checked(db, feed, now)
 
 
 def save(db: Database, seen: Iterable[Seen], progress: Progress) -> None:
@@ -100,10 +101,10 @@ def save(db: Database, seen: Iterable[Seen], progress: Progress) -> None:
     runs: dict[tuple[str, str], list[Seen]] = {}
     for run in seen:
         runs.setdefault(run.feed, []).append(run)
-    feeds = {(feed.repo, feed.workflow): feed for feed in store.watched_feeds(db)}
+    feed_of = {(feed.repo, feed.workflow): feed for feed in feeds.watched(db)}
     for name, group in runs.items():
         with transaction(db):
-            set_runs(db, feeds[name], attempts_of(group))
+            write_runs(db, feed_of[name], attempts_of(group))
             bump_revision(db)
         save_jobs(db, group)
         progress(len(group))
@@ -118,12 +119,12 @@ def attempts_of(group: Iterable[Seen]) -> Iterator[dict[str, object]]:
 def save_jobs(db: Database, group: Iterable[Seen]) -> None:
     """Write the jobs that ingest would have asked for."""
     jobs = {run.attempts[-1]["id"]: run.jobs for run in group}
-    for item in store.pending(db, "jobs", limit=len(jobs)):
+    for item in pending.next_items(db, "jobs", limit=len(jobs)):
         rows = [
             job_row(job, run_id=item.run_id, run_attempt=item.run_attempt)
             for job in jobs[item.run_id]()
         ]
-        store.save_jobs(db, item, rows)
+        pending.save_jobs(db, item, rows)
 
 
 @click.command()

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bench import passes
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller
+from ci_observer.ingest.store import instance
 
 
 def now() -> datetime:
@@ -26,7 +26,7 @@ def main() -> None:
     db = schema.connect(config.db_path)
     schema.migrate(db)
     with only_ingest(config.db_path), asyncio.Runner() as runner:
-        store.save_instance(db, config, version="bench", now=now())
+        instance.save_settings(db, config, version="bench", now=now())
         http = open_http("bench")
         connection = Connection(
             http, api_url=config.api_url, token=config.token, clock=now

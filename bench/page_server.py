@@ -17,8 +17,10 @@ from ci_observer.demo.scenario import synthetic_world
 from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import feeds, instance, runs
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.times import utc
 
 REPOS, WORKFLOWS, RUNS = 100, 2, 24
 # One repository in so many has a run in progress.
@@ -50,7 +52,7 @@ class FeedsServer:
         )
         [feed] = [
             feed
-            for feed in store.watched_feeds(self._db, first["repo"])
+            for feed in feeds.watched(self._db, first["repo"])
             if feed.workflow == first["workflow"]
         ]
         save(self._db, self._world, feed, [run])
@@ -77,20 +79,18 @@ def save_feeds(db: Database, world: World) -> None:
     watch(db, dict.fromkeys(world.repos, names), now, refresh_seconds=REFRESH_SECONDS)
     for repo in list(world.repos)[::RUNNING_ONE_IN]:
         world.add_run(repo, files[0], status="in_progress")
-    for feed in store.watched_feeds(db):
-        runs = world.repos[feed.repo].runs
-        newest_first = [r for r in reversed(runs) if r.workflow.file == feed.workflow]
+    for feed in feeds.watched(db):
+        simulated = reversed(world.repos[feed.repo].runs)
+        newest_first = [r for r in simulated if r.workflow.file == feed.workflow]
         save(db, world, feed, newest_first)
     save_poll(db, now)
 
 
-def save(db: Database, world: World, feed: store.Feed, runs: list[Run]) -> None:
+def save(db: Database, world: World, feed: Feed, simulated: list[Run]) -> None:
     """Write a page of a feed's runs."""
     now = datetime.now(UTC)
-    payloads = [run_object(run, run.versions[-1], world.sites) for run in runs]
-    store.save_live_page(
-        db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
-    )
+    payloads = [run_object(run, run.versions[-1], world.sites) for run in simulated]
+    runs.save_page(db, feed, payloads, etag=None, has_more=False, horizon=now, now=now)
 
 
 def save_poll(db: Database, now: datetime) -> None:
@@ -100,7 +100,7 @@ def save_poll(db: Database, now: datetime) -> None:
     )
     limit = {"rate_limit": 5000, "rate_limit_remaining": 4000}
     times = dict.fromkeys(
-        ("started_at", "finished_at", "rate_limit_reset_at"), store.utc(now)
+        ("started_at", "finished_at", "rate_limit_reset_at"), utc(now)
     )
     poll = {"feeds": REPOS * WORKFLOWS, "error": None, "error_kind": None}
-    store.save_poll(db, counts | limit | times | poll)
+    instance.save_poll(db, counts | limit | times | poll)

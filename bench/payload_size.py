@@ -25,9 +25,9 @@ from sqlite_utils import Database
 
 from ci_observer.demo.scenario import synthetic_world
 from ci_observer.demo.server.run_objects import run_object
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import feeds, instance, runs
 
 PAGE = 100
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -64,30 +64,30 @@ def main(*, repos: int, workflows: int, runs: int, file: Path | None) -> None:
         report("recorded runs", recorded(file))
 
 
-def report(case: str, feeds: Feeds) -> None:
-    total = sum(map(len, feeds.values()))
+def report(case: str, runs_of: Feeds) -> None:
+    total = sum(map(len, runs_of.values()))
     click.echo(f"\n{total} {case}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ci_observer.db"
-        db = new_database(path, feeds)
+        db = new_database(path, runs_of)
         empty = path.stat().st_size
-        say_seconds("save them", lambda: save(db, feeds))
-        say_seconds("save them again", lambda: save(db, feeds))
+        say_seconds("save them", lambda: save(db, runs_of))
+        say_seconds("save them again", lambda: save(db, runs_of))
         read = "select sum(length(raw_json)) from runs_full"
         say_seconds("read every raw_json", lambda: db.execute(read).fetchone())
         db.execute("pragma wal_checkpoint(truncate)")
         [[stored]] = db.execute("select count(*) from runs")
         db.close()
-        plain = plain_size(Path(folder) / "plain.db", feeds)
+        plain = plain_size(Path(folder) / "plain.db", runs_of)
         say_size("as plain text", plain / stored)
         report_sizes(path, stored, empty)
 
 
-def new_database(path: Path, feeds: Feeds) -> Database:
+def new_database(path: Path, runs_of: Feeds) -> Database:
     db = schema.connect(path)
     schema.migrate(db)
-    store.save_watched(db, list(feeds))
-    store.save_instance(db, Config(), version="bench", now=NOW)
+    feeds.save_watched(db, list(runs_of))
+    instance.save_settings(db, Config(), version="bench", now=NOW)
     db.execute("pragma wal_checkpoint(truncate)")
     return db
 
@@ -106,7 +106,7 @@ def synthetic_feeds(repos: int, workflows: int, runs: int) -> Feeds:
     }
 
 
-def make_different(feeds: Feeds) -> None:
+def make_different(runs_of: Feeds) -> None:
     """Give each run a commit and a title of its own, as real ones have.
 
     A tenth of them is by somebody new, and what is not on main is on a branch of its
@@ -114,7 +114,7 @@ def make_different(feeds: Feeds) -> None:
     """
     random = Random(7)  # noqa: S311 (nobody is to guess anything)
     people = [new_person(random)]
-    for run in (run for payloads in feeds.values() for run in payloads):
+    for run in (run for payloads in runs_of.values() for run in payloads):
         title = f"{some_words(random, 5, 12).capitalize()} (#{run['run_number']})"
         if random.randrange(ONE_IN) == 0:
             title += " \N{EN DASH} “naïve” \N{ROCKET}"
@@ -143,19 +143,19 @@ def some_words(random: Random, fewest: int, most: int) -> str:
 
 def recorded(file: Path) -> Feeds:
     """Real run objects, each under its repository."""
-    feeds: Feeds = {}
+    runs_of: Feeds = {}
     for line in file.read_text().splitlines():
         run = json.loads(line)["run"]
         feed = (run["repository"]["full_name"], "ci.yml")
-        feeds.setdefault(feed, []).append(run)
-    return feeds
+        runs_of.setdefault(feed, []).append(run)
+    return runs_of
 
 
-def save(db: Database, feeds: Feeds) -> None:
+def save(db: Database, runs_of: Feeds) -> None:
     """Every page of every feed, newest first."""
-    for feed in store.watched_feeds(db):
-        for page in pages(feeds[feed.repo, feed.workflow]):
-            store.save_live_page(
+    for feed in feeds.watched(db):
+        for page in pages(runs_of[feed.repo, feed.workflow]):
+            runs.save_page(
                 db, feed, page, etag=None, has_more=False, horizon=NOW, now=NOW
             )
 
@@ -165,13 +165,13 @@ def pages(payloads: list[Payload]) -> Iterator[list[Payload]]:
         yield payloads[start : start + PAGE]
 
 
-def plain_size(path: Path, feeds: Feeds) -> int:
+def plain_size(path: Path, runs_of: Feeds) -> int:
     """What the objects alone take as text, a row each."""
     conn = sqlite3.connect(path)
     conn.execute("create table runs (run_id integer primary key, raw_json text)")
     rows = {
         run["id"]: json.dumps(run, separators=(",", ":"))
-        for payloads in feeds.values()
+        for payloads in runs_of.values()
         for run in payloads
     }
     conn.executemany("insert into runs values (?, ?)", sorted(rows.items()))

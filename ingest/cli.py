@@ -20,7 +20,6 @@ from click import DateTime
 from sqlite_utils import Database
 
 from ci_observer import ROOT
-from ci_observer.ingest import store
 from ci_observer.ingest.commands import check as checking
 from ci_observer.ingest.commands import export as exporting
 from ci_observer.ingest.commands import supervise
@@ -34,6 +33,7 @@ from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.progress import item_name, log_progress
+from ci_observer.ingest.store import database, instance, payloads
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -95,7 +95,7 @@ def ingest(*, once: bool) -> None:
     config = load_config()
     db = _open_database(config)
     with only_ingest(config.db_path):
-        store.save_instance(db, config, version=VERSION, now=_now())
+        instance.save_settings(db, config, version=VERSION, now=_now())
         if config.why_not_polling:
             log.warning(config.why_not_polling)
         if once and config.why_not_polling:
@@ -205,7 +205,7 @@ def migrate() -> None:
     progress = _progress_bars if sys.stderr.isatty() else log_progress
     for name in schema.migrate(db, progress=progress):
         click.echo(f"applied {name}")
-    if total := store.count_payloads_to_repack(db):
+    if total := payloads.count_to_repack(db):
         _repack_payloads(db, total)
     db.close()
     click.echo(f"{config.db_path} is up to date.")
@@ -284,35 +284,35 @@ def prune(*, payloads_before: datetime | None, vacuum: bool, yes: bool) -> None:
     if payloads_before:
         _prune_payloads(db, payloads_before.date(), is_sure=yes)
     if vacuum:
-        click.echo(f"The file is {_mb(store.vacuum(db, config.db_path))} smaller.")
+        click.echo(f"The file is {_mb(database.vacuum(db, config.db_path))} smaller.")
     db.close()
 
 
 def _prune_payloads(db: Database, before: date, *, is_sure: bool) -> None:
-    total = store.count_payloads(db, before)
+    total = payloads.count(db, before)
     question = f"Delete the payloads of {total} runs created before {before}?"
     if total and _is_terminal() and not is_sure:
         click.confirm(question, abort=True)
-    free = store.free_bytes(db)
-    batches = iter(lambda: store.prune_payloads(db, before, PRUNED_AT_ONCE), 0)
+    free = database.free_bytes(db)
+    batches = iter(lambda: payloads.prune(db, before, PRUNED_AT_ONCE), 0)
     with _progress_bar(None, total, "deleting") as bar:
         for deleted in batches:
             bar.update(deleted)
     click.echo(
-        f"{total} payloads deleted; {_mb(store.free_bytes(db) - free)} more are free "
-        "for new runs."
+        f"{total} payloads deleted; {_mb(database.free_bytes(db) - free)} more are "
+        "free for new runs."
     )
 
 
 def _repack_payloads(db: Database, total: int) -> None:
-    free = store.free_bytes(db)
-    batches = iter(lambda: store.repack_payloads(db, REPACKED_AT_ONCE), 0)
+    free = database.free_bytes(db)
+    batches = iter(lambda: payloads.repack(db, REPACKED_AT_ONCE), 0)
     with _progress_bar(None, total, "repacking") as bar:
         for repacked in batches:
             bar.update(repacked)
     click.echo(
-        f"{total} payloads repacked; {_mb(store.free_bytes(db) - free)} more are free "
-        "for new runs."
+        f"{total} payloads repacked; {_mb(database.free_bytes(db) - free)} more are "
+        "free for new runs."
     )
 
 

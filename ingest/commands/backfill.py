@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 import click
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.errors import (
@@ -30,7 +29,9 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, every_repo_of, owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
-from ci_observer.ingest.store import Feed, utc
+from ci_observer.ingest.store import backfills, feeds, instance, pending
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.times import utc
 
 Clock = Callable[[], datetime]
 
@@ -112,7 +113,9 @@ class Backfill:
         if self._config.why_not_polling:
             raise ConfigError(self._config.why_not_polling)
         self._check_repos(self._config.repos)
-        store.save_instance(self._db, self._config, version=version, now=self._clock())
+        instance.save_settings(
+            self._db, self._config, version=version, now=self._clock()
+        )
 
     async def _watch(self) -> None:
         """Leave it to the ingest that runs, and show how far that has come."""
@@ -120,7 +123,7 @@ class Backfill:
         state, reason = self._polling()
         if state == "off":
             raise ConfigError(str(reason))
-        self._check_repos({feed.repo for feed in store.watched_feeds(self._db)})
+        self._check_repos({feed.repo for feed in feeds.watched(self._db)})
         self._mark()
         click.echo("An ingest is running and fetches it; this only watches.", err=True)
         last_alive, last_reason = time.monotonic(), None
@@ -151,7 +154,7 @@ class Backfill:
                 # With GH_WORKFLOWS=* the first pass has found which feeds there are.
                 self._mark()
                 next_poll_at = poller.next_poll_at(started_at)
-                store.save_next_poll(self._db, next_poll_at)
+                instance.save_next_poll(self._db, next_poll_at)
                 await self._wait_if_stopped(result, next_poll_at)
                 is_open = self._is_open() or self._is_more_left()
             show(self._progress)
@@ -185,18 +188,18 @@ class Backfill:
         GitHub forgets them too. What keeps failing is left to later polls.
         """
         before = self._left
-        self._left = store.count_pending(self._db, ("attempt", "jobs"))
+        self._left = pending.count(self._db, ("attempt", "jobs"))
         return self._left > 0 and (before is None or self._left < before)
 
     def _report(self) -> bool:
         """Say what came of it; whether no feed failed."""
-        feeds = self._feeds()
-        for feed in feeds:
+        watched = self._feeds()
+        for feed in watched:
             if feed.error:
                 click.echo(f"{feed}: {feed.error}", err=True)
             elif feed.windows_short:
                 click.echo(f"{feed}: {_what_is_missing(feed.windows_short)}")
-        failed = sum(feed.error is not None for feed in feeds)
+        failed = sum(feed.error is not None for feed in watched)
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
             click.echo(f"{failed} failed. {GOES_ON}")
@@ -204,8 +207,8 @@ class Backfill:
 
     def _feeds(self) -> list[Feed]:
         wanted = {repo.lower() for repo in self._repos}
-        feeds = store.watched_feeds(self._db)
-        return [f for f in feeds if not wanted or f.repo.lower() in wanted]
+        watched = feeds.watched(self._db)
+        return [f for f in watched if not wanted or f.repo.lower() in wanted]
 
     def _check_repos(self, watched: Collection[str]) -> None:
         known = {repo.lower() for repo in watched}
@@ -219,14 +222,14 @@ class Backfill:
 
     def _mark(self) -> None:
         """Have the feeds that are not marked yet catch up back to the date."""
-        feeds = [
+        unmarked = [
             feed
             for feed in self._feeds()
             if str(feed) not in self._marked and feed.workflow != EVERY_WORKFLOW
         ]
         horizon = self._clock() - timedelta(days=self._config.history_days)
-        store.save_backfill(self._db, feeds, since=self._since, horizon=horizon)
-        self._marked |= {str(feed) for feed in feeds}
+        backfills.request(self._db, unmarked, since=self._since, horizon=horizon)
+        self._marked |= {str(feed) for feed in unmarked}
 
     def _is_open(self) -> bool:
         """Whether a feed that does not fail is still to reach the date."""
@@ -238,13 +241,13 @@ class Backfill:
         return not feed.error and (until is None or until > utc(self._since))
 
     def _progress(self) -> Progress:
-        feeds = self._feeds()
-        days = [self._days_covered(feed) for feed in feeds]
+        watched = self._feeds()
+        days = [self._days_covered(feed) for feed in watched]
         return Progress(
-            complete=sum(self._is_complete(feed) for feed in feeds),
-            feeds=len(feeds),
+            complete=sum(self._is_complete(feed) for feed in watched),
+            feeds=len(watched),
             days=sum(days),
-            all_days=len(feeds) * self._days_since(self._since),
+            all_days=len(watched) * self._days_since(self._since),
         )
 
     def _days_covered(self, feed: Feed) -> int:

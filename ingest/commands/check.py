@@ -13,7 +13,7 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import RequestStats
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
-from ci_observer.ingest.store import ACTIVE
+from ci_observer.ingest.store.workflows import ACTIVE
 
 MASK = "********"
 

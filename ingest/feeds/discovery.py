@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.owners import fetch_owner
@@ -26,7 +25,11 @@ from ci_observer.ingest.github.names import (
     is_every_repo,
     owner_of,
 )
-from ci_observer.ingest.store import Feed, Seen, utc
+from ci_observer.ingest.store import feeds, repos, responses, workflows
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.times import utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -74,17 +77,17 @@ class Watch:
             for feed in before
             if self._wanted.is_owner(feed.repo)
         ]
-        store.save_watched(self._db, pairs)
+        feeds.save_watched(self._db, pairs)
         for repo in self._wanted.repos():
             self._ask_at[repo.lower()] = self._first_description(repo)
 
     def feeds(self) -> list[Feed]:
         """The watched feeds, as stored."""
-        return store.watched_feeds(self._db)
+        return feeds.watched(self._db)
 
     def feeds_of(self, repo: str) -> list[Feed]:
         """The watched feeds of a repository, whatever the letter case of its name."""
-        return store.watched_feeds(self._db, repo)
+        return feeds.watched(self._db, repo)
 
     def owners_to_list(self) -> list[str]:
         """The owners whose repositories are due to be listed, as `owner/*`."""
@@ -105,14 +108,14 @@ class Watch:
         """Ask GitHub which repositories an owner has, and watch the live ones."""
         owner = owner_of(item)
         pages = await fetch_owner(
-            self._github, owner, lambda key: store.seen(self._db, key)
+            self._github, owner, lambda key: responses.get_cached(self._db, key)
         )
-        with store.transaction(self._db):
+        with transaction(self._db):
             before = self._wanted.listed(owner)
             for found in (repo for page in pages for repo in page.repos or []):
                 if found.is_live:
                     self._renaming.recognise(found.full_name, found)
-            store.save_listed(self._db, owner, pages)
+            repos.save_listed(self._db, owner, pages)
             listed = self._wanted.listed(owner)
             for repo in before ^ listed:
                 self._watch_again(repo)
@@ -137,9 +140,9 @@ class Watch:
             listed = await find_replaced(self._db, self._github, repo, listed)
         if self._renaming.is_elsewhere(repo):
             return
-        with store.transaction(self._db):
+        with transaction(self._db):
             if listed is not None:
-                store.save_workflows(self._db, repo, listed)
+                workflows.save(self._db, repo, listed)
             self._watch_again(repo, is_described=True)
             self._save_description(repo, (("repository", found), ("workflows", items)))
         self.describe_again_after(repo, DESCRIBE_EVERY)
@@ -159,18 +162,18 @@ class Watch:
             self._refused.add(item.lower())
         elif not self._wanted.is_named(item):
             log.warning("%s is left out: %s", item, error)
-            store.save_watched_of(self._db, item, [])
+            feeds.save_watched_in(self._db, item, [])
             self._tell_of_owner(owner_of(item))
             return
         if not self.feeds_of(item):
-            store.save_watched_of(self._db, item, [EVERY_WORKFLOW])
+            feeds.save_watched_in(self._db, item, [EVERY_WORKFLOW])
 
     def look_again(self, repo: str) -> None:
         """Describe a repository in the next pass, since something there is gone.
 
         Not for a named workflow that is missing: it is shown as missing anyway.
         """
-        known = store.repo_of(self._db, repo)
+        known = repos.get(self._db, repo)
         if known is None or not self._wanted.is_chosen(repo):
             return
         if (known.described_at or "") <= utc(self._clock() - LOOK_AGAIN_AFTER):
@@ -181,7 +184,7 @@ class Watch:
 
         Which repository it is is asked in the next pass, so that histories do not mix.
         """
-        known = store.repo_of(self._db, repo)
+        known = repos.get(self._db, repo)
         for run in runs:
             match run.get("repository"):
                 case {"id": int(number)} if known and known.repo_id not in (
@@ -195,36 +198,40 @@ class Watch:
                     )
 
     def _watch_again(self, repo: str, *, is_described: bool = False) -> None:
-        workflows = self._wanted.workflows(
+        wanted = self._wanted.workflows(
             repo, self.feeds_of(repo), is_described=is_described
         )
-        store.save_watched_of(self._db, repo, workflows)
+        feeds.save_watched_in(self._db, repo, wanted)
 
     async def _unless_seen(
         self, repo: str, what: str, fetch: Callable[..., Awaitable[Response[T]]]
     ) -> Response[T]:
         """Fetch with the ETag of before, if all of what it stands for is stored."""
-        stored = store.repo_of(self._db, repo)
+        stored = repos.get(self._db, repo)
         is_stored = stored is not None and stored.described_at is not None
-        known = store.seen(self._db, f"{repo} {what}") if is_stored else None
+        known = responses.get_cached(self._db, f"{repo} {what}") if is_stored else None
         return await fetch(repo, etag=known.etag if known else None)
 
     def _save_description(
         self, repo: str, answers: Iterable[tuple[str, Response[Any]]]
     ) -> None:
-        stored = store.repo_of(self._db, repo)
-        store.save_description(
+        stored = repos.get(self._db, repo)
+        feeds.save_metadata(
             self._db,
             repo,
             default_branch=stored.default_branch if stored else None,
             workflows={
                 w.workflow: (w.workflow_name, w.workflow_state)
-                for w in store.workflows_of(self._db, repo)
+                for w in workflows.known(self._db, repo)
             },
             now=self._clock(),
-            seen=[Seen(f"{repo} {what}", a.etag) for what, a in answers if a.etag],
+            seen=[
+                CachedResponse(f"{repo} {what}", a.etag)
+                for what, a in answers
+                if a.etag
+            ],
         )
-        store.save_described(self._db, repo, self._clock())
+        repos.save_metadata_at(self._db, repo, self._clock())
 
     def _tell_of_owner(self, owner: str) -> None:
         """Say on the wall that an owner has nothing to show, or no longer."""
@@ -235,9 +242,9 @@ class Watch:
         if any(map(self._is_due, listed)):
             return
         if any(map(self.feeds_of, listed)):
-            store.save_watched_of(self._db, item, [])
+            feeds.save_watched_in(self._db, item, [])
             return
-        store.save_watched_of(self._db, item, [EVERY_WORKFLOW])
+        feeds.save_watched_in(self._db, item, [EVERY_WORKFLOW])
         [feed] = self.feeds_of(item)
         names = " or ".join(self._config.workflows)
         error = (
@@ -247,7 +254,7 @@ class Watch:
         )
         if feed.error != error:
             log.warning("%s: %s", item, error)
-        store.save_feed_error(
+        feeds.save_error(
             self._db,
             feed,
             error=error,
@@ -257,7 +264,7 @@ class Watch:
         )
 
     def _first_description(self, repo: str) -> datetime:
-        stored = store.repo_of(self._db, repo)
+        stored = repos.get(self._db, repo)
         described = [f.described_at for f in self.feeds_of(repo)]
         if not stored or not stored.described_at or not all(described):
             return self._clock()
@@ -270,6 +277,6 @@ class Watch:
 
 
 def _log_changes(item: str, before: set[str], listed: set[str]) -> None:
-    for what, repos in (("new", listed - before), ("gone", before - listed)):
-        if repos:
-            log.info("%s: %s: %s", item, what, ", ".join(sorted(repos)))
+    for what, names in (("new", listed - before), ("gone", before - listed)):
+        if names:
+            log.info("%s: %s: %s", item, what, ", ".join(sorted(names)))

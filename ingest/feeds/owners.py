@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from ci_observer.ingest.errors import Forbidden, NotFound
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.store import ListedPage, Seen
+from ci_observer.ingest.store.repos import ListedPage
+from ci_observer.ingest.store.responses import CachedResponse
 
-Lookup = Callable[[str], Seen | None]
+Lookup = Callable[[str], CachedResponse | None]
 
 
 async def fetch_owner(

@@ -9,10 +9,11 @@ import logging
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.feeds.selection import Wanted
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.wire import Repository
+from ci_observer.ingest.store import feeds, repos
+from ci_observer.ingest.store.database import transaction
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -31,9 +32,9 @@ class Renaming:
 
     def start(self) -> None:
         """Take up what was known before: renamed ones are asked by their number."""
-        for repo in store.repos(self._db):
+        for repo in repos.known(self._db):
             if repo.kept_as and not self._wanted.is_watched(repo.kept_as):
-                store.save_name_back(self._db, repo.repo)
+                repos.remove_alias(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
                 self._ask_by_number(repo.repo, repo.repo_id)
                 if self._wanted.is_named(repo.repo):
@@ -41,7 +42,7 @@ class Renaming:
 
     def is_elsewhere(self, repo: str) -> bool:
         """Whether it is another watched name's repository, watched there."""
-        known = store.repo_of(self._db, repo)
+        known = repos.get(self._db, repo)
         return known is not None and known.kept_as is not None
 
     def is_redirected(self, repo: str) -> bool:
@@ -57,19 +58,19 @@ class Renaming:
 
         False when another watched name has it.
         """
-        with store.transaction(self._db):
+        with transaction(self._db):
             self._set_aside(repo, found)
-            for other in store.names_of(self._db, found.repo_id, but=repo):
+            for other in repos.other_names(self._db, found.repo_id, but=repo):
                 is_called = _is_called(found, repo)
                 if self._wanted.is_watched(other) and not is_called:
-                    store.save_moved(self._db, repo, other)
+                    repos.rename(self._db, repo, other)
                     self._keep_as(repo, found, other)
                     return False
-                store.save_moved(self._db, other, repo)
+                repos.rename(self._db, other, repo)
                 log.warning("%s: its history is that of %s now", other, repo)
                 if self._wanted.is_named(other):
                     self._keep_as(other, found, repo)
-            store.save_repo(self._db, repo, found)
+            repos.save(self._db, repo, found)
         self._github.connection.renamed_ids.pop(repo.lower(), None)
         if not _is_called(found, repo):
             self._ask_by_number(repo, found.repo_id)
@@ -78,12 +79,12 @@ class Renaming:
 
     def _set_aside(self, repo: str, found: Repository) -> None:
         """Keep the history of the repository that had this name before."""
-        known = store.repo_of(self._db, repo)
+        known = repos.get(self._db, repo)
         if known is None or known.repo_id is None or known.repo_id == found.repo_id:
             return
         aside = f"{repo}@{known.repo_id}"
-        store.save_moved(self._db, repo, aside)
-        store.save_watched_of(self._db, aside, [])
+        repos.rename(self._db, repo, aside)
+        feeds.save_watched_in(self._db, aside, [])
         self._ask_by_number(aside, known.repo_id)
         log.warning(
             "%s is another repository than before: the former one's history is %s now",
@@ -96,7 +97,7 @@ class Renaming:
         self._redirected[repo.lower()] = number
 
     def _keep_as(self, repo: str, found: Repository, kept_as: str) -> None:
-        store.save_alias(self._db, repo, found, kept_as=kept_as)
+        repos.save_alias(self._db, repo, found, kept_as=kept_as)
         log.warning(
             "%s and %s are one repository, polled once: write %s alone in GH_REPOS",
             repo,

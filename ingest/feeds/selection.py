@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.names import (
     EVERY_WORKFLOW,
@@ -12,7 +11,9 @@ from ci_observer.ingest.github.names import (
     is_dynamic,
     owner_of,
 )
-from ci_observer.ingest.store import ACTIVE, DELETED, Feed
+from ci_observer.ingest.store import repos, workflows
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.workflows import ACTIVE, DELETED
 
 
 class Wanted:
@@ -37,12 +38,12 @@ class Wanted:
             for repo in sorted(self.listed(owner))
         }
         every |= {repo.lower(): repo for repo in self._config.named_repos}
-        elsewhere = {r.repo.lower() for r in store.repos(self._db) if r.kept_as}
+        elsewhere = {r.repo.lower() for r in repos.known(self._db) if r.kept_as}
         return [repo for key, repo in every.items() if key not in elsewhere]
 
     def listed(self, owner: str) -> set[str]:
         """The live repositories that were in an owner's list."""
-        return {repo.repo for repo in store.listed_repos(self._db, owner)}
+        return {repo.repo for repo in repos.listed(self._db, owner)}
 
     def is_owner(self, item: str) -> bool:
         """Whether it is an owner of the settings, as `owner/*`."""
@@ -54,7 +55,7 @@ class Wanted:
 
     def is_watched(self, repo: str) -> bool:
         """Whether the settings mean this name, by itself or by its owner."""
-        known = store.repo_of(self._db, repo)
+        known = repos.get(self._db, repo)
         is_listed = known is not None and known.listed_on is not None
         return self.is_named(repo) or (
             is_listed and self.is_owner(every_repo_of(owner_of(repo)))
@@ -77,7 +78,7 @@ class Wanted:
         if not self.is_chosen(repo):
             return list(self._config.workflows)
         watched = {f.workflow for f in feeds if f.repo.lower() == repo.lower()}
-        known = store.workflows_of(self._db, repo)
+        known = workflows.known(self._db, repo)
         if not known and not is_described:
             return sorted(watched)
         return [

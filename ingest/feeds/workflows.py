@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import (
@@ -17,14 +16,18 @@ from ci_observer.ingest.github.names import (
     is_dynamic,
     workflow_file,
 )
-from ci_observer.ingest.store import ACTIVE, Feed, Seen, Workflow, utc
+from ci_observer.ingest.store import responses, workflows
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.workflows import ACTIVE, Workflow
+from ci_observer.ingest.times import utc
 
 
 def key_of(db: Database, feed: Feed) -> str:
     """What GitHub knows a feed's workflow by: its own ones have a number only."""
     if not is_dynamic(feed.workflow):
         return feed.workflow
-    known = store.workflows_of(db, feed.repo)
+    known = workflows.known(db, feed.repo)
     numbers = [w.workflow_id for w in known if w.workflow == feed.workflow]
     return str(next(iter(numbers), None) or feed.workflow)
 
@@ -38,7 +41,7 @@ def runs_by_file(
     path may be the same: its runs are not those of this repository's workflow.
     https://github.com/cli/cli/issues/9228
     """
-    ids = {w.workflow: w.workflow_id for w in store.workflows_of(db, repo)}
+    ids = {w.workflow: w.workflow_id for w in workflows.known(db, repo)}
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
         number, known = run.get("workflow_id"), ids.get(workflow_file(run))
@@ -71,7 +74,7 @@ async def find_replaced(
     replaced when one of the same name came after its last run, on any branch. `listed`
     is None when GitHub lists what it did.
     """
-    known = store.workflows_of(db, repo) if listed is None else listed
+    known = workflows.known(db, repo) if listed is None else listed
     found = []
     for old in known:
         newer = next((new for new in known if _may_replace(new, old)), None)
@@ -95,7 +98,7 @@ async def _has_ended(
 ) -> bool:
     """Whether a workflow has no run since the newer one came."""
     key = f"{repo} newest run of {old.workflow}"
-    known = store.seen(db, key)
+    known = responses.get_cached(db, key)
     try:
         page = await github.fetch_runs(
             repo, old.workflow, per_page=1, etag=known.etag if known else None
@@ -106,7 +109,7 @@ async def _has_ended(
         newest = known.newest_at
     else:
         newest = next((_utc_text(run.get("created_at")) for run in page.runs), None)
-        store.save_seen(db, Seen(key, page.etag or "", newest_at=newest))
+        responses.save(db, CachedResponse(key, page.etag or "", newest_at=newest))
     return (newest or "") < (newer.created_at or "")
 
 

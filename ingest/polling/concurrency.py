@@ -16,12 +16,13 @@ from ci_observer.ingest.errors import (
     Unauthorized,
 )
 from ci_observer.ingest.polling.repo_pages import RepoList
-from ci_observer.ingest.store import Feed, Pending
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.pending import PendingItem
 
 log = logging.getLogger("ci_observer.ingest")
 
 # What GitHub is asked about; a text is the name of a repository or `owner/*`.
-Item = Feed | Pending | RepoList | str
+Item = Feed | PendingItem | RepoList | str
 T = TypeVar("T", bound=Item)
 
 # How many requests are under way at once.

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.errors import (
     Forbidden,
     GitHubError,
@@ -18,7 +17,9 @@ from ci_observer.ingest.polling.concurrency import Item
 from ci_observer.ingest.polling.pacing import NO_ACCESS_WAIT
 from ci_observer.ingest.polling.repo_pages import RepoList, feeds_of
 from ci_observer.ingest.polling.run_pages import Lists
-from ci_observer.ingest.store import Feed, Pending
+from ci_observer.ingest.store import feeds, pending
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.pending import PendingItem
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -53,10 +54,10 @@ class FeedErrors:
     def note(self, item: Item, error: GitHubError) -> None:
         """Keep an error with its feed, or with every feed of its repository."""
         wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
-        if isinstance(item, Pending):
+        if isinstance(item, PendingItem):
             # One run's trouble; its feed is fine. It has its turn again.
             log.warning("%s: %s", item, error)
-            store.save_asked(self._db, item, now=self._clock())
+            pending.save_requested(self._db, item, now=self._clock())
         elif isinstance(item, Feed | RepoList):
             for feed in feeds_of(item):
                 self._save(feed, error, wait)
@@ -83,7 +84,7 @@ class FeedErrors:
             self._lists.ask_for_smaller_pages(feed)
         self.failed[str(feed)] = error.kind
         self.is_passing |= wait is None
-        store.save_feed_error(
+        feeds.save_error(
             self._db,
             feed,
             error=str(error),

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.polling.poller import Clock, Poller
+from ci_observer.ingest.store import instance
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -33,7 +33,7 @@ async def run_forever(
         try:
             await poller.poll(catch_up_until=next_poll_at)
             next_poll_at = poller.next_poll_at(started_at)
-            store.save_next_poll(db, next_poll_at)
+            instance.save_next_poll(db, next_poll_at)
         except* StorageError as errors:
             log.error("The database cannot be written: %s.", errors.exceptions[0])
             next_poll_at = poller.next_poll_at(started_at)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import Unauthorized
 from ci_observer.ingest.feeds.discovery import Watch
@@ -27,7 +26,9 @@ from ci_observer.ingest.polling.repo_pages import feeds_of
 from ci_observer.ingest.polling.reruns import Reruns
 from ci_observer.ingest.polling.run_pages import Lists
 from ci_observer.ingest.polling.schedule import Turns
-from ci_observer.ingest.store import Feed, utc
+from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.times import utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -113,8 +114,8 @@ class Poller:
         self._github.connection.stats.reset()
         await self._work.each(self._watch.owners_to_list(), self._watch.list_owner)
         await self._work.each(self._watch.repos_to_describe(), self._watch.describe)
-        feeds = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
-        own, repos = self._lists.split(feeds)
+        due = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
+        own, repos = self._lists.split(due)
         asked = self._turns.take([*own, *repos], started_at)
         await self._work.each(asked, self._lists.poll)
         await self._work.each(self._lists.unprimed(asked), self._lists.poll_repo)
@@ -128,9 +129,9 @@ class Poller:
         await self._catch_up(catch_up_until, on_progress)
         self._is_first_pass = False
         self._last = self._result(started_at, sum(len(feeds_of(a)) for a in asked))
-        store.save_poll(self._db, asdict(self._last))
+        instance.save_poll(self._db, asdict(self._last))
         expires_at = parse_expiration(self._github.connection.stats.token_expires)
-        store.save_token_expiration(self._db, expires_at)
+        instance.save_token_expiration(self._db, expires_at)
         self._is_complete = True
         return self._last
 
@@ -166,14 +167,14 @@ class Poller:
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""
-        feeds = len(self._watch.feeds())
+        total = len(self._watch.feeds())
         while self._work.stopped_by is None:
             behind = [
                 feed
-                for feed in store.feeds_behind(self._db)
+                for feed in feeds.to_backfill(self._db)
                 if self._is_due(feed, self._clock())
             ]
-            on_progress(feeds - len(behind), feeds)
+            on_progress(total - len(behind), total)
             if not behind or (until is not None and self._clock() >= until):
                 return
             await self._work.each(behind, self._lists.fetch_older)
@@ -186,13 +187,13 @@ class Poller:
     def _count_written(self, written: int) -> None:
         self._written += written
 
-    def _result(self, started_at: datetime, feeds: int) -> PollResult:
+    def _result(self, started_at: datetime, feed_count: int) -> PollResult:
         stats = self._github.connection.stats
         limit, error = stats.rate_limit, self._work.stopped_by
         return PollResult(
             started_at=utc(started_at),
             finished_at=utc(self._clock()),
-            feeds=feeds,
+            feeds=feed_count,
             feeds_failed=len(self._errors.failed),
             requests=stats.requests,
             not_modified=stats.not_modified,

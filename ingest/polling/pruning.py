@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.store import payloads
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -35,7 +35,7 @@ class Pruning:
             return
         before = today - timedelta(days=self._days)
         for _ in range(MOST_AT_ONCE_IN_A_PASS):
-            deleted = store.prune_payloads(self._db, before, AT_ONCE)
+            deleted = payloads.prune(self._db, before, AT_ONCE)
             self._deleted += deleted
             if not deleted:
                 self._finish(before, today)

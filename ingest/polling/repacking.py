@@ -4,7 +4,7 @@ import logging
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import payloads
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -28,7 +28,7 @@ class Repacking:
     def go_on(self) -> None:
         """Take the next ones apart, if there are any left."""
         if not self._total:
-            self._total = store.count_payloads_to_repack(self._db)
+            self._total = payloads.count_to_repack(self._db)
             self._done = 0
             if self._total:
                 log.info(
@@ -37,7 +37,7 @@ class Repacking:
                     self._total,
                 )
         for _ in range(MOST_AT_ONCE_IN_A_PASS if self._total else 0):
-            done = store.repack_payloads(self._db, AT_ONCE)
+            done = payloads.repack(self._db, AT_ONCE)
             self._tell(self._done, self._done + done)
             self._done += done
             if not done:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from ci_observer.ingest.github.client import RunPage
 from ci_observer.ingest.github.names import workflow_file
-from ci_observer.ingest.store import Feed
+from ci_observer.ingest.store.feeds import Feed
 
 REPO_PAGE = 50
 FEWEST_FEEDS = 2

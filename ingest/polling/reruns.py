@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.discovery import Watch
 from ci_observer.ingest.feeds.workflows import runs_by_file
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.store import Feed, Seen
+from ci_observer.ingest.store import backfills, responses, runs
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.responses import CachedResponse
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -74,7 +75,7 @@ class Reruns:
         """
         self._ask_at[repo] = self._clock() + HINT_EVERY
         url = f"{repo} in progress"
-        known = store.seen(self._db, url)
+        known = responses.get_cached(self._db, url)
         try:
             page = await self._github.fetch_runs_in_progress(
                 repo, etag=known.etag if known else None
@@ -87,10 +88,10 @@ class Reruns:
         by_file = runs_by_file(self._db, repo, page.runs)
         for feed in self._watch.feeds_of(repo):
             for run in by_file.get(feed.workflow, []):
-                saved = store.save_followed_run(self._db, feed, run, now=self._clock())
+                saved = runs.save_and_follow(self._db, feed, run, now=self._clock())
                 self._wrote(feed, saved.written)
         if page.etag and not page.is_not_modified:
-            store.save_seen(self._db, Seen(url, page.etag))
+            responses.save(self._db, CachedResponse(url, page.etag))
 
     def walk_daily(self) -> None:
         """Have feeds catch up anew with what may still be re-run, each once a day."""
@@ -98,7 +99,7 @@ class Reruns:
         since_last = max(now - self._walked_at, timedelta(0))
         self._walked_at = now
         due = now - WALK_EVERY
-        store.save_walk(
+        backfills.schedule_rescan(
             self._db,
             due=due,
             early=due + WALKS_TAKE,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.errors import Unprocessable
 from ci_observer.ingest.feeds.discovery import Watch
 from ci_observer.ingest.feeds.workflows import key_of, runs_by_file
@@ -18,7 +17,10 @@ from ci_observer.ingest.polling.repo_pages import (
     RepoList,
     RepoLists,
 )
-from ci_observer.ingest.store import Feed, Saved, Seen
+from ci_observer.ingest.store import backfills, feeds, older_runs, responses, runs
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.runs import Saved
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -70,7 +72,7 @@ class Lists:
         return [
             repo_list
             for repo_list in self._repo_lists.split(feeds)[1]
-            if store.seen(self._db, self._repo_url(repo_list)) is None
+            if responses.get_cached(self._db, self._repo_url(repo_list)) is None
         ]
 
     async def poll(self, question: Question) -> None:
@@ -92,10 +94,10 @@ class Lists:
         if feed.error:
             log.info("%s: answers again", feed)
         if page.is_not_modified:
-            store.save_checked(self._db, feed, now)
+            feeds.save_checked(self._db, feed, now)
             return
         self._watch.check_runs(feed.repo, page.runs)
-        saved = store.save_live_page(
+        saved = runs.save_page(
             self._db,
             feed,
             page.runs,
@@ -109,17 +111,17 @@ class Lists:
     async def poll_repo(self, asked: RepoList) -> None:
         """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
         url = self._repo_url(asked)
-        known = store.seen(self._db, url)
+        known = responses.get_cached(self._db, url)
         page = await self._github.fetch_page(url, etag=known.etag if known else None)
         now = self._clock()
         if page.is_not_modified:
             for feed in asked.feeds:
-                store.save_checked(self._db, feed, now)
+                feeds.save_checked(self._db, feed, now)
             return
         self._watch.check_runs(asked.repo, page.runs)
         self._repo_lists.learn(asked, page)
         by_file = runs_by_file(self._db, asked.repo, page.runs)
-        written = store.save_repo_page(
+        written = runs.save_repo_page(
             self._db, asked.feeds, by_file, page=_seen(url, page), now=now
         )
         for feed, count in written.items():
@@ -139,7 +141,7 @@ class Lists:
             key_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
-        known = store.seen(self._db, url)
+        known = responses.get_cached(self._db, url)
         try:
             page = await self._github.fetch_page(
                 url, etag=known.etag if known else None
@@ -149,7 +151,7 @@ class Lists:
                 raise
             page = RunPage()
         self._watch.check_runs(feed.repo, page.runs)
-        saved = store.save_older_page(
+        saved = older_runs.save_page(
             self._db,
             feed,
             page.runs,
@@ -171,7 +173,7 @@ class Lists:
         except Unprocessable:
             page = RunPage()
         self._watch.check_runs(feed.repo, page.runs)
-        saved, step = store.save_window_page(
+        saved, step = older_runs.save_window_page(
             self._db,
             feed,
             window,
@@ -200,7 +202,7 @@ class Lists:
         if halvings < MOST_HALVINGS:
             self._halvings[str(feed)] = halvings + 1
             # Its link to the next page has the former size.
-            store.save_first_page_next(self._db, feed)
+            backfills.reset_page(self._db, feed)
 
     def _page_size(self, feed: Feed, usual: int) -> int:
         return usual >> self._halvings.get(str(feed), 0)
@@ -210,9 +212,9 @@ class Lists:
         return self._github.repo_runs_url(asked.repo, per_page=size)
 
 
-def _seen(url: str, page: RunPage) -> Seen:
+def _seen(url: str, page: RunPage) -> CachedResponse:
     created = [str(run.get("created_at") or "") for run in page.runs]
-    return Seen(
+    return CachedResponse(
         url,
         page.etag or "",
         page.next_url,

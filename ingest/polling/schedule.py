@@ -11,10 +11,10 @@ from zlib import crc32
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.polling.pacing import SOONER
 from ci_observer.ingest.polling.repo_pages import Question, feeds_of
+from ci_observer.ingest.store import feeds
 
 QUIET_AFTER = timedelta(days=14)
 # Quiet feeds are asked this often at least, or every pass when those are rarer.
@@ -58,9 +58,9 @@ class Turns:
         # The next pass is taken to be as late as this one.
         step = max(self._refresh, started_at - self._last_at)
         until_late = (
-            store.stale_after(self._db) - step - self._refresh * SOONER - RETRYING
+            feeds.stale_after(self._db) - step - self._refresh * SOONER - RETRYING
         )
-        quiet = store.quiet_feeds(self._db, since=started_at - QUIET_AFTER)
+        quiet = feeds.quiet(self._db, since=started_at - QUIET_AFTER)
         return {
             question
             for question in questions

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.github.windows import Window
-from ci_observer.ingest.store.instance import bump_revision, transaction
-from ci_observer.ingest.store.responses import Seen, save_seen
+from ci_observer.ingest.store import responses
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.times import utc
 
 
@@ -76,7 +77,7 @@ def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
             bump_revision(db)
 
 
-def save_watched_of(db: Database, repo: str, workflows: Sequence[str]) -> None:
+def save_watched_in(db: Database, repo: str, workflows: Sequence[str]) -> None:
     """Make these the watched feeds of one repository; the others stay as they are."""
     with transaction(db):
         before = _watched(db, repo)
@@ -90,7 +91,7 @@ def save_watched_of(db: Database, repo: str, workflows: Sequence[str]) -> None:
             bump_revision(db)
 
 
-def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
+def watched(db: Database, repo: str | None = None) -> list[Feed]:
     """The feeds to poll, of one repository or of all, in the order of their names."""
     which = "true" if repo is None else "repo = :repo"
     return [
@@ -103,7 +104,7 @@ def watched_feeds(db: Database, repo: str | None = None) -> list[Feed]:
     ]
 
 
-def feeds_behind(db: Database) -> list[Feed]:
+def to_backfill(db: Database) -> list[Feed]:
     """The watched feeds that have older pages to fetch."""
     return [
         Feed(*row)
@@ -114,7 +115,7 @@ def feeds_behind(db: Database) -> list[Feed]:
     ]
 
 
-def quiet_feeds(db: Database, *, since: datetime) -> set[str]:
+def quiet(db: Database, *, since: datetime) -> set[str]:
     """The feeds that have answered without error, and where nothing runs since then.
 
     As the texts that stand for feeds.
@@ -138,7 +139,7 @@ def stale_after(db: Database) -> timedelta:
     return timedelta(seconds=seconds or 0)
 
 
-def feed_of(db: Database, repo: str, workflow: str) -> Feed:
+def get(db: Database, repo: str, workflow: str) -> Feed:
     """The feed of a repository and workflow, watched or not."""
     [row] = db.execute(
         f"select {COLUMNS} from feeds where repo = ? and workflow = ?",
@@ -147,14 +148,14 @@ def feed_of(db: Database, repo: str, workflow: str) -> Feed:
     return Feed(*row)
 
 
-def save_description(
+def save_metadata(
     db: Database,
     repo: str,
     *,
     default_branch: str | None,
     workflows: Mapping[str, tuple[str | None, str | None]] | None,
     now: datetime,
-    seen: Iterable[Seen] = (),
+    seen: Iterable[CachedResponse] = (),
 ) -> None:
     """Write a repository's default branch and each workflow's (name, state).
 
@@ -178,7 +179,7 @@ def save_description(
             described,
         )
         for answer in seen:
-            save_seen(db, answer)
+            responses.save(db, answer)
         if _descriptions(db, repo) != before:
             bump_revision(db)
 
@@ -189,7 +190,7 @@ def save_checked(db: Database, feed: Feed, now: datetime) -> None:
         set_checked(db, feed, now)
 
 
-def save_feed_error(
+def save_error(
     db: Database,
     feed: Feed,
     *,
@@ -203,7 +204,7 @@ def save_feed_error(
     `error_at` is when it began to fail, whatever the errors since.
     """
     with transaction(db):
-        set_feed(
+        update(
             db,
             feed,
             error=error,
@@ -215,91 +216,49 @@ def save_feed_error(
             bump_revision(db)
 
 
-def save_walk(
-    db: Database, *, due: datetime, early: datetime, share: float, back_to: datetime
-) -> None:
-    """Mark feeds to catch up anew, by when their history was last complete.
+def rename(db: Database, old: tuple[str, str], new: tuple[str, str]) -> None:
+    """Give a feed another name; what polled under that name already is joined.
 
-    All of those of before `due`, and of those between that and `early` the oldest: as
-    many as `share` of all watched feeds, rounded up.
+    The gap of either is then caught up with.
     """
-    complete = "is_watched and backfill_until is null and error is null"
-    with transaction(db):
-        [[watched]] = db.execute("select count(*) from feeds where is_watched")
+    polled = db.execute(
+        "select checked_at from feeds where repo = ? and workflow = ?", new
+    ).fetchone()
+    if polled and polled[0]:
         db.execute(
-            "update feeds set backfill_until = :back_to, backfill_next_url = null"
-            f" where {complete} and (backfilled_at <= :due"
-            " or (repo, workflow) in (select repo, workflow from feeds"
-            f" where {complete} and backfilled_at <= :early"
-            " order by backfilled_at, repo, workflow limit :number))",
-            {
-                "back_to": utc(back_to),
-                "due": utc(due),
-                "early": utc(early),
-                "number": ceil(share * watched),
-            },
+            """
+            update feeds set (
+                backfill_until, backfill_next_url, window_from, backfilled_to,
+                windows_short
+            ) = (
+                select
+                    coalesce(
+                        min(feeds.backfill_until, o.backfill_until),
+                        feeds.backfill_until, o.backfill_until
+                    ),
+                    iif(o.backfill_until is null, feeds.backfill_next_url, null),
+                    iif(o.backfill_until is null, feeds.window_from, null),
+                    coalesce(
+                        min(feeds.backfilled_to, o.backfilled_to),
+                        feeds.backfilled_to, o.backfilled_to
+                    ),
+                    feeds.windows_short + o.windows_short
+                from feeds o where o.repo = ? and o.workflow = ?
+            ) where repo = ? and workflow = ?
+            """,
+            [*old, *new],
         )
-
-
-def save_first_page_next(db: Database, feed: Feed) -> None:
-    """Go on with a feed's first page, of its list or of what is asked by time."""
-    with transaction(db):
-        set_feed(db, feed, backfill_next_url=None)
-
-
-def save_backfill(
-    db: Database, feeds: Iterable[Feed], *, since: datetime, horizon: datetime
-) -> None:
-    """Mark feeds to catch up back to `since`, or further where they do already.
-
-    What is under way goes on from where it is. A feed that was never complete goes back
-    to `horizon` at least, as without this. Windows of time that GitHub did not answer
-    whole are asked anew.
-    """
-    with transaction(db):
-        db.conn.executemany(
-            "update feeds set backfill_until = min(:since, coalesce("
-            "backfill_until, iif(backfilled_at is null, :horizon, :since))),"
-            " windows_short = iif(backfill_until is null, 0, windows_short)"
-            " where repo = :repo and workflow = :workflow and (backfill_until"
-            " is not null or backfilled_to is null or backfilled_to > :since"
-            " or windows_short)",
-            [
-                {
-                    "repo": feed.repo,
-                    "workflow": feed.workflow,
-                    "since": utc(since),
-                    "horizon": utc(horizon),
-                }
-                for feed in feeds
-            ],
-        )
-
-
-def backfill_until(db: Database, feed: Feed) -> str | None:
-    """How far back a feed is to catch up, as it stands now.
-
-    Another process may have set it since `feed` was read.
-    """
-    [[until]] = db.execute(
-        "select backfill_until from feeds where repo = ? and workflow = ?",
-        [feed.repo, feed.workflow],
+        db.execute("delete from feeds where repo = ? and workflow = ?", old)
+        return
+    db.execute("delete from feeds where repo = ? and workflow = ?", new)
+    db.execute(
+        "update feeds set repo = ?, workflow = ?, error = null, error_kind = null,"
+        " error_at = null, retry_at = null where repo = ? and workflow = ?",
+        [*new, *old],
     )
-    return str(until) if until else None
 
 
-# Catching up that is done, or that begins anew from the first page.
-NO_PROGRESS: dict[str, str | int | None] = {
-    "backfill_next_url": None,
-    "backfill_from": None,
-    "window_from": None,
-    "window_to": None,
-    "window_total": 0,
-    "window_doubts": 0,
-}
-
-
-def set_feed(db: Database, feed: Feed, **columns: str | int | None) -> None:
+def update(db: Database, feed: Feed, **columns: str | int | None) -> None:
     """Set columns of a feed, within the caller's transaction."""
     if not columns:
         return
@@ -316,7 +275,7 @@ def set_checked(
     """Set a feed fresh and free of errors, within the caller's transaction."""
     # A tile that was in error, old or never fetched looks different from now on.
     is_visible = bool(feed.error) or _is_stale(db, feed, now)
-    set_feed(
+    update(
         db,
         feed,
         checked_at=utc(now),
@@ -327,6 +286,13 @@ def set_checked(
         **columns,
     )
     if is_visible:
+        bump_revision(db)
+
+
+def set_changed(db: Database, feed: Feed, written: int, now: datetime) -> None:
+    """Record that a page had new runs, within the caller's transaction."""
+    if written:
+        update(db, feed, changed_at=utc(now))
         bump_revision(db)
 
 

@@ -1,43 +1,22 @@
 """Writes what the instance is: its settings, its polls and the revision."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.times import utc
 
 POLLS_KEPT = 10_000
 NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"
 
 
-@contextmanager
-def transaction(db: Database) -> Iterator[None]:
-    """One transaction that writes; a nested one is part of the outer.
-
-    Immediate: one that begins by reading is refused to write as soon as another
-    process, such as backfill or prune, has written meanwhile.
-    """
-    if db.conn.in_transaction:
-        with db.atomic():
-            yield
-        return
-    db.conn.execute("begin immediate")
-    try:
-        yield
-        db.conn.commit()
-    except BaseException:
-        db.conn.rollback()
-        raise
-
-
-def save_instance(
+def save_settings(
     db: Database,
     config: Config,
     *,
@@ -59,7 +38,7 @@ def save_instance(
     }
     with transaction(db):
         before = dict(db.execute("select key, value from instance").fetchall())
-        _save_settings(db, public)
+        _save_values(db, public)
         _save_timezone_offsets(db, config.timezone, now)
         volatile = {"ingest_started_at", "next_poll_at"}
         if any(before.get(k) != v for k, v in public.items() if k not in volatile):
@@ -69,14 +48,14 @@ def save_instance(
 def save_next_poll(db: Database, next_poll_at: datetime) -> None:
     """Say when the next poll is due, by which the wall knows that ingest lives."""
     with transaction(db):
-        _save_settings(db, {"next_poll_at": utc(next_poll_at)})
+        _save_values(db, {"next_poll_at": utc(next_poll_at)})
 
 
 def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
     """Keep when the token expires, so that the wall can warn of it."""
     with transaction(db):
         text = utc(expires_at) if expires_at else None
-        _save_settings(db, {"token_expires_at": text})
+        _save_values(db, {"token_expires_at": text})
 
 
 def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
@@ -97,35 +76,7 @@ def bump_revision(db: Database) -> None:
     db.execute("update instance set value = value + 1 where key = 'revision'")
 
 
-def upsert(
-    db: Database, table: str, row: Mapping[str, Any], keys: Sequence[str]
-) -> None:
-    """Insert a row or replace the one with its keys, in the caller's transaction."""
-    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
-    db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
-
-
-def upsert_all(
-    db: Database, table: str, rows: Collection[Mapping[str, Any]], keys: Sequence[str]
-) -> None:
-    """Insert rows of the same columns, or replace those with their keys."""
-    if columns := tuple(next(iter(rows), ())):
-        db.conn.executemany(_upsert_sql(table, columns, tuple(keys)), rows)
-
-
-@cache
-def _upsert_sql(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:
-    values = ", ".join(f":{name}" for name in columns)
-    rest = ", ".join(
-        f"{name} = excluded.{name}" for name in columns if name not in keys
-    )
-    return (
-        f"insert into {table} ({', '.join(columns)}) values ({values})"
-        f" on conflict ({', '.join(keys)}) do update set {rest}"
-    )
-
-
-def _save_settings(db: Database, values: Mapping[str, str | None]) -> None:
+def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
     db.conn.executemany(
         "insert into instance values (?, ?)"
         " on conflict do update set value = excluded.value",

@@ -15,12 +15,8 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.payloads import pack_payload
 from ci_observer.ingest.github.rows import Row
-from ci_observer.ingest.store.instance import (
-    bump_revision,
-    transaction,
-    upsert,
-    upsert_all,
-)
+from ci_observer.ingest.store.database import transaction, upsert, upsert_all
+from ci_observer.ingest.store.instance import bump_revision
 
 # The key in `instance` of the last run whose payload is repacked; there as long as any
 # is left.
@@ -31,7 +27,7 @@ WHOLE = {"phrases_id": 0, "part_ids": "[]"}
 MOST_PHRASINGS = 100
 
 
-class Payloads:
+class PayloadWriter:
     """Writes the payloads of some runs, within the caller's transaction.
 
     `stored` are their rows by run id. It remembers the parts that it has seen, which is
@@ -120,7 +116,7 @@ class Payloads:
         )
 
 
-def count_payloads(db: Database, before: date) -> int:
+def count(db: Database, before: date) -> int:
     """How many payloads there are of runs created before a day."""
     [[count]] = db.execute(
         "select count(*) from run_payloads join runs using (run_id)"
@@ -130,7 +126,7 @@ def count_payloads(db: Database, before: date) -> int:
     return int(count)
 
 
-def prune_payloads(db: Database, before: date, limit: int) -> int:
+def prune(db: Database, before: date, limit: int) -> int:
     """Delete payloads of runs created before a day, and the parts only those used.
 
     At most `limit` payloads in one transaction, so that nobody waits long for the
@@ -158,7 +154,7 @@ def prune_payloads(db: Database, before: date, limit: int) -> int:
     return len(ids)
 
 
-def count_payloads_to_repack(db: Database) -> int:
+def count_to_repack(db: Database) -> int:
     """How many payloads are still to be taken apart anew."""
     [[count]] = db.execute(
         "select count(*) from run_payloads, instance"
@@ -168,7 +164,7 @@ def count_payloads_to_repack(db: Database) -> int:
     return int(count)
 
 
-def repack_payloads(db: Database, limit: int) -> int:
+def repack(db: Database, limit: int) -> int:
     """Take payloads apart as this version does that an older one has written.
 
     At most `limit` in one transaction, so that nobody waits long for the database; call
@@ -177,12 +173,12 @@ def repack_payloads(db: Database, limit: int) -> int:
     """
     with transaction(db):
         rows = _rows_to_repack(db, limit)
-        payloads = Payloads(db, {})
+        writer = PayloadWriter(db, {})
         texts = {run["run_id"]: run.pop("raw_json") for run in rows}
         for run in rows:
             with suppress(ValueError):
-                payloads.add(run, json.loads(texts[run["run_id"]]))
-        payloads.write()
+                writer.add(run, json.loads(texts[run["run_id"]]))
+        writer.write()
         for run_id, text in texts.items():
             _keep(db, run_id, text)
         if rows:

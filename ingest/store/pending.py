@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.store.instance import bump_revision, transaction, upsert
-from ci_observer.ingest.store.tiles import save_tiles
+from ci_observer.ingest.store.database import transaction, upsert
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed'"
@@ -40,7 +41,7 @@ JOBS_OF = {
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingItem:
     """One thing to fetch; `run_attempt` is 0 for a run as a whole."""
 
     kind: str
@@ -55,10 +56,10 @@ class Pending:
         return f"{self.repo} {self.workflow} run {self.run_id}{attempt}"
 
 
-def pending(db: Database, kind: str, limit: int) -> list[Pending]:
+def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
     """What was asked for the longest ago, never asked first, newest runs before."""
     return [
-        Pending(*row)
+        PendingItem(*row)
         for row in db.execute(
             """
             select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow
@@ -71,7 +72,7 @@ def pending(db: Database, kind: str, limit: int) -> list[Pending]:
     ]
 
 
-def count_pending(db: Database, kinds: Sequence[str]) -> int:
+def count(db: Database, kinds: Sequence[str]) -> int:
     """How much of these kinds is still to be fetched."""
     [[count]] = db.execute(
         "select count(*) from pending where gone_at is null"
@@ -81,8 +82,8 @@ def count_pending(db: Database, kinds: Sequence[str]) -> int:
     return int(count)
 
 
-def save_asked(
-    db: Database, item: Pending, *, now: datetime, etag: str | None = None
+def save_requested(
+    db: Database, item: PendingItem, *, now: datetime, etag: str | None = None
 ) -> None:
     """Note that GitHub was asked, so that the others get their turn first."""
     with transaction(db):
@@ -93,7 +94,7 @@ def save_asked(
         )
 
 
-def save_gone(db: Database, item: Pending, now: datetime) -> None:
+def save_gone(db: Database, item: PendingItem, now: datetime) -> None:
     """Note that it is not to be asked for again; what is stored of it stays."""
     with transaction(db):
         db.execute(
@@ -103,7 +104,7 @@ def save_gone(db: Database, item: Pending, now: datetime) -> None:
         )
 
 
-def run_started_at(db: Database, item: Pending) -> str:
+def run_started_at(db: Database, item: PendingItem) -> str:
     """When the latest attempt of its run was started."""
     [[started]] = db.execute(
         "select started_at from runs where run_id = ?", [item.run_id]
@@ -111,13 +112,15 @@ def run_started_at(db: Database, item: Pending) -> str:
     return str(started)
 
 
-def save_done(db: Database, item: Pending) -> None:
+def remove(db: Database, item: PendingItem) -> None:
     """Take it from the list."""
     with transaction(db):
         _remove(db, item)
 
 
-def save_jobs(db: Database, item: Pending, jobs: Sequence[Mapping[str, Any]]) -> None:
+def save_jobs(
+    db: Database, item: PendingItem, jobs: Sequence[Mapping[str, Any]]
+) -> None:
     """Write the jobs of an attempt, and take it from the list.
 
     They may change its tile: a cancelled run of which a job had failed has failed.
@@ -126,7 +129,7 @@ def save_jobs(db: Database, item: Pending, jobs: Sequence[Mapping[str, Any]]) ->
         for job in jobs:
             upsert(db, "jobs", job, ["job_id"])
         _remove(db, item)
-        save_tiles(db, [item.run_id])
+        update_tiles(db, [item.run_id])
         bump_revision(db)
 
 
@@ -157,7 +160,7 @@ def stop_following(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-def ask_for_attempts(db: Database, ids: Sequence[int]) -> None:
+def add_attempts(db: Database, ids: Sequence[int]) -> None:
     """Ask for every attempt below the latest one that is not stored."""
     _insert(
         db,
@@ -178,7 +181,7 @@ def ask_for_attempts(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-def ask_for_jobs(db: Database, ids: Sequence[int]) -> None:
+def add_jobs(db: Database, ids: Sequence[int]) -> None:
     """Ask for the jobs of those of these runs that `FETCH_JOBS` means."""
     [[which]] = db.execute(
         "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
@@ -203,7 +206,7 @@ def _insert(db: Database, select: str, params: Sequence[Any]) -> None:
     )
 
 
-def _remove(db: Database, item: Pending) -> None:
+def _remove(db: Database, item: PendingItem) -> None:
     db.execute(
         "delete from pending where kind = ? and run_id = ? and run_attempt = ?",
         [item.kind, item.run_id, item.run_attempt],

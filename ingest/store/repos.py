@@ -10,14 +10,16 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.derived import recount, remake_tiles
 from ci_observer.ingest.github.wire import Repository
-from ci_observer.ingest.store.instance import bump_revision, transaction, upsert
-from ci_observer.ingest.store.renames import rename_repo, rename_workflow
-from ci_observer.ingest.store.responses import Seen, save_seen
+from ci_observer.ingest.store import feeds, responses
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.times import utc
 
-ACTIVE = "active"
-DELETED = "deleted"
+# The ETags of a repository's own responses stand under its name.
+NAMED_ETAGS = ("repository", "workflows", "in progress")
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,6 @@ class Repo:
 
 
 @dataclass(frozen=True)
-class Workflow:
-    """A workflow file of a repository, as the table `workflows` holds it."""
-
-    workflow: str
-    workflow_id: int | None
-    workflow_name: str | None
-    workflow_state: str | None
-    created_at: str | None
-    replaced_by: str | None = None
-
-
-@dataclass(frozen=True)
 class ListedPage:
     """One page of an owner's list; no `repos` when it is what it was."""
 
@@ -60,25 +50,22 @@ class ListedPage:
     next_url: str | None
 
 
-WORKFLOW_COLUMNS = ", ".join(Workflow.__dataclass_fields__)
-REPO_COLUMNS = ", ".join(Repo.__dataclass_fields__)
+COLUMNS = ", ".join(Repo.__dataclass_fields__)
 
 
-def repos(db: Database) -> list[Repo]:
+def known(db: Database) -> list[Repo]:
     """Every repository that was ever asked for, by name."""
-    rows = db.execute(f"select {REPO_COLUMNS} from repos order by repo")
+    rows = db.execute(f"select {COLUMNS} from repos order by repo")
     return [Repo(*row) for row in rows]
 
 
-def repo_of(db: Database, repo: str) -> Repo | None:
+def get(db: Database, repo: str) -> Repo | None:
     """What is known of a repository, whatever the letter case of its name."""
-    row = db.execute(
-        f"select {REPO_COLUMNS} from repos where repo = ?", [repo]
-    ).fetchone()
+    row = db.execute(f"select {COLUMNS} from repos where repo = ?", [repo]).fetchone()
     return Repo(*row) if row else None
 
 
-def save_repo(db: Database, repo: str, found: Repository) -> None:
+def save(db: Database, repo: str, found: Repository) -> None:
     """Write which repository has this name, and what it is called now."""
     with transaction(db):
         db.execute(
@@ -91,7 +78,7 @@ def save_repo(db: Database, repo: str, found: Repository) -> None:
         )
 
 
-def names_of(db: Database, repo_id: int, *, but: str) -> list[str]:
+def other_names(db: Database, repo_id: int, *, but: str) -> list[str]:
     """The other names under which rows of a repository are kept."""
     rows = db.execute(
         "select repo from repos where repo_id = ? and repo <> ? and kept_as is null"
@@ -107,13 +94,13 @@ def save_alias(db: Database, repo: str, found: Repository, *, kept_as: str) -> N
     It is not watched under this name, too.
     """
     with transaction(db):
-        save_repo(db, repo, found)
+        save(db, repo, found)
         db.execute("update repos set kept_as = ? where repo = ?", [kept_as, repo])
         db.execute("update feeds set is_watched = 0 where repo = ?", [repo])
         bump_revision(db)
 
 
-def save_name_back(db: Database, repo: str) -> None:
+def remove_alias(db: Database, repo: str) -> None:
     """Watch a name again that was another one's, which is watched no longer."""
     with transaction(db):
         db.execute(
@@ -122,10 +109,27 @@ def save_name_back(db: Database, repo: str) -> None:
         )
 
 
-def save_moved(db: Database, old: str, new: str) -> None:
-    """Make all rows of the name `old` those of `new`: one history, one transaction."""
+def rename(db: Database, old: str, new: str) -> None:
+    """Move all rows of a repository to another name, and join them with its rows."""
     with transaction(db):
-        rename_repo(db, old, new)
+        files = db.execute(
+            "select workflow from feeds where repo = ?", [old]
+        ).fetchall()
+        for (workflow,) in files:
+            feeds.rename(db, (old, workflow), (new, workflow))
+        db.execute(
+            "update runs set head_repo = :new"
+            " where repo = :old and head_repo = :old collate nocase",
+            {"old": old, "new": new},
+        )
+        db.execute("update runs set repo = ? where repo = ?", [new, old])
+        recount(db, "repo")
+        _move_rows(db, "repos", old, new)
+        _move_rows(db, "workflows", old, new)
+        for what in NAMED_ETAGS:
+            db.execute("delete from etags where url = ?", [f"{old} {what}"])
+        for name in (old, new):
+            remake_tiles(db, name)
         bump_revision(db)
 
 
@@ -136,67 +140,28 @@ def save_listed(db: Database, owner: str, pages: Sequence[ListedPage]) -> None:
     """
     kept = {page.key for page in pages if page.repos is None}
     with transaction(db):
-        for repo in listed_repos(db, owner):
+        for repo in listed(db, owner):
             if repo.listed_on not in kept:
                 _set_listed_on(db, repo.repo, None)
         for page in pages:
             for found in page.repos or []:
                 if found.is_live:
-                    save_repo(db, found.full_name, found)
+                    save(db, found.full_name, found)
                     _set_listed_on(db, found.full_name, page.key)
             if page.repos is not None and page.etag:
-                save_seen(db, Seen(page.key, page.etag, page.next_url))
+                responses.save(db, CachedResponse(page.key, page.etag, page.next_url))
 
 
-def listed_repos(db: Database, owner: str) -> list[Repo]:
+def listed(db: Database, owner: str) -> list[Repo]:
     """The live repositories that were in an owner's list."""
     return [
         repo
-        for repo in repos(db)
+        for repo in known(db)
         if repo.listed_on and _same(repo.repo.partition("/")[0], owner)
     ]
 
 
-def workflows_of(db: Database, repo: str) -> list[Workflow]:
-    """The workflow files of a repository, as GitHub last listed them."""
-    return [
-        Workflow(*row)
-        for row in db.execute(
-            f"select {WORKFLOW_COLUMNS} from workflows where repo = ?"
-            " order by workflow",
-            [repo],
-        )
-    ]
-
-
-def save_workflows(db: Database, repo: str, listed: Sequence[Workflow]) -> None:
-    """Write a repository's workflow files; those no longer listed are deleted ones.
-
-    GitHub numbers a workflow by its path: a renamed file is a new workflow, and the
-    former one's runs stay its own. Should a number be listed with another path after
-    all, it is one workflow, with one history.
-    """
-    with transaction(db):
-        names = {workflow.workflow for workflow in listed}
-        ids = {w.workflow_id: w.workflow for w in listed if w.workflow_id is not None}
-        for known in workflows_of(db, repo):
-            if known.workflow in names:
-                continue
-            if known.workflow_id in ids:
-                rename_workflow(db, repo, known.workflow, ids[known.workflow_id])
-                bump_revision(db)
-            else:
-                db.execute(
-                    "update workflows set workflow_state = ?"
-                    " where repo = ? and workflow = ?",
-                    [DELETED, repo, known.workflow],
-                )
-        for workflow in listed:
-            row = vars(workflow) | {"repo": repo}
-            upsert(db, "workflows", row, ["repo", "workflow"])
-
-
-def save_described(db: Database, repo: str, now: datetime) -> None:
+def save_metadata_at(db: Database, repo: str, now: datetime) -> None:
     """Note that all that is asked of a repository once a day was answered."""
     with transaction(db):
         db.execute("update repos set described_at = ? where repo = ?", [utc(now), repo])
@@ -208,3 +173,9 @@ def _set_listed_on(db: Database, repo: str, key: str | None) -> None:
 
 def _same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
+
+
+def _move_rows(db: Database, table: str, old: str, new: str) -> None:
+    """Rename what the new name does not have yet, and drop the rest."""
+    db.execute(f"update or ignore {table} set repo = ? where repo = ?", [new, old])
+    db.execute(f"delete from {table} where repo = ?", [old])

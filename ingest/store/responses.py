@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.store.instance import transaction, upsert
+from ci_observer.ingest.store.database import transaction, upsert
 
 
 @dataclass(frozen=True)
-class Seen:
+class CachedResponse:
     """An answer seen before, and of a page of runs what a 304 leaves out.
 
     The address of the next page, when its oldest and newest run were created, and
@@ -26,17 +26,17 @@ class Seen:
     is_last: bool = False
 
 
-def seen(db: Database, url: str) -> Seen | None:
+def get_cached(db: Database, url: str) -> CachedResponse | None:
     """What was last seen at an address."""
     row = db.execute(
         "select url, etag, next_url, oldest_at, newest_at, is_last"
         " from etags where url = ?",
         [url],
     ).fetchone()
-    return replace(Seen(*row), is_last=bool(row[-1])) if row else None
+    return replace(CachedResponse(*row), is_last=bool(row[-1])) if row else None
 
 
-def save_seen(db: Database, answer: Seen) -> None:
+def save(db: Database, answer: CachedResponse) -> None:
     """Keep an answer's ETag, in a transaction of its own or the caller's."""
     with transaction(db):
         upsert(db, "etags", vars(answer), ["url"])

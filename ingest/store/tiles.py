@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.db.derived import refresh_tile, save_decisions
 
 
-def save_tiles(db: Database, ids: Sequence[int]) -> None:
+def update_tiles(db: Database, ids: Sequence[int]) -> None:
     """Bring up to date what these runs decide, and the tiles on which they count."""
     among = f"run_id in ({', '.join('?' * len(ids))})"
     db.conn.executemany(

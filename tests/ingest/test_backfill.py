@@ -29,7 +29,6 @@ from ci_observer.demo.server.pagination import Caps
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import utc_now
-from ci_observer.ingest import store
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import backfill
 from ci_observer.ingest.config import SETTINGS
@@ -37,6 +36,9 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.github import windows
 from ci_observer.ingest.github.windows import MAX_INCOMPLETE
 from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.store import backfills, feeds, older_runs
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
 WAIT_SECONDS = 30
@@ -417,21 +419,21 @@ def test_a_terminal_shows_a_bar(environ, github, listed):
 def test_a_date_further_back_does_not_begin_anew(db):
     """Also while another process fetches a page of the same feed."""
     now = utc_now()
-    store.save_watched(db, [(REPO, FILE)])
+    feeds.save_watched(db, [(REPO, FILE)])
     near, far = now - timedelta(days=5), now - timedelta(days=50)
-    [feed] = store.watched_feeds(db)
-    store.save_backfill(db, [feed], since=near, horizon=now)
+    [feed] = feeds.watched(db)
+    backfills.request(db, [feed], since=near, horizon=now)
     with db.atomic():
-        store.feeds.set_feed(db, feed, backfill_next_url="page-7")
-    [fetching] = store.watched_feeds(db)
+        feeds.update(db, feed, backfill_next_url="page-7")
+    [fetching] = feeds.watched(db)
 
-    store.save_backfill(db, [feed], since=far, horizon=now)
-    store.save_backfill(db, [feed], since=near, horizon=now)
-    page = store.Seen("page-7", "", "page-8", store.utc(near - timedelta(days=1)))
-    store.save_older_page(db, fetching, [], page=page, now=now)
+    backfills.request(db, [feed], since=far, horizon=now)
+    backfills.request(db, [feed], since=near, horizon=now)
+    page = CachedResponse("page-7", "", "page-8", utc(near - timedelta(days=1)))
+    older_runs.save_page(db, fetching, [], page=page, now=now)
 
-    [feed] = store.watched_feeds(db)
-    assert feed.backfill_until == store.utc(far)
+    [feed] = feeds.watched(db)
+    assert feed.backfill_until == utc(far)
     assert feed.backfill_next_url == "page-8"
 
 

@@ -14,8 +14,9 @@ from polling import Ingest
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 REPOS = tuple(f"acme/service-{n:03}" for n in range(250))
 FILES = ("build.yml", "ci.yml", "deploy.yml", "docs.yml")
@@ -111,10 +112,10 @@ def test_one_failing_repository_disturbs_no_other(github, ingest):
     passes(github, ingest, 2)
 
     github.faults.clear()
-    oldest = store.utc(github.clock() - timedelta(seconds=60))
-    feeds = store.watched_feeds(ingest.db)
-    assert {f.repo for f in feeds if f.error} == {FAILING}
-    assert all((f.checked_at or "") >= oldest for f in feeds if not f.error)
+    oldest = utc(github.clock() - timedelta(seconds=60))
+    watched = feeds.watched(ingest.db)
+    assert {f.repo for f in watched if f.error} == {FAILING}
+    assert all((f.checked_at or "") >= oldest for f in watched if not f.error)
 
 
 def test_news_of_a_quiet_repository_is_found_within_two_passes(github, ingest):
@@ -129,11 +130,11 @@ def test_news_of_a_quiet_repository_is_found_within_two_passes(github, ingest):
 
 def test_what_a_spent_limit_leaves_out_is_asked_next(github, ingest):
     """So that a limit that is spent again and again starves nobody."""
-    before = store.utc(github.clock())
+    before = utc(github.clock())
     for _ in range(6):
         github.faults.add("secondary_limit", path="", nth=60, count=None)
         passes(github, ingest, 1)
         github.faults.clear()
 
-    answered = [feed.checked_at or "" for feed in store.watched_feeds(ingest.db)]
+    answered = [feed.checked_at or "" for feed in feeds.watched(ingest.db)]
     assert min(answered) > before

@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -14,7 +14,7 @@ DAY = 86_400
 
 
 def watched(db: Database) -> list[str]:
-    return [str(feed) for feed in store.watched_feeds(db)]
+    return [str(feed) for feed in feeds.watched(db)]
 
 
 def lists_of_repos(github: GitHubServer) -> list[tuple[str, int]]:
@@ -76,7 +76,7 @@ def test_named_repositories_and_several_owners_stand_beside_it(world, ingest, db
 
     ingest.poll()
 
-    assert [(f.repo.lower(), f.error_kind) for f in store.watched_feeds(db)] == [
+    assert [(f.repo.lower(), f.error_kind) for f in feeds.watched(db)] == [
         ("acme/api", None),
         ("acme/web", None),
         ("beta/app", None),
@@ -254,7 +254,7 @@ def test_an_owner_that_forbids_the_token_is_told_and_keeps_what_is_watched(
 
     ingest.poll()
 
-    assert [(f.repo, f.error_kind) for f in store.watched_feeds(db)] == [
+    assert [(f.repo, f.error_kind) for f in feeds.watched(db)] == [
         ("acme/*", "forbidden"),
         ("acme/api", None),
     ]
@@ -292,7 +292,7 @@ def test_a_passing_fault_of_the_list_is_no_owner_s_error(world, github, ingest, 
     ingest.poll()
 
     assert watched(db) == ["acme/api ci.yml"]
-    assert store.watched_feeds(db)[0].error is None
+    assert feeds.watched(db)[0].error is None
 
 
 def test_a_user_s_public_repositories_are_found(world, github, ingest, db):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from run_objects import FEED, compact, full_size_runs, raw_json
 
 from bench import payload_size
-from ci_observer.ingest import store
 from ci_observer.ingest.db.payload_paths import (
     COLUMN_OF_PATH,
     CONTAINERS,
@@ -27,16 +26,17 @@ from ci_observer.ingest.db.payload_paths import (
 from ci_observer.ingest.db.payload_tokens import COLUMNS, column_token
 from ci_observer.ingest.db.payloads import pack_payload
 from ci_observer.ingest.github.rows import is_older_run, run_row
+from ci_observer.ingest.store import feeds, payloads, runs
 
 # As bench/payload_size.py measures it; smaller archives leave more of a page empty.
 BYTES_PER_RUN = 2500
 
 
-def save_feeds(db, feeds):
-    watch(db, *feeds)
-    for (repo, workflow), payloads in feeds.items():
-        for start in range(0, len(payloads), 100):
-            page = payloads[start : start + 100]
+def save_feeds(db, runs_of):
+    watch(db, *runs_of)
+    for (repo, workflow), objects in runs_of.items():
+        for start in range(0, len(objects), 100):
+            page = objects[start : start + 100]
             save_runs(db, *page, repo=repo, workflow=workflow)
 
 
@@ -179,8 +179,8 @@ def test_json_functions_find_their_way_in_it(db):
 @pytest.mark.skipif(which("sqlite3") is None, reason="there is no sqlite3 shell")
 def test_the_plain_shell_of_sqlite_puts_it_together(db, db_path):
     watch(db, FEED)
-    [payloads] = full_size_runs(runs=1).values()
-    save_runs(db, *payloads)
+    [objects] = full_size_runs(runs=1).values()
+    save_runs(db, *objects)
 
     shell = subprocess.run(  # noqa: S603 (our own words)
         ["sqlite3", "-readonly", db_path, "select raw_json from runs_full"],  # noqa: S607
@@ -188,17 +188,17 @@ def test_the_plain_shell_of_sqlite_puts_it_together(db, db_path):
         check=True,
     )
 
-    assert json.loads(shell.stdout) == payloads[0]
+    assert json.loads(shell.stdout) == objects[0]
 
 
-def assert_costs_at_most(tmp_path, feeds, most):
+def assert_costs_at_most(tmp_path, runs_of, most):
     """All in: every table, their indexes, what is kept once, and the empty file."""
     path = tmp_path / "full_size.db"
-    db = payload_size.new_database(path, feeds)
-    payload_size.save(db, feeds)
+    db = payload_size.new_database(path, runs_of)
+    payload_size.save(db, runs_of)
     db.execute("pragma wal_checkpoint(truncate)")
 
-    sent = [payload for payloads in feeds.values() for payload in payloads]
+    sent = [payload for objects in runs_of.values() for payload in objects]
     assert path.stat().st_size / len(sent) < most
     stored = dict(db.execute("select run_id, raw_json from runs_full").fetchall())
     db.close()
@@ -206,23 +206,23 @@ def assert_costs_at_most(tmp_path, feeds, most):
 
 
 def test_full_size_runs_that_are_alike_cost_little_on_disk(tmp_path):
-    feeds = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
+    runs_of = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
 
-    assert_costs_at_most(tmp_path, feeds, BYTES_PER_RUN / 2)
+    assert_costs_at_most(tmp_path, runs_of, BYTES_PER_RUN / 2)
 
 
 def test_full_size_runs_that_differ_cost_little_on_disk(tmp_path):
-    feeds = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
-    payload_size.make_different(feeds)
+    runs_of = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
+    payload_size.make_different(runs_of)
 
-    assert_costs_at_most(tmp_path, feeds, BYTES_PER_RUN)
+    assert_costs_at_most(tmp_path, runs_of, BYTES_PER_RUN)
 
 
 def test_runs_of_a_workflow_share_phrases_however_they_differ(db):
-    feeds = full_size_runs(runs=100)
-    payload_size.make_different(feeds)
+    runs_of = full_size_runs(runs=100)
+    payload_size.make_different(runs_of)
 
-    save_feeds(db, feeds)
+    save_feeds(db, runs_of)
 
     [[phrases]] = db.execute("select count(distinct phrases_id) from run_payloads")
     # With and without a pull request.
@@ -260,12 +260,12 @@ def test_equal_objects_of_other_texts_each_come_back_as_they_were(db):
         {"id": -0.0, "login": login},
         {"id": 0, "login": login},
     ]
-    payloads = [run_payload(n, actor=a) for n, a in enumerate(actors, start=1)]
+    objects = [run_payload(n, actor=a) for n, a in enumerate(actors, start=1)]
 
-    save_runs(db, *payloads)
+    save_runs(db, *objects)
 
-    texts = [raw_json(db, payload["id"]) for payload in payloads]
-    assert texts == [compact(payload) for payload in payloads]
+    texts = [raw_json(db, payload["id"]) for payload in objects]
+    assert texts == [compact(payload) for payload in objects]
 
 
 def test_parts_are_looked_up_by_content_not_by_hash_alone(db, monkeypatch):
@@ -360,8 +360,8 @@ def test_a_watched_name_in_other_letters_leaves_the_payload_as_it_is(db):
     payload = run_payload(1, url="https://api.github.com/repos/acme/api/actions/runs/1")
     save_runs(db, payload)
 
-    [feed] = store.watched_feeds(db)
-    store.save_single_run(db, replace(feed, repo="ACME/Api"), payload, now=NOW)
+    [feed] = feeds.watched(db)
+    runs.save_run(db, replace(feed, repo="ACME/Api"), payload, now=NOW)
 
     assert db["runs"].get(1)["repo"] == "ACME/Api"
     assert raw_json(db) == compact(payload)
@@ -420,10 +420,10 @@ def test_pruning_deletes_payloads_and_parts_and_keeps_runs(db):
         created(3, "2026-02-01", actor=actor("grace")),
     )
 
-    deleted = store.prune_payloads(db, date(2026, 2, 1), 100)
+    deleted = payloads.prune(db, date(2026, 2, 1), 100)
 
     assert deleted == 2
-    assert store.prune_payloads(db, date(2026, 2, 1), 100) == 0
+    assert payloads.prune(db, date(2026, 2, 1), 100) == 0
     assert db["runs"].count == db["run_attempts"].count == 3
     assert raw_json(db, 1) is raw_json(db, 2) is None
     assert json.loads(raw_json(db, 3))["actor"] == actor("grace")
@@ -437,7 +437,7 @@ def test_pruning_takes_some_at_a_time_oldest_first_and_tells_readers(db):
     save_runs(db, *(created(n, "2026-01-30") for n in (1, 2, 3)))
     [[before]] = db.execute("select value from instance where key = 'revision'")
 
-    counts = [store.prune_payloads(db, date(2026, 2, 1), 2) for _ in range(3)]
+    counts = [payloads.prune(db, date(2026, 2, 1), 2) for _ in range(3)]
 
     assert counts == [2, 1, 0]
     [[after]] = db.execute("select value from instance where key = 'revision'")
@@ -447,7 +447,7 @@ def test_pruning_takes_some_at_a_time_oldest_first_and_tells_readers(db):
 def test_a_pruned_payload_comes_back_only_with_a_change_of_its_run(db):
     watch(db, FEED)
     save_runs(db, created(1, "2026-01-30"))
-    store.prune_payloads(db, date(2026, 2, 1), 100)
+    payloads.prune(db, date(2026, 2, 1), 100)
 
     assert save_runs(db, created(1, "2026-01-30")).written == 0
     assert raw_json(db) is None
@@ -478,7 +478,7 @@ def test_pruning_never_takes_a_part_that_is_still_used(db, saves, before):
         save_runs(db, payload)
         expected[run_id] = payload
     first_day = date(2026, 1, before)
-    while store.prune_payloads(db, first_day, 2):
+    while payloads.prune(db, first_day, 2):
         pass
 
     stored = dict(
@@ -503,8 +503,8 @@ def test_python_s_own_connection_needs_nothing_registered(db, db_path):
 
 
 def test_a_small_part_of_a_full_size_run_is_its_own():
-    [payloads] = full_size_runs(runs=1).values()
-    [payload] = payloads
+    [objects] = full_size_runs(runs=1).values()
+    [payload] = objects
 
     packed = pack_payload(payload, run_row(payload, repo="o/r", workflow="ci.yml"))
 

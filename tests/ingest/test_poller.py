@@ -12,7 +12,8 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -508,7 +509,7 @@ def test_a_star_watches_every_active_workflow(world, github, ingest, db):
 
     ingest.poll()
 
-    assert [f.workflow for f in store.watched_feeds(db)] == ["ci.yml", "deploy.yml"]
+    assert [f.workflow for f in feeds.watched(db)] == ["ci.yml", "deploy.yml"]
 
 
 def test_a_star_keeps_a_workflow_that_becomes_disabled_on_the_wall(
@@ -568,7 +569,7 @@ def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db)
     [[next_poll_at]] = db.execute(
         "select value from instance where key = 'next_poll_at'"
     )
-    assert next_poll_at == store.utc(github.clock())
+    assert next_poll_at == utc(github.clock())
 
 
 def test_without_a_token_304s_count_when_polling_stretches(world, github, ingest):

@@ -8,16 +8,17 @@ from archive import NOW, set_clock, watch
 from sqlite_utils import Database
 from tiles import FEED, row_of
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.store import instance
+from ci_observer.ingest.times import utc
 
 
 def polled(db: Database, kind: str | None = None, now=NOW) -> None:
-    store.save_poll(
+    instance.save_poll(
         db,
         {
-            "started_at": store.utc(now),
-            "finished_at": store.utc(now),
+            "started_at": utc(now),
+            "finished_at": utc(now),
             "feeds": 1,
             "feeds_failed": int(kind is not None),
             "requests": 1,
@@ -25,7 +26,7 @@ def polled(db: Database, kind: str | None = None, now=NOW) -> None:
             "runs_written": 0,
             "rate_limit": 5000,
             "rate_limit_remaining": 4000,
-            "rate_limit_reset_at": store.utc(now),
+            "rate_limit_reset_at": utc(now),
             "error": kind and f"It is {kind}.",
             "error_kind": kind,
         },
@@ -45,7 +46,7 @@ def test_a_database_that_nothing_polled_into_says_so(db):
 
 
 def test_polling_that_is_off_on_purpose_is_healthy(db):
-    store.save_instance(db, Config(), version="0.1.0", now=NOW)
+    instance.save_settings(db, Config(), version="0.1.0", now=NOW)
 
     state, reason, is_healthy = polling(db)
 
@@ -65,7 +66,7 @@ def test_polling_is_ok_after_a_good_poll(db):
 
     assert polling(db) == ("ok", None, 1)
     assert row_of(db, "polling", "last_success_at", "rate_limit_remaining") == (
-        store.utc(NOW),
+        utc(NOW),
         4000,
     )
 
@@ -93,7 +94,7 @@ def test_a_failed_poll_says_why_and_is_healthy_while_data_are_fresh(db, kind, ex
 def test_polling_is_stale_when_ingest_has_died(db):
     watch(db, FEED)
     polled(db)
-    store.save_next_poll(db, NOW + timedelta(seconds=60))
+    instance.save_next_poll(db, NOW + timedelta(seconds=60))
 
     set_clock(db, NOW + timedelta(seconds=239))
     assert polling(db)[0] == "ok"
@@ -104,7 +105,7 @@ def test_polling_is_stale_when_ingest_has_died(db):
 def test_waiting_long_for_the_rate_limit_is_not_being_dead(db):
     watch(db, FEED)
     polled(db, "rate_limited")
-    store.save_next_poll(db, NOW + timedelta(hours=1))
+    instance.save_next_poll(db, NOW + timedelta(hours=1))
 
     set_clock(db, NOW + timedelta(minutes=59))
     assert polling(db) == ("rate_limited", "It is rate_limited.", 0)

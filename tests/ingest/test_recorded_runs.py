@@ -18,13 +18,13 @@ from sqlite_utils import Database
 from ci_observer import ROOT
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.github.rows import LONGEST_RUN
 from ci_observer.ingest.polling.poller import Poller
+from ci_observer.ingest.store import instance
 from ci_observer.web.server import build_datasette
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "github" / "recorded_runs.jsonl"
@@ -65,7 +65,7 @@ def archive(tmp_path_factory) -> Iterator[Database]:
             api_url=server.url,
             history_days=HISTORY_DAYS,
         )
-        store.save_instance(db, config, version="test", now=NOW)
+        instance.save_settings(db, config, version="test", now=NOW)
         asyncio.run(poll(config, db, server))
     yield db
     db.close()

@@ -6,7 +6,7 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -18,7 +18,7 @@ def repos_of_runs(db: Database) -> list[tuple[str, int]]:
 
 
 def watched(db: Database) -> list[str]:
-    return [str(feed) for feed in store.watched_feeds(db)]
+    return [str(feed) for feed in feeds.watched(db)]
 
 
 def tiles(db: Database) -> list[tuple[str, str, int]]:
@@ -114,7 +114,7 @@ def test_a_move_that_is_interrupted_leaves_all_as_it_was(renamed, db, monkeypatc
         raise RuntimeError("power cut")
 
     renamed.restart(repos=(NEW,))
-    monkeypatch.setattr("ci_observer.ingest.store.renames.remake_tiles", fail)
+    monkeypatch.setattr("ci_observer.ingest.store.repos.remake_tiles", fail)
     with pytest.raises(BaseExceptionGroup):
         renamed.poll()
 
@@ -135,7 +135,7 @@ def test_a_history_that_was_being_fetched_goes_on_under_the_new_name(
     ingest.poll()
 
     assert repos_of_runs(db) == [(NEW, 350)]
-    [feed] = store.watched_feeds(db)
+    [feed] = feeds.watched(db)
     assert (feed.backfill_until, feed.backfilled_at is None) == (None, False)
 
 

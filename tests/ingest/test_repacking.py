@@ -15,11 +15,11 @@ from factories import run_payload
 from polling import Ingest
 from run_objects import FEED, compact, full_size_runs, raw_json
 
-from ci_observer.ingest import store
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.rows import run_row
 from ci_observer.ingest.polling.repacking import Repacking
+from ci_observer.ingest.store import payloads
 
 REPO, WORKFLOW = FEED
 
@@ -28,32 +28,32 @@ def texts(db):
     return dict(db.execute("select run_id, raw_json from runs_full").fetchall())
 
 
-def expected(payloads):
-    return {payload["id"]: compact(payload) for payload in payloads}
+def expected(objects):
+    return {payload["id"]: compact(payload) for payload in objects}
 
 
 def left(db):
-    return store.count_payloads_to_repack(db)
+    return payloads.count_to_repack(db)
 
 
 @pytest.fixture(scope="module")
-def payloads():
+def objects():
     [some] = full_size_runs(runs=10).values()
     return some
 
 
-def with_whole_payloads(path, payloads):
+def with_whole_payloads(path, objects):
     """A database of the version that kept each object as it was."""
     db = schema.connect(path)
     schema.migrations.apply(db, stop_before="m010_payload_parts")
-    for payload in payloads:
+    for payload in objects:
         db["runs"].insert(run_row(payload, repo=REPO, workflow=WORKFLOW))
         row = {"run_id": payload["id"], "raw_json": compact(payload)}
         db["run_payloads"].insert(row)
     return db
 
 
-def with_parts(path, payloads):
+def with_parts(path, objects):
     """A database of the version that knew phrases and parts, but not the row's values.
 
     Its table had its columns in another order, and none had a default.
@@ -71,7 +71,7 @@ def with_parts(path, payloads):
         )
         """
     )
-    for payload in payloads:
+    for payload in objects:
         db["runs"].insert(run_row(payload, repo=REPO, workflow=WORKFLOW))
         insert_with_parts(db, payload)
     return db
@@ -100,25 +100,23 @@ def part(db, content):
 
 
 @pytest.fixture(params=[with_whole_payloads, with_parts])
-def former(request, db_path, payloads):
+def former(request, db_path, objects):
     """A database of an older version, with ten runs."""
-    db = request.param(db_path, payloads)
+    db = request.param(db_path, objects)
     yield db
     db.close()
 
 
 def repack(db, *, times=None):
     for _ in range(times or 1_000_000):
-        if not store.repack_payloads(db, 3):
+        if not payloads.repack(db, 3):
             return
 
 
-def test_every_payload_can_be_read_as_soon_as_the_schema_is_up_to_date(
-    former, payloads
-):
+def test_every_payload_can_be_read_as_soon_as_the_schema_is_up_to_date(former, objects):
     assert "m060_repacking" in schema.migrate(former)
 
-    assert texts(former) == expected(payloads)
+    assert texts(former) == expected(objects)
     assert left(former) == 10
 
 
@@ -143,25 +141,25 @@ def test_a_new_database_is_made_without_a_word(db_path, caplog):
     db.close()
 
 
-def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, payloads):
+def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, objects):
     schema.migrate(former)
 
     repack(former)
 
-    assert texts(former) == expected(payloads)
+    assert texts(former) == expected(objects)
     assert left(former) == 0
     [[longest]] = former.execute("select max(length(body)) from run_payloads")
     assert longest < 500
     assert former.execute("pragma foreign_key_check").fetchall() == []
 
 
-def test_a_repacked_database_holds_what_a_new_one_would(former, payloads, tmp_path):
+def test_a_repacked_database_holds_what_a_new_one_would(former, objects, tmp_path):
     schema.migrate(former)
     repack(former)
     new = schema.connect(tmp_path / "new.db")
     schema.migrate(new)
     watch(new, FEED)
-    save_runs(new, *payloads)
+    save_runs(new, *objects)
 
     for select in (
         "select run_id, body from run_payloads",
@@ -188,11 +186,11 @@ def test_a_new_database_has_nothing_to_repack(db):
     save_runs(db, run_payload(1))
 
     assert left(db) == 0
-    assert store.repack_payloads(db, 10) == 0
+    assert payloads.repack(db, 10) == 0
 
 
 def test_every_payload_can_be_read_halfway_and_it_goes_on_where_it_was(
-    former, payloads, db_path
+    former, objects, db_path
 ):
     schema.migrate(former)
     repack(former, times=2)
@@ -200,30 +198,30 @@ def test_every_payload_can_be_read_halfway_and_it_goes_on_where_it_was(
     again = schema.connect(db_path)
     schema.migrate(again)
 
-    assert texts(again) == expected(payloads)
+    assert texts(again) == expected(objects)
     assert left(again) == 4
     repack(again)
-    assert texts(again) == expected(payloads)
+    assert texts(again) == expected(objects)
     again.close()
 
 
-def test_what_polling_writes_halfway_is_kept(former, payloads):
+def test_what_polling_writes_halfway_is_kept(former, objects):
     schema.migrate(former)
     repack(former, times=1)
     watch(former, FEED)
-    changed = [payload | {"display_title": "Another"} for payload in payloads]
-    gone_on = [changed[1], changed[-1], payloads[0]]
+    changed = [payload | {"display_title": "Another"} for payload in objects]
+    gone_on = [changed[1], changed[-1], objects[0]]
 
     save_runs(former, *gone_on)
     repack(former)
 
-    assert texts(former) == expected(payloads) | expected(gone_on)
+    assert texts(former) == expected(objects) | expected(gone_on)
 
 
-def test_a_payload_that_is_pruned_halfway_stays_pruned(former, payloads):
+def test_a_payload_that_is_pruned_halfway_stays_pruned(former, objects):
     schema.migrate(former)
     repack(former, times=1)
-    store.prune_payloads(former, NOW.date() + timedelta(days=1), 4)
+    payloads.prune(former, NOW.date() + timedelta(days=1), 4)
 
     repack(former)
 
@@ -255,19 +253,19 @@ def test_a_text_that_would_not_come_back_the_same_is_left_as_it_is(db_path, text
     db.close()
 
 
-def test_migrate_repacks_and_says_so(former, payloads, db_path, monkeypatch):
+def test_migrate_repacks_and_says_so(former, objects, db_path, monkeypatch):
     monkeypatch.setattr("ci_observer.ingest.cli.REPACKED_AT_ONCE", 4)
 
     result = CliRunner().invoke(main, ["migrate"], env={"CI_OBSERVER_DB": str(db_path)})
 
     assert result.exit_code == 0
     assert "\n10 payloads repacked; " in result.output
-    assert texts(former) == expected(payloads)
+    assert texts(former) == expected(objects)
     assert left(former) == 0
 
 
 def test_polling_repacks_some_in_each_pass_and_says_so(
-    former, payloads, caplog, monkeypatch
+    former, objects, caplog, monkeypatch
 ):
     monkeypatch.setattr("ci_observer.ingest.polling.repacking.AT_ONCE", 2)
     monkeypatch.setattr(
@@ -293,7 +291,7 @@ def test_polling_repacks_some_in_each_pass_and_says_so(
     ]
 
 
-def test_a_pass_of_ingest_goes_on_with_it(former, payloads, world, github):
+def test_a_pass_of_ingest_goes_on_with_it(former, objects, world, github):
     schema.migrate(former)
     world.add_repo(REPO)
 
@@ -301,35 +299,35 @@ def test_a_pass_of_ingest_goes_on_with_it(former, payloads, world, github):
         ingest.poll()
 
     assert left(former) == 0
-    assert texts(former) == expected(payloads)
+    assert texts(former) == expected(objects)
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import payloads
 db = schema.connect(Path(sys.argv[1]))
 schema.migrate(db)
-store.repack_payloads(db, 3)
-save = store.payloads.upsert_all
+payloads.repack(db, 3)
+save = payloads.upsert_all
 def die(*arguments):
     save(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-store.payloads.upsert_all = die
-store.repack_payloads(db, 3)
+payloads.upsert_all = die
+payloads.repack(db, 3)
 """
 
 
-def test_a_process_that_is_killed_amid_it_loses_nothing(former, payloads, db_path):
+def test_a_process_that_is_killed_amid_it_loses_nothing(former, objects, db_path):
     former.close()
 
     killed = subprocess.run([sys.executable, "-c", KILLED, db_path], check=False)  # noqa: S603
 
     assert killed.returncode == -signal.SIGKILL
     db = schema.connect(db_path)
-    assert texts(db) == expected(payloads)
+    assert texts(db) == expected(objects)
     assert left(db) == 7
     repack(db)
-    assert texts(db) == expected(payloads)
+    assert texts(db) == expected(objects)
     db.close()

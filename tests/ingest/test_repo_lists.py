@@ -6,7 +6,8 @@ import pytest
 from polling import REPO, add_runs, run_ids, the_feed
 
 from ci_observer.demo.server.github_server import GitHubServer
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -48,8 +49,8 @@ def test_a_quiet_pass_asks_one_free_question(github, watched, db):
     assert lists(github) == [("actions", 304)]
     assert not any(entry.charged for entry in github.log)
     assert result.feeds == 4
-    checked = {feed.checked_at for feed in store.watched_feeds(db)}
-    assert checked == {store.utc(github.clock())}
+    checked = {feed.checked_at for feed in feeds.watched(db)}
+    assert checked == {utc(github.clock())}
 
 
 def test_changes_in_every_workflow_cost_one_request(world, github, watched, db):
@@ -131,7 +132,7 @@ def test_a_workflow_that_does_not_exist_is_told_by_its_own_list(
         watched.poll()
 
     assert ("nope.yml", 404) in lists(github)
-    errors = {feed.workflow: feed.error_kind for feed in store.watched_feeds(db)}
+    errors = {feed.workflow: feed.error_kind for feed in feeds.watched(db)}
     assert errors == dict.fromkeys(FILES) | {"nope.yml": "not_found"}
 
 

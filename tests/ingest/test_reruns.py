@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from polling import FILE, REPO, add_runs, revision, the_feed
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -146,9 +146,9 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
     github, many, db
 ):
     last_walks = [f"2026-03-02T09:00:{second:02}Z" for second in range(24)]
-    feeds = store.watched_feeds(db)
+    watched = feeds.watched(db)
     with db.atomic():
-        for feed, at in zip(reversed(feeds), last_walks, strict=True):
+        for feed, at in zip(reversed(watched), last_walks, strict=True):
             db.execute(
                 "update feeds set backfilled_at = ? where workflow = ?",
                 [at, feed.workflow],
@@ -160,10 +160,10 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
 
     walked = [
         feed.workflow
-        for feed in store.watched_feeds(db)
+        for feed in feeds.watched(db)
         if (feed.backfilled_at or "") > "2026-03-03"
     ]
-    assert walked == [feed.workflow for feed in feeds[-2:]]
+    assert walked == [feed.workflow for feed in watched[-2:]]
 
 
 def test_no_walk_is_later_than_a_day_and_a_pass(github, many):

@@ -6,8 +6,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from web_client import get_json, serving
 
-from ci_observer.ingest import store
-from ci_observer.ingest.store.renames import rename_repo, rename_workflow
+from ci_observer.ingest.store import repos, workflows
+from ci_observer.ingest.store.database import transaction
 
 
 def counted(db: Database, name: str) -> dict[str, int]:
@@ -54,16 +54,16 @@ def test_a_value_that_no_run_has_any_more_is_gone(db):
 
 @pytest.mark.usefixtures("runs")
 def test_a_renamed_repository_joins_the_counts_of_its_new_name(db):
-    with store.transaction(db):
-        rename_repo(db, "acme/api", "acme/web")
+    with transaction(db):
+        repos.rename(db, "acme/api", "acme/web")
 
     assert counted(db, "repo") == {"acme/web": 3}
 
 
 @pytest.mark.usefixtures("runs")
 def test_a_renamed_workflow_file_takes_its_counts_along(db):
-    with store.transaction(db):
-        rename_workflow(db, "acme/api", "ci.yml", "test.yml")
+    with transaction(db):
+        workflows.rename(db, "acme/api", "ci.yml", "test.yml")
 
     assert counted(db, "workflow") == {"ci.yml": 1, "test.yml": 2}
 

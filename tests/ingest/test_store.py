@@ -9,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.store.instance import POLLS_KEPT, transaction
+from ci_observer.ingest.store import feeds, instance, older_runs, runs
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import POLLS_KEPT
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.runs import Saved
+from ci_observer.ingest.times import utc
 
 FEED = ("acme/api", "ci.yml")
 RUNNING = {"status": "in_progress", "conclusion": None}
@@ -32,12 +36,12 @@ def contents(db):
 
 
 def feed(db):
-    [only] = store.watched_feeds(db)
+    [only] = feeds.watched(db)
     return only
 
 
 def live(db, *payloads, etag='W/"1"', has_more=False, now=NOW):
-    return store.save_live_page(
+    return runs.save_page(
         db,
         feed(db),
         payloads,
@@ -53,10 +57,10 @@ def test_a_page_is_stored_with_its_etag_and_the_proof_of_freshness(db):
 
     saved = live(db, run_payload(1), run_payload(2))
 
-    assert saved == store.Saved(written=2, known=0)
+    assert saved == Saved(written=2, known=0)
     assert [row["run_id"] for row in db["runs"].rows] == [1, 2]
     stored = feed(db)
-    assert (stored.etag, stored.checked_at) == ('W/"1"', store.utc(NOW))
+    assert (stored.etag, stored.checked_at) == ('W/"1"', utc(NOW))
 
 
 def test_saving_twice_is_saving_once_and_keeps_the_revision(db):
@@ -64,7 +68,7 @@ def test_saving_twice_is_saving_once_and_keeps_the_revision(db):
     live(db, run_payload(1))
     before, number = contents(db), revision(db)
 
-    assert live(db, run_payload(1)) == store.Saved(written=0, known=1)
+    assert live(db, run_payload(1)) == Saved(written=0, known=1)
     assert (contents(db), revision(db)) == (before, number)
 
 
@@ -142,7 +146,7 @@ def test_a_first_page_of_many_is_followed_by_catching_up_to_the_horizon(db):
 
     live(db, run_payload(1), has_more=True)
 
-    assert feed(db).backfill_until == store.utc(NOW - timedelta(days=90))
+    assert feed(db).backfill_until == utc(NOW - timedelta(days=90))
     assert feed(db).backfilled_at is None
 
 
@@ -177,11 +181,13 @@ def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
     watch(db, FEED)
     live(db, run_payload(5), has_more=True)
 
-    store.save_older_page(
+    older_runs.save_page(
         db,
         feed(db),
         [run_payload(4), run_payload(3, created_at=oldest)],
-        page=store.Seen("https://github/1", 'W/"9"', next_url, oldest, is_last=is_last),
+        page=CachedResponse(
+            "https://github/1", 'W/"9"', next_url, oldest, is_last=is_last
+        ),
         now=NOW,
     )
 
@@ -205,13 +211,13 @@ def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db)
     watch(db, FEED)
     live(db, run_payload(1))
     number = revision(db)
-    store.save_feed_error(
+    feeds.save_error(
         db, feed(db), error="Not found", kind="not_found", now=NOW, retry_at=NOW
     )
 
-    assert (feed(db).error, feed(db).checked_at) == ("Not found", store.utc(NOW))
+    assert (feed(db).error, feed(db).checked_at) == ("Not found", utc(NOW))
     assert revision(db) == number + 1
-    store.save_checked(db, feed(db), NOW)
+    feeds.save_checked(db, feed(db), NOW)
     assert (feed(db).error, feed(db).retry_at) == (None, None)
     assert revision(db) == number + 2
 
@@ -222,17 +228,17 @@ def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
     watch(db, FEED)
     number = revision(db)
 
-    store.save_checked(db, feed(db), NOW + timedelta(seconds=seconds))
+    feeds.save_checked(db, feed(db), NOW + timedelta(seconds=seconds))
 
     assert revision(db) == number + grows
 
 
 def test_a_feed_that_could_never_be_fetched_is_old_after_three_refreshes(db):
     """Counted from its first failure, whatever fails later."""
-    store.save_watched(db, [FEED])
-    store.save_instance(db, Config(), version="1", now=NOW)
+    feeds.save_watched(db, [FEED])
+    instance.save_settings(db, Config(), version="1", now=NOW)
     for seconds, error in ((0, "502"), (170, "503")):
-        store.save_feed_error(
+        feeds.save_error(
             db,
             feed(db),
             error=error,
@@ -252,7 +258,7 @@ def test_the_same_error_again_keeps_the_revision(db):
     watch(db, FEED)
     for _ in range(2):
         number = revision(db)
-        store.save_feed_error(
+        feeds.save_error(
             db, feed(db), error="502", kind="unavailable", now=NOW, retry_at=None
         )
 
@@ -263,7 +269,7 @@ def test_a_pair_that_leaves_the_settings_leaves_the_wall_and_keeps_its_runs(db):
     watch(db, FEED, ("acme/web", "ci.yml"))
     save_runs(db, run_payload(1))
 
-    store.save_watched(db, [("acme/web", "ci.yml")])
+    feeds.save_watched(db, [("acme/web", "ci.yml")])
 
     assert [row[0] for row in db.execute("select repo from wall")] == ["acme/web"]
     assert db["runs"].count == 1
@@ -271,15 +277,15 @@ def test_a_pair_that_leaves_the_settings_leaves_the_wall_and_keeps_its_runs(db):
 
 def test_a_repository_in_another_letter_case_is_the_same_feed(db):
     watch(db, FEED)
-    store.save_watched(db, [("Acme/API", "ci.yml")])
+    feeds.save_watched(db, [("Acme/API", "ci.yml")])
 
-    assert [f.repo for f in store.watched_feeds(db)] == ["acme/api"]
+    assert [f.repo for f in feeds.watched(db)] == ["acme/api"]
 
 
 def test_the_instance_holds_the_public_settings_and_never_the_token(db, db_path):
     token = "github_pat_secret123"  # noqa: S105 (made up)
     config = Config(token=token, repos=("acme/api",), workflows=("ci.yml",))
-    store.save_instance(db, config, version="1.2.3", now=NOW)
+    instance.save_settings(db, config, version="1.2.3", now=NOW)
 
     values = dict(db.execute("select key, value from instance").fetchall())
     assert values["version"] == "1.2.3"
@@ -290,26 +296,26 @@ def test_the_instance_holds_the_public_settings_and_never_the_token(db, db_path)
 
 def test_the_same_settings_again_keep_the_revision(db):
     config = Config(title="Acme")
-    store.save_instance(db, config, version="1", now=NOW)
+    instance.save_settings(db, config, version="1", now=NOW)
     number = revision(db)
-    store.save_instance(db, config, version="1", now=NOW + timedelta(hours=1))
+    instance.save_settings(db, config, version="1", now=NOW + timedelta(hours=1))
 
     assert revision(db) == number
-    store.save_instance(db, Config(title="Other"), version="1", now=NOW)
+    instance.save_settings(db, Config(title="Other"), version="1", now=NOW)
     assert revision(db) == number + 1
 
 
 def test_polls_of_long_ago_are_dropped(db):
     poll = {
-        "started_at": store.utc(NOW),
-        "finished_at": store.utc(NOW),
+        "started_at": utc(NOW),
+        "finished_at": utc(NOW),
         **dict.fromkeys(
             ("feeds", "feeds_failed", "requests", "not_modified", "runs_written"), 0
         ),
     }
     for poll_id in (1, POLLS_KEPT):
         db["polls"].insert(poll | {"poll_id": poll_id})
-    store.save_poll(db, poll)
+    instance.save_poll(db, poll)
 
     ids = [row[0] for row in db.execute("select poll_id from polls")]
     assert ids == [POLLS_KEPT, POLLS_KEPT + 1]
@@ -322,7 +328,7 @@ def test_days_are_counted_in_the_instance_s_time_zone(db):
         ("2026-03-28T22:59:59Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"), 1
     ):
         live(db, run_payload(run_id, created_at=at, run_started_at=at, updated_at=at))
-    store.save_instance(db, Config(timezone="Europe/Berlin"), version="1", now=NOW)
+    instance.save_settings(db, Config(timezone="Europe/Berlin"), version="1", now=NOW)
 
     days = [row[0] for row in db.execute("select day from run_days order by run_id")]
     assert days == ["2026-03-28", "2026-03-29", "2026-03-30"]
@@ -391,9 +397,9 @@ def test_no_other_process_can_write_between_our_reading_and_our_writing(db, db_p
         before = db["feeds"].count
         other.conn.execute("pragma busy_timeout = 0")
         with pytest.raises(schema.StorageError, match="locked"):
-            store.save_next_poll(other, NOW)
-        store.save_watched(db, [FEED, ("acme/web", "ci.yml")])
-    store.save_next_poll(other, NOW)
+            instance.save_next_poll(other, NOW)
+        feeds.save_watched(db, [FEED, ("acme/web", "ci.yml")])
+    instance.save_next_poll(other, NOW)
     other.close()
 
     assert db["feeds"].count == before + 1

@@ -21,10 +21,11 @@ from truth import assert_is_truth, assert_sound
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.model import MISSING
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
 REFRESH = timedelta(minutes=1)
@@ -52,10 +53,7 @@ def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
 
 def told(db: Database) -> dict[str, tuple[str | None, str | None]]:
     """Each feed's kind of error, and when it last answered."""
-    return {
-        feed.repo: (feed.error_kind, feed.checked_at)
-        for feed in store.watched_feeds(db)
-    }
+    return {feed.repo: (feed.error_kind, feed.checked_at) for feed in feeds.watched(db)}
 
 
 def last_poll(db: Database) -> tuple[int, str | None]:
@@ -106,7 +104,7 @@ def test_one_feed_s_fault_is_told_and_loses_nothing(
     github.advance(60)
     two.poll()
 
-    assert told(db) == {repo: (None, store.utc(github.clock())) for repo in before}
+    assert told(db) == {repo: (None, utc(github.clock())) for repo in before}
     assert last_poll(db) == (0, None)
     assert_is_truth(db, world)
 
@@ -288,7 +286,7 @@ def test_a_full_disk_is_told_and_loses_nothing(world, github, small_disk, caplog
         ingest.close()
 
         assert "The database cannot be written" in caplog.text
-        assert the_feed(db).checked_at == store.utc(github.clock() - REFRESH)
+        assert the_feed(db).checked_at == utc(github.clock() - REFRESH)
         assert_is_truth(db, world)
 
 
@@ -319,7 +317,7 @@ def test_a_clock_that_jumps_back_and_forth_loses_nothing(world, github, db):
             github.advance(60)
 
     assert last_poll(db) == (0, None)
-    assert the_feed(db).checked_at == store.utc(github.clock() - REFRESH)
+    assert the_feed(db).checked_at == utc(github.clock() - REFRESH)
     assert_is_truth(db, world)
 
 

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
+from ci_observer.ingest.times import utc
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -239,7 +239,7 @@ def test_trap_12b_a_cancelled_newest_run_is_a_loss_that_shows(scene):
     assert scene.tile(*STATE, "lost_run_id", "lost_at") == (
         *("passing", "passing", None, None),
         run.id,
-        store.utc(scene.github.clock()),
+        utc(scene.github.clock()),
     )
 
 

@@ -15,7 +15,6 @@ from ci_observer.demo.server.github import LogEntry
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.pagination import Caps
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.github import windows
 from ci_observer.ingest.github.windows import (
     Window,
@@ -24,6 +23,9 @@ from ci_observer.ingest.github.windows import (
     next_step,
 )
 from ci_observer.ingest.polling import run_pages as lists
+from ci_observer.ingest.store import backfills, feeds, older_runs
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.times import utc
 
 PAGE, CAP, LISTED = 12, 40, 60
 
@@ -73,7 +75,7 @@ def test_what_the_list_reaches_is_not_asked_by_time(world, github, ingest, db):
 
     end = sorted((run.created_at for run in world.runs.values()), reverse=True)[LISTED]
     newest = max(entry.query["created"].partition("..")[2] for entry in asked(github))
-    assert newest <= store.utc(end + timedelta(hours=windows.OVERLAP_RUNS + 1))
+    assert newest <= utc(end + timedelta(hours=windows.OVERLAP_RUNS + 1))
 
 
 def test_history_ends_at_the_date_also_below_the_list(world, github, ingest, db):
@@ -211,7 +213,7 @@ def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
     fault.count = 0
     far = world.now - timedelta(days=5)
 
-    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db)], since=far, horizon=far)
     ingest.poll()
 
     assert run_ids(db)[0] <= all_runs(world)[-121]
@@ -253,7 +255,7 @@ def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
     requests = len(asked(github))
     github.faults.clear()
     far = world.now - timedelta(days=3001)
-    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db)], since=far, horizon=far)
     ingest.poll()
 
     assert requests < 400
@@ -268,10 +270,10 @@ def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest
         world.remove_run(run_id)
     far = world.now - timedelta(days=3001)
 
-    store.save_backfill(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db)], since=far, horizon=far)
     ingest.poll()
 
-    assert the_feed(db).backfilled_to == store.utc(far)
+    assert the_feed(db).backfilled_to == utc(far)
     assert the_feed(db).windows_short == 0
 
 
@@ -390,7 +392,7 @@ def answers(
     seconds: list[int], window: Window, known: set[int]
 ) -> tuple[WindowPage, set[int]]:
     """What a search that finds everything says, on a single page."""
-    at = [store.utc(BEGAN + timedelta(seconds=second)) for second in seconds]
+    at = [utc(BEGAN + timedelta(seconds=second)) for second in seconds]
     inside = [i for i, t in enumerate(at) if window.start <= t <= window.end]
     listed = sorted(inside, key=lambda i: at[i], reverse=True)[:CAP]
     stored = known | set(listed)
@@ -412,7 +414,7 @@ def answers(
 def test_windows_find_every_run_that_can_be_listed(seconds, scale):
     """Whatever their density; only what one second has too much of is left out."""
     seconds = [second * scale for second in seconds]
-    until, top = store.utc(BEGAN), store.utc(BEGAN + timedelta(seconds=401 * scale))
+    until, top = utc(BEGAN), utc(BEGAN + timedelta(seconds=401 * scale))
     window: Window | None = Window(until, top, top)
     known: set[int] = set()
     requests = 0
@@ -444,13 +446,13 @@ def test_a_window_is_never_empty_nor_beyond_the_date():
 def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
     """They would fill what the search lists."""
     watch(db, (REPO, FILE))
-    [feed] = store.watched_feeds(db)
+    [feed] = feeds.watched(db)
     crowd = [run_payload(n, created_at="2026-02-01T00:00:01Z") for n in range(1, 150)]
-    page = store.Seen("page-2", "", None, "2026-02-01T00:00:00Z")
+    page = CachedResponse("page-2", "", None, "2026-02-01T00:00:00Z")
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    store.save_backfill(db, [feed], since=since, horizon=since)
+    backfills.request(db, [feed], since=since, horizon=since)
 
-    store.save_older_page(db, feed, crowd, page=page, now=datetime.now(UTC))
+    older_runs.save_page(db, feed, crowd, page=page, now=datetime.now(UTC))
 
     window = the_feed(db).window
     assert window is not None

@@ -8,9 +8,9 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.feeds.workflows import workflow_rows
-from ci_observer.ingest.store import Workflow
+from ci_observer.ingest.store import feeds, workflows
+from ci_observer.ingest.store.workflows import Workflow
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -19,7 +19,7 @@ PAGES = "dynamic/pages/pages-build-deployment"
 
 
 def watched(db: Database) -> list[str]:
-    return [feed.workflow for feed in store.watched_feeds(db)]
+    return [feed.workflow for feed in feeds.watched(db)]
 
 
 def files_of_runs(db: Database) -> list[tuple[str, int]]:
@@ -280,9 +280,9 @@ def test_a_list_of_workflows_with_odd_values_is_kept_as_far_as_it_goes(db):
             {"path": ".github/workflows/ci.yml@main", "name": 3, "id": 7},
         ]
     )
-    store.save_workflows(db, REPO, rows)
+    workflows.save(db, REPO, rows)
 
-    assert store.workflows_of(db, REPO) == [
+    assert workflows.known(db, REPO) == [
         Workflow("?.yml", None, None, None, None),
         Workflow("ci.yml", 7, None, None, None),
     ]

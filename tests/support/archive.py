@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.store import feeds, instance, runs
+from ci_observer.ingest.store.runs import Saved
+from ci_observer.ingest.times import utc
 
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 
@@ -15,7 +17,7 @@ def set_clock(db: Database, now: datetime) -> None:
     """Put the views' "now" at an instant; the next `schema.migrate` puts it back."""
     with db.atomic():
         db.execute("drop view clock")
-        db.execute(f"create view clock as select '{store.utc(now)}' as now")
+        db.execute(f"create view clock as select '{utc(now)}' as now")
 
 
 def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
@@ -23,19 +25,19 @@ def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
     repos = tuple(dict.fromkeys(repo for repo, _ in pairs))
     workflows = tuple(dict.fromkeys(workflow for _, workflow in pairs))
     config = Config(repos=repos, workflows=workflows)
-    store.save_instance(db, config, version="0.1.0", now=now)
-    store.save_watched(db, list(pairs))
+    instance.save_settings(db, config, version="0.1.0", now=now)
+    feeds.save_watched(db, list(pairs))
     for repo in repos:
-        store.save_description(
+        feeds.save_metadata(
             db,
             repo,
             default_branch="main",
             workflows=dict.fromkeys(workflows, ("CI", "active")),
             now=now,
         )
-    for feed in store.watched_feeds(db):
-        store.save_checked(db, feed, now)
-    store.save_next_poll(db, now)
+    for feed in feeds.watched(db):
+        feeds.save_checked(db, feed, now)
+    instance.save_next_poll(db, now)
 
 
 def save_runs(
@@ -44,14 +46,14 @@ def save_runs(
     repo: str = "acme/api",
     workflow: str = "ci.yml",
     now: datetime = NOW,
-) -> store.Saved:
+) -> Saved:
     """Store runs of a watched feed as a live poll that found them would."""
     [feed] = [
         feed
-        for feed in store.watched_feeds(db)
+        for feed in feeds.watched(db)
         if (feed.repo, feed.workflow) == (repo, workflow)
     ]
-    return store.save_live_page(
+    return runs.save_page(
         db, feed, payloads, etag=None, has_more=False, horizon=now, now=now
     )
 
@@ -62,10 +64,10 @@ def save(db: Database, *payloads: dict[str, Any], workflow: str = "ci.yml") -> N
         repo = payload["repository"]["full_name"]
         [feed] = [
             feed
-            for feed in store.watched_feeds(db)
+            for feed in feeds.watched(db)
             if (feed.repo, feed.workflow) == (repo, workflow)
         ]
-        store.save_live_page(
+        runs.save_page(
             db, feed, [payload], etag=None, has_more=False, horizon=NOW, now=NOW
         )
 

@@ -9,12 +9,13 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
+from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.feeds import Feed
 
 REPO, FILE = "acme/api", "ci.yml"
 
@@ -46,7 +47,7 @@ class Ingest:
         connection = Connection(
             self._http, api_url=config.api_url, token=config.token, clock=clock
         )
-        store.save_instance(self.db, config, version="1", now=clock())
+        instance.save_settings(self.db, config, version="1", now=clock())
         self._poller = Poller(config, self.db, GitHub(connection), clock)
 
     def poll(self, **options: Any) -> PollResult:
@@ -89,8 +90,8 @@ def run_ids(db: Database) -> list[int]:
     return [row[0] for row in db.execute("select run_id from runs order by run_id")]
 
 
-def the_feed(db: Database) -> store.Feed:
-    [feed] = store.watched_feeds(db)
+def the_feed(db: Database) -> Feed:
+    [feed] = feeds.watched(db)
     return feed
 
 

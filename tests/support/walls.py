@@ -9,8 +9,10 @@ from archive import NOW, save_runs, watch
 from factories import run_payload
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
-from ci_observer.ingest.store.tiles import save_tiles
+from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.tiles import update_tiles
+from ci_observer.ingest.times import utc
 
 PHONE = {"width": 390, "height": 844}
 NAMES = (
@@ -71,8 +73,8 @@ def save_wall(
 def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
     """A poll pass that has just gone well."""
     poll = {
-        "started_at": store.utc(NOW - timedelta(seconds=21)),
-        "finished_at": store.utc(NOW - timedelta(seconds=20)),
+        "started_at": utc(NOW - timedelta(seconds=21)),
+        "finished_at": utc(NOW - timedelta(seconds=20)),
         "feeds": feeds,
         "feeds_failed": 0,
         "requests": 2,
@@ -80,11 +82,11 @@ def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
         "runs_written": 0,
         "rate_limit": 5000,
         "rate_limit_remaining": 4000,
-        "rate_limit_reset_at": store.utc(NOW),
+        "rate_limit_reset_at": utc(NOW),
         "error": None,
         "error_kind": None,
     }
-    store.save_poll(db, poll | changes)
+    instance.save_poll(db, poll | changes)
 
 
 def overflow(page: Any) -> tuple[int, int]:
@@ -161,9 +163,9 @@ def _run(hours_ago: float, minutes: float = 6, **changes: Any) -> dict[str, Any]
     start = NOW - timedelta(hours=hours_ago)
     end = start + timedelta(minutes=minutes)
     return {
-        "created_at": store.utc(start),
-        "run_started_at": store.utc(start),
-        "updated_at": store.utc(end),
+        "created_at": utc(start),
+        "run_started_at": utc(start),
+        "updated_at": utc(end),
         **changes,
     }
 
@@ -179,25 +181,23 @@ def _save_job(db: Database, run_id: int) -> None:
             "failed_step": "Run the tests against PostgreSQL 17",
         }
     )
-    with store.transaction(db):
-        save_tiles(db, [run_id])
+    with transaction(db):
+        update_tiles(db, [run_id])
 
 
 def _set_alarm(db: Database, repo: str, kind: str, name: str) -> None:
-    [feed] = store.watched_feeds(db, repo)
+    [feed] = feeds.watched(db, repo)
     if kind == "no_access":
         error = f"{repo} was not found, or the token has no access to it."
-        store.save_feed_error(
+        feeds.save_error(
             db, feed, error=error, kind="not_found", now=NOW, retry_at=None
         )
     elif kind == "stale":
-        store.save_checked(db, feed, NOW - timedelta(hours=1))
+        feeds.save_checked(db, feed, NOW - timedelta(hours=1))
     elif kind == "disabled":
         _describe(db, repo, name, "disabled_inactivity")
 
 
 def _describe(db: Database, repo: str, name: str, state: str) -> None:
     workflows = {"ci.yml": (name, state)}
-    store.save_description(
-        db, repo, default_branch="main", workflows=workflows, now=NOW
-    )
+    feeds.save_metadata(db, repo, default_branch="main", workflows=workflows, now=NOW)

@@ -10,8 +10,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import overflow, save_poll
 
-from ci_observer.ingest import store
 from ci_observer.ingest.github.rows import job_row
+from ci_observer.ingest.store import instance, pending
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
@@ -183,7 +183,7 @@ def test_trouble_with_polling_is_told(
 def test_a_token_that_ends_soon_is_told(
     wall: Database, visit: "Visit", expect: Any, days: int, words: str | None
 ) -> None:
-    store.save_token_expiration(wall, NOW + timedelta(days=days, hours=1))
+    instance.save_token_expiration(wall, NOW + timedelta(days=days, hours=1))
     page = visit.open()
     if words is None:
         expect(page.locator("#banner")).to_be_hidden()
@@ -197,8 +197,8 @@ def test_a_failure_tells_its_job_and_step(
     fail(wall, run_id=3)
     job = {"id": 9, "name": "test (3.13)", "conclusion": "failure"}
     job["steps"] = [{"name": "Run pytest", "conclusion": "failure"}]
-    [item] = store.pending(wall, "jobs", limit=9)
-    store.save_jobs(wall, item, [job_row(job, run_id=3, run_attempt=1)])
+    [item] = pending.next_items(wall, "jobs", limit=9)
+    pending.save_jobs(wall, item, [job_row(job, run_id=3, run_attempt=1)])
     visit.open()
     expect(tile(visit.page, "acme/api")).to_contain_text("test (3.13): Run pytest")
 

@@ -9,8 +9,8 @@ from polling import revision
 from sqlite_utils import Database
 from tiles import FEED, RUNNING, rerun, run, state, tile
 
-from ci_observer.ingest import store
-from ci_observer.ingest.store import Pending
+from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.pending import PendingItem
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def jobs(db: Database, run_id: int, *conclusions: str, attempt: int = 1) -> None
         }
         for number, conclusion in enumerate(conclusions)
     ]
-    item = Pending("jobs", run_id, attempt, None, *FEED)
-    store.save_jobs(db, item, rows)
+    item = PendingItem("jobs", run_id, attempt, None, *FEED)
+    pending.save_jobs(db, item, rows)
 
 
 def lost(db: Database) -> Any:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 from tiles import FEED, rerun, run
 
-from ci_observer.ingest import store
 from ci_observer.ingest.db import derived, schema
-from ci_observer.ingest.store import Pending
+from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.pending import PendingItem
 
 CONCLUSIONS = ("success", "failure", "timed_out", "cancelled", "skipped", None)
 BASES = {"success": "passing", "failure": "failing", "timed_out": "failing"}
@@ -46,8 +46,8 @@ def save(db: Database, payload: dict[str, Any], job: str | None) -> None:
     if job:
         run_id, attempt = payload["id"], payload["run_attempt"]
         row = {"job_id": 10 * run_id + attempt, "run_id": run_id, "conclusion": job}
-        item = Pending("jobs", run_id, attempt, None, *FEED)
-        store.save_jobs(db, item, [row | {"run_attempt": attempt}])
+        item = PendingItem("jobs", run_id, attempt, None, *FEED)
+        pending.save_jobs(db, item, [row | {"run_attempt": attempt}])
 
 
 def rows(db: Database, name: str) -> list[Any]:

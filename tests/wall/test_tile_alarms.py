@@ -6,7 +6,8 @@ import pytest
 from archive import NOW, save_runs, set_clock, watch
 from tiles import FEED, INVALID, RUNNING, rows_of, run, state, tile
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 
 def test_a_tile_is_stale_after_three_refreshes_without_an_answer(db):
@@ -43,8 +44,8 @@ def test_an_error_that_lasts_is_an_alarm_at_once_and_a_passing_one_is_not(
 ):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"))
-    [feed] = store.watched_feeds(db)
-    store.save_feed_error(db, feed, error="No.", kind=kind, now=NOW, retry_at=None)
+    [feed] = feeds.watched(db)
+    feeds.save_error(db, feed, error="No.", kind=kind, now=NOW, retry_at=None)
 
     assert state(db) == (alarm or "passing", "passing", None, alarm)
     assert tile(db, "error") == ("No.",)
@@ -54,7 +55,7 @@ def test_an_error_that_lasts_is_an_alarm_at_once_and_a_passing_one_is_not(
 def test_a_disabled_workflow_is_an_alarm(db, workflow_state):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"))
-    store.save_description(
+    feeds.save_metadata(
         db,
         "acme/api",
         default_branch="main",
@@ -147,10 +148,10 @@ def test_an_unfinished_run_counts_no_longer_than_github_lets_it_last(
     watch(db, FEED)
     save_runs(db, run(1, "11:00"), run(2, "12:00", **unfinished))
     end = NOW - timedelta(hours=6) + timedelta(days=days)
-    db["feeds"].update(FEED, {"checked_at": store.utc(end)})
+    db["feeds"].update(FEED, {"checked_at": utc(end)})
 
     set_clock(db, end - timedelta(seconds=1))
-    assert tile(db, "run_id", "expires_at") == (2, store.utc(end))
+    assert tile(db, "run_id", "expires_at") == (2, utc(end))
     set_clock(db, end)
     assert state(db) == ("passing", "passing", None, None)
     assert tile(db, "run_id") == (1,)
@@ -180,10 +181,8 @@ def test_the_most_urgent_stand_first_on_the_wall(db):
             for n, (conclusion, changes) in enumerate(runs, start=4)
         ]
         save_runs(db, *payloads, workflow=f"{name}.yml")
-    lost = next(f for f in store.watched_feeds(db) if f.workflow == "lost.yml")
-    store.save_feed_error(
-        db, lost, error="No.", kind="not_found", now=NOW, retry_at=None
-    )
+    lost = next(f for f in feeds.watched(db) if f.workflow == "lost.yml")
+    feeds.save_error(db, lost, error="No.", kind="not_found", now=NOW, retry_at=None)
 
     assert [
         row["workflow"]

@@ -4,7 +4,7 @@ import pytest
 from archive import NOW, save_runs, watch
 from tiles import FEED, FORK, RUNNING, rerun, rows_of, run, state, tile
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 
 # -- the base
 
@@ -101,7 +101,7 @@ def test_runs_of_every_other_event_count(db, event):
 
 def test_the_tile_speaks_of_the_default_branch_whatever_its_name(db):
     watch(db, FEED)
-    store.save_description(
+    feeds.save_metadata(
         db,
         "acme/api",
         default_branch="trunk",

@@ -8,7 +8,8 @@ from factories import run_payload
 from sqlite_utils import Database
 from tiles import FEED, state, tile
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 
 def scheduled(day: int, hour: int = 3) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def test_a_scheduled_run_is_overdue_after_twice_its_longest_gap_and_half_a_day(d
 
 def at(db: Database, now: datetime) -> tuple[Any, ...]:
     """What the tile says at an instant at which GitHub has just been asked."""
-    db["feeds"].update(FEED, {"checked_at": store.utc(now)})
+    db["feeds"].update(FEED, {"checked_at": utc(now)})
     set_clock(db, now)
     return tile(db, "tile_state", "alarm")
 
@@ -71,7 +72,7 @@ def test_a_schedule_that_was_silent_for_90_days_is_none(db):
     end = datetime(2026, 5, 28, 4, tzinfo=UTC)
 
     assert at(db, end - timedelta(seconds=1)) == ("overdue", "overdue")
-    assert tile(db, "expires_at") == (store.utc(end),)
+    assert tile(db, "expires_at") == (utc(end),)
     assert at(db, end) == ("passing", None)
 
 
@@ -104,7 +105,7 @@ def test_two_scheduled_runs_are_no_history_to_be_overdue_by(db):
 def test_a_disabled_workflow_is_not_overdue_as_well(db):
     watch(db, FEED)
     save_runs(db, scheduled(1), scheduled(2), scheduled(3))
-    store.save_description(
+    feeds.save_metadata(
         db,
         "acme/api",
         default_branch="main",

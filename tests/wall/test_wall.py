@@ -13,7 +13,7 @@ from datasette.app import Datasette
 from factories import run_payload, times
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 from ci_observer.web.server import build_datasette
 
 ROOT = Path(__file__).parents[2]
@@ -287,8 +287,8 @@ async def test_a_run_in_progress_is_not_called_a_result(
 
 
 async def test_an_alarm_says_what_is_wrong(db: Database, datasette: Datasette) -> None:
-    [feed, _] = store.watched_feeds(db)
-    store.save_feed_error(
+    [feed, _] = feeds.watched(db)
+    feeds.save_error(
         db,
         feed,
         error="acme/api was not found",

@@ -9,7 +9,7 @@ from factories import run_payload
 from sqlite_utils import Database
 from walls import save_poll, save_wall
 
-from ci_observer.ingest import store
+from ci_observer.ingest.times import utc
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
@@ -76,9 +76,9 @@ def settle(page: Any) -> None:
 def fail(db: Database, repo: str, run_id: int, **changes: Any) -> None:
     own = {"repository": {"full_name": repo}, "head_repository": {"full_name": repo}}
     times = {
-        "created_at": store.utc(NOW - timedelta(minutes=130)),
-        "run_started_at": store.utc(NOW - timedelta(minutes=130)),
-        "updated_at": store.utc(NOW - timedelta(minutes=125)),
+        "created_at": utc(NOW - timedelta(minutes=130)),
+        "run_started_at": utc(NOW - timedelta(minutes=130)),
+        "updated_at": utc(NOW - timedelta(minutes=125)),
     }
     run = run_payload(run_id, **(own | times | {"conclusion": "failure"} | changes))
     save_runs(db, run, repo=repo)

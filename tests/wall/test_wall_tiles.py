@@ -10,7 +10,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import save_poll, save_wall
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import utc
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
@@ -42,7 +43,7 @@ def wall(db: Database) -> Database:
 
 
 def start_run(db: Database, run_id: int = 4, minutes_ago: float = 2) -> None:
-    started_at = store.utc(NOW - timedelta(minutes=minutes_ago))
+    started_at = utc(NOW - timedelta(minutes=minutes_ago))
     when = {"created_at": started_at, "run_started_at": started_at}
     save_runs(db, run_payload(run_id, status="in_progress", conclusion=None, **when))
 
@@ -296,8 +297,8 @@ def test_what_is_told_of_hidden_tiles_follows_them(
     save_wall(db, 8, kinds=["passing"] * 6 + ["unknown", "stale"])
     page = visit.open("?hide=passing&hide=unknown&hide=stale")
     expect(page.locator(".message h2")).to_contain_text("6 passing")
-    [stale] = store.watched_feeds(db, "acme/service-007")
-    store.save_checked(db, stale, NOW)
+    [stale] = feeds.watched(db, "acme/service-007")
+    feeds.save_checked(db, stale, NOW)
     visit.refresh()
     expect(page.locator(".message h2")).to_have_text("7 passing, 1 never ran")
 

@@ -9,7 +9,7 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import save_poll
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
@@ -113,10 +113,8 @@ def test_an_alarm_is_told_in_the_tab(
 
 
 def lose_access(db: Database) -> None:
-    [feed, _] = store.watched_feeds(db)
-    store.save_feed_error(
-        db, feed, error="gone", kind="not_found", now=NOW, retry_at=None
-    )
+    [feed, _] = feeds.watched(db)
+    feeds.save_error(db, feed, error="gone", kind="not_found", now=NOW, retry_at=None)
 
 
 def test_a_change_is_told_in_a_message(
@@ -185,8 +183,8 @@ def test_what_comes_back_as_it_was_is_no_change(
     lose_access(wall)
     messages.refresh()
     expect(api).to_have_attribute("data-state", "no_access")
-    [feed, _] = store.watched_feeds(wall)
-    store.save_checked(wall, feed, NOW)
+    [feed, _] = feeds.watched(wall)
+    feeds.save_checked(wall, feed, NOW)
     messages.refresh()
     expect(api).to_have_attribute("data-state", "passing")
     assert told(page) == []

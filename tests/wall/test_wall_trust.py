@@ -11,7 +11,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import save_poll
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import instance
+from ci_observer.ingest.times import utc
 
 if TYPE_CHECKING:
     from browser import Visit, WallServer
@@ -98,7 +99,7 @@ def test_a_database_that_cannot_be_read_is_told_at_once(
     expect(page.locator("#banner")).to_contain_text("Run ci-observer migrate")
     visit.complaints.clear()
     with wall.atomic():
-        wall.execute(f"create view clock as select '{store.utc(NOW)}' as now")
+        wall.execute(f"create view clock as select '{utc(NOW)}' as now")
     fail(wall)
     visit.refresh()
     expect_all_well(expect, page)
@@ -113,7 +114,7 @@ def test_a_page_opened_without_a_database_fills_when_there_is_one(
     expect(page.locator("#empty")).to_contain_text("The database cannot be read")
     visit.complaints.clear()
     with wall.atomic():
-        wall.execute(f"create view clock as select '{store.utc(NOW)}' as now")
+        wall.execute(f"create view clock as select '{utc(NOW)}' as now")
     visit.refresh()
     expect_all_well(expect, page, "passing")
 
@@ -134,7 +135,7 @@ def test_the_end_of_the_rate_limit_is_told(
 ) -> None:
     page = visit.open("?tz=Europe/Berlin")
     save_poll(wall, error="5000 requests are spent.", error_kind="rate_limited")
-    store.save_next_poll(wall, NOW + timedelta(minutes=32))
+    instance.save_next_poll(wall, NOW + timedelta(minutes=32))
     visit.refresh()
     expect(page.locator("#banner")).to_contain_text("Next try at 19:32.")
 

@@ -14,7 +14,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from web_client import counting, get_error, get_json, serving
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.times import utc
 from ci_observer.web import filters
 from ci_observer.web.cache import Answer
 from ci_observer.web.responses import has_etag
@@ -34,11 +35,11 @@ def polled(db: Database) -> None:
         run_payload(1, **times("17:00")),
         run_payload(2, **times("17:30"), **of_repo("acme/web"), conclusion="failure"),
     )
-    moment = store.utc(NOW)
+    moment = utc(NOW)
     poll = {"started_at": moment, "finished_at": moment, "feeds": 2, "feeds_failed": 0}
     poll |= {"requests": 2, "not_modified": 0, "runs_written": 2}
     poll |= {"rate_limit": 5000, "rate_limit_remaining": 4998}
-    store.save_poll(db, poll | {"rate_limit_reset_at": "2026-03-01T18:30:00Z"})
+    instance.save_poll(db, poll | {"rate_limit_reset_at": "2026-03-01T18:30:00Z"})
 
 
 @pytest_asyncio.fixture
@@ -133,8 +134,8 @@ async def test_a_stale_tile_is_fresh_after_a_poll_without_changes(
     set_clock(db, later)
     stale = (await get_json(datasette, "/api/wall"))["tiles"]
 
-    for feed in store.watched_feeds(db):
-        store.save_checked(db, feed, later)
+    for feed in feeds.watched(db):
+        feeds.save_checked(db, feed, later)
 
     assert (await get_json(datasette, "/api/wall"))["tiles"] == fresh != stale
 
@@ -146,8 +147,8 @@ async def test_a_poll_that_changed_nothing_is_304(
 ) -> None:
     headers = {"if-none-match": await etag(datasette, path)}
 
-    for feed in store.watched_feeds(db):
-        store.save_checked(db, feed, NOW + timedelta(seconds=60))
+    for feed in feeds.watched(db):
+        feeds.save_checked(db, feed, NOW + timedelta(seconds=60))
     set_clock(db, NOW + timedelta(seconds=60))
     response = await datasette.client.get(path, headers=headers)
 

@@ -18,9 +18,9 @@ from datasette_dashboards import replace_opts_in_query
 from factories import run_payload
 from sqlite_utils import Database
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import instance
 from ci_observer.web.server import build_datasette
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def fill(db: Database) -> None:
     config = Config(
         repos=("acme/api",), workflows=("ci.yml",), timezone="Europe/Zurich"
     )
-    store.save_instance(db, config, version="0.1.0", now=NOW)
+    instance.save_settings(db, config, version="0.1.0", now=NOW)
     fork = {"id": 9, "full_name": "someone/api"}
     save_runs(
         db,

@@ -6,14 +6,14 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from tiles import FEED, RUNNING, rerun, row_of, rows_of, run
 
-from ci_observer.ingest import store
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.store import instance
 
 
 def in_timezone(db: Database, timezone: str) -> None:
     watch(db, FEED)
     config = Config(repos=("acme/api",), workflows=("ci.yml",), timezone=timezone)
-    store.save_instance(db, config, version="0.1.0", now=NOW)
+    instance.save_settings(db, config, version="0.1.0", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from factories import run_payload
 from sqlite_utils import Database
 
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.store import save_poll, utc
+from ci_observer.ingest.store import instance
+from ci_observer.ingest.times import utc
 from ci_observer.web.server import build_datasette
 from docs.schema_page import sections
 
@@ -119,7 +120,7 @@ def fill(db: Database) -> None:
         web(14, **at("02-28 20:00", "02-28 20:05"), **triggered, conclusion="failure"),
         repo="acme/web",
     )
-    save_poll(db, POLL)
+    instance.save_poll(db, POLL)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

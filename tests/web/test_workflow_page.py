@@ -15,7 +15,7 @@ from page_reader import Element, get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
-from ci_observer.ingest import store
+from ci_observer.ingest.store import feeds, instance
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PAGE = "/workflows/acme/api/ci.yml"
@@ -355,8 +355,8 @@ async def test_a_branch_of_pull_requests_only_says_that_none_speaks_for_it(
 
 
 async def test_an_alarm_is_explained(db: Database, datasette: Datasette) -> None:
-    [feed, _] = store.watched_feeds(db)
-    store.save_feed_error(
+    [feed, _] = feeds.watched(db)
+    feeds.save_error(
         db,
         feed,
         error="acme/api was not found",
@@ -390,7 +390,7 @@ async def test_a_new_day_begins_by_time_alone(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1, **on("2026-02-10")))
-    store.save_next_poll(db, NOW + timedelta(days=2))
+    instance.save_next_poll(db, NOW + timedelta(days=2))
     first = await get_page(datasette, PAGE)
     set_clock(db, NOW + timedelta(hours=6, seconds=1))
     second = await get_page(datasette, PAGE)
@@ -412,7 +412,7 @@ async def test_a_workflow_without_runs_says_so(datasette: Datasette) -> None:
 async def test_a_feed_that_was_never_fetched_has_a_page(
     db: Database, datasette: Datasette
 ) -> None:
-    store.save_watched(db, [("acme/new", "ci.yml")])
+    feeds.save_watched(db, [("acme/new", "ci.yml")])
     page = await get_page(datasette, "/workflows/acme/new/ci.yml")
 
     assert page.one(id="state").attributes["data-state"] == "unknown"
@@ -423,7 +423,7 @@ async def test_a_feed_that_is_watched_no_more_keeps_its_history(
     db: Database, datasette: Datasette
 ) -> None:
     save_history(db)
-    store.save_watched(db, [("acme/web", "ci.yml")])
+    feeds.save_watched(db, [("acme/web", "ci.yml")])
     page = await get_page(datasette, PAGE)
 
     assert "not watched any more" in page.one(id="state").text

@@ -15,18 +15,20 @@ from ci_observer.ingest.github.windows import (
     WindowPage,
     next_step,
 )
-from ci_observer.ingest.store.feeds import NO_PROGRESS, Feed, backfill_until, set_feed
-from ci_observer.ingest.store.instance import transaction
+from ci_observer.ingest.store import backfills, responses
+from ci_observer.ingest.store.backfills import NO_PROGRESS
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.feeds import Feed, set_changed, update
 from ci_observer.ingest.store.pending import follow
-from ci_observer.ingest.store.responses import Seen, save_seen
-from ci_observer.ingest.store.runs import Saved, set_changed, set_runs
+from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.run_rows import Saved, write_runs
 from ci_observer.ingest.times import parse_instant, utc
 
 Payloads = Sequence[Mapping[str, Any]]
 
 
-def save_older_page(
-    db: Database, feed: Feed, payloads: Payloads, *, page: Seen, now: datetime
+def save_page(
+    db: Database, feed: Feed, payloads: Payloads, *, page: CachedResponse, now: datetime
 ) -> Saved:
     """Write a page of older runs and how far the catching up has come.
 
@@ -43,12 +45,12 @@ def save_older_page(
         if is_done:
             _set_done(db, feed, now)
         elif page.next_url:
-            set_feed(db, feed, backfill_next_url=page.next_url, backfill_from=oldest)
+            update(db, feed, backfill_next_url=page.next_url, backfill_from=oldest)
         else:
             _set_window(db, feed, until or "", oldest or utc(now))
         _set_backfilled_to(db, feed, page.oldest_at)
         if page.etag:
-            save_seen(db, page)
+            responses.save(db, page)
     return replace(saved, is_complete=is_done)
 
 
@@ -58,7 +60,7 @@ def save_window_page(
     window: Window,
     payloads: Payloads,
     *,
-    page: Seen,
+    page: CachedResponse,
     total: int,
     now: datetime,
 ) -> tuple[Saved, Step]:
@@ -96,7 +98,7 @@ def save_window_page(
 
 
 def _save_runs(db: Database, feed: Feed, payloads: Payloads, now: datetime) -> Saved:
-    saved = set_runs(db, feed, payloads)
+    saved = write_runs(db, feed, payloads)
     follow(db, [run["id"] for run in payloads])
     set_changed(db, feed, saved.written, now)
     return saved
@@ -104,7 +106,7 @@ def _save_runs(db: Database, feed: Feed, payloads: Payloads, now: datetime) -> S
 
 def _until(db: Database, feed: Feed) -> str | None:
     """How far back the feed is to catch up; None when that cannot be read as a time."""
-    return _as_utc(backfill_until(db, feed))
+    return _as_utc(backfills.until(db, feed))
 
 
 def _as_utc(text: str | None) -> str | None:
@@ -114,12 +116,12 @@ def _as_utc(text: str | None) -> str | None:
 
 
 def _set_done(db: Database, feed: Feed, now: datetime) -> None:
-    set_feed(db, feed, backfill_until=None, backfilled_at=utc(now), **NO_PROGRESS)
+    update(db, feed, backfill_until=None, backfilled_at=utc(now), **NO_PROGRESS)
 
 
 def _set_backfilled_to(db: Database, feed: Feed, oldest_at: str | None) -> None:
     oldest = min(filter(None, (oldest_at, feed.backfilled_to)), default=None)
-    set_feed(db, feed, backfilled_to=oldest)
+    update(db, feed, backfilled_to=oldest)
 
 
 def _set_window(db: Database, feed: Feed, start: str, missing_until: str) -> None:
@@ -132,7 +134,7 @@ def _set_window(db: Database, feed: Feed, start: str, missing_until: str) -> Non
 
 
 def _set_step(db: Database, feed: Feed, step: Step) -> None:
-    set_feed(
+    update(
         db,
         feed,
         backfill_next_url=step.next_url,
@@ -147,7 +149,7 @@ def _set_step(db: Database, feed: Feed, step: Step) -> None:
 def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
     """Go on below a window that is done; whether there is anything to ask."""
     if window.is_given_up:
-        set_feed(db, feed, windows_short=feed.windows_short + 1)
+        update(db, feed, windows_short=feed.windows_short + 1)
     # Another process may have set another date since the window was made.
     until = _until(db, feed)
     below = window.next_below(until) if until else None

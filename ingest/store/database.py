@@ -1,0 +1,94 @@
+"""The database file as a whole: transactions, upserts, and its space on disk."""
+
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.errors import DatabaseError
+
+# VACUUM writes a copy of the file, and then its pages into the write-ahead log.
+# https://www.sqlite.org/lang_vacuum.html
+COPIES = 2
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """One transaction that writes; a nested one is part of the outer.
+
+    Immediate: one that begins by reading is refused to write as soon as another
+    process, such as backfill or prune, has written meanwhile.
+    """
+    if db.conn.in_transaction:
+        with db.atomic():
+            yield
+        return
+    db.conn.execute("begin immediate")
+    try:
+        yield
+        db.conn.commit()
+    except BaseException:
+        db.conn.rollback()
+        raise
+
+
+def upsert(
+    db: Database, table: str, row: Mapping[str, Any], keys: Sequence[str]
+) -> None:
+    """Insert a row or replace the one with its keys, in the caller's transaction."""
+    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
+    db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
+
+
+def upsert_all(
+    db: Database, table: str, rows: Collection[Mapping[str, Any]], keys: Sequence[str]
+) -> None:
+    """Insert rows of the same columns, or replace those with their keys."""
+    if columns := tuple(next(iter(rows), ())):
+        db.conn.executemany(_upsert_sql(table, columns, tuple(keys)), rows)
+
+
+@cache
+def _upsert_sql(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:
+    values = ", ".join(f":{name}" for name in columns)
+    rest = ", ".join(
+        f"{name} = excluded.{name}" for name in columns if name not in keys
+    )
+    return (
+        f"insert into {table} ({', '.join(columns)}) values ({values})"
+        f" on conflict ({', '.join(keys)}) do update set {rest}"
+    )
+
+
+def free_bytes(db: Database) -> int:
+    """How much of the file is free for new rows."""
+    [[size]] = db.execute("pragma page_size")
+    [[pages]] = db.execute("pragma freelist_count")
+    return int(size * pages)
+
+
+def vacuum(db: Database, path: Path) -> int:
+    """Write the file anew without its free pages; return how much smaller it is.
+
+    Readers go on meanwhile; writers wait. Raises `DatabaseError` when the disk has not
+    the space for it.
+    """
+    db.execute("pragma wal_checkpoint(truncate)")
+    before = path.stat().st_size
+    needed = COPIES * max(0, before - free_bytes(db))
+    if (free := shutil.disk_usage(path.parent).free) < needed:
+        raise DatabaseError(
+            f"To give space back, {needed / 1e6:.0f} MB must be free on the disk of "
+            f"{path}, and {free / 1e6:.0f} MB are. The free space inside the file is "
+            "used for new runs in any case."
+        )
+    # The copy is made beside the database: a container's /tmp is small.
+    folder = str(path.resolve().parent).replace("'", "''")
+    db.execute(f"pragma temp_store_directory = '{folder}'")
+    db.execute("vacuum")
+    db.execute("pragma wal_checkpoint(truncate)")
+    return before - path.stat().st_size

@@ -1,0 +1,151 @@
+"""Writes run objects into rows, within the caller's transaction."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.db.derived import COUNTED
+from ci_observer.ingest.github.rows import (
+    Row,
+    attempt_row,
+    is_older_run,
+    merge_attempt,
+    run_row,
+)
+from ci_observer.ingest.store.database import upsert_all
+from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.payloads import PayloadWriter
+from ci_observer.ingest.store.pending import add_attempts, add_jobs
+from ci_observer.ingest.store.tiles import update_tiles
+
+SQLITE_VARIABLES = 500
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a page of runs changed.
+
+    How many runs were written, how many were known before, and whether the page was
+    the last one of catching up.
+    """
+
+    written: int
+    known: int
+    is_complete: bool = False
+
+
+def write_runs(
+    db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]
+) -> Saved:
+    """Write what is new in runs of a feed, within the caller's transaction."""
+    rows = [
+        (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
+        for payload in payloads
+    ]
+    # GitHub lists the newest first; in their order, rows fill SQLite's pages.
+    rows.sort(key=lambda one: one[0]["run_id"])
+    page = _Page(db, [run["run_id"] for run, _ in rows])
+    written = [run["run_id"] for run, payload in rows if page.add(run, payload)]
+    page.write()
+    _update_run_values(db, page.stored_runs, page.new_runs)
+    update_tiles(db, written)
+    add_attempts(db, written)
+    add_jobs(db, written)
+    return Saved(len(written), known=len(page.stored_runs))
+
+
+class _Page:
+    """What is stored of some runs, and what is to be written of them.
+
+    `stored_runs` and `new_runs` are rows of `runs` by their ids, before and after.
+    """
+
+    def __init__(self, db: Database, ids: Sequence[int]) -> None:
+        self._db = db
+        self.stored_runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
+        self.new_runs: dict[int, Row] = {}
+        self._stored_attempts = {
+            _attempt_key(row): row for row in _rows(db, "run_attempts", ids)
+        }
+        self._new_attempts: dict[tuple[int, int], Row] = {}
+        self._payloads = PayloadWriter(
+            db, {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
+        )
+
+    def add(self, run: Row, payload: Mapping[str, Any]) -> bool:
+        """Compare one run with what is known of it; return whether anything is new."""
+        run_id, key = run["run_id"], _attempt_key(run)
+        known_run = self.new_runs.get(run_id) or self.stored_runs.get(run_id)
+        known_attempt = self._new_attempts.get(key) or self._stored_attempts.get(key)
+        attempt = merge_attempt(known_attempt, attempt_row(run))
+        is_old = known_run is not None and is_older_run(run, known_run)
+        if is_old and known_run is not None:
+            run = known_run
+        if run["run_attempt"] == attempt["run_attempt"]:
+            run = run | {"duration_seconds": attempt["duration_seconds"]}
+        changed = False
+        if run != known_run:
+            self.new_runs[run_id] = run
+            changed = True
+        if attempt != known_attempt:
+            self._new_attempts[key] = attempt
+            changed = True
+        # A payload that was pruned comes back only with a change of its run.
+        if not is_old and (changed or run_id in self._payloads):
+            changed |= self._payloads.add(run, payload, has_run_changed=changed)
+        return changed
+
+    def write(self) -> None:
+        """Write all that is new."""
+        # Else a change of the row would have them written whole, for nothing.
+        self._payloads.delete_former()
+        upsert_all(self._db, "runs", self.new_runs.values(), ["run_id"])
+        upsert_all(
+            self._db,
+            "run_attempts",
+            self._new_attempts.values(),
+            ["run_id", "run_attempt"],
+        )
+        self._payloads.write()
+
+
+def _update_run_values(
+    db: Database, before: Mapping[int, Row], after: Mapping[int, Row]
+) -> None:
+    """Count the runs of a page by their values; both are rows of `runs` by their ids.
+
+    `before` are those that were stored. Each value is written once for the page.
+    """
+    changes: Counter[tuple[str, str]] = Counter()
+    for run_id, run in after.items():
+        changes.update(_values(run))
+        if run_id in before:
+            changes.subtract(_values(before[run_id]))
+    changed = {key: runs for key, runs in changes.items() if runs}
+    db.conn.executemany(
+        "insert into run_values values (?, ?, ?)"
+        " on conflict do update set runs = runs + excluded.runs",
+        [(*key, runs) for key, runs in changed.items()],
+    )
+    db.conn.executemany(
+        "delete from run_values where name = ? and value = ? and runs = 0",
+        [key for key, runs in changed.items() if runs < 0],
+    )
+
+
+def _values(run: Row) -> list[tuple[str, str]]:
+    return [(name, run[name]) for name in COUNTED if run[name] is not None]
+
+
+def _attempt_key(row: Row) -> tuple[int, int]:
+    return row["run_id"], row["run_attempt"]
+
+
+def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
+    for start in range(0, len(ids), SQLITE_VARIABLES):
+        some = ids[start : start + SQLITE_VARIABLES]
+        marks = ", ".join("?" * len(some))
+        yield from db.query(f"select * from {table} where run_id in ({marks})", some)
