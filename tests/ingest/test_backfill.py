@@ -9,17 +9,18 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import stamina
 from click.testing import CliRunner, Result
+from forked_command import start_command
 from polling import FILE, REPO, add_runs
 from sqlite_utils import Database
 
@@ -41,17 +42,11 @@ from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
-WAIT_SECONDS = 30
+# Only ends a test that hangs.
+HANG_SECONDS = 300
 KILLS = 50
-INGEST = ("-m", "ci_observer")
-# The same for a GitHub whose search lists so few runs.
+# Of a GitHub whose search lists few runs.
 SEARCHED = 60
-SMALL_INGEST = (
-    "-c",
-    "from ci_observer.ingest import cli\n"
-    "from ci_observer.ingest.github import windows\n"
-    f"windows.MAX_LISTED = {SEARCHED}\ncli.main()",
-)
 
 
 @pytest.fixture
@@ -101,11 +96,9 @@ def days_ago(days: int) -> str:
     return f"{utc_now() - timedelta(days=days):%Y-%m-%d}"
 
 
-def start(
-    environ: dict[str, str], *arguments: str, program: tuple[str, str] = INGEST
-) -> subprocess.Popen[str]:
+def start(environ: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 (our own command)
-        [sys.executable, *program, *arguments],
+        [sys.executable, "-m", "ci_observer", *arguments],
         env=os.environ | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -113,15 +106,25 @@ def start(
     )
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
-    """Wait until it is so, which it may never be once the process has ended."""
-    for _ in range(WAIT_SECONDS * 500):
-        if condition():
-            return True
-        if process.poll() is not None:
+def wait_for(condition: Callable[[], bool], is_running: Callable[[], bool]) -> bool:
+    """Wait for a condition; False if the process ends without it."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while not condition():
+        if not is_running():
             return condition()
+        assert time.monotonic() < deadline, "The test hangs."
         time.sleep(0.002)
-    raise AssertionError("it did not come to be")
+    return True
+
+
+def wait_for_page(
+    github: GitHubServer, number: str, process: subprocess.Popen[str]
+) -> None:
+    """Wait until the process has requested a page of 100."""
+    assert wait_for(
+        lambda: number in [page for page, _ in pages(github)],
+        lambda: process.poll() is None,
+    )
 
 
 def run_count(db_path: Path) -> int:
@@ -331,7 +334,7 @@ def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
 def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch):
     monkeypatch.setattr(backfill, "WATCH_SECONDS", 0.05)
     ingest = start(environ | {"REFRESH_SECONDS": "5"}, "ingest")
-    wait_for(lambda: pages(github) != [], ingest)
+    wait_for_page(github, "1", ingest)
     github.log.clear()
 
     result = run("backfill", "--since", days_ago(10), **environ)
@@ -342,20 +345,33 @@ def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch
     assert result.exit_code == 0
     assert "only watches" in result.output
     assert "0 of 1 feeds complete" in result.output
-    assert [page for page, _ in pages(github)] == ["1", "2", "3"]
+    # The ingest requests the newest page again and again.
+    assert [page for page, _ in pages(github) if page != "1"] == ["2", "3"]
     assert run_count(db_path) == 300
     assert unknown.exit_code == 2
 
 
 def test_an_ingest_that_ends_meanwhile_is_told(environ, db_path, monkeypatch):
-    monkeypatch.setattr(backfill, "WATCH_SECONDS", 0.05)
-    monkeypatch.setattr(backfill, "GONE_AFTER_SECONDS", 0.2)
     run("ingest", "--once", **environ)
+    seconds, attempts = 0.0, 0
     with ExitStack() as lock:
         lock.enter_context(only_ingest(db_path))
-        threading.Timer(0.5, lock.close).start()
+
+        def try_to_lock(path: Path) -> AbstractContextManager[None]:
+            nonlocal seconds, attempts
+            attempts += 1
+            if attempts == 3:
+                lock.close()
+                seconds += 1 + backfill.GONE_AFTER_SECONDS
+            return only_ingest(path)
+
+        monkeypatch.setattr(backfill, "WATCH_SECONDS", 0)
+        monkeypatch.setattr(backfill, "only_ingest", try_to_lock)
+        clock = SimpleNamespace(monotonic=lambda: seconds)
+        monkeypatch.setattr(backfill, "time", clock)
         result = run("backfill", "--since", days_ago(10), **environ)
 
+    assert attempts == 3
     assert result.exit_code == 1
     assert f"The ingest has ended. {backfill.GOES_ON}" in result.output
     assert run("ingest", "--once", **environ).exit_code == 0
@@ -373,20 +389,19 @@ def test_an_ingest_that_polls_nothing_is_not_waited_for(environ, db_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number):
-    github.settings.latency = 0.1
+    github.faults.add("delay", path="[?&]page=3", seconds=HANG_SECONDS)
     process = start(environ, "backfill", "--since", days_ago(10))
-    wait_for(lambda: ("2", 200) in pages(github), process)
+    wait_for_page(github, "3", process)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=WAIT_SECONDS)
+    output, _ = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 0
     assert f"Not complete yet. {backfill.GOES_ON}" in output
-    github.settings.latency = 0
     github.log.clear()
     result = run("backfill", "--since", days_ago(10), **environ)
 
     assert result.exit_code == 0
-    assert ("1", 200) not in pages(github)
+    assert [page for page, status in pages(github) if status == 200] == ["3"]
     assert run_count(db_path) == 300
 
 
@@ -402,7 +417,7 @@ def test_a_terminal_shows_a_bar(environ, github, listed):
         stderr=theirs,
         text=True,
     )
-    output, _ = process.communicate(timeout=WAIT_SECONDS)
+    output, _ = process.communicate(timeout=HANG_SECONDS)
     os.close(theirs)
     shown = os.read(ours, 100_000).decode()
     os.close(ours)
@@ -444,24 +459,25 @@ class Killer:
         self,
         github: GitHubServer,
         environ: dict[str, str],
-        program: tuple[str, str] = INGEST,
+        constants: dict[str, object] | None = None,
     ) -> None:
         self.github = github
         self.environ = environ
-        self.program = program
+        self.constants = constants
         self.chance = random.Random(1)  # noqa: S311 (a repeatable test)
         self.kills = 0
 
     def life(self, *arguments: str) -> bool:
         """One process's life; whether it came to its own end before."""
         last_request = len(self.github.log) + self.chance.randint(1, 14)
-        process = start(self.environ, *arguments, program=self.program)
-        if wait_for(lambda: len(self.github.log) >= last_request, process):
-            # Not always just after an answer, but also while it is being written.
+        process = start_command(self.environ, *arguments, constants=self.constants)
+        if wait_for(lambda: len(self.github.log) >= last_request, process.is_alive):
+            # Not always just after a response, but also while it is being written.
             time.sleep(self.chance.random() * 0.02)
         process.kill()
-        process.communicate()
-        is_killed = process.returncode == -signal.SIGKILL
+        process.join()
+        is_killed = process.exitcode == -signal.SIGKILL
+        process.close()
         self.kills += is_killed
         return not is_killed
 
@@ -519,7 +535,8 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
     with GitHubServer(world, clock=utc_now, latency=0.005, caps=caps) as github:
         github.faults.add("partial", path="created=", count=None, probability=0.1)
         environ = synthetic_environ(github, db_path)
-        killer = Killer(github, environ, SMALL_INGEST)
+        constants = {f"{windows.__name__}.MAX_LISTED": SEARCHED}
+        killer = Killer(github, environ, constants)
         in_windows = lives = 0
         while killer.kills < KILLS:
             change_world(world, killer.chance)
