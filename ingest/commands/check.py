@@ -7,7 +7,7 @@ from datetime import datetime
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
-from ci_observer.ingest.feeds.selection import is_meant
+from ci_observer.ingest.feeds.selection import is_selected
 from ci_observer.ingest.feeds.workflows import workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import RequestStats
@@ -112,7 +112,7 @@ async def _check_repo(
             yield _workflow_line(name, states)
         return
     for name in sorted(states):
-        if is_meant(config, name):
+        if is_selected(config, name):
             is_active = states[name] == ACTIVE
             text = "found" if is_active else f"{states[name]}, left out"
             yield Line(f"  {name}: {text}", is_good=True)

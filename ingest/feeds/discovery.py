@@ -1,8 +1,7 @@
-"""What is watched: the feeds that the settings mean, and what GitHub says of them.
+"""Finds the feeds that the settings select, with daily requests to GitHub.
 
-A repository is described once a day: its name and default branch, its workflows' names
-and states. An owner's repositories are listed as often. From what is known of both, and
-from the settings, follows which workflows of which repositories are feeds.
+Once a day, each repository's metadata (name, default branch, workflows) and each
+owner's repositories are fetched. `selection` derives the watched feeds from them.
 """
 
 import logging
@@ -15,9 +14,9 @@ from sqlite_utils import Database
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.owners import fetch_owner
-from ci_observer.ingest.feeds.renames import Renaming
-from ci_observer.ingest.feeds.selection import Wanted
-from ci_observer.ingest.feeds.workflows import find_replaced, workflow_rows
+from ci_observer.ingest.feeds.renames import Renames
+from ci_observer.ingest.feeds.selection import FeedSelection
+from ci_observer.ingest.feeds.workflows import mark_replaced, workflow_rows
 from ci_observer.ingest.github.client import GitHub, Response
 from ci_observer.ingest.github.names import (
     EVERY_WORKFLOW,
@@ -34,17 +33,17 @@ from ci_observer.ingest.times import utc
 log = logging.getLogger("ci_observer.ingest")
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-DESCRIBE_EVERY = timedelta(days=1)
-# What was described just now is not asked again for every workflow that is missing.
-LOOK_AGAIN_AFTER = timedelta(minutes=10)
+REFRESH_EVERY = timedelta(days=1)
+# Several missing workflows cause one refresh of their repository, not one each.
+REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 
 T = TypeVar("T")
 
 
-class Watch:
-    """Keeps the watched feeds of one database in step with the settings and GitHub.
+class FeedDiscovery:
+    """Keeps the watched feeds of a database up to date with the settings and GitHub.
 
-    What is asked for daily is a repository, or an owner, written as in the settings.
+    An `item` is a repository or an owner, written as in `GH_REPOS`.
     """
 
     def __init__(
@@ -58,162 +57,164 @@ class Watch:
         self._db = db
         self._github = github
         self._clock = clock
-        self._wanted = Wanted(config, db)
-        self._renaming = Renaming(db, github, self._wanted)
-        self._refused: set[str] = set()
-        self._ask_at: dict[str, datetime] = {}
+        self._selection = FeedSelection(config, db)
+        self._renames = Renames(db, github, self._selection)
+        self._failed_owners: set[str] = set()
+        self._due_at: dict[str, datetime] = {}
 
     def start(self) -> None:
-        """Make the watched feeds those that the settings and what is known ask for."""
+        """Watch what the settings select among the stored repositories."""
         before = self.feeds()
-        self._renaming.start()
+        self._renames.start()
         pairs = [
             (repo, workflow)
-            for repo in self._wanted.repos()
-            for workflow in self._wanted.workflows(repo, before)
+            for repo in self._selection.repos()
+            for workflow in self._selection.workflows(repo, before)
         ]
         pairs += [
             (feed.repo, feed.workflow)
             for feed in before
-            if self._wanted.is_owner(feed.repo)
+            if self._selection.is_owner(feed.repo)
         ]
         feeds.save_watched(self._db, pairs)
-        for repo in self._wanted.repos():
-            self._ask_at[repo.lower()] = self._first_description(repo)
+        for repo in self._selection.repos():
+            self._due_at[repo.lower()] = self._first_refresh_at(repo)
 
     def feeds(self) -> list[Feed]:
         """The watched feeds, as stored."""
         return feeds.watched(self._db)
 
     def feeds_of(self, repo: str) -> list[Feed]:
-        """The watched feeds of a repository, whatever the letter case of its name."""
+        """The watched feeds of a repository. The name's letter case does not matter."""
         return feeds.watched(self._db, repo)
 
-    def owners_to_list(self) -> list[str]:
-        """The owners whose repositories are due to be listed, as `owner/*`."""
-        return [
-            every_repo_of(owner)
-            for owner in self._config.owners
-            if self._is_due(every_repo_of(owner))
-        ]
+    def due_owners(self) -> list[str]:
+        """The owners whose list of repositories is due for a refresh, as `owner/*`."""
+        owners = map(every_repo_of, self._config.owners)
+        return [owner for owner in owners if self._is_due(owner)]
 
-    def repos_to_describe(self) -> list[str]:
-        """The repositories that are due to be described, or were found renamed."""
-        for repo in self._wanted.repos():
-            if self._renaming.is_redirected(repo):
-                self._ask_at.pop(repo.lower(), None)
-        return [repo for repo in self._wanted.repos() if self._is_due(repo)]
+    def due_repos(self) -> list[str]:
+        """The repositories whose metadata is due for a refresh."""
+        return [repo for repo in self._selection.repos() if self._is_due(repo)]
 
-    async def list_owner(self, item: str) -> None:
-        """Ask GitHub which repositories an owner has, and watch the live ones."""
+    def schedule_redirected_repos(self) -> None:
+        """Make repositories due that GitHub has redirected since the last call."""
+        for repo in self._renames.take_redirected(self._selection.repos()):
+            self._make_due(repo)
+
+    async def refresh_owner(self, item: str) -> None:
+        """Fetch the repositories of an owner, and watch the live ones."""
         owner = owner_of(item)
         pages = await fetch_owner(
             self._github, owner, lambda key: responses.get_cached(self._db, key)
         )
         with transaction(self._db):
-            before = self._wanted.listed(owner)
+            before = self._selection.listed(owner)
             for found in (repo for page in pages for repo in page.repos or []):
                 if found.is_live:
-                    self._renaming.recognise(found.full_name, found)
+                    self._renames.reconcile(found.full_name, found)
             repos.save_listed(self._db, owner, pages)
-            listed = self._wanted.listed(owner)
+            listed = self._selection.listed(owner)
             for repo in before ^ listed:
-                self._watch_again(repo)
+                self._update_watched(repo)
         _log_changes(item, before, listed)
-        self._refused.discard(item.lower())
-        self.describe_again_after(item, DESCRIBE_EVERY)
+        self._failed_owners.discard(item.lower())
+        self._postpone(item, REFRESH_EVERY)
         if not listed:
             raise NotFound(
                 "No repository to watch: name some in GH_REPOS, or let the token see "
                 f"more. Each that it sees of {owner} is archived, disabled or a fork."
             )
-        self._tell_of_owner(owner)
+        self._update_owner_error(owner)
 
-    async def describe(self, repo: str) -> None:
-        """Ask GitHub about a repository, and watch what the settings want of it."""
-        found = await self._unless_seen(repo, "repository", self._github.fetch_repo)
-        if found.value and not self._renaming.recognise(repo, found.value):
+    async def refresh_repo(self, repo: str) -> None:
+        """Fetch the metadata of a repository, and watch its selected workflows."""
+        found = await self._fetch_if_changed(
+            repo, "repository", self._github.fetch_repo
+        )
+        if found.value and not self._renames.reconcile(repo, found.value):
             return
-        items = await self._unless_seen(repo, "workflows", self._github.fetch_workflows)
+        items = await self._fetch_if_changed(
+            repo, "workflows", self._github.fetch_workflows
+        )
         listed = None if items.value is None else workflow_rows(items.value)
-        if self._wanted.is_chosen(repo):
-            listed = await find_replaced(self._db, self._github, repo, listed)
-        if self._renaming.is_elsewhere(repo):
+        if self._selection.follows_list(repo):
+            listed = await mark_replaced(self._db, self._github, repo, listed)
+        # Another task may have found the alias during these requests.
+        if self._renames.is_alias(repo):
             return
         with transaction(self._db):
             if listed is not None:
                 workflows.save(self._db, repo, listed)
-            self._watch_again(repo, is_described=True)
-            self._save_description(repo, (("repository", found), ("workflows", items)))
-        self.describe_again_after(repo, DESCRIBE_EVERY)
-        self._tell_of_owner(owner_of(repo))
+            self._update_watched(repo, is_listed=True)
+            self._save_metadata(repo, (("repository", found), ("workflows", items)))
+        self._postpone(repo, REFRESH_EVERY)
+        self._update_owner_error(owner_of(repo))
 
-    def describe_again_after(self, repo: str, wait: timedelta) -> None:
-        """Leave a repository or an owner alone for a while."""
-        self._ask_at[repo.lower()] = self._clock() + wait
+    def record_error(self, item: str, error: GitHubError, wait: timedelta) -> None:
+        """Retry a failed refresh after `wait`, and make its error visible until then.
 
-    def note_refused(self, item: str, error: GitHubError, wait: timedelta) -> None:
-        """Have the error of a repository or an owner be seen, and ask again later.
-
-        A repository that nobody named leaves the wall.
+        A feed for the whole repository or owner carries the error to the wall. A
+        repository that the settings do not name leaves the wall instead.
         """
-        self.describe_again_after(item, wait)
+        self._postpone(item, wait)
         if is_every_repo(item):
-            self._refused.add(item.lower())
-        elif not self._wanted.is_named(item):
+            self._failed_owners.add(item.lower())
+        elif not self._selection.is_named(item):
             log.warning("%s is left out: %s", item, error)
             feeds.save_watched_in(self._db, item, [])
-            self._tell_of_owner(owner_of(item))
+            self._update_owner_error(owner_of(item))
             return
         if not self.feeds_of(item):
             feeds.save_watched_in(self._db, item, [EVERY_WORKFLOW])
 
-    def look_again(self, repo: str) -> None:
-        """Describe a repository in the next pass, since something there is gone.
+    def schedule_refresh(self, repo: str) -> None:
+        """Make a repository due because one of its feeds was not found.
 
-        Not for a named workflow that is missing: it is shown as missing anyway.
+        Not when the settings name its workflows: a missing one stays on the wall.
         """
         known = repos.get(self._db, repo)
-        if known is None or not self._wanted.is_chosen(repo):
+        if known is None or not self._selection.follows_list(repo):
             return
-        if (known.described_at or "") <= utc(self._clock() - LOOK_AGAIN_AFTER):
-            self._ask_at.pop(repo.lower(), None)
+        if (known.described_at or "") <= utc(self._clock() - REFRESH_AGAIN_AFTER):
+            self._make_due(repo)
 
-    def check_runs(self, repo: str, runs: Iterable[dict[str, Any]]) -> None:
-        """Raise `InvalidResponse` for runs of another repository of the same name.
+    def reject_runs_of_other_repo(
+        self, repo: str, runs: Iterable[dict[str, Any]]
+    ) -> None:
+        """Raise `InvalidResponse` if the name belongs to another repository now.
 
-        Which repository it is is asked in the next pass, so that histories do not mix.
+        Makes the repository due, so that the next pass keeps the histories apart.
         """
         known = repos.get(self._db, repo)
+        if known is None or known.repo_id is None:
+            return
         for run in runs:
             match run.get("repository"):
-                case {"id": int(number)} if known and known.repo_id not in (
-                    None,
-                    number,
-                ):
-                    self._ask_at.pop(repo.lower(), None)
+                case {"id": int(repo_id)} if repo_id != known.repo_id:
+                    self._make_due(repo)
                     raise InvalidResponse(
                         f"Another repository is called {repo} now. Its runs are "
                         "fetched from the next poll on, as a history of their own."
                     )
 
-    def _watch_again(self, repo: str, *, is_described: bool = False) -> None:
-        wanted = self._wanted.workflows(
-            repo, self.feeds_of(repo), is_described=is_described
+    def _update_watched(self, repo: str, *, is_listed: bool = False) -> None:
+        selected = self._selection.workflows(
+            repo, self.feeds_of(repo), is_listed=is_listed
         )
-        feeds.save_watched_in(self._db, repo, wanted)
+        feeds.save_watched_in(self._db, repo, selected)
 
-    async def _unless_seen(
+    async def _fetch_if_changed(
         self, repo: str, what: str, fetch: Callable[..., Awaitable[Response[T]]]
     ) -> Response[T]:
-        """Fetch with the ETag of before, if all of what it stands for is stored."""
+        """Send the stored ETag only if the data it belongs to is stored too."""
         stored = repos.get(self._db, repo)
         is_stored = stored is not None and stored.described_at is not None
-        known = responses.get_cached(self._db, f"{repo} {what}") if is_stored else None
-        return await fetch(repo, etag=known.etag if known else None)
+        cached = responses.get_cached(self._db, f"{repo} {what}") if is_stored else None
+        return await fetch(repo, etag=cached.etag if cached else None)
 
-    def _save_description(
-        self, repo: str, answers: Iterable[tuple[str, Response[Any]]]
+    def _save_metadata(
+        self, repo: str, fetched: Iterable[tuple[str, Response[Any]]]
     ) -> None:
         stored = repos.get(self._db, repo)
         feeds.save_metadata(
@@ -226,19 +227,19 @@ class Watch:
             },
             now=self._clock(),
             seen=[
-                CachedResponse(f"{repo} {what}", a.etag)
-                for what, a in answers
-                if a.etag
+                CachedResponse(f"{repo} {what}", response.etag)
+                for what, response in fetched
+                if response.etag
             ],
         )
         repos.save_metadata_at(self._db, repo, self._clock())
 
-    def _tell_of_owner(self, owner: str) -> None:
-        """Say on the wall that an owner has nothing to show, or no longer."""
+    def _update_owner_error(self, owner: str) -> None:
+        """Show an error if none of an owner's workflows is watched, or clear it."""
         item = every_repo_of(owner)
-        if not self._wanted.is_owner(item) or item.lower() in self._refused:
+        if not self._selection.is_owner(item) or item.lower() in self._failed_owners:
             return
-        listed = self._wanted.listed(owner)
+        listed = self._selection.listed(owner)
         if any(map(self._is_due, listed)):
             return
         if any(map(self.feeds_of, listed)):
@@ -263,17 +264,24 @@ class Watch:
             retry_at=None,
         )
 
-    def _first_description(self, repo: str) -> datetime:
+    def _first_refresh_at(self, repo: str) -> datetime:
+        """When a repository is due after a restart."""
         stored = repos.get(self._db, repo)
-        described = [f.described_at for f in self.feeds_of(repo)]
-        if not stored or not stored.described_at or not all(described):
+        is_complete = all(feed.described_at for feed in self.feeds_of(repo))
+        if not stored or not stored.described_at or not is_complete:
             return self._clock()
         if EVERY_WORKFLOW in self._config.workflows:
             return self._clock()
-        return datetime.fromisoformat(stored.described_at) + DESCRIBE_EVERY
+        return datetime.fromisoformat(stored.described_at) + REFRESH_EVERY
 
     def _is_due(self, item: str) -> bool:
-        return self._ask_at.get(item.lower(), NEVER) <= self._clock()
+        return self._due_at.get(item.lower(), NEVER) <= self._clock()
+
+    def _make_due(self, item: str) -> None:
+        self._due_at.pop(item.lower(), None)
+
+    def _postpone(self, item: str, wait: timedelta) -> None:
+        self._due_at[item.lower()] = self._clock() + wait
 
 
 def _log_changes(item: str, before: set[str], listed: set[str]) -> None:

@@ -1,15 +1,16 @@
-"""Which repository a watched name means: GitHub's number tells, also after a rename.
+"""Keeps one history for each repository, whatever its name.
 
-A renamed repository keeps one history, under the watched name, until the settings have
-its new name: then the history is that one's. A name that another repository has got is
-that one's alone, and the former one's history stands aside.
+GitHub's repository id identifies a repository across renames. A renamed repository
+keeps its rows under the watched name until the settings have the new name. When a
+name has passed to another repository, the former one's rows move to `name@id`.
 """
 
 import logging
+from collections.abc import Iterable
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.feeds.selection import Wanted
+from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, repos
@@ -18,95 +19,95 @@ from ci_observer.ingest.store.database import transaction
 log = logging.getLogger("ci_observer.ingest")
 
 
-class Renaming:
-    """Keeps one history for each repository of a database.
+class Renames:
+    """Matches repository names with repository ids."""
 
-    `wanted` tells which names the settings mean.
-    """
-
-    def __init__(self, db: Database, github: GitHub, wanted: Wanted) -> None:
+    def __init__(self, db: Database, github: GitHub, selection: FeedSelection) -> None:
         self._db = db
         self._github = github
-        self._wanted = wanted
-        self._redirected: dict[str, int] = {}
+        self._selection = selection
+        self._known_ids: dict[str, int] = {}
 
     def start(self) -> None:
-        """Take up what was known before: renamed ones are asked by their number."""
+        """Restore the state of renamed repositories from the database."""
         for repo in repos.known(self._db):
-            if repo.kept_as and not self._wanted.is_watched(repo.kept_as):
+            if repo.kept_as and not self._selection.is_watched(repo.kept_as):
                 repos.remove_alias(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
-                self._ask_by_number(repo.repo, repo.repo_id)
-                if self._wanted.is_named(repo.repo):
-                    _tell_name(repo.repo, str(repo.full_name))
+                self._request_by_id(repo.repo, repo.repo_id)
+                if self._selection.is_named(repo.repo):
+                    _log_rename(repo.repo, str(repo.full_name))
 
-    def is_elsewhere(self, repo: str) -> bool:
-        """Whether it is another watched name's repository, watched there."""
+    def is_alias(self, repo: str) -> bool:
+        """Whether the rows of this name are kept under another watched name."""
         known = repos.get(self._db, repo)
         return known is not None and known.kept_as is not None
 
-    def is_redirected(self, repo: str) -> bool:
-        """Whether GitHub has redirected a name since this was last asked."""
-        number = self._github.connection.renamed_ids.get(repo.lower())
-        is_new = number is not None and number != self._redirected.get(repo.lower())
-        if number is not None:
-            self._redirected[repo.lower()] = number
-        return is_new
+    def take_redirected(self, names: Iterable[str]) -> list[str]:
+        """The names that GitHub has redirected to a repository id since last time."""
+        ids = self._github.connection.renamed_ids
+        redirected = []
+        for name in names:
+            repo_id = ids.get(name.lower())
+            if repo_id is not None and repo_id != self._known_ids.get(name.lower()):
+                self._known_ids[name.lower()] = repo_id
+                redirected.append(name)
+        return redirected
 
-    def recognise(self, repo: str, found: Repository) -> bool:
-        """Keep one history of the repository that GitHub shows under a name.
+    def reconcile(self, repo: str, found: Repository) -> bool:
+        """Join the rows of all names of the repository that GitHub shows for a name.
 
-        False when another watched name has it.
+        Returns False if they are kept under another watched name.
         """
         with transaction(self._db):
-            self._set_aside(repo, found)
+            self._set_former_aside(repo, found)
             for other in repos.other_names(self._db, found.repo_id, but=repo):
-                is_called = _is_called(found, repo)
-                if self._wanted.is_watched(other) and not is_called:
+                if self._selection.is_watched(other) and not _is_called(found, repo):
                     repos.rename(self._db, repo, other)
-                    self._keep_as(repo, found, other)
+                    self._save_alias(repo, found, other)
                     return False
                 repos.rename(self._db, other, repo)
                 log.warning("%s: its history is that of %s now", other, repo)
-                if self._wanted.is_named(other):
-                    self._keep_as(other, found, repo)
+                if self._selection.is_named(other):
+                    self._save_alias(other, found, repo)
             repos.save(self._db, repo, found)
         self._github.connection.renamed_ids.pop(repo.lower(), None)
         if not _is_called(found, repo):
-            self._ask_by_number(repo, found.repo_id)
-            _tell_name(repo, found.full_name)
+            self._request_by_id(repo, found.repo_id)
+            _log_rename(repo, found.full_name)
         return True
 
-    def _set_aside(self, repo: str, found: Repository) -> None:
-        """Keep the history of the repository that had this name before."""
+    def _set_former_aside(self, repo: str, found: Repository) -> None:
+        """Move the rows of the repository that had this name before."""
         known = repos.get(self._db, repo)
         if known is None or known.repo_id is None or known.repo_id == found.repo_id:
             return
         aside = f"{repo}@{known.repo_id}"
         repos.rename(self._db, repo, aside)
         feeds.save_watched_in(self._db, aside, [])
-        self._ask_by_number(aside, known.repo_id)
+        self._request_by_id(aside, known.repo_id)
         log.warning(
             "%s is another repository than before: the former one's history is %s now",
             repo,
             aside,
         )
 
-    def _ask_by_number(self, repo: str, number: int) -> None:
-        self._github.connection.renamed_ids[repo.lower()] = number
-        self._redirected[repo.lower()] = number
+    def _request_by_id(self, repo: str, repo_id: int) -> None:
+        """Have requests for a name use the id, which needs no redirect."""
+        self._github.connection.renamed_ids[repo.lower()] = repo_id
+        self._known_ids[repo.lower()] = repo_id
 
-    def _keep_as(self, repo: str, found: Repository, kept_as: str) -> None:
-        repos.save_alias(self._db, repo, found, kept_as=kept_as)
+    def _save_alias(self, repo: str, found: Repository, alias_of: str) -> None:
+        repos.save_alias(self._db, repo, found, kept_as=alias_of)
         log.warning(
             "%s and %s are one repository, polled once: write %s alone in GH_REPOS",
             repo,
-            kept_as,
+            alias_of,
             found.full_name,
         )
 
 
-def _tell_name(repo: str, name: str) -> None:
+def _log_rename(repo: str, name: str) -> None:
     log.warning("%s is renamed to %s: write %s in GH_REPOS", repo, name, name)
 
 

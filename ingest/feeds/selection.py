@@ -1,4 +1,4 @@
-"""What the settings mean, given what is known of owners, repositories and workflows."""
+"""Selects the repositories and workflows to watch, from settings and stored lists."""
 
 from collections.abc import Iterable
 
@@ -16,11 +16,11 @@ from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.workflows import ACTIVE, DELETED
 
 
-class Wanted:
-    """Which repositories and workflows the settings ask for; it only reads.
+class FeedSelection:
+    """Which repositories and workflows the settings select. Writes nothing.
 
-    A repository is *named* when the settings have its name, *listed* when it is in the
-    list of an owner of theirs.
+    A repository is *named* when `GH_REPOS` has its name, *listed* when it is in the
+    list of an owner in `GH_REPOS`.
     """
 
     def __init__(self, config: Config, db: Database) -> None:
@@ -38,53 +38,54 @@ class Wanted:
             for repo in sorted(self.listed(owner))
         }
         every |= {repo.lower(): repo for repo in self._config.named_repos}
-        elsewhere = {r.repo.lower() for r in repos.known(self._db) if r.kept_as}
-        return [repo for key, repo in every.items() if key not in elsewhere]
+        aliases = {r.repo.lower() for r in repos.known(self._db) if r.kept_as}
+        return [repo for key, repo in every.items() if key not in aliases]
 
     def listed(self, owner: str) -> set[str]:
-        """The live repositories that were in an owner's list."""
+        """The live repositories in an owner's list."""
         return {repo.repo for repo in repos.listed(self._db, owner)}
 
     def is_owner(self, item: str) -> bool:
-        """Whether it is an owner of the settings, as `owner/*`."""
+        """Whether `GH_REPOS` has this item, an owner as `owner/*`."""
         return item.lower() in self._owners
 
     def is_named(self, repo: str) -> bool:
-        """Whether the settings name this repository."""
+        """Whether `GH_REPOS` names this repository."""
         return repo.lower() in self._named
 
     def is_watched(self, repo: str) -> bool:
-        """Whether the settings mean this name, by itself or by its owner."""
+        """Whether `GH_REPOS` selects this repository, by its name or by its owner."""
         known = repos.get(self._db, repo)
         is_listed = known is not None and known.listed_on is not None
         return self.is_named(repo) or (
             is_listed and self.is_owner(every_repo_of(owner_of(repo)))
         )
 
-    def is_chosen(self, repo: str) -> bool:
-        """Whether which workflows are watched there follows from GitHub's list."""
+    def follows_list(self, repo: str) -> bool:
+        """Whether GitHub's list of workflows decides which of them are watched."""
         return self._is_every or not self.is_named(repo)
 
     def workflows(
-        self, repo: str, feeds: Iterable[Feed], *, is_described: bool = False
+        self, repo: str, feeds: Iterable[Feed], *, is_listed: bool = False
     ) -> list[str]:
-        """The workflows to watch in a repository; `feeds` are the watched ones.
+        """The workflows to watch in a repository. `feeds` are the watched feeds.
 
-        Those that are active, and watched ones that became disabled: they alarm. A
-        named one of a named repository in any case, so that its absence is seen.
+        Active ones, and disabled ones that are watched already, so that the wall shows
+        the change. If both repository and workflow are named, in any case: the wall
+        shows a missing one as missing. `is_listed` means that GitHub's list is stored.
         """
         if not self.is_watched(repo):
             return []
-        if not self.is_chosen(repo):
+        if not self.follows_list(repo):
             return list(self._config.workflows)
         watched = {f.workflow for f in feeds if f.repo.lower() == repo.lower()}
         known = workflows.known(self._db, repo)
-        if not known and not is_described:
+        if not known and not is_listed:
             return sorted(watched)
         return [
             w.workflow
             for w in known
-            if is_meant(self._config, w.workflow)
+            if is_selected(self._config, w.workflow)
             and w.replaced_by is None
             and (
                 w.workflow_state == ACTIVE
@@ -93,7 +94,7 @@ class Wanted:
         ]
 
 
-def is_meant(config: Config, workflow: str) -> bool:
-    """Whether the settings mean a workflow; GitHub's own ones must be named."""
+def is_selected(config: Config, workflow: str) -> bool:
+    """Whether `GH_WORKFLOWS` selects a workflow. `*` leaves out GitHub's own ones."""
     is_every = EVERY_WORKFLOW in config.workflows and not is_dynamic(workflow)
     return is_every or workflow in config.workflows

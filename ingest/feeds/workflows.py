@@ -1,9 +1,8 @@
-"""The workflow files of a repository: taken from GitHub's list, and told apart."""
+"""The workflow files of a repository, from GitHub's list of its workflows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlite_utils import Database
@@ -20,11 +19,11 @@ from ci_observer.ingest.store import responses, workflows
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.workflows import ACTIVE, Workflow
-from ci_observer.ingest.times import utc
+from ci_observer.ingest.times import parse_instant, utc
 
 
-def key_of(db: Database, feed: Feed) -> str:
-    """What GitHub knows a feed's workflow by: its own ones have a number only."""
+def api_id_of(db: Database, feed: Feed) -> str:
+    """A feed's workflow in the API's paths: its file name, or its id if it has none."""
     if not is_dynamic(feed.workflow):
         return feed.workflow
     known = workflows.known(db, feed.repo)
@@ -37,25 +36,25 @@ def runs_by_file(
 ) -> dict[str, list[dict[str, Any]]]:
     """A repository's runs by workflow file.
 
-    A ruleset's workflow comes from another repository and has another number, while its
-    path may be the same: its runs are not those of this repository's workflow.
+    Leaves out runs of a ruleset's workflow, which may have the same path as one of the
+    repository's own workflows, but another id.
     https://github.com/cli/cli/issues/9228
     """
     ids = {w.workflow: w.workflow_id for w in workflows.known(db, repo)}
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
-        number, known = run.get("workflow_id"), ids.get(workflow_file(run))
-        if known is None or number is None or number == known:
-            by_file[workflow_file(run)].append(run)
+        file, workflow_id = workflow_file(run), run.get("workflow_id")
+        if workflow_id is None or ids.get(file) in (None, workflow_id):
+            by_file[file].append(run)
     return by_file
 
 
 def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
-    """The workflows of a list answer; GitHub's own ones keep their whole path."""
+    """The workflows in GitHub's list. Its own ones keep their whole path."""
     return [
         Workflow(
             workflow=_text(workflow_file(item)) or "",
-            workflow_id=_number(item.get("id")),
+            workflow_id=_integer(item.get("id")),
             workflow_name=_text(item.get("name")),
             workflow_state=_text(item.get("state")),
             created_at=_utc_text(item.get("created_at")),
@@ -65,23 +64,26 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
     ]
 
 
-async def find_replaced(
+async def mark_replaced(
     db: Database, github: GitHub, repo: str, listed: Sequence[Workflow] | None
 ) -> list[Workflow]:
-    """A repository's workflows, with those marked that have another file name now.
+    """A repository's workflows, with `replaced_by` set where a file was renamed.
 
-    GitHub may list a workflow as active long after its file has gone. It is taken for
-    replaced when one of the same name came after its last run, on any branch. `listed`
-    is None when GitHub lists what it did.
+    GitHub may list a workflow as active long after its file is gone. It counts as
+    replaced if another workflow of the same name was created after its newest run, on
+    any branch. `listed` is None if GitHub's list is unchanged.
     """
     known = workflows.known(db, repo) if listed is None else listed
-    found = []
+    marked = []
     for old in known:
         newer = next((new for new in known if _may_replace(new, old)), None)
-        is_over = newer is not None and await _has_ended(db, github, repo, old, newer)
-        name = newer.workflow if newer is not None and is_over else None
-        found.append(replace(old, replaced_by=name))
-    return found
+        replaced_by = None
+        if newer is not None:
+            newest_run_at = await _fetch_newest_run_at(db, github, repo, old.workflow)
+            if (newest_run_at or "") < (newer.created_at or ""):
+                replaced_by = newer.workflow
+        marked.append(replace(old, replaced_by=replaced_by))
+    return marked
 
 
 def _may_replace(new: Workflow, old: Workflow) -> bool:
@@ -93,28 +95,27 @@ def _may_replace(new: Workflow, old: Workflow) -> bool:
     )
 
 
-async def _has_ended(
-    db: Database, github: GitHub, repo: str, old: Workflow, newer: Workflow
-) -> bool:
-    """Whether a workflow has no run since the newer one came."""
-    key = f"{repo} newest run of {old.workflow}"
-    known = responses.get_cached(db, key)
+async def _fetch_newest_run_at(
+    db: Database, github: GitHub, repo: str, workflow: str
+) -> str | None:
+    """When the newest run of a workflow was created. None if there is none."""
+    key = f"{repo} newest run of {workflow}"
+    cached = responses.get_cached(db, key)
     try:
         page = await github.fetch_runs(
-            repo, old.workflow, per_page=1, etag=known.etag if known else None
+            repo, workflow, per_page=1, etag=cached.etag if cached else None
         )
     except NotFound:
-        return True
-    if known and page.is_not_modified:
-        newest = known.newest_at
-    else:
-        newest = next((_utc_text(run.get("created_at")) for run in page.runs), None)
-        responses.save(db, CachedResponse(key, page.etag or "", newest_at=newest))
-    return (newest or "") < (newer.created_at or "")
+        return None
+    if cached and page.is_not_modified:
+        return cached.newest_at
+    newest_at = next((_utc_text(run.get("created_at")) for run in page.runs), None)
+    responses.save(db, CachedResponse(key, page.etag or "", newest_at=newest_at))
+    return newest_at
 
 
-def _number(value: Any) -> int | None:
-    # SQLite's integers have 64 bits.
+def _integer(value: Any) -> int | None:
+    # SQLite stores integers of at most 64 bits.
     return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
@@ -123,9 +124,6 @@ def _text(value: Any) -> str | None:
 
 
 def _utc_text(value: Any) -> str | None:
-    """A time in UTC; GitHub gives those of workflows with an offset."""
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return utc(at if at.tzinfo else at.replace(tzinfo=UTC))
+    # GitHub gives the times of workflows with a UTC offset.
+    instant = parse_instant(str(value))
+    return utc(instant) if instant else None

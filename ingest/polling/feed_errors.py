@@ -12,7 +12,7 @@ from ci_observer.ingest.errors import (
     GitHubUnavailable,
     NotFound,
 )
-from ci_observer.ingest.feeds.discovery import Watch
+from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.polling.concurrency import Item
 from ci_observer.ingest.polling.pacing import NO_ACCESS_WAIT
 from ci_observer.ingest.polling.repo_pages import RepoList, feeds_of
@@ -34,7 +34,7 @@ class FeedErrors:
     def __init__(
         self,
         db: Database,
-        watch: Watch,
+        watch: FeedDiscovery,
         lists: Lists,
         clock: Callable[[], datetime],
     ) -> None:
@@ -62,7 +62,7 @@ class FeedErrors:
             for feed in feeds_of(item):
                 self._save(feed, error, wait)
             if isinstance(error, NotFound):
-                self._watch.look_again(item.repo)
+                self._watch.schedule_refresh(item.repo)
         elif wait is None:
             # What is known of the repository still serves to poll its feeds.
             log.warning("%s: %s", item, error)
@@ -70,7 +70,7 @@ class FeedErrors:
             self._note_no_access(item, error, wait)
 
     def _note_no_access(self, item: str, error: GitHubError, wait: timedelta) -> None:
-        self._watch.note_refused(item, error, wait)
+        self._watch.record_error(item, error, wait)
         for feed in self._watch.feeds_of(item):
             self._save(feed, error, wait)
 

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import Unauthorized
-from ci_observer.ingest.feeds.discovery import Watch
+from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
@@ -68,7 +68,7 @@ class Poller:
         self._db = db
         self._github = github
         self._clock = clock
-        self._watch = Watch(config, db, github, clock)
+        self._watch = FeedDiscovery(config, db, github, clock)
         self._watch.start()
         self._following = Following(db, github, clock, self._note_written)
         self._lists = Lists(
@@ -112,8 +112,9 @@ class Poller:
         self._errors.begin()
         self._is_complete = False
         self._github.connection.stats.reset()
-        await self._work.each(self._watch.owners_to_list(), self._watch.list_owner)
-        await self._work.each(self._watch.repos_to_describe(), self._watch.describe)
+        await self._work.each(self._watch.due_owners(), self._watch.refresh_owner)
+        self._watch.schedule_redirected_repos()
+        await self._work.each(self._watch.due_repos(), self._watch.refresh_repo)
         due = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
         own, repos = self._lists.split(due)
         asked = self._turns.take([*own, *repos], started_at)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
-from ci_observer.ingest.feeds.discovery import Watch
+from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import runs_by_file
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import backfills, responses, runs
@@ -39,7 +39,7 @@ class Reruns:
         self,
         db: Database,
         github: GitHub,
-        watch: Watch,
+        watch: FeedDiscovery,
         clock: Callable[[], datetime],
         wrote: Callable[[Feed, int], None],
     ) -> None:
@@ -80,7 +80,7 @@ class Reruns:
             page = await self._github.fetch_runs_in_progress(
                 repo, etag=known.etag if known else None
             )
-            self._watch.check_runs(repo, page.runs)
+            self._watch.reject_runs_of_other_repo(repo, page.runs)
         except (Forbidden, InvalidResponse, NotFound) as error:
             # No feed's trouble: their own lists say what may be seen.
             log.warning("%s: what is in progress is not known. %s", repo, error)

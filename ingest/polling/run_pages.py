@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.errors import Unprocessable
-from ci_observer.ingest.feeds.discovery import Watch
-from ci_observer.ingest.feeds.workflows import key_of, runs_by_file
+from ci_observer.ingest.feeds.discovery import FeedDiscovery
+from ci_observer.ingest.feeds.workflows import api_id_of, runs_by_file
 from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.windows import Window, is_surely_last
 from ci_observer.ingest.polling.repo_pages import (
@@ -41,7 +41,7 @@ class Lists:
         self,
         db: Database,
         github: GitHub,
-        watch: Watch,
+        watch: FeedDiscovery,
         clock: Callable[[], datetime],
         *,
         history: timedelta,
@@ -86,7 +86,7 @@ class Lists:
         """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
         page = await self._github.fetch_runs(
             feed.repo,
-            key_of(self._db, feed),
+            api_id_of(self._db, feed),
             per_page=self._page_size(feed, LIVE_PAGE),
             etag=feed.etag,
         )
@@ -96,7 +96,7 @@ class Lists:
         if page.is_not_modified:
             feeds.save_checked(self._db, feed, now)
             return
-        self._watch.check_runs(feed.repo, page.runs)
+        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = runs.save_page(
             self._db,
             feed,
@@ -118,7 +118,7 @@ class Lists:
             for feed in asked.feeds:
                 feeds.save_checked(self._db, feed, now)
             return
-        self._watch.check_runs(asked.repo, page.runs)
+        self._watch.reject_runs_of_other_repo(asked.repo, page.runs)
         self._repo_lists.learn(asked, page)
         by_file = runs_by_file(self._db, asked.repo, page.runs)
         written = runs.save_repo_page(
@@ -138,7 +138,7 @@ class Lists:
         """The next page of GitHub's plain list; a refused one is where that ends."""
         url = feed.backfill_next_url or self._github.runs_url(
             feed.repo,
-            key_of(self._db, feed),
+            api_id_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
         known = responses.get_cached(self._db, url)
@@ -150,7 +150,7 @@ class Lists:
             if not feed.backfill_next_url:
                 raise
             page = RunPage()
-        self._watch.check_runs(feed.repo, page.runs)
+        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = older_runs.save_page(
             self._db,
             feed,
@@ -164,7 +164,7 @@ class Lists:
         """The next page of what GitHub's search lists of a window of time."""
         url = feed.backfill_next_url or self._github.runs_url(
             feed.repo,
-            key_of(self._db, feed),
+            api_id_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
             created=window.created,
         )
@@ -172,7 +172,7 @@ class Lists:
             page = await self._github.fetch_page(url)
         except Unprocessable:
             page = RunPage()
-        self._watch.check_runs(feed.repo, page.runs)
+        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
         saved, step = older_runs.save_window_page(
             self._db,
             feed,
