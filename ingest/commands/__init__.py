@@ -1,1 +1,4 @@
-"""The long commands, one module each."""
+"""The work of the commands, one module each; `cli` has their options and help.
+
+`runtime` and `terminal` hold what several commands share.
+"""

@@ -1,22 +1,31 @@
-"""The command `backfill`: older history of the watched feeds, back to a date.
+"""The command `backfill`: fetches older history of the watched feeds, back to a date.
 
-The date is written into the feeds, and from then on it is the catching up that every
-poll does: page by page, each committed with the address of the next. So it outlives
-whatever ends this process, and an ingest that runs already is left to do it.
+It writes the date into the feeds. From then on every poll continues the backfill page
+by page, and commits each page with the URL of the next. So the work survives the end of
+this process, and a running ingest does it instead.
 """
 
 import asyncio
-import logging
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import click
 from sqlite_utils import Database
 
+from ci_observer.ingest.commands.runtime import (
+    EXIT_FAILED,
+    VERSION,
+    open_github,
+    utc_now,
+)
+from ci_observer.ingest.commands.terminal import (
+    HistoryProgress,
+    ShowHistory,
+    echo_line,
+    history_display,
+)
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.errors import (
@@ -35,38 +44,33 @@ from ci_observer.ingest.times import utc
 
 Clock = Callable[[], datetime]
 
-# GitHub Actions was announced then: no run is older.
+# GitHub Actions was announced on this day: no run is older.
 ACTIONS_BEGAN = datetime(2018, 10, 16, tzinfo=UTC)
 WATCH_SECONDS = 1.0
 # `up` restarts an ingest that has died sooner than that.
 GONE_AFTER_SECONDS = 60.0
-LINE_EVERY_SECONDS = 60.0
-# What passes by itself is waited for, as ingest does.
-PASSING = ("rate_limited", "unreachable")
-GOES_ON = "It goes on when this is called again, or when ingest runs."
+# Kinds of errors after which polling resumes by itself.
+TEMPORARY = ("rate_limited", "unreachable")
+CONTINUES = "The next backfill or ingest continues."
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far the feeds have come: complete ones, and days covered by all of them."""
+async def run_backfill(
+    config: Config, db: Database, *, since: datetime, repos: Collection[str]
+) -> int:
+    """Fetch the history of the watched feeds back to `since`; return the exit code.
 
-    complete: int
-    feeds: int
-    days: int
-    all_days: int
-
-    def __str__(self) -> str:
-        return f"{self.complete} of {self.feeds} feeds complete"
-
-
-# Shows how far it has come, when it is time to; only then is that found out.
-Show = Callable[[Callable[[], Progress]], None]
+    `repos` limits it to some repositories.
+    """
+    async with open_github(config) as github:
+        backfill = Backfill(config, db, utc_now, since=since, repos=repos)
+        is_good = await backfill.run(github)
+    return 0 if is_good else EXIT_FAILED
 
 
 class Backfill:
-    """One call of the command, for the watched feeds of `repos` or for all of them.
+    """One call of the command, for the watched feeds of `repos`, or for all if empty.
 
-    `clock` gives aware times.
+    `clock` returns aware times.
     """
 
     def __init__(
@@ -83,126 +87,128 @@ class Backfill:
         self._clock = clock
         self._since = max(since, ACTIONS_BEGAN)
         self._repos = repos
-        self._marked: set[str] = set()
-        self._left: int | None = None
+        self._dated: set[str] = set()
+        self._pending: int | None = None
 
-    async def run(self, github: GitHub, *, version: str) -> bool:
-        """Do it, or watch how a running ingest does it; whether no feed failed."""
+    async def run(self, github: GitHub) -> bool:
+        """Fetch, or watch a running ingest fetch; return whether no feed failed."""
         try:
             with ExitStack() as lock:
-                if self._is_ours(lock):
-                    self._check_settings(version)
-                    await self._work_off(github)
+                if self._take_lock(lock):
+                    self._check_settings()
+                    await self._poll(github)
                 else:
                     await self._watch()
             return self._report()
         except asyncio.CancelledError:
-            click.echo(f"Not complete yet. {GOES_ON}")
+            click.echo(f"Not complete yet. {CONTINUES}")
             raise
 
-    def _is_ours(self, lock: ExitStack) -> bool:
-        """Take the database's lock unless an ingest holds it."""
+    def _take_lock(self, lock: ExitStack) -> bool:
+        """Take the database's lock; return False if an ingest holds it."""
         try:
             lock.enter_context(only_ingest(self._config.db_path))
         except AlreadyPolling:
             return False
         return True
 
-    def _check_settings(self, version: str) -> None:
-        """Refuse what cannot be done; tell the web side what is polled from now on."""
+    def _check_settings(self) -> None:
+        """Raise `ConfigError` if nothing can be polled, otherwise save the settings."""
         if self._config.why_not_polling:
             raise ConfigError(self._config.why_not_polling)
         self._check_repos(self._config.repos)
         instance.save_settings(
-            self._db, self._config, version=version, now=self._clock()
+            self._db, self._config, version=VERSION, now=self._clock()
         )
 
     async def _watch(self) -> None:
-        """Leave it to the ingest that runs, and show how far that has come."""
-        # Its settings count, not ours.
-        state, reason = self._polling()
+        """Show the progress while the running ingest fetches."""
+        # The settings of that ingest apply, not the ones of this process.
+        state, reason = self._polling_state()
         if state == "off":
             raise ConfigError(str(reason))
         self._check_repos({feed.repo for feed in feeds.watched(self._db)})
-        self._mark()
-        click.echo("An ingest is running and fetches it; this only watches.", err=True)
+        self._set_date()
+        click.echo(
+            "An ingest is running and does the fetching; this only watches.", err=True
+        )
         last_alive, last_reason = time.monotonic(), None
-        with _display() as show:
-            while self._is_open():
+        with history_display() as show:
+            while self._is_incomplete():
                 show(self._progress)
                 await asyncio.sleep(WATCH_SECONDS)
                 with ExitStack() as probe:
-                    if not self._is_ours(probe):
+                    if not self._take_lock(probe):
                         last_alive = time.monotonic()
                 if time.monotonic() - last_alive > GONE_AFTER_SECONDS:
-                    raise DatabaseError(f"The ingest has ended. {GOES_ON}")
-                _, reason = self._polling()
+                    raise DatabaseError(f"The ingest has ended. {CONTINUES}")
+                _, reason = self._polling_state()
                 if reason and reason != last_reason:
-                    _say(reason)
+                    echo_line(reason)
                 last_reason = reason
             show(self._progress)
 
-    async def _work_off(self, github: GitHub) -> None:
+    async def _poll(self, github: GitHub) -> None:
         """Poll as ingest does, newest runs included, until the history is complete."""
         poller = Poller(self._config, self._db, github, self._clock)
-        self._mark()
-        with _display() as show:
-            is_open = True
-            while is_open:
+        self._set_date()
+        with history_display() as show:
+            is_incomplete = True
+            while is_incomplete:
                 started_at = self._clock()
                 result = await self._pass(poller, show)
-                # With GH_WORKFLOWS=* the first pass has found which feeds there are.
-                self._mark()
+                # With GH_WORKFLOWS=* the first pass finds the feeds.
+                self._set_date()
                 next_poll_at = poller.next_poll_at(started_at)
                 instance.save_next_poll(self._db, next_poll_at)
                 await self._wait_if_stopped(result, next_poll_at)
-                is_open = self._is_open() or self._is_more_left()
+                is_incomplete = self._is_incomplete() or self._count_pending()
             show(self._progress)
 
-    async def _pass(self, poller: Poller, show: Show) -> PollResult:
-        """One pass, not longer than until the newest runs are due again."""
+    async def _pass(self, poller: Poller, show: ShowHistory) -> PollResult:
+        """Make one pass that ends when the newest runs are due again."""
         refresh = timedelta(seconds=self._config.refresh_seconds)
         failed: list[Exception] = []
         try:
             return await poller.poll(
                 catch_up_until=self._clock() + refresh,
-                on_progress=lambda done, total: show(self._progress),
+                on_progress=lambda complete, feeds: show(self._progress),
             )
         except* StorageError as errors:
             failed += errors.exceptions
-        raise DatabaseError(f"The database cannot be written: {failed[0]}. {GOES_ON}")
+        raise DatabaseError(f"The database cannot be written: {failed[0]}. {CONTINUES}")
 
     async def _wait_if_stopped(self, result: PollResult, until: datetime) -> None:
-        """After a pass that GitHub or the network ended, wait as long as it takes."""
+        """Wait after an error that ends by itself; raise any other error."""
         if result.error is None:
             return
-        if result.error_kind not in PASSING:
-            raise GitHubError(f"{result.error} {GOES_ON}")
-        self._left = None
-        _say(f"Waiting until {until:%H:%M:%S} UTC.")
+        if result.error_kind not in TEMPORARY:
+            raise GitHubError(f"{result.error} {CONTINUES}")
+        self._pending = None
+        echo_line(f"Waiting until {until:%H:%M:%S} UTC.")
         await asyncio.sleep(max(0.0, (until - self._clock()).total_seconds()))
 
-    def _is_more_left(self) -> bool:
-        """Whether single attempts and jobs are still to be fetched, and get fewer.
+    def _count_pending(self) -> bool:
+        """Count the pending attempts and jobs; return whether they are getting fewer.
 
-        GitHub forgets them too. What keeps failing is left to later polls.
+        GitHub deletes them too. Later polls retry the ones that keep failing.
         """
-        before = self._left
-        self._left = pending.count(self._db, ("attempt", "jobs"))
-        return self._left > 0 and (before is None or self._left < before)
+        before = self._pending
+        self._pending = pending.count(self._db, ("attempt", "jobs"))
+        return self._pending > 0 and (before is None or self._pending < before)
 
     def _report(self) -> bool:
-        """Say what came of it; whether no feed failed."""
+        """Print the outcome; return whether no feed failed."""
         watched = self._feeds()
         for feed in watched:
             if feed.error:
                 click.echo(f"{feed}: {feed.error}", err=True)
             elif feed.windows_short:
-                click.echo(f"{feed}: {_what_is_missing(feed.windows_short)}")
+                click.echo(f"{feed}: {_windows_text(feed.windows_short)}")
         failed = sum(feed.error is not None for feed in watched)
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
-            click.echo(f"{failed} failed. {GOES_ON}")
+            click.echo(f"{failed} failed. {CONTINUES}")
         return not failed
 
     def _feeds(self) -> list[Feed]:
@@ -213,37 +219,38 @@ class Backfill:
     def _check_repos(self, watched: Collection[str]) -> None:
         known = {repo.lower() for repo in watched}
         for repo in self._repos:
-            if not known & {repo.lower(), every_repo_of(owner_of(repo.lower()))}:
+            pattern = every_repo_of(owner_of(repo))
+            if not known & {repo.lower(), pattern.lower()}:
                 raise ConfigError(
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "
                     "or add it to GH_REPOS first."
                 )
 
-    def _mark(self) -> None:
-        """Have the feeds that are not marked yet catch up back to the date."""
-        unmarked = [
+    def _set_date(self) -> None:
+        """Write the date into the feeds that do not have it yet."""
+        undated = [
             feed
             for feed in self._feeds()
-            if str(feed) not in self._marked and feed.workflow != EVERY_WORKFLOW
+            if str(feed) not in self._dated and feed.workflow != EVERY_WORKFLOW
         ]
         horizon = self._clock() - timedelta(days=self._config.history_days)
-        backfills.request(self._db, unmarked, since=self._since, horizon=horizon)
-        self._marked |= {str(feed) for feed in unmarked}
+        backfills.request(self._db, undated, since=self._since, horizon=horizon)
+        self._dated |= {str(feed) for feed in undated}
 
-    def _is_open(self) -> bool:
-        """Whether a feed that does not fail is still to reach the date."""
+    def _is_incomplete(self) -> bool:
+        """Whether a feed without an error has not reached the date."""
         return any(not (f.error or self._is_complete(f)) for f in self._feeds())
 
     def _is_complete(self, feed: Feed) -> bool:
-        # A feed that catches up less far only closes a gap of today.
+        # A feed whose backfill ends later than the date only closes a recent gap.
         until = feed.backfill_until
         return not feed.error and (until is None or until > utc(self._since))
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> HistoryProgress:
         watched = self._feeds()
         days = [self._days_covered(feed) for feed in watched]
-        return Progress(
+        return HistoryProgress(
             complete=sum(self._is_complete(feed) for feed in watched),
             feeds=len(watched),
             days=sum(days),
@@ -261,13 +268,16 @@ class Backfill:
     def _days_since(self, instant: datetime) -> int:
         return (self._clock() - instant).days
 
-    def _polling(self) -> tuple[str, str | None]:
+    def _polling_state(self) -> tuple[str, str | None]:
         [[state, reason]] = self._db.execute("select state, reason from polling")
         return state, reason
 
 
 def parse_since(text: str, *, now: datetime) -> datetime:
-    """The day of `--since`, from its beginning in UTC; raises `ConfigError`."""
+    """The start of the day of `--since`, in UTC.
+
+    Raises `ConfigError` for a text that is not a date, and for a day in the future.
+    """
     try:
         since = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
@@ -280,57 +290,9 @@ def parse_since(text: str, *, now: datetime) -> datetime:
     return since
 
 
-@contextmanager
-def _display() -> Iterator[Show]:
-    """A bar on a terminal, else a line a minute."""
-    if not sys.stderr.isatty():
-        yield _line_a_minute()
-        return
-    # The log's news of each page would break the bar.
-    logging.getLogger("ci_observer").setLevel(logging.WARNING)
-    with click.progressbar(
-        length=1,
-        label="days of history",
-        show_pos=True,
-        item_show_func=_feeds_complete,
-        file=sys.stderr,
-    ) as bar:
-
-        def show(find_out: Callable[[], Progress]) -> None:
-            progress = find_out()
-            bar.length = max(1, progress.all_days)
-            bar.update(progress.days - bar.pos, progress)
-            bar.render_progress()
-
-        yield show
-
-
-def _say(text: str) -> None:
-    """A line of its own, also below a bar."""
-    click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)
-
-
-def _what_is_missing(windows: int) -> str:
+def _windows_text(windows: int) -> str:
     where = "a window" if windows == 1 else f"{windows} windows"
     return (
         f"GitHub's search did not list all the runs that it counts in {where} of time. "
-        "Calling this again asks for them anew."
+        "The next backfill requests them again."
     )
-
-
-def _feeds_complete(progress: Progress | None) -> str:
-    return str(progress or "")
-
-
-def _line_a_minute() -> Show:
-    last = float("-inf")
-
-    def show(find_out: Callable[[], Progress]) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY_SECONDS:
-            last = time.monotonic()
-            progress = find_out()
-            days = f"{progress.days} of {progress.all_days} days of history"
-            click.echo(f"{progress}, {days}", err=True)
-
-    return show

@@ -1,9 +1,12 @@
-"""What `ci-observer check` finds out: the settings, and whether each feed is there."""
+"""The command `check`: prints the settings and tests every feed."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import click
+
+from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
@@ -20,14 +23,25 @@ MASK = "********"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the report, and whether what it says is good."""
+    """A line of the report; `is_good` is false if it reports a failure."""
 
     text: str
     is_good: bool
 
 
+async def run_check(config: Config) -> bool:
+    """Test every feed, print a line for each, and return whether all are found."""
+    is_good = True
+    async with open_github(config) as github:
+        async for line in check_feeds(config, github):
+            click.echo(line.text)
+            is_good &= line.is_good
+        click.echo(budget_text(config, github.connection.stats, now=utc_now()))
+    return is_good
+
+
 def settings_text(config: Config) -> str:
-    """The effective settings, one a line, with the token masked."""
+    """The settings in effect, one a line, with the token masked."""
     token = MASK if config.token else "none (public repositories, 60 requests an hour)"
     values = {
         "GITHUB_TOKEN": token,
@@ -49,7 +63,7 @@ def settings_text(config: Config) -> str:
 
 
 async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
-    """Try each owner, repository and workflow, one line each, as GitHub answers."""
+    """Test each owner, repository and workflow; one line each, as responses come."""
     found: dict[str, str] = {}
     for owner in config.owners:
         async for line in _check_owner(owner, github, found):
@@ -65,7 +79,7 @@ async def check_feeds(config: Config, github: GitHub) -> AsyncIterator[Line]:
 async def _check_owner(
     owner: str, github: GitHub, found: dict[str, str]
 ) -> AsyncIterator[Line]:
-    """Add an owner's live repositories to those found."""
+    """Test an owner, and add the live repositories to `found`."""
     try:
         pages = await fetch_owner(github, owner)
     except GitHubError as error:
@@ -85,7 +99,7 @@ async def _check_owner(
 async def _check_repo(
     repo: str, config: Config, github: GitHub, names: dict[int, str], *, is_named: bool
 ) -> AsyncIterator[Line]:
-    """Try a repository; `names` are those of the ones before, by GitHub's number."""
+    """Test a repository. `names` holds the tested ones by id, to find duplicates."""
     try:
         found = (await github.fetch_repo(repo)).value
         workflows = workflow_rows((await github.fetch_workflows(repo)).value or [])
@@ -96,8 +110,8 @@ async def _check_repo(
         return
     if (other := names.setdefault(found.repo_id, repo)) != repo:
         yield Line(
-            f"{repo}: the same repository as {other}, polled once: write "
-            f"{found.full_name} alone in GH_REPOS",
+            f"{repo}: the same repository as {other}, polled once: write only "
+            f"{found.full_name} in GH_REPOS",
             is_good=True,
         )
         return
@@ -119,7 +133,7 @@ async def _check_repo(
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:
-    """The rate limit that is left, and the days until the token expires."""
+    """The rest of the rate limit, and the days until the token expires."""
     lines = []
     if limit := stats.rate_limit:
         lines.append(
@@ -127,7 +141,7 @@ def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:
             f"until {limit.reset_at:%H:%M} UTC."
         )
     else:
-        lines.append("Rate limit: GitHub names none.")
+        lines.append("Rate limit: none in GitHub's responses.")
     if config.token and (expires_at := parse_expiration(stats.token_expires)):
         days = (expires_at - now).days
         lines.append(f"The token expires in {days} days, on {expires_at:%Y-%m-%d}.")

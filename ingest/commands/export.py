@@ -1,22 +1,26 @@
-"""The archive as a file: one row per attempt, oldest first, in constant memory."""
+"""The command `export`: all attempts as a file, oldest first, in constant memory."""
 
 import csv
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
 from sqlite_utils import Database
 
+from ci_observer.ingest.commands.terminal import progress_bar
 from ci_observer.ingest.errors import ExportError
 
 FORMATS = ("csv", "ndjson")
+STDOUT = Path("-")
 
-# A run's latest attempt is what its object tells of. The loop over `runs` is outermost
-# to follow an index in the order of the file: nothing is sorted or held.
+# `runs` is the outer loop, so that SQLite reads an index in the order of the file and
+# needs no sorting. GitHub's object belongs to the latest attempt of a run.
 _SELECT = """
 from runs r
 cross join run_history h using (run_id)
@@ -28,7 +32,10 @@ _PAYLOAD = "left join runs_full p on p.run_id = h.run_id and h.is_latest_attempt
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs: of these repositories, with the latest attempt started in between."""
+    """The runs to export, by repository and by the start of their latest attempt.
+
+    `since` and `until` are UTC texts as in the database, both included.
+    """
 
     repos: tuple[str, ...] = ()
     since: str | None = None
@@ -36,20 +43,42 @@ class Selection:
 
     def where_sql(self) -> tuple[str, list[str]]:
         """The condition on `runs` as `r`, and its parameters."""
-        claims, params = ["true"], list(self.repos)
+        conditions, params = ["true"], list(self.repos)
         if self.repos:
-            claims.append(f"r.repo in ({', '.join('?' * len(self.repos))})")
+            conditions.append(f"r.repo in ({', '.join('?' * len(self.repos))})")
         if self.since:
-            claims.append("r.started_at >= ?")
+            conditions.append("r.started_at >= ?")
             params.append(self.since)
         if self.until:
-            claims.append("r.started_at <= ?")
+            conditions.append("r.started_at <= ?")
             params.append(self.until)
-        return " and ".join(claims), params
+        return " and ".join(conditions), params
+
+
+def export_file(
+    db: Database, selection: Selection, path: Path, *, output_format: str, raw: bool
+) -> None:
+    """Write a selection to a file, or to standard output if `path` is `-`."""
+    rows = export_rows(db, selection, raw=raw)
+    if path == STDOUT:
+        write_rows(sys.stdout, rows, output_format)
+        return
+    total = count_attempts(db, selection)
+    with (
+        whole_file(path) as file,
+        progress_bar(rows.values, total, "exporting") as values,
+    ):
+        count = write_rows(file, replace(rows, values=values), output_format)
+    click.echo(f"{count} attempts written to {path}", err=True)
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's extension stands for; csv for unknown ones."""
+    return "ndjson" if path.suffix in (".ndjson", ".jsonl") else "csv"
 
 
 def count_attempts(db: Database, selection: Selection) -> int:
-    """How many rows the export has."""
+    """The number of rows of an export."""
     where, params = selection.where_sql()
     [[count]] = db.execute(
         "select count(*)" + _SELECT.format(payload="", where=where), params
@@ -66,9 +95,9 @@ class Rows:
 
 
 def export_rows(db: Database, selection: Selection, *, raw: bool) -> Rows:
-    """The rows of `run_history`; with `raw`, GitHub's object at the latest attempt.
+    """The rows of the view `run_history`, from one snapshot of the database.
 
-    All of them are of one moment, whatever is written meanwhile.
+    With `raw`, the row of a run's latest attempt has GitHub's object as `raw_json`.
     """
     where, params = selection.where_sql()
     cursor = db.execute(
@@ -80,40 +109,41 @@ def export_rows(db: Database, selection: Selection, *, raw: bool) -> Rows:
     return Rows(tuple(column[0] for column in cursor.description), cursor)
 
 
-def write_rows(file: TextIO, rows: Rows, form: str) -> int:
-    """Write rows as CSV with a header, or as a JSON object a line; return how many."""
-    number = 0
+def write_rows(file: TextIO, rows: Rows, output_format: str) -> int:
+    """Write CSV with a header, or a JSON object a line; return the number of rows."""
+    count = 0
     writer = csv.writer(file)
-    if form == "csv":
+    if output_format == "csv":
         writer.writerow(rows.columns)
-    for number, values in enumerate(rows.values, 1):  # noqa: B007 (the last one counts)
-        if form == "csv":
+    for count, values in enumerate(rows.values, 1):  # noqa: B007 (returned below)
+        if output_format == "csv":
             writer.writerow(values)
         else:
             file.write(_json_line(dict(zip(rows.columns, values, strict=True))))
-    return number
+    return count
 
 
 def _json_line(row: dict[str, Any]) -> str:
     if "raw_json" not in row:
         return json.dumps(row, ensure_ascii=False) + "\n"
-    # GitHub's object is JSON already, and goes out as it is.
+    # GitHub's object is JSON text already: insert it unchanged.
     raw_json = row.pop("raw_json") or "null"
     return f'{json.dumps(row, ensure_ascii=False)[:-1]}, "raw_json": {raw_json}}}\n'
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write that takes its name only when all of it is written.
+    """A file to write that appears under its name only when it is complete.
 
-    Raises `ExportError` when it cannot be written.
+    Raises `ExportError` if it cannot be written.
     """
     path = path.resolve()
-    # A device or a named pipe has no content to lose, and must not be replaced.
+    # A device or a named pipe must not be replaced by a file.
     is_replaced = path.is_file() or not path.exists()
     part = path.with_name(f".{path.name}.{os.getpid()}") if is_replaced else path
     try:
-        # As the csv module asks: it writes the ends of its lines itself.
+        # The csv module writes line endings itself:
+        # https://docs.python.org/3/library/csv.html#csv.writer
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file
         if is_replaced:

@@ -1,15 +1,23 @@
-"""`up` and `demo`: their processes as one tree, kept alive by Supervisor.
+"""The commands `up` and `demo`: this process becomes Supervisor, which runs the others.
 
-http://supervisord.org/configuration.html explains the options that are set here.
+Options: http://supervisord.org/configuration.html. As `python -m`, this module is the
+supervising process.
 """
 
 import os
+import shutil
+import signal
 import socket
 import sys
 import tempfile
 from configparser import RawConfigParser
 from pathlib import Path
 from shlex import join
+from types import FrameType
+
+from supervisor import supervisord
+from supervisor.loggers import Handler
+from supervisor.options import ServerOptions
 
 from ci_observer.ingest.config import SECRETS, Config
 from ci_observer.ingest.errors import ConfigError
@@ -18,31 +26,34 @@ SUPERVISOR = {
     "nodaemon": "true",
     "logfile": "/dev/null",
     "logfile_maxbytes": "0",
-    # Only what goes wrong; the processes speak for themselves.
+    # Only problems; the processes write their own logs.
     "loglevel": "warn",
-    # So many file descriptors are closed in a child, and `STDOUT` is not to be.
+    # Supervisor closes this number of file descriptors in a child. Keep STDOUT open.
     "minfds": "3",
 }
 PROGRAM = {
     "autorestart": "true",
-    # A process that ends earlier than this is restarted after a wait that grows by a
-    # second each time, and is never given up.
+    # A process that exits earlier than this is restarted after a wait that grows by a
+    # second each time, without a limit.
     "startsecs": "30",
     "startretries": "1000000",
-    # SIGTERM must end everything within 10 seconds.
+    # SIGTERM ends everything within 10 seconds.
     "stopwaitsecs": "7",
     "stdout_logfile": "NONE",
     "stderr_logfile": "NONE",
 }
-# Each process writes to our own output, kept open as these two. Supervisor would open
-# /dev/fd/1 anew at every start, which fails for a socket (systemd's journal) and for
-# another user's pipe (a container that has given up root).
+# Duplicates of this process's output, for its children. Supervisor would reopen
+# /dev/fd/1 at every start, which fails for a socket (systemd's journal) and for another
+# user's pipe (a container that has dropped root).
 STDOUT, STDERR = 8, 9
-TO_OUR_OUTPUT = ["sh", "-c", f'exec "$@" >&{STDOUT} 2>&{STDERR}', "sh"]
+REDIRECT = ["sh", "-c", f'exec "$@" >&{STDOUT} 2>&{STDERR}', "sh"]
 
 
 def run(config: Config) -> None:
-    """Become the supervisor of ingest and web; does not return."""
+    """Become the supervisor of ingest and web; does not return.
+
+    Raises `ConfigError` if the port is in use.
+    """
     _refuse_busy_port(config.host, config.port)
     _become_supervisor(
         {"ingest": _ci_observer("ingest"), "web": _web()}, dict(os.environ)
@@ -50,7 +61,10 @@ def run(config: Config) -> None:
 
 
 def run_demo(config: Config, *, seed: int) -> None:
-    """Become the supervisor of a simulated GitHub, ingest and web; does not return."""
+    """Become the supervisor of a simulated GitHub, ingest and web; does not return.
+
+    Raises `ConfigError` if the port is in use.
+    """
     from ci_observer.demo.scenario import lively_world  # noqa: PLC0415 (only the demo needs them)
     from ci_observer.demo.server import settings  # noqa: PLC0415 (only the demo needs them)
 
@@ -69,15 +83,15 @@ def run_demo(config: Config, *, seed: int) -> None:
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
     }
-    simulated = [sys.executable, "-m", "ci_observer.demo", "--port", str(port)]
-    simulated += ["--seed", str(seed)]
+    simulator = [sys.executable, "-m", "ci_observer.demo", "--port", str(port)]
+    simulator += ["--seed", str(seed)]
     _become_supervisor(
-        {"github": simulated, "ingest": _ci_observer("ingest"), "web": _web()}, environ
+        {"github": simulator, "ingest": _ci_observer("ingest"), "web": _web()}, environ
     )
 
 
 def _web() -> list[str]:
-    # Supervisor can add to an environment but not take away.
+    # Supervisor can add variables to an environment, but cannot remove any.
     unset = [word for name in SECRETS for word in ("-u", name)]
     return ["env", *unset, *_ci_observer("serve")]
 
@@ -91,9 +105,9 @@ def _become_supervisor(programs: dict[str, list[str]], environ: dict[str, str]) 
     path = folder / "supervisord.conf"
     with path.open("w") as file:
         _configuration(programs, folder).write(file)
-    for number, kept in ((1, STDOUT), (2, STDERR)):
-        os.dup2(number, kept, inheritable=True)
-    arguments = ["-m", "ci_observer.ingest.commands.supervisor", str(path)]
+    for output, duplicate in ((1, STDOUT), (2, STDERR)):
+        os.dup2(output, duplicate, inheritable=True)
+    arguments = ["-m", "ci_observer.ingest.commands.supervise", str(path)]
     os.execve(sys.executable, [sys.executable, *arguments], environ)  # noqa: S606
 
 
@@ -104,17 +118,17 @@ def _configuration(programs: dict[str, list[str]], folder: Path) -> RawConfigPar
         "childlogdir": str(folder),
     }
     if os.geteuid() == 0:
-        # Says that root is meant, as in a container's user namespace.
+        # Otherwise Supervisor warns about root, as in a container's user namespace.
         conf["supervisord"]["user"] = "root"
     for name, command in programs.items():
-        # Supervisor reads % as the beginning of a variable.
-        text = join([*TO_OUR_OUTPUT, *command]).replace("%", "%%")
+        # Supervisor expands % as a variable.
+        text = join([*REDIRECT, *command]).replace("%", "%%")
         conf[f"program:{name}"] = PROGRAM | {"command": text}
     return conf
 
 
 def _refuse_busy_port(host: str, port: int) -> None:
-    """Fail now with a clear word rather than restart the web side for ever."""
+    """Raise `ConfigError` if the port is in use, before endless restarts of the web."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,7 +137,7 @@ def _refuse_busy_port(host: str, port: int) -> None:
         except OSError as error:
             raise ConfigError(
                 f"CI_OBSERVER_PORT: cannot serve on {host}:{port} ({error.strerror}). "
-                "Stop what uses it, or set CI_OBSERVER_PORT to a free port."
+                "Stop the process that uses it, or set CI_OBSERVER_PORT to a free port."
             ) from None
 
 
@@ -131,3 +145,42 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class Options(ServerOptions):  # type: ignore[misc]
+    """Supervisor's options, except that SIGHUP stops everything like SIGTERM.
+
+    A closed terminal sends SIGHUP, on which Supervisor would restart everything. A
+    process that ignores SIGHUP, as under nohup, continues to ignore it.
+    """
+
+    def setsignals(self) -> None:
+        """Install the signal handlers."""
+        is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        super().setsignals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else self._hang_up)
+
+    def _hang_up(self, _: int, frame: FrameType | None) -> None:
+        self.signal_receiver.receive(signal.SIGTERM, frame)
+
+
+def _ignore_error(_: Handler) -> None:
+    """Ignore that the output is closed: the processes continue without a reader."""
+
+
+def main(configuration: Path) -> None:
+    """Run the programs of a configuration file, and delete its folder at the end."""
+    Handler.handleError = _ignore_error
+    options = Options()
+    try:
+        options.realize(["--configuration", str(configuration)])
+        options.first, options.test = True, False
+        supervisord.go(options)
+        options.close_httpservers()
+        options.close_logger()
+    finally:
+        shutil.rmtree(configuration.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

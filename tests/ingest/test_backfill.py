@@ -270,7 +270,7 @@ def test_a_refused_token_ends_it(environ, github):
     result = run("backfill", "--since", days_ago(10), **environ)
 
     assert result.exit_code == 1
-    assert result.output.splitlines()[-1].endswith(backfill.GOES_ON)
+    assert result.output.splitlines()[-1].endswith(backfill.CONTINUES)
 
 
 def test_a_rate_limit_is_waited_for(environ, github, db_path):
@@ -373,7 +373,7 @@ def test_an_ingest_that_ends_meanwhile_is_told(environ, db_path, monkeypatch):
 
     assert attempts == 3
     assert result.exit_code == 1
-    assert f"The ingest has ended. {backfill.GOES_ON}" in result.output
+    assert f"The ingest has ended. {backfill.CONTINUES}" in result.output
     assert run("ingest", "--once", **environ).exit_code == 0
     assert run_count(db_path) == 300
 
@@ -396,7 +396,7 @@ def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number)
     output, _ = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 0
-    assert f"Not complete yet. {backfill.GOES_ON}" in output
+    assert f"Not complete yet. {backfill.CONTINUES}" in output
     github.log.clear()
     result = run("backfill", "--since", days_ago(10), **environ)
 

@@ -13,6 +13,7 @@ from polling import Ingest
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.cli import main
+from ci_observer.ingest.commands import payloads
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.polling.pruning import Pruning
 
@@ -46,7 +47,7 @@ def with_payloads(db):
 
 @pytest.fixture
 def _on_a_terminal(monkeypatch):
-    monkeypatch.setattr("ci_observer.ingest.cli._is_terminal", lambda: True)
+    monkeypatch.setattr(payloads, "is_interactive", lambda: True)
 
 
 def test_it_deletes_payloads_before_a_day_and_says_what_is_free(archive, db):

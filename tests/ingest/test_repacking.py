@@ -254,7 +254,7 @@ def test_a_text_that_would_not_come_back_the_same_is_left_as_it_is(db_path, text
 
 
 def test_migrate_repacks_and_says_so(former, objects, db_path, monkeypatch):
-    monkeypatch.setattr("ci_observer.ingest.cli.REPACKED_AT_ONCE", 4)
+    monkeypatch.setattr("ci_observer.ingest.commands.payloads.REPACK_BATCH", 4)
 
     result = CliRunner().invoke(main, ["migrate"], env={"CI_OBSERVER_DB": str(db_path)})
 

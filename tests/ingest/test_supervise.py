@@ -307,6 +307,7 @@ def test_a_busy_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr == (
         f"Error: CI_OBSERVER_PORT: cannot serve on 127.0.0.1:{port} (Address already "
-        "in use). Stop what uses it, or set CI_OBSERVER_PORT to a free port.\n"
+        "in use). Stop the process that uses it, or set CI_OBSERVER_PORT to a free "
+        "port.\n"
     )
     assert list((tmp_path / "tmp").iterdir()) == []
