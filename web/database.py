@@ -1,40 +1,52 @@
-"""Reads the one database: read-only connections, SQLite's errors in plain words."""
+"""Read-only access to the one database, and SQLite's errors in plain words.
 
+A read runs inline first, on the event loop's thread: for a trivial select that takes
+27 µs of processor time, and 180 to 250 µs when another thread runs it. A read that
+misses its deadline is interrupted and repeated in the read pool. The slow-query memo
+then sends its like to the pool at once, for a minute.
+"""
+
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from sqlite3 import Row
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from datasette.app import Datasette
 from datasette.database import Database
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.errors import Unavailable
-from ci_observer.web.quick import QuickReads
-from ci_observer.web.readers import Readers
-from ci_observer.web.slow import SlowKinds, may_need_time
+from ci_observer.web.read_pool import Connect, ReadPool
 
 DATABASE = "ci_observer"
-# How long a read may take on the event loop's thread; on the one beside it, with the
-# wait for those before it; and at all.
-QUICK_SECONDS = 0.02
-BESIDE_SECONDS = 0.2
+# Processor time of an inline read. The elapsed time may be longer: on a busy machine a
+# fast read waits for a core, and in the pool it would wait for slow reads as well.
+INLINE_SECONDS = 0.02
+ELAPSED_FACTOR = 10
 TIME_LIMIT_SECONDS = 10
-# How long a patient one waits for a lock on the file.
+# How long a read in the pool waits for a lock on the file.
 BUSY_SECONDS = 5
+# Instructions of SQLite's virtual machine between two checks of the deadline: 20 µs.
+INSTRUCTIONS = 2000
+# Page cache of the inline connection, in KiB: the index pages that every page of runs
+# needs stay in memory.
+CACHE_KIB = 64_000
+MEMO_SECONDS = 60
+MEMO_SIZE = 1000
 
 Params = dict[str, str | int | None]
-How = Literal["quickly", "beside", "patiently"]
 T = TypeVar("T")
 
-# SQLite's words → what somebody can do about it. The first that occurs is taken.
+# Part of SQLite's message → advice; the first match wins.
 _ADVICE = {
     "unable to open": "There is no readable database at {path}. Start ci-observer"
     " ingest to make it, or check CI_OBSERVER_DB and the file's permissions.",
     "no such": "The database {path} has no CI Observer tables of this version. Run"
     " ci-observer migrate.",
-    "locked": "The database {path} is locked by another program. Close what holds it;"
-    " this page works again by itself.",
+    "locked": "The database {path} is locked by another program. Close that"
+    " program; this page recovers by itself.",
     "busy": "The database {path} is busy. Try again in a moment.",
     "interrupted": "The database took longer than {seconds} seconds to answer. Narrow"
     " the selection, for example with repo= and since=.",
@@ -48,17 +60,14 @@ _ADVICE = {
 class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no types
     """Datasette's database, for any path and without a way to write.
 
-    `quick` reads on the event loop's own thread, `beside` on one beside it, `patient`
-    on several: so those that take long are not in the way of the others.
+    Datasette's own pages and SQL typed by visitors use Datasette's threads.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.quick = QuickReads(self._connect_prepared)
-        # One: more of them would take Python's lock from the loop, and from each other.
-        self.beside = Readers(self._connect_prepared, threads=1, cache_kib=64_000)
-        self.patient = Readers(self._connect_prepared, threads=4, cache_kib=4_000)
-        self.slow = SlowKinds()
+        self.inline = InlineReader(self._connect_prepared)
+        self.pool = ReadPool(self._connect_prepared)
+        self.slow_queries = SlowQueryMemo()
 
     def _connect_prepared(self) -> sqlite3.Connection:
         conn = self.connect()
@@ -66,6 +75,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         return conn
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
+        """A new read-only connection; raises `Unavailable` when `write` is true."""
         if write:
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
         # Datasette puts the path into the URI as it is: a ? or # would end it.
@@ -77,86 +87,139 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         return conn
 
     def interrupt(self) -> None:
-        """End every query that is running, and begin no other."""
-        self.beside.close()
-        self.patient.close()
+        """Stop all running queries, and start no other in the pool."""
+        self.pool.close()
         for conn in self._all_file_connections:
             conn.interrupt()
+
+
+class InlineReader:
+    """One connection for reads of microseconds, used by the calling thread."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._conn: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._processor_deadline = self._elapsed_deadline = 0.0
+
+    def read(self, select: Callable[[sqlite3.Connection], T], *, seconds: float) -> T:
+        """The result of `select`, which is interrupted after `seconds`.
+
+        They are processor time; see `ELAPSED_FACTOR`. Does not wait for a lock on the
+        file. Raises `sqlite3.DatabaseError`.
+        """
+        # The server has one event loop; only tests call this from several threads.
+        with self._lock:
+            self._processor_deadline = time.thread_time() + seconds
+            self._elapsed_deadline = time.perf_counter() + seconds * ELAPSED_FACTOR
+            return select(self._conn or self._open())
+
+    def _open(self) -> sqlite3.Connection:
+        conn = self._connect()
+        conn.execute("pragma busy_timeout = 0")
+        conn.execute(f"pragma cache_size = -{CACHE_KIB}")
+        conn.set_progress_handler(self._is_late, INSTRUCTIONS)
+        self._conn = conn
+        return conn
+
+    def _is_late(self) -> bool:
+        return (
+            time.thread_time() > self._processor_deadline
+            or time.perf_counter() > self._elapsed_deadline
+        )
+
+
+class SlowQueryMemo:
+    """Keys of reads that missed the inline deadline within the last minute."""
+
+    def __init__(self) -> None:
+        self._added_at: dict[str, float] = {}
+
+    def __contains__(self, key: str) -> bool:
+        added_at = self._added_at.get(key)
+        return added_at is not None and time.perf_counter() < added_at + MEMO_SECONDS
+
+    def add(self, key: str) -> None:
+        if len(self._added_at) >= MEMO_SIZE:
+            self._added_at.clear()
+        self._added_at[key] = time.perf_counter()
 
 
 async def fetch_rows(
     datasette: Datasette, sql: str, params: Params | None = None
 ) -> list[Row]:
-    """Run one select; raise `Unavailable`, with advice, when SQLite cannot."""
+    """The rows of one select; raises `Unavailable` when SQLite fails."""
     return (await fetch_snapshot(datasette, {"": sql}, params))[""]
 
 
 async def fetch_row(
     datasette: Datasette, sql: str, params: Params | None = None
 ) -> Row:
-    """Run a select that gives one row."""
+    """The row of a select that has one; raises `Unavailable` when SQLite fails."""
     return (await fetch_rows(datasette, sql, params))[0]
 
 
 async def fetch_snapshot(
     datasette: Datasette, selects: Mapping[str, str], params: Params | None = None
 ) -> dict[str, list[Row]]:
-    """Run several selects on one state of the database; the rows by their names."""
+    """The rows of several selects by their names, all of one state of the database.
 
-    def read(conn: sqlite3.Connection) -> dict[str, list[Row]]:
+    Every select gets the same parameters. Raises `Unavailable` when SQLite fails.
+    """
+
+    def select(conn: sqlite3.Connection) -> dict[str, list[Row]]:
         return {
             name: conn.execute(sql, params or {}).fetchall()
             for name, sql in selects.items()
         }
 
-    return await fetch(datasette, "".join(selects.values()), read)
+    return await fetch(datasette, select, key="".join(selects.values()))
 
 
 async def fetch(
     datasette: Datasette,
-    kind: str,
-    read: Callable[[sqlite3.Connection], T],
+    select: Callable[[sqlite3.Connection], T],
     *,
-    how: How = "quickly",
+    key: str,
+    inline: bool = True,
 ) -> T:
-    """What `read` gives, on one state of the database.
+    """The result of `select`, run in one read transaction.
 
-    First it is tried as `how` says: on the event loop's thread, which is best for what
-    takes microseconds, or on the one beside it. When that takes too long, patient
-    threads do it, at once the next time that its `kind` comes. Raises `Unavailable`,
-    with advice, when SQLite cannot.
+    Reads with the same `key` are expected to take about as long as each other. With
+    `inline=False` the read goes to the pool at once. Raises `Unavailable`, with advice,
+    when SQLite fails or the read takes longer than `TIME_LIMIT_SECONDS`.
     """
     database: ReadOnlyDatabase = datasette.get_database(DATABASE)
-
-    def read_at_once(conn: sqlite3.Connection) -> T:
-        conn.execute("begin")
-        try:
-            return read(conn)
-        finally:
-            conn.rollback()
-
+    transaction = _in_transaction(select)
     try:
-        if how != "patiently" and kind not in database.slow:
+        if inline and key not in database.slow_queries:
             try:
-                return await _try(database, read_at_once, how)
+                return database.inline.read(transaction, seconds=INLINE_SECONDS)
             except sqlite3.OperationalError as error:
-                if not may_need_time(error):
+                if not _may_succeed_in_pool(error):
                     raise
-                database.slow.add(kind)
-        return await database.patient.read(read_at_once, seconds=TIME_LIMIT_SECONDS)
+                database.slow_queries.add(key)
+        return await database.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
     except sqlite3.DatabaseError as error:
         raise Unavailable(_advice(error, database.path)) from error
 
 
-async def _try(
-    database: ReadOnlyDatabase, read: Callable[[sqlite3.Connection], T], how: How
-) -> T:
-    found: T
-    if how == "beside":
-        found = await database.beside.read(read, seconds=BESIDE_SECONDS)
-    else:
-        found = database.quick.read(read, seconds=QUICK_SECONDS)
-    return found
+def _in_transaction(
+    select: Callable[[sqlite3.Connection], T],
+) -> Callable[[sqlite3.Connection], T]:
+    def run(conn: sqlite3.Connection) -> T:
+        conn.execute("begin")
+        try:
+            return select(conn)
+        finally:
+            conn.rollback()
+
+    return run
+
+
+def _may_succeed_in_pool(error: sqlite3.OperationalError) -> bool:
+    """Whether the read missed its deadline, or met a lock that the pool waits for."""
+    return any(word in str(error) for word in ("interrupted", "locked", "busy"))
 
 
 def _advice(error: sqlite3.DatabaseError, path: str) -> str:

@@ -114,7 +114,7 @@ async def fetch_pages(
     filters = replace(filters, limit=RAW_PAGE_SIZE if filters.raw else PAGE_SIZE)
     more = True
     while more:
-        row = await fetch_run_page(datasette, filters, how="patiently")
+        row = await fetch_run_page(datasette, filters, inline=False)
         yield json.loads(row["runs"])
         more = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))

@@ -19,7 +19,7 @@ from datasette.utils.sqlite import sqlite3
 from ci_observer.web.api.cursors import decode_cursor
 from ci_observer.web.columns import json_object_sql, run_columns
 from ci_observer.web.conditions import NULL, marks
-from ci_observer.web.database import How, Params, fetch
+from ci_observer.web.database import Params, fetch
 from ci_observer.web.filters import COLUMNS, Filters
 
 PAGE_SQL = """
@@ -72,12 +72,15 @@ class Lead:
 
 
 async def fetch_run_page(
-    datasette: Datasette, filters: Filters, *, how: How = "beside"
+    datasette: Datasette, filters: Filters, *, inline: bool = True
 ) -> Row:
-    """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null)."""
+    """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null).
 
-    kind = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
-    return await fetch(datasette, kind, partial(read_run_page, filters), how=how)
+    Raises `Unavailable` when SQLite fails, and `BadRequest` for a bad cursor.
+    """
+    key = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
+    select = partial(read_run_page, filters)
+    return await fetch(datasette, select, key=key, inline=inline)
 
 
 def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
