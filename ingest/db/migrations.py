@@ -488,3 +488,72 @@ def m080_plain_column_names(db: Database) -> None:
     db.execute("alter table tiles rename column zombie_at to stuck_at")
     db.execute("alter table decisions rename column base to result")
     db.execute("alter table decisions rename column is_at_once to zero_duration")
+
+
+@migrations()
+def m090_responses(db: Database) -> None:
+    """Cached responses are keyed by kind, repository and URL.
+
+    Pages whose URL has no repository name are dropped: each costs one full response.
+    """
+    execute_all(
+        db,
+        """
+        create table responses (
+            kind text not null,
+            repo text not null collate nocase,
+            url text not null default '',
+            etag text not null,
+            next_url text,
+            oldest_at text,
+            newest_at text,
+            is_last integer not null default 0,
+            primary key (kind, repo, url)
+        ) without rowid;
+
+        insert or ignore into responses
+        select
+            'repository', substr(url, 1, instr(url, ' ') - 1), '', etag, next_url,
+            oldest_at, newest_at, is_last
+        from etags where url like '%_/_% repository';
+        insert or ignore into responses
+        select
+            'workflows', substr(url, 1, instr(url, ' ') - 1), '', etag, next_url,
+            oldest_at, newest_at, is_last
+        from etags where url like '%_/_% workflows';
+        insert or ignore into responses
+        select
+            'repositories', substr(url, 1, instr(url, ' ') - 1),
+            substr(url, instr(url, ' ') + 1), etag, next_url,
+            oldest_at, newest_at, is_last
+        from etags where url like '%_/* http%';
+        with pages as (
+            select *, substr(url, instr(url, '/repos/') + 7) as path from etags
+            where url like 'http%/repos/%/%/actions/%'
+        )
+        insert or ignore into responses
+        select
+            'runs', substr(path, 1, instr(path, '/actions/') - 1), url, etag, next_url,
+            oldest_at, newest_at, is_last
+        from pages;
+
+        drop table etags;
+        """,
+    )
+
+
+@migrations()
+def m091_plain_polling_names(db: Database) -> None:
+    """Columns of what is polled get the names that the documentation uses."""
+    execute_all(
+        db,
+        """
+        alter table feeds rename column described_at to metadata_at;
+        alter table repos rename column described_at to metadata_at;
+        alter table repos rename column kept_as to alias_of;
+        alter table repos rename column listed_on to listed_in;
+        alter table pending rename column asked_at to requested_at;
+
+        update repos set listed_in = substr(listed_in, instr(listed_in, ' ') + 1);
+        """,
+    )

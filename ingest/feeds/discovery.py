@@ -27,7 +27,7 @@ from ci_observer.ingest.github.names import (
 from ci_observer.ingest.store import feeds, repos, responses, workflows
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, Kind, ResponseKey
 from ci_observer.ingest.times import utc
 
 log = logging.getLogger("ci_observer.ingest")
@@ -106,7 +106,11 @@ class FeedDiscovery:
         """Fetch the repositories of an owner, and watch the live ones."""
         owner = owner_of(item)
         pages = await fetch_owner(
-            self._github, owner, lambda key: responses.get_cached(self._db, key)
+            self._github,
+            owner,
+            lambda url: responses.get_cached(
+                self._db, ResponseKey("repositories", item, url)
+            ),
         )
         with transaction(self._db):
             before = self._selection.listed(owner)
@@ -176,7 +180,7 @@ class FeedDiscovery:
         known = repos.get(self._db, repo)
         if known is None or not self._selection.follows_list(repo):
             return
-        if (known.described_at or "") <= utc(self._clock() - REFRESH_AGAIN_AFTER):
+        if (known.metadata_at or "") <= utc(self._clock() - REFRESH_AGAIN_AFTER):
             self._make_due(repo)
 
     def reject_runs_of_other_repo(
@@ -205,16 +209,17 @@ class FeedDiscovery:
         feeds.save_watched_in(self._db, repo, selected)
 
     async def _fetch_if_changed(
-        self, repo: str, what: str, fetch: Callable[..., Awaitable[Response[T]]]
+        self, repo: str, kind: Kind, fetch: Callable[..., Awaitable[Response[T]]]
     ) -> Response[T]:
         """Send the stored ETag only if the data it belongs to is stored too."""
         stored = repos.get(self._db, repo)
-        is_stored = stored is not None and stored.described_at is not None
-        cached = responses.get_cached(self._db, f"{repo} {what}") if is_stored else None
+        is_stored = stored is not None and stored.metadata_at is not None
+        key = ResponseKey(kind, repo)
+        cached = responses.get_cached(self._db, key) if is_stored else None
         return await fetch(repo, etag=cached.etag if cached else None)
 
     def _save_metadata(
-        self, repo: str, fetched: Iterable[tuple[str, Response[Any]]]
+        self, repo: str, fetched: Iterable[tuple[Kind, Response[Any]]]
     ) -> None:
         stored = repos.get(self._db, repo)
         feeds.save_metadata(
@@ -226,9 +231,9 @@ class FeedDiscovery:
                 for w in workflows.known(self._db, repo)
             },
             now=self._clock(),
-            seen=[
-                CachedResponse(f"{repo} {what}", response.etag)
-                for what, response in fetched
+            cached=[
+                CachedResponse(ResponseKey(kind, repo), response.etag)
+                for kind, response in fetched
                 if response.etag
             ],
         )
@@ -267,12 +272,12 @@ class FeedDiscovery:
     def _first_refresh_at(self, repo: str) -> datetime:
         """When a repository is due after a restart."""
         stored = repos.get(self._db, repo)
-        is_complete = all(feed.described_at for feed in self.feeds_of(repo))
-        if not stored or not stored.described_at or not is_complete:
+        is_complete = all(feed.metadata_at for feed in self.feeds_of(repo))
+        if not stored or not stored.metadata_at or not is_complete:
             return self._clock()
         if EVERY_WORKFLOW in self._config.workflows:
             return self._clock()
-        return datetime.fromisoformat(stored.described_at) + REFRESH_EVERY
+        return datetime.fromisoformat(stored.metadata_at) + REFRESH_EVERY
 
     def _is_due(self, item: str) -> bool:
         return self._due_at.get(item.lower(), NEVER) <= self._clock()

@@ -1,33 +1,34 @@
-"""The repositories of an owner: GitHub's list of them, page by page."""
+"""Fetches the repositories of an owner, page by page."""
 
 from collections.abc import Callable
 
 from ci_observer.ingest.errors import Forbidden, NotFound
 from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.store.repos import ListedPage
 from ci_observer.ingest.store.responses import CachedResponse
 
-Lookup = Callable[[str], CachedResponse | None]
+# The cached response for the URL of a page.
+Cache = Callable[[str], CachedResponse | None]
 
 
 async def fetch_owner(
-    github: GitHub, owner: str, seen: Lookup = lambda key: None
+    github: GitHub, owner: str, cached: Cache = lambda url: None
 ) -> list[ListedPage]:
-    """The pages of the list that an owner's repositories are in.
+    """The pages of the list that has an owner's repositories.
 
-    `seen` tells what was last seen of a page. Whether the owner is an organization, the
-    token's user or another one shows only by which lists there are: the one that
-    answered before is asked first.
+    Organizations, other users and the token's user have different lists. Which one an
+    owner has is found by trying; a list that is cached comes first.
     """
     urls = github.owner_urls(owner)
-    urls.sort(key=lambda url: seen(_key(owner, url)) is None)
+    urls.sort(key=lambda url: cached(url) is None)
     for url in urls:
         try:
-            pages = await _fetch_pages(github, owner, url, seen)
+            pages = await _fetch_pages(github, owner, url, cached)
         except NotFound:
             continue
         except Forbidden:
-            # The token of an app has no user, so no list of his own.
+            # The token of a GitHub App belongs to no user.
             if github.is_own_list(url):
                 continue
             raise
@@ -40,29 +41,23 @@ async def fetch_owner(
 
 
 async def _fetch_pages(
-    github: GitHub, owner: str, first_url: str, seen: Lookup
+    github: GitHub, owner: str, first_url: str, cached: Cache
 ) -> list[ListedPage]:
-    """Every page of a list, each with its own ETag; none when it is another owner's."""
+    """All pages of a list, or none if it is the token user's and has another owner."""
     pages: list[ListedPage] = []
     url: str | None = first_url
     while url:
-        key = _key(owner, url)
-        known = seen(key)
+        known = cached(url)
         page = await github.fetch_owner_page(url, etag=known.etag if known else None)
         if page.value is None and known:
-            pages.append(ListedPage(key, None, known.etag, known.next_url))
+            pages.append(ListedPage(url, None, known.etag, known.next_url))
             url = known.next_url
             continue
+        found = page.value or []
         if github.is_own_list(url) and not any(
-            repo.full_name.lower().startswith(f"{owner.lower()}/")
-            for repo in page.value or []
+            owner_of(repo.full_name).lower() == owner.lower() for repo in found
         ):
             return []
-        pages.append(ListedPage(key, page.value or [], page.etag, page.next_url))
+        pages.append(ListedPage(url, found, page.etag, page.next_url))
         url = page.next_url
     return pages
-
-
-def _key(owner: str, url: str) -> str:
-    # The list of the token's own user has no owner in its address.
-    return f"{owner}/* {url}"

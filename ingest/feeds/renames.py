@@ -31,7 +31,7 @@ class Renames:
     def start(self) -> None:
         """Restore the state of renamed repositories from the database."""
         for repo in repos.known(self._db):
-            if repo.kept_as and not self._selection.is_watched(repo.kept_as):
+            if repo.alias_of and not self._selection.is_watched(repo.alias_of):
                 repos.remove_alias(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
                 self._request_by_id(repo.repo, repo.repo_id)
@@ -41,7 +41,7 @@ class Renames:
     def is_alias(self, repo: str) -> bool:
         """Whether the rows of this name are kept under another watched name."""
         known = repos.get(self._db, repo)
-        return known is not None and known.kept_as is not None
+        return known is not None and known.alias_of is not None
 
     def take_redirected(self, names: Iterable[str]) -> list[str]:
         """The names that GitHub has redirected to a repository id since last time."""
@@ -98,7 +98,7 @@ class Renames:
         self._known_ids[repo.lower()] = repo_id
 
     def _save_alias(self, repo: str, found: Repository, alias_of: str) -> None:
-        repos.save_alias(self._db, repo, found, kept_as=alias_of)
+        repos.save_alias(self._db, repo, found, alias_of=alias_of)
         log.warning(
             "%s and %s are one repository, polled once: write %s alone in GH_REPOS",
             repo,

@@ -38,7 +38,7 @@ class FeedSelection:
             for repo in sorted(self.listed(owner))
         }
         every |= {repo.lower(): repo for repo in self._config.named_repos}
-        aliases = {r.repo.lower() for r in repos.known(self._db) if r.kept_as}
+        aliases = {r.repo.lower() for r in repos.known(self._db) if r.alias_of}
         return [repo for key, repo in every.items() if key not in aliases]
 
     def listed(self, owner: str) -> set[str]:
@@ -56,7 +56,7 @@ class FeedSelection:
     def is_watched(self, repo: str) -> bool:
         """Whether `GH_REPOS` selects this repository, by its name or by its owner."""
         known = repos.get(self._db, repo)
-        is_listed = known is not None and known.listed_on is not None
+        is_listed = known is not None and known.listed_in is not None
         return self.is_named(repo) or (
             is_listed and self.is_owner(every_repo_of(owner_of(repo)))
         )

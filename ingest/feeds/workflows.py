@@ -17,7 +17,7 @@ from ci_observer.ingest.github.names import (
 )
 from ci_observer.ingest.store import responses, workflows
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.workflows import ACTIVE, Workflow
 from ci_observer.ingest.times import parse_instant, utc
 
@@ -99,12 +99,11 @@ async def _fetch_newest_run_at(
     db: Database, github: GitHub, repo: str, workflow: str
 ) -> str | None:
     """When the newest run of a workflow was created. None if there is none."""
-    key = f"{repo} newest run of {workflow}"
+    url = github.runs_url(repo, workflow, per_page=1)
+    key = ResponseKey("newest_run", repo, url)
     cached = responses.get_cached(db, key)
     try:
-        page = await github.fetch_runs(
-            repo, workflow, per_page=1, etag=cached.etag if cached else None
-        )
+        page = await github.fetch_page(url, etag=cached.etag if cached else None)
     except NotFound:
         return None
     if cached and page.is_not_modified:

@@ -16,7 +16,7 @@ from ci_observer.ingest.feeds.workflows import runs_by_file
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import backfills, responses, runs
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -74,8 +74,8 @@ class Reruns:
         taken when it is newer, what it does not say means nothing.
         """
         self._ask_at[repo] = self._clock() + HINT_EVERY
-        url = f"{repo} in progress"
-        known = responses.get_cached(self._db, url)
+        key = ResponseKey("runs_in_progress", repo)
+        known = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_runs_in_progress(
                 repo, etag=known.etag if known else None
@@ -91,7 +91,7 @@ class Reruns:
                 saved = runs.save_and_follow(self._db, feed, run, now=self._clock())
                 self._wrote(feed, saved.written)
         if page.etag and not page.is_not_modified:
-            responses.save(self._db, CachedResponse(url, page.etag))
+            responses.save(self._db, CachedResponse(key, page.etag))
 
     def walk_daily(self) -> None:
         """Have feeds catch up anew with what may still be re-run, each once a day."""

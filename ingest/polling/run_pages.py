@@ -19,7 +19,7 @@ from ci_observer.ingest.polling.repo_pages import (
 )
 from ci_observer.ingest.store import backfills, feeds, older_runs, responses, runs
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.runs import Saved
 
 log = logging.getLogger("ci_observer.ingest")
@@ -72,7 +72,7 @@ class Lists:
         return [
             repo_list
             for repo_list in self._repo_lists.split(feeds)[1]
-            if responses.get_cached(self._db, self._repo_url(repo_list)) is None
+            if responses.get_cached(self._db, self._repo_key(repo_list)) is None
         ]
 
     async def poll(self, question: Question) -> None:
@@ -110,9 +110,11 @@ class Lists:
 
     async def poll_repo(self, asked: RepoList) -> None:
         """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
-        url = self._repo_url(asked)
-        known = responses.get_cached(self._db, url)
-        page = await self._github.fetch_page(url, etag=known.etag if known else None)
+        key = self._repo_key(asked)
+        known = responses.get_cached(self._db, key)
+        page = await self._github.fetch_page(
+            key.url, etag=known.etag if known else None
+        )
         now = self._clock()
         if page.is_not_modified:
             for feed in asked.feeds:
@@ -122,7 +124,7 @@ class Lists:
         self._repo_lists.learn(asked, page)
         by_file = runs_by_file(self._db, asked.repo, page.runs)
         written = runs.save_repo_page(
-            self._db, asked.feeds, by_file, page=_seen(url, page), now=now
+            self._db, asked.feeds, by_file, page=_cached(key, page), now=now
         )
         for feed, count in written.items():
             self._wrote(feed, count)
@@ -141,7 +143,8 @@ class Lists:
             api_id_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
         )
-        known = responses.get_cached(self._db, url)
+        key = ResponseKey("runs", feed.repo, url)
+        known = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_page(
                 url, etag=known.etag if known else None
@@ -155,7 +158,7 @@ class Lists:
             self._db,
             feed,
             page.runs,
-            page=known if known and page.is_not_modified else _seen(url, page),
+            page=known if known and page.is_not_modified else _cached(key, page),
             now=self._clock(),
         )
         self._note_older(feed, saved)
@@ -178,7 +181,7 @@ class Lists:
             feed,
             window,
             page.runs,
-            page=_seen(url, page),
+            page=_cached(ResponseKey("runs", feed.repo, url), page),
             total=page.total_count or 0,
             now=self._clock(),
         )
@@ -207,21 +210,22 @@ class Lists:
     def _page_size(self, feed: Feed, usual: int) -> int:
         return usual >> self._halvings.get(str(feed), 0)
 
-    def _repo_url(self, asked: RepoList) -> str:
+    def _repo_key(self, asked: RepoList) -> ResponseKey:
         size = self._page_size(asked.feeds[0], REPO_PAGE)
-        return self._github.repo_runs_url(asked.repo, per_page=size)
+        url = self._github.repo_runs_url(asked.repo, per_page=size)
+        return ResponseKey("runs", asked.repo, url)
 
 
-def _seen(url: str, page: RunPage) -> CachedResponse:
+def _cached(key: ResponseKey, page: RunPage) -> CachedResponse:
     created = [str(run.get("created_at") or "") for run in page.runs]
     return CachedResponse(
-        url,
+        key,
         page.etag or "",
         page.next_url,
         oldest_at=min(created, default=None),
         newest_at=max(created, default=None),
         is_last=is_surely_last(
-            url,
+            key.url,
             runs=len(page.runs),
             total=page.total_count,
             has_next=page.next_url is not None,

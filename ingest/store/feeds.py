@@ -22,7 +22,7 @@ class Feed:
     workflow: str
     workflow_state: str | None
     default_branch: str | None
-    described_at: str | None
+    metadata_at: str | None
     etag: str | None
     checked_at: str | None
     error: str | None
@@ -155,7 +155,7 @@ def save_metadata(
     default_branch: str | None,
     workflows: Mapping[str, tuple[str | None, str | None]] | None,
     now: datetime,
-    seen: Iterable[CachedResponse] = (),
+    cached: Iterable[CachedResponse] = (),
 ) -> None:
     """Write a repository's default branch and each workflow's (name, state).
 
@@ -170,7 +170,7 @@ def save_metadata(
         before = _descriptions(db, repo)
         db.execute(
             "update feeds set default_branch = coalesce(?, default_branch),"
-            " described_at = ? where repo = ?",
+            " metadata_at = ? where repo = ?",
             [default_branch, utc(now), repo],
         )
         db.conn.executemany(
@@ -178,8 +178,8 @@ def save_metadata(
             " where repo = ? and workflow = ?",
             described,
         )
-        for answer in seen:
-            responses.save(db, answer)
+        for response in cached:
+            responses.save(db, response)
         if _descriptions(db, repo) != before:
             bump_revision(db)
 

@@ -65,7 +65,7 @@ def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
             select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow
             from pending p join runs using (run_id)
             where p.kind = ? and p.gone_at is null
-            order by p.asked_at, p.run_id desc, p.run_attempt desc limit ?
+            order by p.requested_at, p.run_id desc, p.run_attempt desc limit ?
             """,
             [kind, limit],
         )
@@ -88,7 +88,7 @@ def save_requested(
     """Note that GitHub was asked, so that the others get their turn first."""
     with transaction(db):
         db.execute(
-            "update pending set asked_at = ?, etag = coalesce(?, etag)"
+            "update pending set requested_at = ?, etag = coalesce(?, etag)"
             " where kind = ? and run_id = ? and run_attempt = ?",
             [utc(now), etag, item.kind, item.run_id, item.run_attempt],
         )

@@ -11,15 +11,13 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import recount, remake_tiles
+from ci_observer.ingest.github.names import every_repo_of, owner_of
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, responses
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
-
-# The ETags of a repository's own responses stand under its name.
-NAMED_ETAGS = ("repository", "workflows", "in progress")
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,9 @@ class Repo:
     repo_id: int | None
     full_name: str | None
     default_branch: str | None
-    described_at: str | None
-    kept_as: str | None
-    listed_on: str | None
+    metadata_at: str | None
+    alias_of: str | None
+    listed_in: str | None
 
     @property
     def is_renamed(self) -> bool:
@@ -42,9 +40,9 @@ class Repo:
 
 @dataclass(frozen=True)
 class ListedPage:
-    """One page of an owner's list; no `repos` when it is what it was."""
+    """A page of an owner's repositories. `repos` is None on 304 Not Modified."""
 
-    key: str
+    url: str
     repos: Sequence[Repository] | None
     etag: str | None
     next_url: str | None
@@ -73,7 +71,7 @@ def save(db: Database, repo: str, found: Repository) -> None:
             " values (?, ?, ?, ?) on conflict do update set"
             " repo_id = excluded.repo_id, full_name = excluded.full_name,"
             " default_branch = coalesce(excluded.default_branch, default_branch),"
-            " kept_as = null",
+            " alias_of = null",
             [repo, found.repo_id, found.full_name, found.default_branch],
         )
 
@@ -81,21 +79,21 @@ def save(db: Database, repo: str, found: Repository) -> None:
 def other_names(db: Database, repo_id: int, *, but: str) -> list[str]:
     """The other names under which rows of a repository are kept."""
     rows = db.execute(
-        "select repo from repos where repo_id = ? and repo <> ? and kept_as is null"
+        "select repo from repos where repo_id = ? and repo <> ? and alias_of is null"
         " order by repo",
         [repo_id, but],
     )
     return [name for (name,) in rows]
 
 
-def save_alias(db: Database, repo: str, found: Repository, *, kept_as: str) -> None:
+def save_alias(db: Database, repo: str, found: Repository, *, alias_of: str) -> None:
     """Note that a watched name is another one's repository, whose rows are kept there.
 
     It is not watched under this name, too.
     """
     with transaction(db):
         save(db, repo, found)
-        db.execute("update repos set kept_as = ? where repo = ?", [kept_as, repo])
+        db.execute("update repos set alias_of = ? where repo = ?", [alias_of, repo])
         db.execute("update feeds set is_watched = 0 where repo = ?", [repo])
         bump_revision(db)
 
@@ -104,7 +102,7 @@ def remove_alias(db: Database, repo: str) -> None:
     """Watch a name again that was another one's, which is watched no longer."""
     with transaction(db):
         db.execute(
-            "update repos set kept_as = null, described_at = null where repo = ?",
+            "update repos set alias_of = null, metadata_at = null where repo = ?",
             [repo],
         )
 
@@ -126,8 +124,7 @@ def rename(db: Database, old: str, new: str) -> None:
         recount(db, "repo")
         _move_rows(db, "repos", old, new)
         _move_rows(db, "workflows", old, new)
-        for what in NAMED_ETAGS:
-            db.execute("delete from etags where url = ?", [f"{old} {what}"])
+        responses.delete(db, old)
         for name in (old, new):
             remake_tiles(db, name)
         bump_revision(db)
@@ -138,18 +135,19 @@ def save_listed(db: Database, owner: str, pages: Sequence[ListedPage]) -> None:
 
     A page that is what it was keeps its repositories.
     """
-    kept = {page.key for page in pages if page.repos is None}
+    unchanged = {page.url for page in pages if page.repos is None}
     with transaction(db):
         for repo in listed(db, owner):
-            if repo.listed_on not in kept:
-                _set_listed_on(db, repo.repo, None)
+            if repo.listed_in not in unchanged:
+                _set_listed_in(db, repo.repo, None)
         for page in pages:
             for found in page.repos or []:
                 if found.is_live:
                     save(db, found.full_name, found)
-                    _set_listed_on(db, found.full_name, page.key)
+                    _set_listed_in(db, found.full_name, page.url)
             if page.repos is not None and page.etag:
-                responses.save(db, CachedResponse(page.key, page.etag, page.next_url))
+                key = ResponseKey("repositories", every_repo_of(owner), page.url)
+                responses.save(db, CachedResponse(key, page.etag, page.next_url))
 
 
 def listed(db: Database, owner: str) -> list[Repo]:
@@ -157,18 +155,18 @@ def listed(db: Database, owner: str) -> list[Repo]:
     return [
         repo
         for repo in known(db)
-        if repo.listed_on and _same(repo.repo.partition("/")[0], owner)
+        if repo.listed_in and _same(owner_of(repo.repo), owner)
     ]
 
 
 def save_metadata_at(db: Database, repo: str, now: datetime) -> None:
     """Note that all that is asked of a repository once a day was answered."""
     with transaction(db):
-        db.execute("update repos set described_at = ? where repo = ?", [utc(now), repo])
+        db.execute("update repos set metadata_at = ? where repo = ?", [utc(now), repo])
 
 
-def _set_listed_on(db: Database, repo: str, key: str | None) -> None:
-    db.execute("update repos set listed_on = ? where repo = ?", [key, repo])
+def _set_listed_in(db: Database, repo: str, key: str | None) -> None:
+    db.execute("update repos set listed_in = ? where repo = ?", [key, repo])
 
 
 def _same(one: str, other: str) -> bool:

@@ -1,24 +1,46 @@
-"""ETags of answers that are not a feed's newest runs, so that asking again is free.
+"""Cached responses: their ETags, and what a 304 Not Modified leaves out of a page.
 
-A 304 has no body: what it leaves out of a page's answer is kept beside its ETag.
+The ETags of the feeds' own newest pages are in `feeds`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.store.database import transaction, upsert
 
+Kind = Literal[
+    "repository",  # the repository itself
+    "workflows",  # the list of its workflows
+    "runs",  # a page of its runs, or of one workflow's
+    "newest_run",  # a page with only the newest run of a workflow
+    "runs_in_progress",  # its runs in progress
+    "repositories",  # a page of an owner's repositories
+]
+
+
+@dataclass(frozen=True)
+class ResponseKey:
+    """Identifies a cached response. `url` is empty where a kind has only one.
+
+    `repo` is `owner/*` for a page of an owner's repositories.
+    """
+
+    kind: Kind
+    repo: str
+    url: str = ""
+
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """An answer seen before, and of a page of runs what a 304 leaves out.
+    """The ETag of a response, and for a page of runs what a 304 leaves out.
 
-    The address of the next page, when its oldest and newest run were created, and
-    whether the list surely has no more runs.
+    `oldest_at` and `newest_at` are when the oldest and the newest run were created,
+    `is_last` says whether the list surely has no more runs.
     """
 
-    url: str
+    key: ResponseKey
     etag: str
     next_url: str | None = None
     oldest_at: str | None = None
@@ -26,17 +48,28 @@ class CachedResponse:
     is_last: bool = False
 
 
-def get_cached(db: Database, url: str) -> CachedResponse | None:
-    """What was last seen at an address."""
+def get_cached(db: Database, key: ResponseKey) -> CachedResponse | None:
+    """The last saved response for a key."""
     row = db.execute(
-        "select url, etag, next_url, oldest_at, newest_at, is_last"
-        " from etags where url = ?",
-        [url],
+        "select etag, next_url, oldest_at, newest_at, is_last from responses"
+        " where kind = :kind and repo = :repo and url = :url",
+        vars(key),
     ).fetchone()
-    return replace(CachedResponse(*row), is_last=bool(row[-1])) if row else None
+    if row is None:
+        return None
+    etag, next_url, oldest_at, newest_at, is_last = row
+    return CachedResponse(
+        key, etag, next_url, oldest_at, newest_at, is_last=bool(is_last)
+    )
 
 
-def save(db: Database, answer: CachedResponse) -> None:
-    """Keep an answer's ETag, in a transaction of its own or the caller's."""
+def save(db: Database, response: CachedResponse) -> None:
+    """Save a response, in a transaction of its own or the caller's."""
+    row = {name: value for name, value in vars(response).items() if name != "key"}
     with transaction(db):
-        upsert(db, "etags", vars(answer), ["url"])
+        upsert(db, "responses", vars(response.key) | row, ["kind", "repo", "url"])
+
+
+def delete(db: Database, repo: str) -> None:
+    """Delete all cached responses of a repository, within the caller's transaction."""
+    db.execute("delete from responses where repo = ?", [repo])

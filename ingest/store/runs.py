@@ -71,7 +71,7 @@ def save_repo_page(
     runs may have been missed: the feeds are marked to catch up.
     """
     with transaction(db):
-        before = responses.get_cached(db, page.url)
+        before = responses.get_cached(db, page.key)
         last_at = before.newest_at if before else None
         is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
         written: dict[Feed, int] = {}

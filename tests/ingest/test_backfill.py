@@ -38,7 +38,7 @@ from ci_observer.ingest.github import windows
 from ci_observer.ingest.github.windows import MAX_INCOMPLETE
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import backfills, feeds, older_runs
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
@@ -444,7 +444,9 @@ def test_a_date_further_back_does_not_begin_anew(db):
 
     backfills.request(db, [feed], since=far, horizon=now)
     backfills.request(db, [feed], since=near, horizon=now)
-    page = CachedResponse("page-7", "", "page-8", utc(near - timedelta(days=1)))
+    page = CachedResponse(
+        ResponseKey("runs", REPO, "page-7"), "", "page-8", utc(near - timedelta(days=1))
+    )
     older_runs.save_page(db, fetching, [], page=page, now=now)
 
     [feed] = feeds.watched(db)

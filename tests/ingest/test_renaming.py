@@ -268,7 +268,7 @@ def test_a_database_of_an_earlier_version_learns_the_numbers_at_the_start(
 ):
     add_runs(world, 2)
     ingest.poll()
-    for table in ("repos", "workflows", "etags"):
+    for table in ("repos", "workflows", "responses"):
         db[table].delete_where()
     db.conn.commit()
 

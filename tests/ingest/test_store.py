@@ -14,7 +14,7 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.store import feeds, instance, older_runs, runs
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import POLLS_KEPT
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.runs import Saved
 from ci_observer.ingest.times import utc
 
@@ -186,7 +186,11 @@ def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
         feed(db),
         [run_payload(4), run_payload(3, created_at=oldest)],
         page=CachedResponse(
-            "https://github/1", 'W/"9"', next_url, oldest, is_last=is_last
+            ResponseKey("runs", "acme/api", "https://github/1"),
+            'W/"9"',
+            next_url,
+            oldest,
+            is_last=is_last,
         ),
         now=NOW,
     )

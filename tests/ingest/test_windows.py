@@ -24,7 +24,7 @@ from ci_observer.ingest.github.windows import (
 )
 from ci_observer.ingest.polling import run_pages as lists
 from ci_observer.ingest.store import backfills, feeds, older_runs
-from ci_observer.ingest.store.responses import CachedResponse
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
 
 PAGE, CAP, LISTED = 12, 40, 60
@@ -448,7 +448,9 @@ def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
     watch(db, (REPO, FILE))
     [feed] = feeds.watched(db)
     crowd = [run_payload(n, created_at="2026-02-01T00:00:01Z") for n in range(1, 150)]
-    page = CachedResponse("page-2", "", None, "2026-02-01T00:00:00Z")
+    page = CachedResponse(
+        ResponseKey("runs", REPO, "page-2"), "", None, "2026-02-01T00:00:00Z"
+    )
     since = datetime(2026, 1, 1, tzinfo=UTC)
     backfills.request(db, [feed], since=since, horizon=since)
 

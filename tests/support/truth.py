@@ -18,7 +18,7 @@ UNSOUND = {
         )
     """,
     "an ETag of a page without its newest or oldest run": """
-        select url from etags where newest_at is not null and (
+        select url from responses where kind = 'runs' and newest_at is not null and (
             newest_at not in (select created_at from runs)
             or oldest_at not in (select created_at from runs)
         )

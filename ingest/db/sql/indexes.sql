@@ -31,6 +31,6 @@ create index runs_scheduled on runs
 create index run_values_runs on run_values (name, runs desc, value) where runs > 1;
 
 create index jobs_run on jobs (run_id, run_attempt);
-create index pending_asked on pending (kind, asked_at) where gone_at is null;
+create index pending_requested on pending (kind, requested_at) where gone_at is null;
 create index repos_id on repos (repo_id);
 create index payload_parts_hash on payload_parts (hash);

@@ -1,0 +1,97 @@
+"""Cached responses: their keys, and what renames and upgrades do to them."""
+
+from typing import get_args
+
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.store import repos, responses
+from ci_observer.ingest.store.responses import CachedResponse, Kind, ResponseKey
+
+RUNS_URL = "https://api.github.com/repos/acme/api/actions/runs?per_page=50"
+LIST_URL = "https://api.github.com/orgs/acme/repos?per_page=100"
+
+
+def kinds(db, repo):
+    rows = db.execute("select kind from responses where repo = ?", [repo])
+    return {kind for (kind,) in rows}
+
+
+def test_a_response_comes_back_as_it_was_saved(db):
+    page = CachedResponse(
+        ResponseKey("runs", "acme/api", RUNS_URL),
+        'W/"1"',
+        f"{RUNS_URL}&page=2",
+        "2026-03-01T00:00:00Z",
+        "2026-03-02T00:00:00Z",
+        is_last=True,
+    )
+
+    responses.save(db, page)
+
+    assert responses.get_cached(db, page.key) == page
+
+
+def test_a_later_response_replaces_the_earlier_one(db):
+    key = ResponseKey("workflows", "acme/api")
+    responses.save(db, CachedResponse(key, 'W/"1"'))
+
+    responses.save(db, CachedResponse(key, 'W/"2"'))
+
+    assert responses.get_cached(db, ResponseKey("workflows", "Acme/API")) == (
+        CachedResponse(ResponseKey("workflows", "Acme/API"), 'W/"2"')
+    )
+
+
+def test_responses_of_other_kinds_and_urls_are_apart(db):
+    responses.save(db, CachedResponse(ResponseKey("runs", "acme/api", RUNS_URL), "1"))
+
+    for key in (
+        ResponseKey("newest_run", "acme/api", RUNS_URL),
+        ResponseKey("runs", "acme/web", RUNS_URL),
+        ResponseKey("runs", "acme/api", f"{RUNS_URL}&page=2"),
+    ):
+        assert responses.get_cached(db, key) is None
+
+
+def test_a_rename_deletes_every_kind_of_response_of_the_former_name(db):
+    for repo in ("acme/api", "acme/web"):
+        for kind in get_args(Kind):
+            responses.save(db, CachedResponse(ResponseKey(kind, repo, RUNS_URL), "1"))
+
+    repos.rename(db, "acme/api", "acme/core")
+
+    assert kinds(db, "acme/api") == kinds(db, "acme/core") == set()
+    assert kinds(db, "acme/web") == set(get_args(Kind))
+
+
+def test_an_upgrade_keeps_the_responses_whose_repository_is_known(db_path):
+    db = schema.connect(db_path)
+    schema.migrations.apply(db, stop_before="m090_responses")
+    by_id = "https://api.github.com/repositories/7/actions/runs?per_page=100&page=2"
+    former = {
+        "acme/api repository": None,
+        "acme/api workflows": None,
+        "acme/api in progress": None,
+        "acme/api newest run of ci.yml": "2026-03-01T00:00:00Z",
+        f"acme/* {LIST_URL}": None,
+        RUNS_URL: "2026-03-02T00:00:00Z",
+        by_id: "2026-03-03T00:00:00Z",
+    }
+    db["etags"].insert_all(
+        {"url": url, "etag": f'"{number}"', "newest_at": at}
+        for number, (url, at) in enumerate(former.items())
+    )
+    db["repos"].insert({"repo": "acme/api", "listed_on": f"acme/* {LIST_URL}"})
+
+    schema.migrate(db)
+
+    columns = "kind, repo, url, etag, newest_at"
+    stored = db.execute(f"select {columns} from responses order by kind").fetchall()  # noqa: S608
+    listed = db["repos"].get("acme/api")["listed_in"]
+    db.close()
+    assert stored == [
+        ("repositories", "acme/*", LIST_URL, '"4"', None),
+        ("repository", "acme/api", "", '"0"', None),
+        ("runs", "acme/api", RUNS_URL, '"5"', "2026-03-02T00:00:00Z"),
+        ("workflows", "acme/api", "", '"1"', None),
+    ]
+    assert listed == LIST_URL
