@@ -721,6 +721,45 @@ select
   coalesce(timezone, 'UTC') as timezone
 from clock cross join settings;
 
+-- Periods of whole days in the instance's time zone, for the canned queries and charts:
+-- `days` days up to and including `last_day`, within ten years. Always select one row, by
+-- last_day and days. An index can find started_at between the two bounds, while
+-- run_days.day is computed for each run.
+create view day_windows as
+with recursive counts (n) as (
+  select 1 union all select n + 1 from counts where n < 3660
+),
+local_time as materialized (select day from today),
+windows as (
+  select
+    day as today, date(day, (366 - l.n) || ' days') as last_day,
+    -- An integer, so that a parameter of a query, which is text, compares as a number.
+    cast(d.n as integer) as days,
+    date(day, (367 - l.n - d.n) || ' days') as first_day,
+    date(day, (367 - l.n) || ' days') as next_day
+  from local_time cross join counts l cross join counts d
+),
+offsets as (
+  select
+    from_at, lead(from_at, 1, '~') over (order by from_at) as to_at,
+    -offset_seconds || ' seconds' as to_utc
+  from timezone_offsets
+)
+select
+  today, last_day, days, first_day,
+  -- A day starts at midnight, or at the change of the offset that skips midnight.
+  (
+    select min(max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', first_day, to_utc)))
+    from offsets
+    where strftime('%Y-%m-%dT%H:%M:%SZ', first_day, to_utc) < to_at
+  ) as starts_at,
+  (
+    select min(max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc)))
+    from offsets
+    where strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc) < to_at
+  ) as ends_at
+from windows;
+
 -- Where the runs of a feed stand in Datasette, for queries whose rows are not runs.
 create view feed_links as
 select
