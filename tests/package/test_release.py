@@ -1,0 +1,108 @@
+"""`make release`: what it refuses, and what it writes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.release import ReleaseError, release
+
+TODAY = "2026-03-01"
+PROJECT = '[project]\nname = "ci-observer"\nversion = "1.2.3"\n'
+CHANGELOG = """\
+# Changelog
+
+## Unreleased
+
+### Added
+
+- A thing.
+
+## 1.2.3 - 2026-01-01
+
+- An older thing.
+"""
+
+
+def git(root: Path, *arguments: str) -> str:
+    settings = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    return subprocess.run(  # noqa: S603
+        ["git", *settings, *arguments],  # noqa: S607
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of main whose last release was 1.2.3."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "Begin")
+    git(tmp_path, "tag", "v1.2.3")
+    return tmp_path
+
+
+def test_a_release_writes_version_and_heading_and_tags_them(root, capsys):
+    release(root, "1.3.0", today=TODAY)
+
+    assert 'version = "1.3.0"' in (root / "pyproject.toml").read_text()
+    changelog = (root / "CHANGELOG.md").read_text()
+    assert "## Unreleased\n\n## 1.3.0 - 2026-03-01\n\n### Added" in changelog
+    assert git(root, "tag", "--points-at", "HEAD") == "v1.3.0"
+    assert git(root, "log", "-1", "--format=%s") == "Release 1.3.0"
+    assert git(root, "status", "--porcelain") == ""
+    assert "git push origin main v1.3.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("1.3", "not a version"),
+        ("v1.3.0", "not a version"),
+        ("1.2.2", "lower than 1.2.3"),
+        ("1.2.3", "tag v1.2.3 exists"),
+    ],
+)
+def test_a_wrong_version_is_refused(root, version, reason):
+    with pytest.raises(ReleaseError, match=reason):
+        release(root, version, today=TODAY)
+
+
+def test_another_branch_is_refused(root):
+    git(root, "switch", "--quiet", "--create", "feature")
+
+    with pytest.raises(ReleaseError, match="branch feature"):
+        release(root, "1.3.0", today=TODAY)
+
+
+def test_uncommitted_changes_are_refused(root):
+    (root / "new.txt").write_text("new")
+
+    with pytest.raises(ReleaseError, match="uncommitted"):
+        release(root, "1.3.0", today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("# Changelog\n", "no heading"),
+        ("# Changelog\n\n## Unreleased\n\n## 1.2.3\n\n- Old.\n", "no entry"),
+    ],
+)
+def test_an_empty_changelog_is_refused_and_nothing_is_written(root, text, reason):
+    (root / "CHANGELOG.md").write_text(text)
+    git(root, "commit", "--quiet", "--all", "--message", "Empty it")
+
+    with pytest.raises(ReleaseError, match=reason):
+        release(root, "1.3.0", today=TODAY)
+
+    assert (root / "pyproject.toml").read_text() == PROJECT
+    assert git(root, "status", "--porcelain") == ""
