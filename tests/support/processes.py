@@ -1,0 +1,78 @@
+"""The product's commands as processes, as their users run them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from ci_observer.ingest.config import SETTINGS
+
+CI_OBSERVER = (sys.executable, "-m", "ci_observer")
+# Limits that only end a process that hangs.
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+def environ_with(**settings: object) -> dict[str, str]:
+    """The tests' environment, with these settings of CI Observer and no others."""
+    clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return clean | {name: str(value) for name, value in settings.items()}
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(
+    environ: Mapping[str, str],
+    folder: Path,
+    command: Sequence[str] = CI_OBSERVER,
+) -> Iterator[httpx.Client]:
+    """Run `ci-observer serve` in a folder; give a client once it accepts connections.
+
+    At the end SIGTERM must stop it with exit code 0.
+    """
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 (our own command)
+        [*command, "serve"],
+        env={**environ, "CI_OBSERVER_PORT": str(port)},
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as web:
+        try:
+            wait_until_listening(process, port)
+            yield web
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=STOP_SECONDS)
+    assert process.returncode == 0, log
+
+
+def wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
+    """Wait for the log line with the address, then for an accepted connection."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert str(port) in line, line + process.stderr.read()
+    for _ in range(START_SECONDS * 20):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise AssertionError("serve accepts no connections")
