@@ -1,5 +1,6 @@
 """Fixtures for tests in a browser: Debian's Chromium, and the real server on a port."""
 
+import asyncio
 import shutil
 import socket
 import threading
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 import uvicorn
 from archive import NOW
+from waiting import HANG_SECONDS
 
+from ci_observer.demo.server.github_server import PromptServer, bound_socket
 from ci_observer.ingest.config import Config
 from ci_observer.web.server import build_datasette
 
@@ -41,28 +44,22 @@ class WallServer:
         return f"http://127.0.0.1:{self._port}/"
 
     def start(self) -> None:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
-        self._listener = listener
+        self._listener = bound_socket("127.0.0.1", self._port)
+        self._port = self._listener.getsockname()[1]
         self._datasette = build_datasette(self._db_path, root=ROOT)
         self._server = _Server(
             uvicorn.Config(
-                self._datasette.app(),
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=1,
+                self._datasette.app(), log_config=None, log_level="critical", ws="none"
             )
         )
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}
+            target=self._server.run, kwargs={"sockets": [self._listener]}
         )
         self._thread.start()
-        assert self._server.is_up.wait(20), "The server did not start."
+        assert self._server.ready.wait(HANG_SECONDS), "The server did not start."
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join()
         self._listener.close()
         for database in self._datasette.databases.values():
@@ -70,20 +67,20 @@ class WallServer:
         self._datasette.executor.shutdown()
 
 
-class _Server(uvicorn.Server):
-    """Says when it listens, so that nobody has to ask again and again."""
+class _Server(PromptServer):
+    """Stops at once, but after the open requests: they may just open a file."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await super().shutdown(sockets)
 
 
 class Visit:
-    """One browser window, and everything it did that it should not have done."""
+    """A browser window, and the errors, dialogs and foreign requests of its pages."""
 
     def __init__(self, page: Any, server: WallServer) -> None:
         self.page = page
@@ -95,7 +92,7 @@ class Visit:
         self.page.on("request", self._request)
 
     def _console(self, message: Any) -> None:
-        # A dead server is worth a line of the browser's own, and is tested apart.
+        # Chromium itself writes a line when the server is down; other tests cover that.
         if message.type in ("error", "warning") and "ERR_" not in message.text:
             self.complaints.append(message.text)
 
@@ -130,45 +127,63 @@ def server(db_path: Path) -> Iterator[WallServer]:
 
 @contextmanager
 def launched() -> Iterator[Any]:
-    """The browser; the tests that want one are skipped where there is none."""
+    """Chromium. Skips the test where it or Playwright is not installed."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: make setup"
     )
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip("no Chromium on the PATH: apt install chromium")
+    sync_api.expect.set_options(timeout=HANG_SECONDS * 1000)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-# Not for the session: Playwright keeps an event loop running in this thread, which the
-# asynchronous tests of other modules could not bear.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """The browser, for the tests of one module."""
+@pytest.fixture(scope="session")
+def shared_chromium() -> Iterator[tuple[Any, asyncio.AbstractEventLoop]]:
+    """One Chromium for all tests of this process, and Playwright's event loop."""
     with launched() as browser:
-        yield browser
+        # From its start to its end the loop counts as running in this thread, in which
+        # the asynchronous tests could not start theirs.
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
+
+
+@pytest.fixture
+def chromium(
+    shared_chromium: tuple[Any, asyncio.AbstractEventLoop],
+) -> Iterator[Any]:
+    """Chromium, whose windows are closed at the end of the test."""
+    browser, loop = shared_chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    for context in browser.contexts:
+        context.close()
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture
 def new_visit(chromium: Any, server: WallServer) -> Iterator[NewVisit]:
-    """Opens a window on the wall: a television's, whose clock shows the tests' time."""
-    opened: list[tuple[Any, Visit]] = []
+    """Opens windows as large as a television, whose clock stands at `NOW`."""
+    visits: list[Visit] = []
 
     def open_window(*, has_clock: bool = True, **options: Any) -> Visit:
         context = chromium.new_context(**({"viewport": TELEVISION} | options))
+        context.set_default_timeout(HANG_SECONDS * 1000)
         visit = Visit(context.new_page(), server)
         if has_clock and options.get("java_script_enabled", True):
             visit.page.clock.install(time=NOW)
-        opened.append((context, visit))
+        visits.append(visit)
         return visit
 
     yield open_window
-    for context, _ in opened:
-        context.close()
-    assert [visit.complaints for _, visit in opened] == [[] for _ in opened]
+    for visit in visits:
+        visit.page.context.close()
+    assert [visit.complaints for visit in visits] == [[] for _ in visits]
 
 
 @pytest.fixture

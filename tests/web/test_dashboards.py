@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import yaml
 from archive import NOW, save_runs, set_clock, watch
-from browser import WallServer, launched
+from browser import WallServer
 from datasette.app import Datasette
 from datasette_dashboards import replace_opts_in_query
 from factories import run_payload
@@ -336,13 +336,6 @@ async def test_each_chart_has_a_page_of_its_own(datasette, chart):
     page = await datasette.client.get(f"{PAGE}/{chart}?days=30")
 
     assert page.status_code == 200
-
-
-@pytest.fixture
-def chromium() -> Iterator[Any]:
-    """The browser, within one test: Playwright's event loop must not stay running."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture
