@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import httpx
+from waiting import HANG_SECONDS
 
 from ci_observer.demo.scenario.lively_world import REPOS
 from ci_observer.demo.server.control_api import CONTROLS, PREFIX
@@ -88,7 +89,7 @@ def test_the_command_serves_and_prints_the_settings() -> None:
     )
     with process:
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], 30)
+        ready, _, _ = select.select([process.stdout], [], [], HANG_SECONDS)
         assert ready
         printed = dict(process.stdout.readline().strip().split("=") for _ in range(4))
         response = httpx.get(

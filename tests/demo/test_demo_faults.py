@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
+from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.fault_kinds import FAULT_KINDS
 from ci_observer.demo.server.github_server import GitHubServer
@@ -171,7 +172,7 @@ def test_a_delay_outlasts_a_timeout(client: httpx.Client, github: GitHubServer) 
     github.faults.add("delay", seconds=60)
 
     with pytest.raises(httpx.ReadTimeout):
-        client.get(RUNS, timeout=0.05)
+        client.get(RUNS, timeout=httpx.Timeout(HANG_SECONDS, read=0.05))
 
 
 def test_a_stale_replica_serves_older_rows(

@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
+from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.pagination import Caps
@@ -504,7 +505,7 @@ def test_the_server_stops_while_a_request_is_delayed(world: World) -> None:
         assert client.get(RUNS).elapsed.total_seconds() >= 0.05
         github.faults.add("delay", seconds=3600)
         with pytest.raises(httpx.ReadTimeout):
-            client.get(RUNS, timeout=0.05)
+            client.get(RUNS, timeout=httpx.Timeout(HANG_SECONDS, read=0.05))
 
 
 def test_a_run_has_a_page_outside_the_api(world: World) -> None:

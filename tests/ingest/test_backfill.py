@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 from forked_command import start_command
 from polling import FILE, REPO, add_runs
 from sqlite_utils import Database
+from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.scenario import synthetic_world
 from ci_observer.demo.server.github_server import GitHubServer
@@ -42,8 +43,6 @@ from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
-# Only ends a test that hangs.
-HANG_SECONDS = 300
 KILLS = 50
 # Of a GitHub whose search lists few runs.
 SEARCHED = 60
@@ -108,13 +107,8 @@ def start(environ: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
 
 def wait_for(condition: Callable[[], bool], is_running: Callable[[], bool]) -> bool:
     """Wait for a condition; False if the process ends without it."""
-    deadline = time.monotonic() + HANG_SECONDS
-    while not condition():
-        if not is_running():
-            return condition()
-        assert time.monotonic() < deadline, "The test hangs."
-        time.sleep(0.002)
-    return True
+    eventually(lambda: condition() or not is_running(), every=0.002)
+    return condition()
 
 
 def wait_for_page(

@@ -1,5 +1,6 @@
 """Writing to a real SQLite file: what is kept, and when the revision grows."""
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,6 @@ from archive import NOW, save_runs, set_clock, watch
 from factories import run_payload, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
@@ -364,33 +364,31 @@ def histories(draw):
     return observations
 
 
-def stored_after(tmp_path, pages):
+def stored_after(path, migrated_file, pages):
     """The tables after a fresh database has seen pages in this order."""
-    path = tmp_path / "order.db"
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(f"order.db{suffix}").unlink(missing_ok=True)
-    db: Database = schema.connect(path)
-    schema.migrate(db)
-    watch(db, FEED)
-    for page in pages:
-        live(db, *page)
-    got = contents(db)
-    db.close()
-    return got
+    path.write_bytes(migrated_file)
+    with closing(schema.connect(path)) as db:
+        watch(db, FEED)
+        for page in pages:
+            live(db, *page)
+        return contents(db)
 
 
 @settings(max_examples=40)
 @given(st.data())
-def test_any_order_and_repetition_of_pages_gives_the_same_table(tmp_path, data):
+def test_any_order_and_repetition_of_pages_gives_the_same_table(
+    tmp_path, migrated_file, data
+):
     observations = data.draw(histories())
     again = data.draw(st.lists(st.sampled_from(observations), max_size=5))
     shuffled = data.draw(st.permutations(observations + again))
     size = data.draw(st.integers(1, 4))
     pages = [shuffled[i : i + size] for i in range(0, len(shuffled), size)]
 
-    in_order = stored_after(tmp_path, [[one] for one in observations])
+    path = tmp_path / "order.db"
+    in_order = stored_after(path, migrated_file, [[one] for one in observations])
 
-    assert stored_after(tmp_path, pages) == in_order
+    assert stored_after(path, migrated_file, pages) == in_order
 
 
 def test_no_other_process_can_write_between_our_reading_and_our_writing(db, db_path):

@@ -6,14 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import httpx
 import pytest
+from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
@@ -31,19 +31,6 @@ ON_A_TERMINAL = [
     sys.executable,
     str(Path(__file__).parents[1] / "support" / "on_a_terminal.py"),
 ]
-STOP_SECONDS = 10
-
-
-T = TypeVar("T")
-
-
-def eventually(ask: Callable[[], T], *, seconds: float = 20) -> T:
-    """The first true answer; the test fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"Not within {seconds} s."
-        time.sleep(0.05)
-    return answer
 
 
 class Up:
@@ -55,13 +42,12 @@ class Up:
 
     def is_serving(self) -> bool:
         try:
-            answer = httpx.get(f"{self.url}/api/config", timeout=5, trust_env=False)
+            return self.get("/api/config").status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
-        return answer.status_code == httpx.codes.OK
 
-    def config(self) -> Any:
-        return httpx.get(f"{self.url}/api/config", trust_env=False).json()
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=HANG_SECONDS, trust_env=False)
 
     def tree(self) -> list[int]:
         """The supervisor and everything below it."""
@@ -128,7 +114,13 @@ def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:
 def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
     """An `up` that is expected to end by itself."""
     return subprocess.run(  # noqa: S603 (our own command)
-        UP, check=False, cwd=folder, env=env, capture_output=True, text=True, timeout=60
+        UP,
+        check=False,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -155,7 +147,7 @@ def running_up(
         pids = up.tree()
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(HANG_SECONDS)
         finally:
             for pid in filter(is_running, pids):
                 os.kill(pid, signal.SIGKILL)
@@ -188,7 +180,7 @@ def up(folder: Path, github: GitHubServer) -> Iterator[Up]:
         REFRESH_SECONDS="5",
     ) as up:
         os.close(writing)
-        eventually(lambda: up.config()["polling"]["state"] == "ok")
+        eventually(lambda: up.get("/api/config").json()["polling"]["state"] == "ok")
         (folder / "output").write_bytes(os.read(reading, 65536))
         # Whoever read it has gone, as `up | head` would.
         os.close(reading)
@@ -196,7 +188,7 @@ def up(folder: Path, github: GitHubServer) -> Iterator[Up]:
 
 
 def test_up_polls_and_serves(up: Up) -> None:
-    runs = httpx.get(f"{up.url}/api/runs", trust_env=False).json()["runs"]
+    runs = up.get("/api/runs").json()["runs"]
 
     assert [run["repo"] for run in runs] == ["acme/api"]
     assert up.pid_of("ingest")
@@ -221,6 +213,18 @@ def test_the_token_is_in_no_file_and_no_command_line(up: Up, folder: Path) -> No
     assert len(commands) == 3
     assert [p for p, data in files.items() if TOKEN.encode() in data] == []
     assert [text for text in commands if TOKEN in text] == []
+
+
+def test_a_process_that_does_not_stop_is_killed_within_10_seconds(
+    up: Up, folder: Path
+) -> None:
+    [path] = folder.rglob("supervisord.conf")
+    config = ConfigParser(interpolation=None)
+    config.read_string(path.read_text())
+    programs = [name for name in config.sections() if name.startswith("program:")]
+
+    assert len(programs) == 2
+    assert all(config.getint(name, "stopwaitsecs") < 10 for name in programs)
 
 
 def test_a_killed_ingest_comes_back_while_pages_are_served(
@@ -250,7 +254,7 @@ def test_sigterm_ends_every_process_with_exit_code_0(tmp_path: Path) -> None:
 
         up.process.terminate()
 
-        assert up.process.wait(STOP_SECONDS) == 0
+        assert up.process.wait(HANG_SECONDS) == 0
         assert [pid for pid in pids if is_running(pid)] == []
         assert list((tmp_path / "tmp").iterdir()) == []
         output = b"".join(iter(lambda: ours.recv(65536), b"")).decode()
@@ -269,7 +273,7 @@ def test_a_closed_terminal_ends_every_process(tmp_path: Path) -> None:
 
         os.close(ours)
 
-        up.process.wait(STOP_SECONDS)
+        up.process.wait(HANG_SECONDS)
         assert [pid for pid in pids if is_running(pid)] == []
         assert list((tmp_path / "tmp").iterdir()) == []
 

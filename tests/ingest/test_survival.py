@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def last_poll(db: Database) -> tuple[int, str | None]:
         pytest.param("drop", {}, "unavailable", id="dropped connection"),
         pytest.param("html_error", {}, "unavailable", id="5xx with an HTML body"),
         pytest.param("truncate", {}, "unavailable", id="truncated body"),
-        pytest.param("delay", {"seconds": 60}, "unavailable", id="timeout"),
+        pytest.param("delay", {"seconds": 3600}, "unavailable", id="timeout"),
         pytest.param("invalid_json", {}, "invalid_response", id="invalid JSON"),
         pytest.param("missing_field", {}, "invalid_response", id="no list of runs"),
         pytest.param(
@@ -88,11 +88,11 @@ def test_one_feed_s_fault_is_told_and_loses_nothing(
     world, github, two, db, fault, options, kind
 ):
     before = told(db)
-    if fault == "delay":
-        two.set_timeout(0.3)
-    github.faults.add(fault, path=f"{REPO}/actions/workflows/", count=None, **options)
+    path = f"{REPO}/actions/workflows/"
+    github.faults.add(fault, path=path, count=None, **options)
 
-    two.poll()
+    with two.timeout(path, seconds=0.1) if fault == "delay" else nullcontext():
+        two.poll()
 
     assert told(db)[REPO] == (kind, before[REPO][1])
     assert last_poll(db)[1] is None
@@ -100,7 +100,6 @@ def test_one_feed_s_fault_is_told_and_loses_nothing(
     assert_sound(db)
 
     github.faults.clear()
-    two.set_timeout(20)
     github.advance(60)
     two.poll()
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import GitHubServer
 
@@ -21,7 +22,10 @@ def client_of(github: GitHubServer, **headers: str) -> Iterator[httpx.Client]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     defaults = {"authorization": f"Bearer {github.token}"}
     with httpx.Client(
-        base_url=github.url, headers=defaults | named, trust_env=False
+        base_url=github.url,
+        headers=defaults | named,
+        timeout=HANG_SECONDS,
+        trust_env=False,
     ) as client:
         yield client
 

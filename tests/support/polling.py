@@ -1,11 +1,14 @@
 """An ingest process in miniature: real HTTP, a real file, a settable clock."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from sqlite_utils import Database
+from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
@@ -37,6 +40,7 @@ class Ingest:
         }
         self._runner = asyncio.Runner()
         self._http = open_http("test")
+        self._http.timeout = HANG_SECONDS
         self.restart()
 
     def restart(self, **settings: Any) -> None:
@@ -69,9 +73,17 @@ class Ingest:
             )
         )
 
-    def set_timeout(self, seconds: float) -> None:
-        """How long GitHub is waited for from now on."""
-        self._http.timeout = seconds
+    @contextmanager
+    def timeout(self, path: str, *, seconds: float) -> Iterator[None]:
+        """A short timeout for some requests; others may take as long as they do."""
+
+        async def shorten(request: httpx.Request) -> None:
+            if path in str(request.url):
+                request.extensions["timeout"] = httpx.Timeout(seconds).as_dict()
+
+        self._http.event_hooks = {"request": [shorten]}
+        yield
+        self._http.event_hooks = {}
 
     def close(self) -> None:
         self._runner.run(self._http.aclose())

@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from waiting import HANG_SECONDS, eventually
 
 from ci_observer.ingest.config import SETTINGS
 
 CI_OBSERVER = (sys.executable, "-m", "ci_observer")
-# Limits that only end a process that hangs.
-START_SECONDS = 60
-STOP_SECONDS = 30
 
 
 def environ_with(**settings: object) -> dict[str, str]:
@@ -50,13 +48,13 @@ def serving(
         stderr=subprocess.PIPE,
         text=True,
     )
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as web:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as web:
         try:
             wait_until_listening(process, port)
             yield web
         finally:
             process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=STOP_SECONDS)
+            _, log = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 0, log
 
 
@@ -65,14 +63,11 @@ def wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
     assert process.stderr is not None
     line = process.stderr.readline()
     assert str(port) in line, line + process.stderr.read()
-    for _ in range(START_SECONDS * 20):
+
+    def accepts_or_has_ended() -> bool:
         with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    raise AssertionError("serve accepts no connections")
+            is_accepted = probe.connect_ex(("127.0.0.1", port)) == 0
+        return is_accepted or process.poll() is not None
+
+    eventually(accepts_or_has_ended)
+    assert process.poll() is None, "serve has ended"

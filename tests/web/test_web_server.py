@@ -10,6 +10,7 @@ from shutil import copy, copytree
 import pytest
 from click.testing import CliRunner
 from sqlite_utils import Database
+from waiting import HANG_SECONDS
 from web_client import get_json, serving
 
 from ci_observer import ROOT
@@ -17,7 +18,7 @@ from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.web.errors import IncompleteInstallation
-from ci_observer.web.server import GRACE_SECONDS, build_datasette, make_server
+from ci_observer.web.server import build_datasette, make_server
 
 SERVER = """
 import sys
@@ -121,6 +122,7 @@ async def test_the_server_ends_although_a_browser_keeps_its_connection(
 ) -> None:
     async with serving(db_path) as datasette:
         server = make_server(datasette, "127.0.0.1", 0)
+        server.config.timeout_keep_alive = 3600
         started = asyncio.Event()
         startup = server.startup
 
@@ -137,7 +139,7 @@ async def test_the_server_ends_although_a_browser_keeps_its_connection(
         head = await reader.readuntil(b"\r\n\r\n")
 
         server.should_exit = True
-        await asyncio.wait_for(task, GRACE_SECONDS + 2)
+        await asyncio.wait_for(task, HANG_SECONDS)
         writer.close()
 
     assert head.startswith(b"HTTP/1.1 200 OK")
@@ -155,7 +157,7 @@ def test_a_signal_ends_the_process_cleanly(
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        _, errors = process.communicate(timeout=GRACE_SECONDS + 5)
+        _, errors = process.communicate(timeout=HANG_SECONDS)
 
     assert (process.returncode, errors) == (0, "")
 
