@@ -103,13 +103,14 @@ def test_a_kill_between_any_two_statements_leaves_a_sound_database(left, tmp_pat
 def test_a_kill_in_the_middle_of_a_commit_leaves_what_was_before_or_after(
     left, tmp_path
 ):
-    number = 0
-    for before, after in pairwise(left):
-        whole = [contents(state, tmp_path / "whole.db") for state in (before, after)]
-        for cut in in_the_middle_of(before, after):
-            number += 1
-            assert contents(cut, tmp_path / f"{number}.db") in whole
-    assert number > len(left)
+    path = tmp_path / "cut.db"
+    whole = [contents(state, path) for state in left]
+    cuts = 0
+    for states, texts in zip(pairwise(left), pairwise(whole), strict=True):
+        for cut in in_the_middle_of(*states):
+            cuts += 1
+            assert contents(cut, path) in texts
+    assert cuts > len(left)
 
 
 def contents(left: Left, path: Path) -> str:
