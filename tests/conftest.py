@@ -1,6 +1,7 @@
 """Fixtures and the report header; payloads are made by `factories` and `demo`."""
 
 import functools
+import signal
 import sqlite3
 import ssl
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from sqlite_utils import Database
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
+from ci_observer.web import database
 
 pytest_plugins = ("browser",)
 # A failed assert in this module shows its values, as in the tests.
@@ -29,6 +31,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("ci_observer")
+# A shell's job in the background ignores SIGINT, and so would the tests' processes.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
@@ -45,6 +50,14 @@ def _one_ssl_context() -> Iterator[None]:
         patch.setattr(
             ssl, "create_default_context", functools.cache(ssl.create_default_context)
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_inline_deadline() -> Iterator[None]:
+    """Reads of the web side stay inline, also on a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "INLINE_SECONDS", 600)
         yield
 
 

@@ -37,11 +37,7 @@ def pool(db_path: Path, db: Database) -> Iterator[ReadPool]:
 
 
 @pytest_asyncio.fixture
-async def datasette(
-    db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Datasette]:
-    """Without the inline deadline, which a busy machine could miss."""
-    monkeypatch.setattr(database, "INLINE_SECONDS", 60)
+async def datasette(db_path: Path, db: Database) -> AsyncIterator[Datasette]:
     async with serving(db_path) as served:
         yield served
 
@@ -133,7 +129,7 @@ async def test_a_slow_read_moves_to_the_pool_and_its_like_start_there(
         return thread_of(conn)
 
     first = await fetch(datasette, select, key="n")
-    monkeypatch.setattr(database, "INLINE_SECONDS", 60)
+    monkeypatch.setattr(database, "INLINE_SECONDS", 600)
     again = await fetch(datasette, thread_of, key="n")
     other = await fetch(datasette, thread_of, key="m")
 
@@ -145,9 +141,10 @@ async def test_a_slow_read_moves_to_the_pool_and_its_like_start_there(
 
 @pytest.mark.asyncio
 async def test_slow_queries_of_a_visitor_do_not_delay_the_wall(
-    datasette: Datasette,
+    datasette: Datasette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More of them than the pool has threads."""
+    monkeypatch.setattr(database, "TIME_LIMIT_SECONDS", 600)
     loop = asyncio.get_running_loop()
     started = asyncio.Semaphore(0)
 

@@ -95,6 +95,7 @@ with recursive n (n) as (select 1 union all select n + 1 from n) select count(*)
 async def test_a_slow_query_asks_to_narrow(
     db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ci_observer.web.database.INLINE_SECONDS", 0.01)
     monkeypatch.setattr("ci_observer.web.database.TIME_LIMIT_SECONDS", 0.01)
     async with serving(db_path) as datasette:
         with pytest.raises(Unavailable, match="Narrow the selection"):
