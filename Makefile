@@ -42,7 +42,7 @@ lint: $(DEVELOPMENT) ## check style, types, spelling and the generated parts of 
 	$(BIN)/zizmor --quiet --offline .github/workflows
 	$(BIN)/python -m cogapp --check --check-fail-msg="Run: make docs" README.md docs/*.md
 
-bench: $(DEVELOPMENT) ## measure everything that must be fast, next to baselines
+bench: $(DEVELOPMENT) ## measure speed, memory and size next to baselines
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(DEVELOPMENT) ## update the generated parts of the docs

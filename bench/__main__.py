@@ -1,9 +1,9 @@
-"""`make bench`: every figure beside its baseline, in one table.
+"""`make bench`: all figures with their baselines, in one table.
 
-    python -m bench                             a million runs, a quarter of an hour
-    python -m bench --runs 20000 --only runs    a part of it, in a minute
+    python -m bench                             a million runs, in a quarter of an hour
+    python -m bench --runs 20000 --only runs    one part, in a minute
 
-The first run makes the databases, which takes longer; they are kept in `data/bench`.
+The first call takes longer, because it writes the databases to `data/bench`.
 """
 
 import os
@@ -16,51 +16,53 @@ from pathlib import Path
 
 import click
 
-from bench import (
+from bench.databases.cached import FOLDER, cached_database
+from bench.harness import sizes
+from bench.harness.sizes import Sizes
+from bench.harness.table import Row, markdown, replace_marked
+from bench.measure import (
     datasette_pages,
-    effort,
-    heartbeat,
-    ingest_figures,
-    page_figures,
-    page_of_runs,
+    ingest,
+    run_pages,
     runs_api,
-    start,
+    startup,
     wall_api,
+    wall_page,
+    wall_refresh,
 )
-from bench.databases import FOLDER, database
-from bench.effort import Effort
-from bench.table import Row, markdown, put_between_marks
 
-SMALL = 10_000
-PARTS: dict[str, Callable[[Path, Path, Effort], Iterable[Row]]] = {
-    "select": page_of_runs.rows,
+FEW_RUNS = 10_000
+PARTS: dict[str, Callable[[Path, Path, Sizes], Iterable[Row]]] = {
+    "select": run_pages.rows,
     "runs": runs_api.rows,
     "wall": wall_api.rows,
-    "heartbeat": heartbeat.rows,
+    "refresh": wall_refresh.rows,
     "datasette": datasette_pages.rows,
-    "start": start.rows,
-    "ingest": ingest_figures.rows,
-    "page": page_figures.rows,
+    "start": startup.rows,
+    "ingest": ingest.rows,
+    "page": wall_page.rows,
 }
 
 
 @click.command()
 @click.option("--runs", default=1_000_000, show_default=True, envvar="BENCH_RUNS")
-@click.option("--small", default=SMALL, show_default=True, help="Runs to compare with.")
+@click.option(
+    "--small", default=FEW_RUNS, show_default=True, help="Runs to compare with."
+)
 @click.option(
     "--only", "parts", multiple=True, type=click.Choice([*PARTS]), help="Repeatable."
 )
-@click.option("--quick", is_flag=True, help="Only to see that everything works.")
+@click.option("--quick", is_flag=True, help="Only test that all benchmarks work.")
 @click.option(
     "--folder",
     default=FOLDER,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the databases are kept.",
+    help="The folder of the databases.",
 )
 @click.option(
     "--output",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A Markdown file with marks, between which the table is to stand, too.",
+    help="A Markdown file; the table replaces the text between its marks.",
 )
 def main(
     *,
@@ -71,34 +73,34 @@ def main(
     folder: Path,
     output: Path | None,
 ) -> None:
-    """Print what CI Observer takes, beside a baseline in the same run."""
-    begun = time.monotonic()
-    few, many = database(folder, small), database(folder, runs)
-    how = effort.QUICK if quick else effort.FULL
+    """Print figures of CI Observer next to a baseline from the same run."""
+    start = time.monotonic()
+    few, many = cached_database(folder, small), cached_database(folder, runs)
+    sizes_used = sizes.QUICK if quick else sizes.FULL
     rows: list[Row] = []
     for part in parts or PARTS:
-        minutes = (time.monotonic() - begun) / 60
+        minutes = (time.monotonic() - start) / 60
         click.echo(f"measuring {part}, after {minutes:.1f} minutes …", err=True)
-        rows += told(PARTS[part](few, many, how))
-    minutes = (time.monotonic() - begun) / 60
-    lines = [*about(runs, small, minutes), "", *markdown(rows)]
+        rows += echo_rows(PARTS[part](few, many, sizes_used))
+    minutes = (time.monotonic() - start) / 60
+    lines = [*conditions(runs, small, minutes), "", *markdown(rows)]
     for line in lines:
         click.echo(line)
     if output:
-        output.write_text(put_between_marks(output.read_text(), lines))
+        output.write_text(replace_marked(output.read_text(), lines))
 
 
-def told(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, which are told on stderr as they come."""
+def echo_rows(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print each row on stderr as soon as it is measured."""
     for row in rows:
         goal = {None: "", True: ", met", False: ", not met"}[row.is_met]
-        click.echo(f"  {row.figure}: {row.ours:.3g} {row.unit}{goal}", err=True)
+        click.echo(f"  {row.title}: {row.ours:.3g} {row.unit}{goal}", err=True)
         yield row
 
 
-def about(runs: int, small: int, minutes: float) -> Iterator[str]:
-    """What was measured, and on what machine."""
-    yield f"{runs:,} runs beside {small:,}, measured in {minutes:.0f} minutes."
+def conditions(runs: int, small: int, minutes: float) -> Iterator[str]:
+    """The sizes of the databases, and the machine."""
+    yield f"{runs:,} runs vs {small:,} runs, measured in {minutes:.0f} minutes."
     yield (
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.release()}."
@@ -106,7 +108,7 @@ def about(runs: int, small: int, minutes: float) -> Iterator[str]:
 
 
 def processor() -> str:
-    """The processor's name; Linux tells."""
+    """The name of the processor; only Linux has it."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

@@ -1,12 +1,12 @@
-"""The table of the benchmarks: goals are checked, not told."""
+"""The table of the benchmarks checks its goals."""
 
 import pytest
 
-from bench.table import Row, markdown, put_between_marks
+from bench.harness.table import Row, markdown, replace_marked
 
 
 def row(**given: object) -> Row:
-    return Row(**{"figure": "a figure", "ours": 2, "unit": "ms"} | given)  # type: ignore[arg-type]
+    return Row(**{"title": "a figure", "ours": 2, "unit": "ms"} | given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ def row(**given: object) -> Row:
         (2, 1, None, None),
     ],
 )
-def test_a_goal_is_of_the_ratio_or_of_our_own_figure(ours, baseline, goal, is_met):
+def test_a_goal_limits_the_ratio_or_our_figure(ours, baseline, goal, is_met):
     assert row(ours=ours, baseline=baseline, goal=goal).is_met is is_met
 
 
 @pytest.mark.parametrize("goal", ["fast", "1.3x", "<= ", "<= 1.3 x"])
-def test_a_goal_that_nothing_checks_is_none(goal):
+def test_a_malformed_goal_is_refused(goal):
     with pytest.raises(ValueError, match="is not a goal"):
         row(goal=goal)
 
@@ -37,7 +37,7 @@ def test_a_ratio_needs_a_baseline():
         assert row(goal="<= 2x").is_met
 
 
-def test_the_table_says_what_is_met_and_what_is_not():
+def test_the_table_shows_which_goals_are_met():
     lines = markdown(
         [
             row(ours=1234.5, baseline=1000, goal="<= 1.3x"),
@@ -55,17 +55,17 @@ def test_the_table_says_what_is_met_and_what_is_not():
     ]
 
 
-def test_the_table_takes_the_place_of_the_last_one():
+def test_the_table_replaces_the_last_one():
     text = "Before.\n<!-- measured -->\nold\n<!-- end of measured -->\nAfter.\n"
 
-    written = put_between_marks(text, ["new", "lines"])
+    written = replace_marked(text, ["new", "lines"])
 
     assert written == (
         "Before.\n<!-- measured -->\n\nnew\nlines\n\n<!-- end of measured -->\nAfter.\n"
     )
-    assert put_between_marks(written, ["new", "lines"]) == written
+    assert replace_marked(written, ["new", "lines"]) == written
 
 
-def test_a_document_without_marks_is_left_alone():
-    with pytest.raises(ValueError, match="There are no <!-- measured"):
-        put_between_marks("Nothing here.", ["new"])
+def test_a_document_without_marks_is_refused():
+    with pytest.raises(ValueError, match="needs the marks <!-- measured"):
+        replace_marked("Nothing here.", ["new"])

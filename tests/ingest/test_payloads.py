@@ -28,7 +28,7 @@ from ci_observer.ingest.db.payloads import pack_payload
 from ci_observer.ingest.github.rows import is_older_run, run_row
 from ci_observer.ingest.store import feeds, payloads, runs
 
-# As bench/payload_size.py measures it; smaller archives leave more of a page empty.
+# Measured by bench/measure/payload_size.py; pages of smaller archives are less full.
 BYTES_PER_RUN = 2500
 
 

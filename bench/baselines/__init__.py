@@ -1,0 +1,1 @@
+"""The programs and pages that CI Observer is compared with."""

@@ -1,0 +1,1 @@
+"""The databases that are measured: their runs, their changes and their queries."""

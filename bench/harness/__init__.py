@@ -1,0 +1,1 @@
+"""The tools of the benchmarks: servers, clients, timing and the table."""

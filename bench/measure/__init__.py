@@ -1,0 +1,1 @@
+"""One module for each subject that is measured; `rows` gives its part of the table."""
