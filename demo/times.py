@@ -30,7 +30,7 @@ def utc_now() -> datetime:
 
 
 class SettableClock:
-    """A clock that only moves when it is told to.
+    """A clock that moves only by `advance` and `set`.
 
     >>> clock = SettableClock("2026-03-02T09:00:00Z")
     >>> iso(clock.advance(90))

@@ -194,9 +194,9 @@ def opening_run(
         "acme/web-store", "ci.yml", status="queued", display_title=title
     )
     actor = run.actor
-    begun, done = (at + timedelta(seconds=seconds) for seconds in times)
+    started, done = (at + timedelta(seconds=seconds) for seconds in times)
     run.versions += [
-        RunVersion(begun, "in_progress", None, 1, at, begun, actor),
+        RunVersion(started, "in_progress", None, 1, at, started, actor),
         RunVersion(done, "completed", conclusion, 1, at, done, actor),
     ]
 

@@ -31,7 +31,7 @@ class GitHubServer:
     ...     github.url  # doctest: +ELLIPSIS
     'http://127.0.0.1:...'
 
-    `clock` defaults to a SettableClock that stands at the world's time. `settings` are
+    `clock` defaults to a SettableClock with the world's time. `settings` are
     the fields of `Settings`: `latency` (seconds), `base_path="/api/v3"`, `enterprise`,
     `tokens`, `gzip`, …; they can be changed later through `github.settings`.
     """

@@ -97,8 +97,8 @@ def encoded_with_parts(
         for name in names
         if name in body
     ]
-    whole = [encoded(rest)[1:-1], *parts] if rest else parts
-    return b"{%b}" % b",".join(whole)
+    members = [encoded(rest)[1:-1], *parts] if rest else parts
+    return b"{%b}" % b",".join(members)
 
 
 def json_response(

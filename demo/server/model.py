@@ -69,7 +69,7 @@ class Repo:
         return f"{self.owner}/{self.name}"
 
     def find_workflow(self, key: str) -> Workflow | None:
-        """By numeric id, file name, or whole path (sent with `%2F`)."""
+        """The workflow with this id, file name or path (sent with `%2F`)."""
         for workflow in self.workflows.values():
             if key in (str(workflow.id), workflow.file, workflow.path):
                 return workflow

@@ -77,6 +77,6 @@ class RateLimits:
         return bucket
 
     def spend(self, user: str, now: datetime, used: int | None = None) -> None:
-        """Set the used requests; None uses up the whole limit. For tests."""
+        """Set the used requests; None uses up the limit. For tests."""
         bucket = self.bucket(user, now)
         bucket.used = bucket.limit if used is None else used

@@ -89,8 +89,8 @@ class Repositories:
         path = fields.pop("path", f".github/workflows/{file}")
         title = name or file.rpartition(".")[0] or file
         number = fields.pop("id", number)
-        born = fields.pop("created_at", LONG_AGO)
-        workflow = Workflow(owner, number, title, path, born, **fields)
+        created = fields.pop("created_at", LONG_AGO)
+        workflow = Workflow(owner, number, title, path, created, **fields)
         with self.lock:
             owner.workflows[file] = workflow
         return workflow

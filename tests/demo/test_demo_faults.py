@@ -329,19 +329,19 @@ def test_faults_runs_and_time_can_be_controlled_over_http(
     client.post("/_sim/fault", json={"kind": "status", "status": 418})
     client.delete("/_sim/fault")
 
-    born = client.post(
+    added = client.post(
         "/_sim/run", json={"repo": REPO, "workflow": FILE, "status": "queued"}
     ).json()
     moved = client.post("/_sim/advance", json={"seconds": 30}).json()
-    client.post("/_sim/run", json={**born, "conclusion": "failure"})
-    failed = client.get(f"{RUNS}/{born['run_id']}").json()
-    client.post("/_sim/run", json={**born, "rerun": True})
-    again = client.get(f"{RUNS}/{born['run_id']}").json()
-    client.post("/_sim/run", json={**born, "remove": True})
+    client.post("/_sim/run", json={**added, "conclusion": "failure"})
+    failed = client.get(f"{RUNS}/{added['run_id']}").json()
+    client.post("/_sim/run", json={**added, "rerun": True})
+    again = client.get(f"{RUNS}/{added['run_id']}").json()
+    client.post("/_sim/run", json={**added, "remove": True})
 
     assert moved["now"] == failed["updated_at"] == "2026-03-02T09:00:30Z"
     assert (failed["conclusion"], again["run_attempt"]) == ("failure", 2)
-    assert client.get(f"{RUNS}/{born['run_id']}").status_code == 404
+    assert client.get(f"{RUNS}/{added['run_id']}").status_code == 404
     log = client.get("/_sim/log").json()
     assert [entry["status"] for entry in log] == [418, 200, 200, 404]
     assert client.get("/_sim/state").json()["repos"] == {REPO: [FILE]}

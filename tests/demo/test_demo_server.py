@@ -22,8 +22,8 @@ def world() -> World:
     """35 runs of one workflow, a minute apart, the newest now."""
     world = World("2026-03-02T09:00:00Z")
     for age in range(34, -1, -1):
-        born = world.now - timedelta(minutes=age)
-        world.add_run(REPO, FILE, created_at=born, duration=0)
+        created = world.now - timedelta(minutes=age)
+        world.add_run(REPO, FILE, created_at=created, duration=0)
     return world
 
 
