@@ -1,16 +1,16 @@
-# The image holds one thing: the command `ci-observer`, which by default runs `up`.
-# docs/operations.md says how to run it and what the entrypoint does.
+# The image runs the command `ci-observer`, by default with `up`.
+# docs/operations.md explains how to run it, and the entrypoint.
 
 FROM python:3.13-slim-trixie AS builder
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
-# The dependencies first: they change less often than the code.
+# Dependencies first, because they change less often than the code.
 COPY requirements.lock ./
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --require-hashes -r requirements.lock
 COPY . .
-# A clone that was made with a strict umask must be readable by another user.
-# Datasette asks for pip and setuptools, but only its own `install` command uses them.
+# chmod: a clone with a strict umask must be readable by another user.
+# Datasette depends on pip and setuptools, but only its `install` command uses them.
 RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
  && /opt/venv/bin/python -m pip uninstall --yes setuptools pip \
  && rm -rf build ./*.egg-info \
@@ -28,7 +28,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \
-    # Big sorts spill to the volume, not to the memory behind /tmp.
+    # Large sorts use the volume for temporary files, not the memory of /tmp.
     SQLITE_TMPDIR=/app/data \
     CI_OBSERVER_DB=/app/data/ci_observer.db \
     CI_OBSERVER_HOST=0.0.0.0 \
@@ -37,6 +37,6 @@ WORKDIR /app
 EXPOSE 8089
 HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
   CMD ["python", "/app/container/healthcheck.py"]
-# Starts as root, runs as the owner of /app/data; `--user` starts it as that user.
+# The entrypoint starts as root and runs as the owner of /app/data, or as `--user`.
 ENTRYPOINT ["/app/container/entrypoint.sh", "ci-observer"]
 CMD ["up"]

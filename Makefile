@@ -1,7 +1,7 @@
-# Plain `make` lists the verbs; each does all the set-up it needs.
-# `make test ARGS="-k wall"` hands words on to the command behind a verb.
+# Plain `make` lists the targets; each does all the set-up it needs.
+# `make test ARGS="-k wall"` passes arguments to the command of a target.
 
-# The first Python that is new enough; `make PYTHON=/opt/python/bin/python3` names one.
+# The first Python that is new enough; `make PYTHON=/opt/python/bin/python3` sets another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
   && echo $$name && break; done)
@@ -18,15 +18,15 @@ DEVELOPMENT := $(VENV)/.development
 .DELETE_ON_ERROR:
 .PHONY: help setup demo run test lint bench docs screenshots wheel lock release port
 
-help: ## list the verbs
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: $(DEVELOPMENT) ## create .venv with all locked packages; each verb installs what it needs
+setup: $(DEVELOPMENT) ## create .venv with all locked packages; other targets install only their own
 
 demo: port $(INSTALLED) ## show the wall with a simulated GitHub: no token, no network
 	@$(BIN)/python -m ci_observer demo $(ARGS)
 
-run: $(INSTALLED) .env ## run it with the settings in .env
+run: $(INSTALLED) .env ## run CI Observer with the settings in .env
 	@$(BIN)/python -m ci_observer up
 
 test: $(DEVELOPMENT) ## run the tests on all cores; lists what was skipped, and why
@@ -63,9 +63,9 @@ lock: ## pin every dependency, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 .env:
-	@echo 'There is no .env yet, and it says what to watch. Make one, fill in the first lines:' >&2
+	@echo 'There is no .env file with the settings. Copy the example and fill in its first lines:' >&2
 	@echo '    cp .env.example .env' >&2
-	@echo 'To look around without a token or settings: make demo' >&2
+	@echo 'To try CI Observer without a token or settings: make demo' >&2
 	@exit 1
 
 port:
@@ -78,12 +78,12 @@ endif
 
 $(RUNTIME): requirements.lock
 	@test -n '$(PYTHON)' || { echo 'CI Observer needs Python 3.11 or newer; none is on the PATH (python3 is' \
-	  "$$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	  "$$(python3 --version 2>&1)). Install it, or set its path: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "CI Observer needs Python 3.11 or newer; $(PYTHON) is $$('$(PYTHON)' --version 2>&1)." >&2; exit 1; }
 	@echo "Creating $(VENV) with $$('$(PYTHON)' --version) ..."
 	@'$(PYTHON)' -m venv --clear $(VENV) || { \
-	  echo 'Python lacks its venv module. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	  echo 'Python has no venv module. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@echo 'Installing the locked packages ...'
 	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
