@@ -40,7 +40,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "title": page_title(page["config"]["title"], page["tiles"]),
         "columns": FIRST_COLUMNS,
         "values": [[tile[name] for name in FIRST_COLUMNS] for tile in page["every"]],
-        "is_crowd": len(page["tiles"]) > MANY,
+        "may_overflow": len(page["tiles"]) > MANY,
         "ahead": seconds_ahead(page["config"]["timezone"]),
         "heads": COLUMNS,
         "rows": [

@@ -1,79 +1,105 @@
-// A page of the server's that keeps itself fresh: asks for itself again, and swaps #live.
+// Keeps a page that the server rendered up to date: its banner and title, and `#live`, which
+// is fetched again and morphed.
 
-import { makeContact } from "../shared/contact.js";
-import { get, keepFresh } from "../shared/refresh.js";
-import { swap } from "./morph.js";
+import { bannerOf, dataAge, drawBanner, isLost } from "../shared/banner.js";
+import { get, getJson, makeConnection } from "../shared/connection.js";
+import { base, find, setAttr } from "../shared/dom.js";
+import { calendar } from "../shared/format.js";
+import { morph } from "./morph.js";
 
-// A browser that shows one page for weeks grows; a fresh page does not.
+// A browser that shows one page for weeks uses more and more memory; a new page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;
 
-const { base } = document.documentElement.dataset;
-const find = (id) => document.getElementById(id);
 
-export const parse = (html) => new DOMParser().parseFromString(html, "text/html");
-
-// A page of ours; null when it is still the one with this ETag.
+// One of our pages; null when it still has this ETag.
 export async function getPage(address, { signal, etag } = {}) {
   const headers = etag ? { "If-None-Match": etag } : {};
-  const answer = await get(address, { signal, headers });
-  if (answer.status === 304) return null;
-  return { etag: answer.headers.get("ETag"), document: parse(await answer.text()) };
+  const response = await get(address, { signal, headers });
+  if (response.status === 304) return null;
+  const html = await response.text();
+  return {
+    etag: response.headers.get("ETag"),
+    document: new DOMParser().parseFromString(html, "text/html"),
+  };
 }
 
-// Awake again, or online again: do not wait for the next time.
-function whenAwake(refresh) {
-  window.addEventListener("online", refresh);
-  window.addEventListener("pageshow", (event) => {
-    if (event.persisted) refresh();
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) refresh();
-  });
-}
+// `load` gets what the page needs besides the configuration, for `onData(result, config)`.
+// `onDraw` is called every second and after each response.
+export function connectPage({ load, onData, onDraw = () => {} }) {
+  // The configuration inside the page lacks everything that changes with each poll.
+  const { zone, ...config } = JSON.parse(find("config").textContent);
+  const times = calendar(zone);
+  let isFirst = true;
+  let title = "";
+  let icon = "";
 
-// `address` says what to ask for now, `tick` draws what time alone changes.
-export function keepLive({ address, tick }) {
-  const { zone, ...first } = JSON.parse(find("config").textContent);
-  const contact = makeContact({ base, first, timeZone: zone });
-  const openedAt = Date.now();
-  let known = { address: null, etag: null };
+  const connection =
+    makeConnection({ config, load: loadAll, onData: receive, onError: draw, onTick: draw });
+  const state = () => ({ ...connection.state(), calendar: times });
 
-  async function load(signal) {
-    const asked = address();
-    const etag = known.address === asked ? known.etag : null;
-    const config = await contact.load(signal);
-    return { asked, config, page: await getPage(asked, { signal, etag }) };
+  async function loadAll(signal) {
+    const newConfig = await getJson(`${base}api/config`, { signal });
+    return [newConfig, await load(signal)];
   }
 
-  function take({ asked, config, page }) {
-    if (contact.isOther(config) || Date.now() - openedAt > RELOAD_AFTER_MS) {
-      location.reload();
-      return;
-    }
-    contact.accept(config);
-    // What was asked for before more was wanted shows too little now.
-    if (page && asked === address()) {
-      known = { address: asked, etag: page.etag };
-      contact.name(page.document);
-      swap(find("live"), page.document.getElementById("live"));
-    }
+  function receive([newConfig, result]) {
+    connection.accept(newConfig);
+    isFirst = false;
+    onData(result, newConfig);
     draw();
   }
 
   function draw() {
-    contact.draw();
-    tick(contact);
+    const current = state();
+    const hasLost = isLost(current);
+    // Before the first response only bad news is certain.
+    const isKnown = !isFirst || hasLost || current.config.polling.state !== "ok";
+    drawBanner(isKnown ? bannerOf(current) : null);
+    find("age").textContent = isFirst ? "" : dataAge(current);
+    document.body.dataset.lost = hasLost;
+    const text = hasLost ? `no data – ${title}` : title;
+    if (document.title !== text) document.title = text;
+    const href = hasLost ? `${base}static/shared/favicon-alarm.svg` : icon;
+    setAttr(find("icon"), "href", href);
+    onDraw({ now: current.now, times });
   }
 
-  const { refresh } = keepFresh({
-    every: contact.refreshSeconds, load, take, lose: contact.lose,
-  });
-  whenAwake(refresh);
+  // The title and icon to show while the connection is good.
+  function readTitle(page) {
+    title = page.title;
+    icon = page.getElementById("icon").getAttribute("href");
+  }
+
+  readTitle(document);
   draw();
-  setInterval(() => {
-    if (contact.hasLeapt()) refresh();
-    draw();
-  }, 1000);
-  refresh();
-  return { draw };
+  connection.refresh();
+  return { config, draw, readTitle };
+}
+
+// `address` returns the URL to fetch now.
+export function keepLive({ address, onDraw }) {
+  const openedAt = Date.now();
+  let known = { url: null, etag: null };
+  const page = connectPage({ load, onData, onDraw });
+
+  async function load(signal) {
+    const url = address();
+    const etag = known.url === url ? known.etag : null;
+    return { url, fetched: await getPage(url, { signal, etag }) };
+  }
+
+  const isOutdated = (config) => Date.now() - openedAt > RELOAD_AFTER_MS
+    || ["version", "title", "timezone"].some((name) => config[name] !== page.config[name]);
+
+  function onData({ url, fetched }, config) {
+    if (isOutdated(config)) location.reload();
+    // A response to an older URL has fewer rows than are wanted now.
+    else if (fetched && url === address()) {
+      known = { url, etag: fetched.etag };
+      page.readTitle(fetched.document);
+      morph(find("live"), fetched.document.getElementById("live"));
+    }
+  }
+
+  return { draw: page.draw };
 }

@@ -1,5 +1,5 @@
-// Makes a part of the page equal to a newer one: what has not changed stays as it is,
-// with its focus, its place and whatever is open in it.
+// Makes one element equal to a newer one. Nodes that have not changed stay the same, so
+// that focus, scroll position and open <details> are kept.
 
 const keyOf = (node) =>
   node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "";
@@ -7,28 +7,28 @@ const keyOf = (node) =>
 const isAlike = (node, other) =>
   node.nodeName === other.nodeName && keyOf(node) === keyOf(other);
 
-export function swap(node, other) {
+export function morph(node, other) {
   const focused = document.activeElement;
-  swapNode(node, other);
-  // A row that moved was taken out and put in again, which loses the focus.
+  morphNode(node, other);
+  // Moving a row removes and inserts it, which loses the focus.
   if (focused !== document.activeElement && focused.isConnected) {
     focused.focus({ preventScroll: true });
   }
 }
 
-function swapNode(node, other) {
+function morphNode(node, other) {
   if (node.isEqualNode(other)) return;
   if (node.nodeType !== Node.ELEMENT_NODE) {
     node.nodeValue = other.nodeValue;
     return;
   }
-  swapAttributes(node, other);
-  swapChildren(node, other);
+  morphAttributes(node, other);
+  morphChildren(node, other);
 }
 
-function swapAttributes(node, other) {
+function morphAttributes(node, other) {
   for (const { name } of [...node.attributes]) {
-    // Whether something is open is up to the reader.
+    // The reader decides which <details> are open.
     if (!other.hasAttribute(name) && name !== "open") node.removeAttribute(name);
   }
   for (const { name, value } of other.attributes) {
@@ -36,7 +36,7 @@ function swapAttributes(node, other) {
   }
 }
 
-function swapChildren(node, other) {
+function morphChildren(node, other) {
   const keyed = new Map([...node.children].map((child) => [keyOf(child), child]));
   keyed.delete("");
   let next = node.firstChild;
@@ -49,7 +49,7 @@ function swapChildren(node, other) {
     }
     if (found === next) next = next.nextSibling;
     else node.insertBefore(found, next);
-    swapNode(found, wanted);
+    morphNode(found, wanted);
   }
   while (next) {
     const rest = next.nextSibling;

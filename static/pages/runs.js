@@ -1,32 +1,32 @@
-// The page of runs: more of them at a click, values to choose from, durations that count.
+// The page of runs: loads more of them at a click, suggests values for the filters, and counts
+// the durations of unfinished runs.
 
-import { setText } from "../shared/dom.js";
+import { getJson } from "../shared/connection.js";
+import { base, find, setText } from "../shared/dom.js";
+import { count, duration, seconds } from "../shared/format.js";
 import { getPage, keepLive } from "./live.js";
-import { get } from "../shared/refresh.js";
-import { duration, seconds } from "../shared/words.js";
 
 const MAX_ROWS = 1000;
 
-const { base } = document.documentElement.dataset;
-const find = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const pageSize = Number(query.get("limit")) || 100;
-let wanted = pageSize;
+let rowCount = pageSize;
 
-// As many rows as are shown, in one answer: pages would shift while runs come in.
+// All rows that are shown, in one response: with several pages, new runs would shift rows from
+// one page to the next.
 function address() {
-  const asked = new URLSearchParams(query);
-  if (wanted > pageSize) asked.set("limit", wanted);
-  return `${location.pathname}?${asked}`;
+  const all = new URLSearchParams(query);
+  if (rowCount > pageSize) all.set("limit", rowCount);
+  return `${location.pathname}?${all}`;
 }
 
-function tick({ now }) {
+function onDraw({ now }) {
   for (const node of document.querySelectorAll("[data-since]")) {
-    setText(node, duration(now() - seconds(node.dataset.since)));
+    setText(node, duration(now - seconds(node.dataset.since)));
   }
 }
 
-const live = keepLive({ address, tick });
+const live = keepLive({ address, onDraw });
 
 async function showMore(link) {
   link.setAttribute("aria-busy", "true");
@@ -37,7 +37,7 @@ async function showMore(link) {
       .filter((row) => !present.has(row.dataset.key))
       .map((row) => document.importNode(row, true));
     find("rows").append(...rows);
-    wanted = Math.min(MAX_ROWS, wanted + pageSize);
+    rowCount = Math.min(MAX_ROWS, rowCount + pageSize);
     const next = page.getElementById("more");
     if (next) link.href = next.href;
     else link.remove();
@@ -51,15 +51,15 @@ async function showMore(link) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("#more");
   const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
-  // More than one answer holds: a page of their own.
-  if (!link || !isPlain || wanted >= MAX_ROWS) return;
+  // More rows than one response may have: follow the link.
+  if (!link || !isPlain || rowCount >= MAX_ROWS) return;
   event.preventDefault();
   if (link.getAttribute("aria-busy")) return;
-  // Without an answer the link does what links do.
+  // After an error, follow the link.
   showMore(link).catch(() => { location.href = link.href; });
 });
 
-// The values to choose from are many: asked for when somebody is about to choose.
+// The lists of values are long, so they are loaded when a filter gets the focus.
 const LISTS = {
   repo: "repos",
   workflow: "workflows",
@@ -69,27 +69,27 @@ const LISTS = {
   status: "statuses",
   conclusion: "conclusions",
 };
-let areListed = false;
+let isLoaded = false;
 
-async function listValues() {
-  if (areListed) return;
-  areListed = true;
+async function loadValues() {
+  if (isLoaded) return;
+  isLoaded = true;
   try {
-    const values = await (await get(`${base}api/filters`)).json();
+    const values = await getJson(`${base}api/filters`);
     for (const [name, list] of Object.entries(LISTS)) {
       find(`values-${name}`).replaceChildren(
-        ...values[list].map(({ value, count }) => new Option(`${count} ${count === 1 ? "run" : "runs"}`, value)),
+        ...values[list].map((item) => new Option(count(item.count, "run"), item.value)),
       );
     }
   } catch (error) {
-    // The fields take any text; the next time asks again.
-    areListed = false;
+    // The fields also work without suggestions; the next focus tries again.
+    isLoaded = false;
   }
 }
 
-find("search").addEventListener("focusin", listValues);
+find("search").addEventListener("focusin", loadValues);
 
-// Fields that were left empty need not stand in the address.
+// Keeps empty fields out of the address.
 find("search").addEventListener("submit", () => {
   for (const field of find("search").elements) field.disabled = !field.value;
 });

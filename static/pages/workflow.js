@@ -1,36 +1,36 @@
-// The page of one workflow: the wall's words for its state, charts by arrow keys.
+// The page of one workflow: describes its state like the wall's tile, and moves the focus in
+// charts with the arrow keys.
 
-import { setText } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
+import { duration, seconds } from "../shared/format.js";
+import { activity, details, stateFacts, stateOf } from "../shared/tile_text.js";
+import { labelOf } from "../shared/vocabulary.js";
 import { keepLive } from "./live.js";
-import { activity, details, duration, seconds, stateFacts, stateOf, word } from "../shared/words.js";
 
-const find = (id) => document.getElementById(id);
 
-// What the tile of the wall says, in the very same words.
 function drawState({ now, times }) {
   const tile = JSON.parse(find("tile").textContent);
   if (!tile) return;
-  const at = now();
-  const when = (instant) => times.point(seconds(instant), at);
-  setText(find("state-word"), word(stateOf(tile)));
+  const when = (instant) => times.point(seconds(instant), now);
+  setText(find("state-word"), labelOf(stateOf(tile)));
   setText(find("state-facts"), stateFacts(tile, when).map(([, text]) => text).join(" · "));
-  const explanation = details(tile, when, at).filter(Boolean).join(" · ");
+  const explanation = details(tile, when, now).filter(Boolean).join(" · ");
   setText(find("state-detail"), explanation);
   find("state-detail").hidden = !explanation;
-  const doing = activity(tile, at);
-  find("state-activity").hidden = !doing;
-  if (doing) setText(find("state-activity"), `${doing.name} ${doing.text}`);
+  const newer = activity(tile, now);
+  find("state-activity").hidden = !newer;
+  if (newer) setText(find("state-activity"), `${newer.name} ${newer.text}`);
 }
 
-function tick(contact) {
-  drawState(contact);
+function onDraw({ now, times }) {
+  drawState({ now, times });
   for (const node of document.querySelectorAll("[data-since]")) {
-    setText(node, duration(contact.now() - seconds(node.dataset.since)));
+    setText(node, duration(now - seconds(node.dataset.since)));
   }
   for (const group of document.querySelectorAll("[data-roving]")) rove(group);
 }
 
-// One stop of the Tab key for each group of links; the arrows move within it.
+// Roving tabindex: the Tab key stops once in each group, and the arrow keys move within it.
 
 const linksOf = (group) => [...group.querySelectorAll("a[href]")];
 
@@ -67,4 +67,4 @@ document.addEventListener("keydown", (event) => {
 
 find("branch").addEventListener("change", () => find("branch-form").submit());
 
-keepLive({ address: () => location.href, tick });
+keepLive({ address: () => location.href, onDraw });

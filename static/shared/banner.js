@@ -1,6 +1,8 @@
-// Whether the wall can be trusted, and the words when it cannot.
+// Whether a page can be trusted, and its banner when it cannot.
 
-import { ago, duration, seconds, word } from "./words.js";
+import { find, setText } from "./dom.js";
+import { ago, duration, seconds } from "./format.js";
+import { labelOf } from "./vocabulary.js";
 
 const LOST_AFTER_REFRESHES = 3;
 const WARN_DAYS = 14;
@@ -9,9 +11,9 @@ const DAY = 86400;
 const POLLING = {
   off: "Polling is off",
   stale: "Polling has stopped",
-  rate_limited: "GitHub's rate limit is spent",
-  unauthorized: "GitHub refuses the token",
-  offline: "GitHub does not answer",
+  rate_limited: "GitHub's rate limit is used up",
+  unauthorized: "GitHub rejects the token",
+  offline: "GitHub does not respond",
   starting: "Starting",
   no_database: "The database cannot be read",
 };
@@ -19,17 +21,15 @@ const POLLING = {
 const isOld = (at, now, config) =>
   now - at > LOST_AFTER_REFRESHES * config.refresh_seconds;
 
-// What the page says of itself comes first: `failure` is an error in its own script,
-// `refusal` the words of a server that answers, but not with data. Else it is lost when
-// the server has not answered for too long, whatever it said before.
-export const isLost = ({ config, now, lastAnswerAt, failure, refusal }) =>
-  Boolean(failure || refusal) || isOld(lastAnswerAt, now, config);
+// `scriptError` is an error in the page's own script, `serverError` the text of a server
+// that responds without data.
+export const isLost = ({ config, now, lastResponseAt, scriptError, serverError }) =>
+  Boolean(scriptError || serverError) || isOld(lastResponseAt, now, config);
 
-// Whether the tiles must not be taken for what is.
-export function isDoubtful(contact) {
-  const checked = seconds(contact.config.polling.last_success_at);
-  return isLost(contact)
-    || (checked !== null && isOld(checked, contact.now, contact.config));
+// Whether the tiles may no longer be true.
+export function isOutdated(state) {
+  const checked = seconds(state.config.polling.last_success_at);
+  return isLost(state) || (checked !== null && isOld(checked, state.now, state.config));
 }
 
 export function dataAge({ config, now }) {
@@ -37,54 +37,59 @@ export function dataAge({ config, now }) {
   return checked === null ? "no data yet" : `data ${duration(now - checked)} old`;
 }
 
-// A token that ends soon, while there is time to make another.
-function ofToken(expiresAt, now) {
+function tokenBanner(expiresAt, now) {
   const days = Math.floor((expiresAt - now) / DAY);
   if (expiresAt === null || days >= WARN_DAYS) return null;
   return {
-    level: "calm",
+    isCalm: true,
     word: "Token",
     text: `GITHUB_TOKEN expires in ${days === 1 ? "1 day" : `${Math.max(0, days)} days`}.`
-      + " Then polling stops until there is a new one.",
+      + " Then polling stops until you set a new one.",
   };
 }
 
-function ofThePage({ now, lastAnswerAt, calendar, failure, refusal }) {
-  const age = `What is shown is from ${calendar.point(lastAnswerAt, now)}, `
-    + `${ago(lastAnswerAt, now)}. It may be wrong.`;
-  if (failure) {
+function lostBanner({ now, lastResponseAt, calendar, scriptError, serverError }) {
+  const age = `The data shown are from ${calendar.point(lastResponseAt, now)}, `
+    + `${ago(lastResponseAt, now)}, and may be wrong.`;
+  if (scriptError) {
     return {
-      level: "loud",
       word: "This page has an error",
-      text: `${failure} ${age} It loads itself anew as soon as the server answers.`,
+      text: `${scriptError} ${age} It reloads as soon as the server responds.`,
     };
   }
-  const word = refusal ? "CI Observer has no data" : "No contact with CI Observer";
   return {
-    level: "loud",
-    word,
-    text: [refusal, age, "Trying again by itself."].filter(Boolean).join(" "),
+    word: serverError ? "CI Observer has no data" : "No connection to CI Observer",
+    text: [serverError, age, "Retrying automatically."].filter(Boolean).join(" "),
   };
 }
 
-// What to say above the tiles, and how loudly; null when all is well.
-export function bannerOf(contact) {
-  const { config, now, calendar } = contact;
-  const { state, reason, last_success_at: last, next_poll_at: next } = config.polling;
-  if (isLost(contact)) return ofThePage(contact);
+// The banner's word and text; null when all is well.
+export function bannerOf(state) {
+  const { config, now, calendar } = state;
+  const { state: polling, reason, last_success_at: last, next_poll_at: next } = config.polling;
+  if (isLost(state)) return lostBanner(state);
   const at = seconds(last);
-  const good = at === null ? ""
-    : ` GitHub's last good answer is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
-  if (state === "ok") {
+  const lastGood = at === null ? ""
+    : ` GitHub's last good response is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
+  if (polling === "ok") {
     return isOld(at, now, config)
-      ? { level: "loud", word: "Old data", text: good.trim() }
-      : ofToken(seconds(config.polling.token_expires_at), now);
+      ? { word: "Old data", text: lastGood.trim() }
+      : tokenBanner(seconds(config.polling.token_expires_at), now);
   }
-  const due = state === "off" ? null : seconds(next);
+  const due = polling === "off" ? null : seconds(next);
   const why = (reason || "").replace(/[^.!?]$/, "$&.");
   return {
-    level: state === "starting" ? "calm" : "loud",
-    word: POLLING[state] || word(state),
-    text: why + good + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
+    isCalm: polling === "starting",
+    word: POLLING[polling] || labelOf(polling),
+    text: why + lastGood + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
   };
+}
+
+export function drawBanner(banner) {
+  const node = find("banner");
+  node.hidden = !banner;
+  if (!banner) return;
+  node.dataset.level = banner.isCalm ? "calm" : "loud";
+  setText(find("banner-word"), banner.word);
+  setText(find("banner-text"), banner.text);
 }

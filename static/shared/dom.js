@@ -1,38 +1,42 @@
-// What all scripts of the wall do to the page: as little as possible.
+// Finds elements, and changes the DOM only where it differs.
 
-// Only what stands elsewhere is moved, and the focus stays where it is.
-export function place(parent, children) {
+// The path of the site's root.
+export const { base } = document.documentElement.dataset;
+
+export const find = (id) => document.getElementById(id);
+
+// Makes `children` the children of `parent`, moves as few as possible, and keeps the focus.
+export function setChildren(parent, children) {
   const focused = document.activeElement;
   const kept = new Set(children);
   for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
-  let there = parent.firstElementChild;
+  let next = parent.firstElementChild;
   for (const child of children) {
-    // One that goes further down, not all others up.
-    if (there && there !== child && there.nextElementSibling === child) {
-      there.remove();
-      there = child;
+    // Here `next` moves down: take it out, instead of moving all the others up.
+    if (next && next !== child && next.nextElementSibling === child) {
+      next.remove();
+      next = child;
     }
-    if (there === child) there = child.nextElementSibling;
-    else parent.insertBefore(child, there);
+    if (next === child) next = child.nextElementSibling;
+    else parent.insertBefore(child, next);
   }
   if (focused !== document.activeElement && parent.contains(focused)) focused.focus();
 }
 
-// What need not be in the next frame, but in the one after it.
+// Runs `act` after the next frame has been painted.
 export const afterFrame = (act) => requestAnimationFrame(() => requestAnimationFrame(act));
 
-// Only another text is set, so that nothing is spoken twice.
+// An unchanged text is not set again, so that screen readers do not repeat it.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// The same for an attribute; without a value it goes.
-export function set(node, name, value) {
+// Null and false remove the attribute.
+export function setAttr(node, name, value) {
   if (value === null || value === false) node.removeAttribute(name);
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-// The same for a style.
 export function setStyle({ style }, name, value) {
   if (style.getPropertyValue(name) !== String(value)) style.setProperty(name, value);
 }

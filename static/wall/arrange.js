@@ -1,25 +1,25 @@
-// How many tiles fit a screen, and how large. Only arithmetic: no page here.
+// Computes how many tiles fit a screen, and how large they can be. It uses no DOM.
 
-// A loud tile is as many cells wide and high as the others can bear. Those need a name
-// of two lines, a state and what goes on: their least size in the root's text size.
+// A loud tile gets as many cells as the quiet tiles can spare. `least` is the smallest size of
+// a cell in rem: it has room for a name of two lines, a state and an activity.
 const SPANS = [
   { wide: 2, high: 2, least: [11, 6.6] },
   { wide: 2, high: 1, least: [10, 5.3] },
   { wide: 1, high: 1, least: [10, 5.3] },
 ];
-// What a tile wants, in its own text size, and the limits of that in the root's.
+// The size that a tile needs, in its own text size, and the limits of that size in rem.
 const QUIET = [17, 9];
 const LOUD = [22, 14];
 const UNIT = { least: 0.74, most: 3 };
 
-const share = (room, parts, gap) => (room - gap * (parts - 1)) / parts;
-const fit = (width, height, want) => Math.min(width / want[0], height / want[1]);
+const share = (space, parts, gap) => (space - gap * (parts - 1)) / parts;
+const fit = (width, height, need) => Math.min(width / need[0], height / need[1]);
 
-// The most columns and rows. `screen` has width, height, gap, the height of the labels
-// above a row, the root's text size (rem), and the columns that are wished (cols).
+// The largest number of columns and rows. `screen` has width, height, gap, the height of the
+// labels above a row, the root's text size (rem), and the requested columns (cols).
 export function limits({ width, height, gap, label, rem, cols }, least = SPANS[2].least) {
-  const most = (room, size) =>
-    Math.max(1, Math.floor((room + gap) / (size + gap) + 1e-6));
+  const most = (space, size) =>
+    Math.max(1, Math.floor((space + gap) / (size + gap) + 1e-6));
   const columns = most(width, least[0] * rem);
   return {
     columns: Math.min(columns, cols || columns),
@@ -49,7 +49,8 @@ function plan({ loud, quiet }, screen, { wide, high, least }) {
   return best;
 }
 
-// The best plan for so many loud and quiet tiles; null when they do not fit.
+// The plan with the largest text for these numbers of loud and quiet tiles; null when they do
+// not fit.
 export function arrange(counts, screen) {
   const spans = counts.quiet && screen.grows ? SPANS : SPANS.slice(2);
   const best = spans.reduce((found, span) => found || plan(counts, screen, span), null);
@@ -58,7 +59,7 @@ export function arrange(counts, screen) {
   const limited = (unit) =>
     screen.rem * Math.max(UNIT.least, Math.min(UNIT.most, unit / screen.rem));
   const loudUnit = limited(fit(width * wide, height * high, LOUD));
-  // In cells of one size, all text has one size.
+  // Cells of the same size have text of the same size.
   const unit = counts.loud && wide === 1 ? loudUnit : limited(best.size);
   return { ...best, total: screen.height, unit, loudUnit };
 }

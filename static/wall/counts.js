@@ -1,20 +1,21 @@
-// How many tiles there are of each state, on top: each count is a filter.
+// The number of tiles in each state. Each count is a button that filters by the state.
 
-import { place, setText } from "../shared/dom.js";
-import { countStates, WORDS } from "./view.js";
-import { word } from "../shared/words.js";
+import { find, setChildren, setText } from "../shared/dom.js";
+import { labelOf, STATES } from "../shared/vocabulary.js";
+import { countStates } from "./view.js";
 
-export function makeCounts({ root, template, summary, change }) {
+export function makeCounts(change) {
+  const root = find("counts");
   const items = new Map();
   let chosen = [];
 
   function makeCount(state) {
-    const item = template.content.firstElementChild.cloneNode(true);
+    const item = find("count").content.firstElementChild.cloneNode(true);
     const button = item.firstElementChild;
     button.dataset.state = state;
     button.querySelector("use").setAttribute("href", `#symbol-${state}`);
     button.addEventListener("click", () => {
-      const others = chosen.filter((one) => one !== state);
+      const others = chosen.filter((name) => name !== state);
       const isOn = others.length < chosen.length;
       change({ state: isOn ? others : [...others, state] });
     });
@@ -24,17 +25,18 @@ export function makeCounts({ root, template, summary, change }) {
   return function draw(tiles, view) {
     chosen = view.state;
     const counts = countStates(tiles);
-    const present = WORDS.map((state) => [state, counts[state]])
+    const present = STATES.map((state) => [state, counts[state]])
       .filter(([state, count]) => count || chosen.includes(state));
-    place(root, present.map(([state, count]) => {
+    setChildren(root, present.map(([state, count]) => {
       if (!items.has(state)) items.set(state, makeCount(state));
       const item = items.get(state);
       item.firstElementChild.setAttribute("aria-pressed", chosen.includes(state));
       setText(item.querySelector("b"), String(count));
-      setText(item.querySelector("span"), word(state));
+      setText(item.querySelector("span"), labelOf(state));
       return item;
     }));
-    // One sentence for who listens.
-    setText(summary, present.map(([state, count]) => `${count} ${word(state)}`).join(", "));
+    // For screen readers.
+    const texts = present.map(([state, count]) => `${count} ${labelOf(state)}`);
+    setText(find("summary"), texts.join(", "));
   };
 }

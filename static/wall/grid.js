@@ -1,166 +1,168 @@
-// The tiles as a whole: which come first, which are shown, how they share the screen.
+// Draws the tiles: their layout on the screen, their order, and what each of them shows.
 
+import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
+import { countLoud, isGreen, keyOf } from "../shared/tile_text.js";
 import { arrange } from "./arrange.js";
-import { afterFrame, place, set } from "../shared/dom.js";
-import { apply, fitNames, isScrolling, screenOf, scrolling, stripOf, thinOut }
+import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
 import { fillTile } from "./tile.js";
-import { countLoud, isGreen, keyOf } from "../shared/words.js";
 
-const DEFAULTS = { sort: "state", group: "", cols: 0, page: 0 };
-const BAND = 0.26;
+// The share of the screen's height that a message above the tiles takes.
+const MESSAGE_SHARE = 0.26;
 
-// What is drawn around the tiles may change, too.
-const drawAgain = () => window.dispatchEvent(new Event("resize"));
+// Other parts of the page may have to change with the tiles.
+const redraw = () => window.dispatchEvent(new Event("resize"));
 
-// `lack` is called when tiles have room for strips, but none in their data.
-export function makeGrid({ root, template, base, lack = () => {} }) {
-  let crowd = null;
-  let coming = null;
-  let isPatient = false;
+// `onMissingStrips` is called when tiles have room for strips that their data lack.
+export function makeGrid({ root, template, onMissingStrips }) {
+  let overflow = null;
+  let loading = null;
+  let waits = false;
   let nodes = new Map();
   let filled = new Map();
-  let laid = { pages: [[]] };
+  let layout = { pages: [[]] };
   let shown = [];
-  let view = DEFAULTS;
-  let given = [];
-  let seen = "";
-  let turn = 0;
+  let view = {};
+  let drawnTiles = [];
+  let drawnKey = "";
+  let pageIndex = 0;
   let minute = 0;
   let calendar = null;
 
-  // Other orders, groups, pages, what is said of many tiles at once: loaded by a wall that
-  // needs it. Until then, and should that fail, the page scrolls and nothing is hidden.
-  function loadCrowd() {
-    if (coming) return;
-    const ready = import("./overflow.js").then(({ makeCrowd }) => makeCrowd({ root, base }));
-    coming = ready.then((made) => {
-      crowd = made;
-      drawAgain();
+  // Other orders, groups, pages and messages, loaded when they are needed. Until then, and
+  // when loading fails, the page scrolls and hides no tile.
+  function loadOverflow() {
+    if (loading) return;
+    const ready = import("./overflow.js").then(({ makeOverflow }) => makeOverflow(root));
+    loading = ready.then((made) => {
+      overflow = made;
+      redraw();
     }, () => {
-      coming = null;
-      if (isPatient) hurry();
+      loading = null;
+      if (waits) stopWaiting();
     });
   }
 
-  // The first drawing waits for it, but not for long: all tiles would be drawn twice.
-  const isWaiting = () => isPatient && coming && !crowd && !nodes.size;
-  function hurry() {
-    isPatient = false;
-    if (!nodes.size) drawAgain();
+  // The first drawing waits for it for a moment, or all tiles would be drawn twice.
+  const isWaiting = () => waits && loading && !overflow && !nodes.size;
+  function stopWaiting() {
+    waits = false;
+    if (!nodes.size) redraw();
   }
 
-  function lay(tiles, message) {
-    const screen = screenOf(root, view, crowd && view.group);
-    const all = { screen, pages: [tiles], hidden: [], band: 0, plan: scrolling(screen) };
+  function layOut(tiles, hasMessage) {
+    const screen = screenOf(root, view, overflow && view.group);
+    const plain = { screen, pages: [tiles], hidden: [], messageHeight: 0 };
+    const all = { ...plain, plan: scrollingPlan(screen) };
     if (screen.scrolls) return all;
-    const band = message && (tiles.length ? BAND : 1) * screen.height;
-    const height = screen.height - band - (band && screen.gap);
+    const messageHeight = hasMessage ? (tiles.length ? MESSAGE_SHARE : 1) * screen.height : 0;
+    const height = screen.height - messageHeight - (messageHeight && screen.gap);
     const plan = arrange(countLoud(tiles), { ...screen, height });
-    if (plan) return { ...all, band, plan: { ...plan, total: screen.height } };
-    loadCrowd();
-    return crowd ? { ...all, ...crowd.overflow(tiles, screen, view.page) } : all;
+    if (plan) return { ...all, messageHeight, plan: { ...plan, total: screen.height } };
+    loadOverflow();
+    return overflow ? { ...all, ...overflow.paginate(tiles, screen, view.page) } : all;
   }
 
-  // `tiles` are those of `page.every` that are to be shown. Returns whether there is a
-  // message, which may stand in for all of them.
-  function draw(tiles, wanted, page) {
-    view = { ...DEFAULTS, ...wanted };
-    const every = page.every || tiles;
-    const isCalm = page.isTrusted !== false && every.length > 1 && every.every(isGreen);
-    const isTold = every.length > 0 && (!tiles.length || (isCalm && !view.group));
-    if (isTold || view.group || view.sort !== DEFAULTS.sort) loadCrowd();
+  // Draws `tiles`, which are some of `context.allTiles`. Returns whether there is a message,
+  // which may stand in for all tiles.
+  function draw(tiles, newView, context) {
+    view = newView;
+    const { allTiles } = context;
+    const isCalm = context.isTrusted && allTiles.length > 1 && allTiles.every(isGreen);
+    const wantsMessage = allTiles.length > 0 && (!tiles.length || (isCalm && !view.group));
+    if (wantsMessage || view.group || view.sort !== "state") loadOverflow();
     root.hidden = false;
-    // Most answers bring nothing new.
-    const sight = JSON.stringify([screenOf(root, view), view, isTold, isCalm, !crowd]);
-    const all = [...tiles, ...every];
-    if (sight === seen && all.length === given.length
-      && all.every((tile, index) => tile === given[index])) {
-      tick(page);
+    // Most responses change nothing.
+    const key = JSON.stringify([screenOf(root, view), view, wantsMessage, isCalm, !overflow]);
+    const all = [...tiles, ...allTiles];
+    if (key === drawnKey && all.length === drawnTiles.length
+      && all.every((tile, index) => tile === drawnTiles[index])) {
+      tick(context);
       drawStrips();
       return finish(tiles);
     }
-    const message = isTold && crowd ? crowd.messageOf(every, isCalm, page) : null;
-    const ordered = crowd ? crowd.inOrder(tiles, view) : tiles;
-    laid = { ...lay(ordered, message ? 1 : 0), message };
-    show(page);
-    [seen, given] = [sight, all];
+    const message =
+      wantsMessage && overflow ? overflow.makeMessage(allTiles, isCalm, context) : null;
+    const sorted = overflow ? overflow.sortTiles(tiles, view) : tiles;
+    layout = { ...layOut(sorted, Boolean(message)), message };
+    show(context);
+    [drawnKey, drawnTiles] = [key, all];
     return finish(tiles);
   }
 
   function finish(tiles) {
-    root.hidden = !tiles.length && !laid.message;
-    return Boolean(laid.message);
+    root.hidden = !tiles.length && !layout.message;
+    return Boolean(layout.message);
   }
 
-  // Only what differs is touched.
-  function show(page) {
-    const { pages, plan, screen, band } = laid;
-    turn = crowd ? crowd.turnOf(laid, page.now) : 0;
-    shown = pages[turn];
-    apply(root, plan, screen, band);
+  // Draws the current page of the layout, and touches only tiles that differ.
+  function show(context) {
+    const { pages, plan, screen, messageHeight } = layout;
+    pageIndex = overflow ? overflow.pageIndexOf(layout, context.now) : 0;
+    shown = pages[pageIndex];
+    applyLayout(root, plan, screen, messageHeight);
     const names = fitNames(root, plan, screen, shown);
-    set(root, "data-owners", new Set(shown.map((tile) => tile.repo.split("/")[0])).size);
-    const look = JSON.stringify([plan, view, root.getAttribute("style"), root.dataset.owners]);
+    setAttr(root, "data-owners", new Set(shown.map((tile) => tile.repo.split("/")[0])).size);
+    const style = JSON.stringify([plan, view, root.getAttribute("style"), root.dataset.owners]);
     const [oldNodes, oldFilled] = [nodes, filled];
     [nodes, filled] = [new Map(), new Map()];
-    const fresh = [];
+    const changed = [];
     for (const tile of shown) {
       const key = keyOf(tile);
       const node = oldNodes.get(key) || template.content.firstElementChild.cloneNode(true);
       const old = oldFilled.get(key);
-      const isSame = old && old.tile === tile && old.look === look;
+      const isSame = old && old.tile === tile && old.style === style;
       nodes.set(key, node);
-      filled.set(key, { tile, look });
-      if (!isSame) fresh.push([node, names.get(tile)]);
-      if (!isSame || tile.activity) fillTile(node, tile, page, isSame ? null : names.get(tile));
+      filled.set(key, { tile, style });
+      if (!isSame) changed.push([node, names.get(tile)]);
+      if (!isSame || tile.activity) fillTile(node, tile, context, isSame ? null : names.get(tile));
     }
     const all = [...nodes.values()];
-    place(root, crowd ? crowd.among(all, shown, laid, view) : all);
-    thinOut(root, plan, screen, fresh);
+    setChildren(root, overflow ? overflow.addItems(all, shown, layout, view) : all);
+    collapseParts(root, plan, screen, changed);
     drawStrips();
-    if (crowd) crowd.tick(laid, page);
+    if (overflow) overflow.tick(layout, context);
   }
 
-  // After the frame, since a wall without them says all that matters. What stops their
-  // script from coming is tried again at the next drawing.
+  // After the frame, because a wall without strips already shows every state. When their
+  // script cannot be loaded, the next drawing tries again.
   let isDue = false;
   function drawStrips() {
     if (isDue) return;
     isDue = true;
     afterFrame(async () => {
       isDue = false;
-      const places = shown.map((tile) => [tile, stripOf(nodes.get(keyOf(tile)))])
-        .filter(([, place]) => place);
-      if (!places.length) return;
-      if (places.some(([tile]) => !tile.strip)) {
-        lack();
+      const strips = shown.map((tile) => [tile, stripOf(nodes.get(keyOf(tile)))])
+        .filter(([, node]) => node);
+      if (!strips.length) return;
+      if (strips.some(([tile]) => !tile.strip)) {
+        onMissingStrips();
         return;
       }
-      const { drawStrip } = await import("./strip.js").catch(() => ({}));
-      if (drawStrip) for (const [tile, place] of places) drawStrip(place, tile);
+      const module = await import("./strip.js").catch(() => null);
+      if (module) await module.drawStrips(strips);
     });
   }
 
-  // What time alone changes.
-  function tick(page) {
-    if (isPatient) hurry();
-    const isNewMinute = minute !== (minute = Math.floor(page.now / 60))
-      || calendar !== (calendar = page.calendar);
-    if (crowd) {
-      if (crowd.turnOf(laid, page.now) !== turn) show(page);
-      crowd.tick(laid, page);
+  // Updates what changes with time alone.
+  function tick(context) {
+    if (waits) stopWaiting();
+    const isNewMinute = minute !== (minute = Math.floor(context.now / 60))
+      || calendar !== (calendar = context.calendar);
+    if (overflow) {
+      if (overflow.pageIndexOf(layout, context.now) !== pageIndex) show(context);
+      overflow.tick(layout, context);
     }
     for (const tile of shown) {
-      if (tile.activity || isNewMinute) fillTile(nodes.get(keyOf(tile)), tile, page);
+      if (tile.activity || isNewMinute) fillTile(nodes.get(keyOf(tile)), tile, context);
     }
   }
 
-  // More tiles are to come than a screen may have room for.
-  function expectCrowd() {
-    isPatient = !isScrolling();
-    if (isPatient) loadCrowd();
+  // Called when the tiles to come may not fit the screen.
+  function expectOverflow() {
+    waits = !isScrolling();
+    if (waits) loadOverflow();
   }
 
-  return { draw, expectCrowd, isWaiting, tick };
+  return { draw, expectOverflow, isWaiting, tick };
 }

@@ -1,4 +1,4 @@
-// From tile to tile with the arrow keys, and the list of all keys.
+// Moves the focus with the arrow keys, and lists all keys in a dialog.
 
 import { build } from "./settings.js";
 
@@ -16,14 +16,14 @@ const middle = (node) => {
   return [left + width / 2, top + height / 2];
 };
 
-// Tiles differ in size: the next one begins where this one ends.
+// Tiles differ in size: one is beyond another when it starts where the other ends.
 function isBeyond(tile, from, [dx, dy]) {
-  const [one, other] = [tile.getBoundingClientRect(), from.getBoundingClientRect()];
-  if (dx) return dx > 0 ? one.left >= other.right - 1 : one.right <= other.left + 1;
-  return dy > 0 ? one.top >= other.bottom - 1 : one.bottom <= other.top + 1;
+  const [box, other] = [tile.getBoundingClientRect(), from.getBoundingClientRect()];
+  if (dx) return dx > 0 ? box.left >= other.right - 1 : box.right <= other.left + 1;
+  return dy > 0 ? box.top >= other.bottom - 1 : box.bottom <= other.top + 1;
 }
 
-// The nearest tile in a direction; what lies aside counts as farther away.
+// The nearest tile in a direction. A distance across it counts three times.
 function nearest(tiles, from, [dx, dy]) {
   const [x, y] = middle(from);
   let best = { distance: Infinity };
@@ -37,7 +37,7 @@ function nearest(tiles, from, [dx, dy]) {
   return best.tile;
 }
 
-// Returns whether there was a tile to go to.
+// Returns whether the focus has moved.
 export function moveFocus(grid, key) {
   if (!ARROWS[key]) return false;
   const tiles = [...grid.querySelectorAll(".tile")].filter(linkOf);
@@ -47,12 +47,12 @@ export function moveFocus(grid, key) {
   return Boolean(to);
 }
 
-// The dialog that shows the keys: [key, what it does in words, …].
+// Each of `keys` is [key, description, …].
 export function listKeys(keys) {
   const title = build("h2", { id: "keys-title", textContent: "Keys" });
   const lines = [["← ↑ → ↓", "go from tile to tile"], ["Enter", "open the tile"], ...keys];
-  const list = build("dl", {}, ...lines.flatMap(([key, words]) =>
-    [build("dt", { textContent: key }), build("dd", { textContent: words })]));
+  const list = build("dl", {}, ...lines.flatMap(([key, description]) =>
+    [build("dt", { textContent: key }), build("dd", { textContent: description })]));
   const close = build("form", { method: "dialog" }, build("button", { textContent: "Close" }));
   const dialog = build("dialog", { id: "keys", className: "keys" }, title, list, close);
   dialog.setAttribute("aria-labelledby", title.id);

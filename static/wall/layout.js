@@ -1,32 +1,36 @@
-// Measures the screen, and gives the grid and its names their sizes.
+// Measures the screen, sets the sizes of the grid and its names, and hides parts that do not
+// fit.
 
-import { set, setStyle } from "../shared/dom.js";
+import { setAttr, setStyle } from "../shared/dom.js";
+import { isLoud, nameOf } from "../shared/tile_text.js";
 import { nameSize, wrapped } from "./names.js";
 import { partsOf } from "./tile.js";
-import { isLoud, nameOf } from "../shared/words.js";
 
 const PHONE_WIDTH = 700;
 const LOW_HEIGHT = 480;
+// The height of a group's label in rem.
 const LABEL = 1.6;
-// The smallest name in the root's text size; the largest in the tile's, and of its height.
+// The text size of names: at least `least` rem, and at most `most` of the tile's text size and
+// `share` of its height.
 const NAME = { least: 1.25, most: 1.9, share: 0.21 };
-// As in tile.css: the padding at both sides, and the symbol beside a name.
+// As in tile.css: the padding of both sides, and the width of the symbol next to a name.
 const PADDING = 1.75;
 const SYMBOL = { small: 1.25, large: 2.3 };
-// As in tile.css: the part that each step leaves out of a quiet and of a loud tile, and
-// what parts need of the height at least, in the tile's text size. A name's is its own.
+// The order in which parts of a quiet and of a loud tile are hidden or shortened; tile.css does
+// it by these names.
 const STEPS = {
-  quiet: ["title", "foot", "strip", "place", "", "", "why", ""],
-  loud: ["strip", "foot", "", "title", "", "place", "why", ""],
+  quiet: ["title", "foot", "strip", "repo", "facts", "short-why", "why"],
+  loud: ["strip", "foot", "short-title", "title", "short-why", "repo", "why", "since"],
 };
-const LEAST = { place: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1 };
+// The least height of the parts in the tile's text size. `name` counts in the name's text size.
+const LEAST = { repo: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1 };
 const ALWAYS = { name: 1.12, rest: 1.5 };
 
-// Below a television's size the page scrolls.
+// On small windows the page scrolls instead of fitting the tiles.
 export const isScrolling = () =>
   window.innerWidth < PHONE_WIDTH || window.innerHeight < LOW_HEIGHT;
 
-// What the tiles may fill.
+// The space for the tiles.
 export function screenOf(root, { cols, sort }, isGrouped) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const gap = parseFloat(getComputedStyle(root).columnGap);
@@ -41,18 +45,17 @@ export function screenOf(root, { cols, sort }, isGrouped) {
   };
 }
 
-export function scrolling({ width, gap, rem }) {
+export function scrollingPlan({ width, gap, rem }) {
   const columns = Math.max(1, Math.floor(width / (19 * rem)));
-  const each = (width - gap * (columns - 1)) / columns;
-  return { columns, rows: 0, width: each, wide: 1, high: 1, unit: rem, loudUnit: rem };
+  const tileWidth = (width - gap * (columns - 1)) / columns;
+  return { columns, rows: 0, width: tileWidth, wide: 1, high: 1, unit: rem, loudUnit: rem };
 }
 
-// `band` is what stands above the tiles.
-export function apply(root, plan, { label }, band) {
+export function applyLayout(root, plan, { label }, messageHeight) {
   const { columns, rows, unit, loudUnit, wide, high, total } = plan;
-  const above = band ? `${band}px ` : "";
-  set(root, "data-fits", String(rows > 0));
-  set(root, "data-large", String(wide > 1));
+  const above = messageHeight ? `${messageHeight}px ` : "";
+  setAttr(root, "data-fits", String(rows > 0));
+  setAttr(root, "data-large", String(wide > 1));
   root.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   root.style.gridTemplateRows = rows
     ? `${above}repeat(${rows}, ${label ? `${label}px ` : ""}minmax(0, 1fr))` : "";
@@ -63,75 +66,71 @@ export function apply(root, plan, { label }, band) {
   setStyle(root, "--high", high);
 }
 
-// One size for all names, and one for those of larger tiles; each then wraps in the width
-// that its tile gives it.
+// Finds one text size for the names of all quiet tiles and one for those of loud tiles, and
+// wraps each name in its tile's width.
 export function fitNames(root, plan, { rem, gap }, tiles) {
   const names = new Map();
   const least = NAME.least * rem;
   for (const loud of [false, true]) {
-    const ours = tiles.filter((tile) => isLoud(tile) === loud);
+    const own = tiles.filter((tile) => isLoud(tile) === loud);
     const [wide, high, unit] = loud ? [plan.wide, plan.high, plan.loudUnit] : [1, 1, plan.unit];
     const symbol = wide > 1 ? SYMBOL.large : SYMBOL.small;
-    // A hair less, as the browser rounds in its own way.
+    // Slightly less, because the browser rounds widths differently.
     const width = 0.98 * (plan.width * wide + gap * (wide - 1) - PADDING * unit);
-    const room = {
+    const space = {
       font: getComputedStyle(root).fontFamily,
       first: (size) => width - symbol * size,
       rest: (size) => width - (wide > 1 ? symbol * size : 0),
     };
     const most = Math.min(NAME.most * unit, NAME.share * plan.height * high);
-    const alike = plan.wide > 1 ? ours : tiles;
-    const size = nameSize(alike.map(nameOf), room, least, plan.rows ? most : least);
+    const sameSize = plan.wide > 1 ? own : tiles;
+    const size = nameSize(sameSize.map(nameOf), space, least, plan.rows ? most : least);
     root.style.setProperty(loud ? "--loud-name" : "--name", `${size}px`);
-    for (const tile of ours) names.set(tile, wrapped(nameOf(tile), size, room));
+    for (const tile of own) names.set(tile, wrapped(nameOf(tile), size, space));
   }
   return names;
 }
 
 const stepsOf = (node) => STEPS[node.dataset.loud ? "loud" : "quiet"];
 
-// The steps that a tile needs even if each text but its name has one line only.
+// The number of steps that a tile needs even if every text except its name has one line.
 function leastSteps(node, lines, height, unit, name) {
-  const its = partsOf(node);
-  const isThere = (part) => part && !its[part].hidden;
-  const isLeft = (part) => isThere(part) && !(part === "foot" && node.dataset.activity);
-  const sum = (parts) => parts.reduce((total, part) => total + LEAST[part] * unit, 0);
-  let over = sum(Object.keys(LEAST).filter(isThere)) + ALWAYS.rest * unit
-    + ALWAYS.name * name * lines - height;
+  const parts = partsOf(node);
+  const isShown = (part) => LEAST[part] && !parts[part].hidden;
+  const canHide = (part) => isShown(part) && !(part === "foot" && node.dataset.activity);
+  const heightOf = (part) => LEAST[part] * unit;
+  let excess = Object.keys(LEAST).filter(isShown).reduce((sum, part) => sum + heightOf(part), 0)
+    + ALWAYS.rest * unit + ALWAYS.name * name * lines - height;
   const steps = stepsOf(node);
   const enough = steps.findIndex((part) => {
-    if (over <= 1) return true;
-    over -= isLeft(part) ? LEAST[part] * unit : 0;
+    if (excess <= 1) return true;
+    excess -= canHide(part) ? heightOf(part) : 0;
     return false;
   });
   return enough < 0 ? steps.length : enough;
 }
 
-// Leaves out of each tile what matters least, until the rest fits: see tile.css. What is
-// known to have no room is left out before anything is measured. `items` are nodes, each
-// with what `fitNames` has for its name.
-export function thinOut(root, { rows, height, high, unit, loudUnit }, { gap }, items) {
+// Hides parts of each tile, least important first, until the rest fits. Parts that cannot fit
+// are hidden before anything is measured. `items` are [node, wrapped name].
+export function collapseParts(root, { rows, height, high, unit, loudUnit }, { gap }, items) {
   const sizeOf = (name) => parseFloat(root.style.getPropertyValue(name));
-  const least = rows ? {
-    quiet: [height, unit, sizeOf("--name")],
-    loud: [height * high + gap * (high - 1), loudUnit, sizeOf("--loud-name")],
-  } : null;
-  const leaveOut = (node, steps) => set(node, "data-less", "12345678".slice(0, steps));
-  for (const [node, { lines }] of items) {
-    const kind = node.dataset.loud ? "loud" : "quiet";
-    leaveOut(node, least && leastSteps(node, lines, ...least[kind]));
-  }
-  // Where the page scrolls, each tile has the height that it needs.
-  for (let full = rows ? items.map(([node]) => node) : []; full.length;) {
-    full = full.filter(({ dataset, scrollHeight, clientHeight }) =>
-      dataset.less.length < STEPS.loud.length && scrollHeight > clientHeight + 1);
-    for (const node of full) leaveOut(node, node.dataset.less.length + 1);
+  const quiet = [height, unit, sizeOf("--name")];
+  const loud = [height * high + gap * (high - 1), loudUnit, sizeOf("--loud-name")];
+  // Where the page scrolls (no rows), each tile is as high as it needs to be.
+  const steps = new Map(items.map(([node, { lines }]) =>
+    [node, rows ? leastSteps(node, lines, ...(node.dataset.loud ? loud : quiet)) : 0]));
+  for (let changed = [...steps.keys()]; changed.length;) {
+    for (const node of changed) {
+      setAttr(node, "data-collapsed", stepsOf(node).slice(0, steps.get(node)).join(" "));
+    }
+    changed = changed.filter((node) => rows && steps.get(node) < stepsOf(node).length
+      && node.scrollHeight > node.clientHeight + 1);
+    for (const node of changed) steps.set(node, steps.get(node) + 1);
   }
 }
 
-// The place of a tile's strip, when it has room for one.
+// A tile's element for the strip; null when it has no room.
 export function stripOf(node) {
   const { strip } = partsOf(node);
-  return strip.hidden || node.dataset.less.length > stepsOf(node).indexOf("strip")
-    ? null : strip;
+  return strip.hidden || node.dataset.collapsed.includes("strip") ? null : strip;
 }

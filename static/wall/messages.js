@@ -1,14 +1,15 @@
-// A message and two notes when something becomes better or worse. Loaded when the
-// address asks for one of them.
+// Notifications and sounds for changes of results. Loaded when the address asks for them.
 
-import { keyOf, nameOf, stateOf, word } from "../shared/words.js";
+import { base } from "../shared/dom.js";
+import { keyOf, nameOf, stateOf } from "../shared/tile_text.js";
+import { labelOf } from "../shared/vocabulary.js";
 
-const UNSURE = ["no_access", "stale"];
+const WITHOUT_RESULT = ["no_access", "stale"];
 const NOTES = { worse: [440, 330], better: [523, 784] };
 const NOTE_SECONDS = 0.35;
 
-// Compares each answer with the one before: [{ tile, result, old }]. Data that could not
-// be had for a while are no change: the result before them is kept for the next time.
+// Compares each response with the previous one: [{ tile, result, old }]. A feed without data
+// for a while is no change: the result from before is kept for the next comparison.
 function makeTransitions() {
   let known = new Map();
   return (tiles) => {
@@ -19,7 +20,7 @@ function makeTransitions() {
       const key = keyOf(tile);
       const old = before.get(key);
       const state = stateOf(tile);
-      const result = UNSURE.includes(state) ? old || tile.last_result : state;
+      const result = WITHOUT_RESULT.includes(state) ? old || tile.last_result : state;
       known.set(key, result);
       const isNews = old !== "unknown" || result !== "passing";
       if (old && result !== old && result !== "unknown" && isNews) {
@@ -31,7 +32,7 @@ function makeTransitions() {
 }
 
 const lineOf = ({ tile, result, old }) =>
-  `${nameOf(tile)}, ${tile.repo}: ${word(result)}, was ${word(old)}`;
+  `${nameOf(tile)}, ${tile.repo}: ${labelOf(result)}, was ${labelOf(old)}`;
 
 const mayNotify = () => window.Notification && Notification.permission === "granted";
 
@@ -56,17 +57,17 @@ function play(audio, notes) {
   });
 }
 
-export function makeMessages(base) {
+export function makeMessages() {
   const findChanges = makeTransitions();
   let wanted = {};
   let audio = null;
   let failure = "";
 
   return {
-    // Only who turns messages on by hand is asked by the browser for its permission.
-    want(view, isByHand) {
+    // The browser is asked for permission only when a user turns notifications on.
+    configure(view, isByUser) {
       wanted = view;
-      if (view.notify && isByHand && window.Notification && !mayNotify()) {
+      if (view.notify && isByUser && window.Notification && !mayNotify()) {
         Notification.requestPermission();
       }
       if (!view.sound || audio) return;
@@ -75,15 +76,15 @@ export function makeMessages(base) {
         document.addEventListener(event, () => audio.resume());
       }
     },
-    refusals: () => [
+    problems: () => [
       wanted.notify && !mayNotify()
-        && "The browser shows no messages: allow them for this site, over HTTPS.",
+        && "The browser shows no notifications: allow them for this site, over HTTPS.",
       wanted.sound && audio.state !== "running"
-        && "The browser keeps sound off until somebody clicks here once.",
+        && "The browser plays no sound until you click somewhere on this page.",
       failure,
     ].filter(Boolean),
-    // All tiles are compared, so that nothing is news because a filter has changed.
-    tell(tiles, shown) {
+    // Compares all tiles, so that a changed filter causes no announcement.
+    announce(tiles, shown) {
       const changes = findChanges(tiles).filter(({ tile }) => shown.includes(tile));
       if (!changes.length) return;
       const isWorse = changes.some(({ result }) => result !== "passing");
@@ -92,8 +93,8 @@ export function makeMessages(base) {
       try {
         notify(changes, `${base}static/shared/favicon-${isWorse ? "failing" : "passing"}.svg`);
       } catch (error) {
-        // Chromium on Android has Notification, but not for pages.
-        failure = `The browser shows no messages: ${error.message}`;
+        // In Chromium on Android, pages cannot use Notification.
+        failure = `The browser shows no notifications: ${error.message}`;
       }
     },
   };

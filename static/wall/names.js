@@ -1,13 +1,14 @@
-// Names of up to two lines: where they wrap, how large they can be, how they are cut.
+// Wraps names into at most two lines, finds their text size, and shortens long ones.
 
-// After a space, - _ / or a dot, between camel's humps, in scripts without spaces.
+// A name may wrap after a space, - _ / or a dot, between camelCase words, and between
+// characters of scripts without spaces.
 const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml$)|(?<=\p{Ll})(?=\p{Lu})/u;
-const CUT = "…";
+const ELLIPSIS = "…";
 
 const context = document.createElement("canvas").getContext("2d");
 
-// At a text size of one, with and without the space at its end. Names share their pieces,
-// and are measured at many sizes.
+// The width of a piece at a text size of 1px, with and without its trailing space. Cached,
+// because names share pieces and are measured at many sizes.
 const widths = new Map();
 function widthsOf(piece, font) {
   const key = `700 100px ${font}\n${piece}`;
@@ -19,40 +20,40 @@ function widthsOf(piece, font) {
   return widths.get(key);
 }
 
-// `room` has the font, and the widths of the first and the second line at a text size.
-// No number of lines is enough for a piece that is wider than one.
+// The number of lines that the pieces take; Infinity when one is wider than a line. `space`
+// has the font, and functions from a text size to the width of the first and other lines.
 function linesOf(pieces, size, { font, first, rest }) {
   let lines = 1;
   let used = 0;
-  const room = () => (lines > 1 ? rest : first)(size);
+  const width = () => (lines > 1 ? rest : first)(size);
   for (const piece of pieces) {
     const [whole, bare] = widthsOf(piece, font);
-    if (used && used + bare * size > room()) {
+    if (used && used + bare * size > width()) {
       lines += 1;
       used = 0;
     }
-    if (bare * size > room()) return Infinity;
+    if (bare * size > width()) return Infinity;
     used += whole * size;
   }
   return lines;
 }
 
-const fits = (pieces, size, room, most = 2) => linesOf(pieces, size, room) <= most;
+const fits = (pieces, size, space, most = 2) => linesOf(pieces, size, space) <= most;
 
-// One size for all names: the largest with which all of them fit that can.
-export function nameSize(names, room, least, most) {
-  const able = [...new Set(names)].map((name) => name.split(BREAK))
-    .filter((pieces) => fits(pieces, least, room));
+// The largest size at which all names fit; names that cannot fit at all do not count.
+export function nameSize(names, space, least, most) {
+  const fitting = [...new Set(names)].map((name) => name.split(BREAK))
+    .filter((pieces) => fits(pieces, least, space));
   let size = most;
-  while (size > least && !able.every((pieces) => fits(pieces, size, room))) size *= 0.96;
+  while (size > least && !fitting.every((pieces) => fits(pieces, size, space))) size *= 0.96;
   return Math.max(least, size);
 }
 
-// Without pieces of its middle, as the end often tells a name from others.
-function shortened(pieces, size, room, most) {
+// Cuts pieces out of the middle, because names often differ at their end.
+function shortened(pieces, size, space, most) {
   const tail = [...pieces];
   const head = tail.splice(0, Math.ceil(tail.length / 2));
-  while (head.length + tail.length > 2 && !fits([...head, CUT, ...tail], size, room, most)) {
+  while (head.length + tail.length > 2 && !fits([...head, ELLIPSIS, ...tail], size, space, most)) {
     if (tail.length > 1 && (head.length < 2 || tail.join("").length > head.join("").length)) {
       tail.shift();
     } else head.pop();
@@ -60,15 +61,15 @@ function shortened(pieces, size, room, most) {
   return { head, cut: pieces.slice(head.length, pieces.length - tail.length), tail };
 }
 
-// The name in pieces between which it may wrap, those in `cut` have no room; and the lines
-// that it takes at least, as the browser rounds in its own way.
-export function wrapped(name, size, room) {
+// The pieces of a name: `cut` are those without space. `lines` is a lower bound, because the
+// browser rounds widths differently.
+export function wrapped(name, size, space) {
   const pieces = name.split(BREAK);
-  const lines = linesOf(pieces, 0.97 * size, room);
+  const lines = linesOf(pieces, 0.97 * size, space);
   const least = { lines: lines === Infinity ? 1 : Math.min(lines, 2) };
-  if (fits(pieces, size, room)) return { head: pieces, cut: [], tail: [], ...least };
-  const short = shortened(pieces, size, room);
-  // One word longer than the tile is wide has one line, and is cut in its own middle.
-  return fits([...short.head, CUT, ...short.tail], size, room)
-    ? { ...short, ...least } : { ...shortened([...name], size, room, 1), lines: 1 };
+  if (fits(pieces, size, space)) return { head: pieces, cut: [], tail: [], ...least };
+  const short = shortened(pieces, size, space);
+  // A single word wider than the tile gets one line, and is cut in its middle.
+  return fits([...short.head, ELLIPSIS, ...short.tail], size, space)
+    ? { ...short, ...least } : { ...shortened([...name], size, space, 1), lines: 1 };
 }

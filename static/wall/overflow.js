@@ -1,19 +1,23 @@
-// Many tiles at once: their order, groups, pages, what is not shown, that all is well.
+// For tiles that do not fit, and for other views than the usual one: pages, sort orders,
+// groups, and messages in place of tiles.
 
-import { arrange, limits } from "./arrange.js";
 import { setStyle, setText } from "../shared/dom.js";
-import { countLoud, isLoud, nameOf, STATES, stateOf, word } from "../shared/words.js";
+import { countLoud, isLoud, nameOf, stateOf } from "../shared/tile_text.js";
+import { labelOf, STATES } from "../shared/vocabulary.js";
+import { arrange, limits } from "./arrange.js";
+import { loadStyle } from "./load_style.js";
 
 const PAGE_SECONDS = 15;
+// The height of the page number in rem.
 const PAGER = 1.7;
-// The tile that says what is not shown is two cells wide.
-const MORE = 2;
+// The item that counts the tiles not shown is two cells wide.
+const MORE_CELLS = 2;
 const SVG = "http://www.w3.org/2000/svg";
 
 const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
 const startOf = (tile) => Date.parse(tile.started_at) || 0;
 
-// The server's order is the one by state.
+// The server sends the tiles ordered by state.
 const ORDERS = {
   state: () => 0,
   name: byText(nameOf),
@@ -21,7 +25,7 @@ const ORDERS = {
   newest: (a, b) => startOf(b) - startOf(a),
 };
 
-function inOrder(tiles, { sort, group }) {
+function sortTiles(tiles, { sort, group }) {
   const sorted = [...tiles].sort(ORDERS[sort]);
   if (!group) return sorted;
   const repos = [...new Set(sorted.map((tile) => tile.repo))];
@@ -45,53 +49,55 @@ function makeSymbol(name) {
   return svg;
 }
 
-// The states among the tiles, the worst first, each with how many are in it.
+// [state, number of tiles] for each state among the tiles, worst first.
 function countStates(tiles) {
   const counts = {};
   for (const tile of tiles) counts[stateOf(tile)] = (counts[stateOf(tile)] || 0) + 1;
-  return STATES.map(([state]) => [state, counts[state]]).filter(([, total]) => total);
+  return STATES.map((state) => [state, counts[state]]).filter(([, total]) => total);
 }
 
-function inWords(tiles) {
-  const lost = tiles.filter((tile) => tile.lost_run_id).length;
+function summaryOf(tiles) {
+  const untested = tiles.filter((tile) => tile.lost_run_id).length;
   return [
     ...countStates(tiles).reverse().map(([state, total]) =>
-      `${total} ${state === "unknown" ? "never ran" : word(state)}`),
-    ...(lost ? [`${lost} not tested`] : []),
+      `${total} ${state === "unknown" ? "never ran" : labelOf(state)}`),
+    ...(untested ? [`${untested} not tested`] : []),
   ].join(", ");
 }
 
-// Each page has the loud tiles and some others. When not even the loud ones fit, all of
-// them are paged through; otherwise, without a wish for pages, the rest is not shown.
-export function paginate(tiles, cells, isPaged) {
+// Each page has all loud tiles and some of the others. When not even the loud tiles fit, all
+// tiles are spread over the pages. Without `isPaged`, quiet tiles beyond the first page are
+// hidden.
+export function splitPages(tiles, cells, isPaged) {
   const loud = tiles.filter(isLoud);
-  const isPinned = loud.length < cells - MORE;
-  const kept = isPinned ? loud : [];
-  const rest = isPinned ? tiles.filter((tile) => !isLoud(tile)) : tiles;
+  const isPinned = loud.length < cells - MORE_CELLS;
+  const pinned = isPinned ? loud : [];
+  const others = isPinned ? tiles.filter((tile) => !isLoud(tile)) : tiles;
   const isCut = isPinned && !isPaged;
-  const size = cells - kept.length - (isCut ? MORE : 0);
+  const size = cells - pinned.length - (isCut ? MORE_CELLS : 0);
   const pages = [];
-  for (let start = 0; start < (isCut ? 1 : rest.length); start += size) {
-    const chosen = new Set([...kept, ...rest.slice(start, start + size)]);
+  for (let start = 0; start < (isCut ? 1 : others.length); start += size) {
+    const chosen = new Set([...pinned, ...others.slice(start, start + size)]);
     pages.push(tiles.filter((tile) => chosen.has(tile)));
   }
-  return { pages, hidden: isCut ? rest.slice(size) : [] };
+  return { pages, hidden: isCut ? others.slice(size) : [] };
 }
 
-function overflow(tiles, screen, seconds) {
+function paginate(tiles, screen, seconds) {
   const shorter = { ...screen, height: screen.height - PAGER * screen.rem };
   const cells = ({ columns, rows }) => columns * rows;
-  const cut = paginate(tiles, cells(limits(screen)), false);
+  const cut = splitPages(tiles, cells(limits(screen)), false);
   const isCut = cut.hidden.length > 0 && !seconds;
-  const parts = isCut ? cut : paginate(tiles, cells(limits(shorter)), true);
+  const parts = isCut ? cut : splitPages(tiles, cells(limits(shorter)), true);
   const counts = countLoud(parts.pages[0]);
-  if (isCut) counts.quiet += MORE;
+  if (isCut) counts.quiet += MORE_CELLS;
   const plan = arrange(counts, { ...(isCut ? screen : shorter), grows: false });
   return { ...parts, plan, seconds: seconds || PAGE_SECONDS };
 }
 
-function messageOf(every, isCalm, { age = "" }) {
-  const heading = make("h2", "", isCalm ? `All ${every.length} passing` : inWords(every));
+function makeMessage(allTiles, isCalm, { age = "" }) {
+  const text = isCalm ? `All ${allTiles.length} passing` : summaryOf(allTiles);
+  const heading = make("h2", "", text);
   if (isCalm) heading.prepend(makeSymbol("passing"));
   const message = make("li", "message", heading, make("p", "", age));
   message.dataset.calm = isCalm;
@@ -108,26 +114,26 @@ function makeMore(hidden) {
     part.dataset.state = state;
     part.style.flexGrow = total;
     bar.append(part);
-    list.append(make("span", "", makeSymbol(state), ` ${total} ${word(state)}`));
+    list.append(make("span", "", makeSymbol(state), ` ${total} ${labelOf(state)}`));
   }
   const link = make("a", "more", make("b", "", `+${hidden.length} not shown`), list, bar);
   link.href = `?${query}`;
-  link.title = "Turn pages to see them";
-  return make("li", "more__place", link);
+  link.title = "Show them on further pages";
+  return make("li", "more__item", link);
 }
 
-function putInto(node, row, column) {
+function setCell(node, row, column) {
   setStyle(node, "grid-row-start", row);
   setStyle(node, "grid-column-start", column);
 }
 
-// Above each row stands whose tiles come below; a label is as wide as its tiles.
-function labelled(nodes, tiles, { columns, rows }) {
+// Puts each repository's name above its tiles, again in every row, as wide as its tiles there.
+function addLabels(nodes, tiles, { columns, rows }) {
   const items = [];
   tiles.forEach(({ repo }, index) => {
     const column = index % columns;
     const row = 2 * Math.floor(index / columns) + 1;
-    putInto(nodes[index], rows ? row + 1 : "", rows ? column + 1 : "");
+    setCell(nodes[index], rows ? row + 1 : "", rows ? column + 1 : "");
     if (!index || tiles[index - 1].repo !== repo || (rows && !column)) {
       const rest = tiles.slice(index, index - column + columns);
       const other = rest.findIndex((tile) => tile.repo !== repo);
@@ -141,52 +147,39 @@ function labelled(nodes, tiles, { columns, rows }) {
   return items;
 }
 
-// Without their style, these would take the tiles' places.
-function loadStyle(href) {
-  const style = make("link", "");
-  Object.assign(style, { rel: "stylesheet", href });
-  return new Promise((done, fail) => {
-    style.onload = done;
-    style.onerror = () => {
-      style.remove();
-      fail(new Error(href));
-    };
-    document.head.append(style);
-  });
-}
-
-export async function makeCrowd({ root, base }) {
-  await loadStyle(`${base}static/wall/overflow.css`);
+export async function makeOverflow(root) {
+  // Unstyled, the items would take the space of the tiles.
+  await loadStyle("overflow");
   const pager = make("p", "pager");
   root.after(pager);
 
-  // By the server's clock, so that all screens turn together.
-  const turnOf = ({ pages, seconds }, now) =>
+  // By the server's clock, so that all screens turn pages together.
+  const pageIndexOf = ({ pages, seconds }, now) =>
     (pages.length > 1 ? Math.floor(now / seconds) % pages.length : 0);
 
-  // What is no tile, as it was where it would be the same.
-  let others = [];
-  function among(nodes, tiles, { hidden, message, plan }, { group }) {
-    if (!group) for (const node of nodes) putInto(node, "", "");
+  // Adds the labels, the message and the number of hidden tiles. Equal ones are reused.
+  let oldExtras = [];
+  function addItems(nodes, tiles, { hidden, message, plan }, { group }) {
+    if (!group) for (const node of nodes) setCell(node, "", "");
     const items = [
       ...(message ? [message] : []),
-      ...(group ? labelled(nodes, tiles, plan) : nodes),
+      ...(group ? addLabels(nodes, tiles, plan) : nodes),
       ...(hidden.length ? [makeMore(hidden)] : []),
-    ].map((item) => others.find((other) => other.isEqualNode(item)) || item);
-    others = items.filter((item) => !nodes.includes(item));
+    ].map((item) => oldExtras.find((extra) => extra.isEqualNode(item)) || item);
+    oldExtras = items.filter((item) => !nodes.includes(item));
     return items;
   }
 
-  function tick(laid, { now, age }) {
-    const { message, pages, seconds } = laid;
+  function tick(layout, { now, age }) {
+    const { message, pages, seconds } = layout;
     if (message && age) setText(message.lastChild, age);
-    const text = pages.length > 1 ? `${turnOf(laid, now) + 1}/${pages.length}` : "";
+    const text = pages.length > 1 ? `${pageIndexOf(layout, now) + 1}/${pages.length}` : "";
     if (pager.textContent === text) return;
     const line = make("i", "pager__line");
     line.style.setProperty("--seconds", `${seconds}s`);
-    line.style.setProperty("--late", `${-(now % seconds)}s`);
+    line.style.setProperty("--delay", `${-(now % seconds)}s`);
     pager.replaceChildren(...(text ? [line, text] : []));
   }
 
-  return { among, inOrder, messageOf, overflow, tick, turnOf };
+  return { addItems, makeMessage, paginate, pageIndexOf, sortTiles, tick };
 }

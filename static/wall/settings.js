@@ -1,9 +1,10 @@
-// The settings: a form whose fields are named as the address's parameters, and mean the
-// same. Nothing is kept but in the address.
+// The settings form. Its fields have the names and values of the address's parameters, and
+// the address is the only place that stores them.
 
-import { setText } from "../shared/dom.js";
-import { EVERYTHING, HIDEABLE, WORDS, writeView } from "./view.js";
-import { word } from "../shared/words.js";
+import { getJson } from "../shared/connection.js";
+import { base, setText } from "../shared/dom.js";
+import { labelOf, STATES } from "../shared/vocabulary.js";
+import { EVERYTHING, HIDEABLE, writeView } from "./view.js";
 
 const NAMES = ["repo", "workflow", "branch", "event", "actor"];
 const LISTS = { repo: "Repository", workflow: "Workflow", branch: "Branch",
@@ -36,10 +37,10 @@ export function build(tag, properties, ...children) {
 const button = (text, click) =>
   build("button", { type: "button", textContent: text, onclick: click });
 
-const choice = ([name, label, words]) => build("label", {}, label, build(
+const choice = ([name, label, texts]) => build("label", {}, label, build(
   "select",
   { name },
-  ...words.map((text, index) => new Option(text, index ? VALUES[text] || text : "")),
+  ...texts.map((text, index) => new Option(text, index ? VALUES[text] || text : "")),
 ));
 
 function makeForm(share, ...buttons) {
@@ -60,7 +61,7 @@ function makeForm(share, ...buttons) {
   );
 }
 
-// Options are made anew only when they differ: an open list must not jump.
+// Options are replaced only when they differ, so that an open list does not jump.
 function setOptions(select, values, label = (value) => value) {
   const shown = [...select.options].map((option) => option.value);
   if (shown.join("\n") === values.join("\n")) return;
@@ -74,7 +75,7 @@ function setField(field, values) {
   } else if (field !== document.activeElement) field.value = values[0] || "";
 }
 
-export function makeSettings({ base, opener, look, change, go, showKeys }) {
+export function makeSettings({ opener, getView, change, go, showKeys }) {
   const address = build("input", { readOnly: true });
   const shared = build("span", {});
   shared.setAttribute("role", "status");
@@ -87,7 +88,7 @@ export function makeSettings({ base, opener, look, change, go, showKeys }) {
   );
   let branches = [];
 
-  // Only over HTTPS may a page copy; elsewhere the address is there to be copied.
+  // Browsers let a page copy over HTTPS only; elsewhere the address is selected.
   async function share() {
     address.select();
     try {
@@ -100,7 +101,7 @@ export function makeSettings({ base, opener, look, change, go, showKeys }) {
 
   function draw() {
     if (form.hidden) return;
-    const { view, tiles } = look();
+    const { view, tiles } = getView();
     const query = new URLSearchParams(writeView(view));
     for (const name of NAMES) {
       const values = tiles.map((tile) => tile[name]).concat(view[name]);
@@ -113,10 +114,10 @@ export function makeSettings({ base, opener, look, change, go, showKeys }) {
     address.value = location.href;
   }
 
-  // The tiles know only the branches that they are of.
+  // Tiles name their own branch only, so the list of branches is fetched.
   async function loadBranches() {
-    const answer = await fetch(`${base}api/filters`, { cache: "no-store" });
-    branches = (await answer.json()).branches.map((choice) => choice.value);
+    const { branches: list } = await getJson(`${base}api/filters`);
+    branches = list.map(({ value }) => value);
     draw();
   }
 
@@ -126,12 +127,12 @@ export function makeSettings({ base, opener, look, change, go, showKeys }) {
     if (!isOpen) return;
     setText(shared, "");
     draw();
-    // Without an answer the list stays as it is; the next opening asks again.
+    // After an error the list stays the same; the next opening tries again.
     loadBranches().catch(() => {});
   }
 
-  setOptions(form.elements.state, WORDS, word);
-  setOptions(form.elements.hide, HIDEABLE, word);
+  setOptions(form.elements.state, STATES, labelOf);
+  setOptions(form.elements.hide, HIDEABLE, labelOf);
   form.addEventListener("input", ({ target }) => {
     const isTyped = target.matches("input:not([type=checkbox])");
     go(new URLSearchParams(new FormData(form)), isTyped ? "replace" : "push");

@@ -1,10 +1,11 @@
-// One tile: made from the page's <template>, filled with text and attributes only.
+// Fills a tile, which is a copy of the page's <template>, with texts and attributes.
 
-import { set, setStyle, setText } from "../shared/dom.js";
-import { activity, ago, details, duration, isLoud, nameOf, seconds, stateFacts, stateOf, word }
-  from "../shared/words.js";
+import { base, setAttr, setStyle, setText } from "../shared/dom.js";
+import { ago, duration, seconds } from "../shared/format.js";
+import { activity, details, isLoud, nameOf, stateFacts, stateOf } from "../shared/tile_text.js";
+import { labelOf } from "../shared/vocabulary.js";
 
-// A tile's parts by their names, looked for once.
+// A tile's parts by name, found once.
 const found = new WeakMap();
 export function partsOf(node) {
   if (!found.has(node)) {
@@ -16,69 +17,70 @@ export function partsOf(node) {
 
 function setLine(node, text) {
   setText(node, text);
-  set(node, "hidden", text ? null : "");
+  setAttr(node, "hidden", !text);
 }
 
-const setSymbol = (node, name) => set(node.firstElementChild, "href", `#symbol-${name}`);
+const setSymbol = (node, name) => setAttr(node.firstElementChild, "href", `#symbol-${name}`);
 
-// Only what is for the web: an address is text from elsewhere, too.
-export const setLink = (node, url) => set(node, "href", /^https?:\/\//.test(url || "") ? url : null);
+// A URL comes from outside, so only HTTP and HTTPS become links.
+export const setLink = (node, url) =>
+  setAttr(node, "href", /^https?:\/\//.test(url || "") && url);
 
-// The page of the tile's workflow; `looks` are the theme and time zone of this one.
-function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, { base, looks }) {
+// The page of the tile's workflow, in the theme and time zone of this page.
+function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, { display }) {
   const path = `${repo}/${workflow}`.split("/").map(encodeURIComponent).join("/");
-  const query = isDefault || !branch ? looks
-    : `${looks || "?"}&branch=${encodeURIComponent(branch)}`.replace("?&", "?");
+  const query = isDefault || !branch ? display
+    : `${display || "?"}&branch=${encodeURIComponent(branch)}`.replace("?&", "?");
   return `${base}workflows/${path}${query}`;
 }
 
-// Touches nothing that is so already: a screen stands for weeks. Without the pieces of
-// the name, only time has passed.
-export function fillTile(node, tile, page, pieces) {
-  const { now, calendar } = page;
-  const its = partsOf(node);
+// Changes only nodes that differ. `name` is the wrapped name, and missing when nothing but the
+// time has changed.
+export function fillTile(node, tile, context, name) {
+  const { now, calendar } = context;
+  const parts = partsOf(node);
   const when = (instant) => calendar.point(seconds(instant), now);
-  const doing = activity(tile, now);
+  const newer = activity(tile, now);
   const facts = stateFacts(tile, when);
   const lines = details(tile, when, now);
-  set(node, "data-activity", doing && tile.activity);
-  setFacts(its.facts, facts);
-  setLine(its.why, lines[0]);
-  setLine(its.title, lines[1]);
-  setActivity(node, tile, doing);
-  setAge(its.age, tile, now);
-  if (pieces) fillData(node, tile, page, pieces);
-  setLabel(node, tile, facts, doing, lines);
+  setAttr(node, "data-activity", newer && tile.activity);
+  setFacts(parts.facts, facts);
+  setLine(parts.why, lines[0]);
+  setLine(parts.title, lines[1]);
+  setActivity(node, tile, newer);
+  setAge(parts.age, tile, now);
+  if (name) fillData(node, tile, context, name);
+  setLabel(node, tile, facts, newer, lines);
 }
 
-// What only changes with the data.
-function fillData(node, tile, page, pieces) {
-  const its = partsOf(node);
+// Fills the parts that change with the data only.
+function fillData(node, tile, context, name) {
+  const parts = partsOf(node);
   const state = stateOf(tile);
   const [owner, repo] = tile.repo.split("/");
-  set(node, "data-state", state);
-  set(node, "data-loud", isLoud(tile));
-  setSymbol(its.symbol, state);
-  setName(its.page, pieces);
-  set(its.page, "href", pageOf(tile, page));
-  setText(its.owner, `${owner}/`);
-  setText(its.repo, repo);
-  setLine(its.branch, tile.branch || "");
-  setText(its.word, word(state));
-  set(its.flaky, "hidden", tile.is_flaky ? null : "");
-  setRun(its.run, tile);
-  setLine(its.actor, (tile.activity ? tile.actor : tile.last_result_actor) || "");
-  setStats(its.stats, tile);
-  set(its.strip, "hidden", tile.run_id ? null : "");
+  setAttr(node, "data-state", state);
+  setAttr(node, "data-loud", isLoud(tile));
+  setSymbol(parts.symbol, state);
+  setName(parts.page, name);
+  setAttr(parts.page, "href", pageOf(tile, context));
+  setText(parts.owner, `${owner}/`);
+  setText(parts.repo, repo);
+  setLine(parts.branch, tile.branch || "");
+  setText(parts.word, labelOf(state));
+  setAttr(parts.flaky, "hidden", !tile.is_flaky);
+  setRun(parts.run, tile);
+  setLine(parts.actor, (tile.activity ? tile.actor : tile.last_result_actor) || "");
+  setStats(parts.stats, tile);
+  setAttr(parts.strip, "hidden", !tile.run_id);
 }
 
-// Its text is the whole name: what is cut has no size.
+// The text is the whole name. The part that is cut has a text size of 0.
 function setName(link, { head, cut, tail }) {
   const text = [head, cut, tail].map((pieces) => pieces.join("\t")).join("\n");
   if (link.dataset.text === text) return;
   link.dataset.text = text;
   link.replaceChildren();
-  // After a space it wraps by itself.
+  // After a space the browser wraps without a <wbr>.
   const add = (piece) =>
     link.append(piece, ...(/\s$/.test(piece) ? [] : [document.createElement("wbr")]));
   for (const piece of head) add(piece);
@@ -91,29 +93,30 @@ function setName(link, { head, cut, tail }) {
   for (const piece of tail) add(piece);
 }
 
-// The link covers the tile: it says, and shows on hover, what may be cut off in it.
-function setLabel(node, tile, facts, doing, lines) {
+// The link covers the tile. Its label and tooltip have all the text, of which the tile may
+// show only a part.
+function setLabel(node, tile, facts, newer, lines) {
   const title = [
     nameOf(tile),
     `${tile.repo} ${tile.branch || ""}`,
-    [word(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
-    doing ? `${doing.name} ${doing.text}` : "",
+    [labelOf(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
+    newer ? `${newer.name} ${newer.text}` : "",
     ...lines,
   ].filter(Boolean).join("\n");
   const link = partsOf(node).page;
-  set(link, "title", title);
-  set(link, "aria-label", title.replace(/\n/g, "; "));
+  setAttr(link, "title", title);
+  setAttr(link, "aria-label", title.replace(/\n/g, "; "));
 }
 
-function setActivity(node, tile, doing) {
-  const its = partsOf(node);
-  set(its.activity, "hidden", doing ? null : "");
-  set(node, "data-measured", Boolean(doing) && doing.done !== null);
-  if (!doing) return;
-  setSymbol(its["activity-symbol"], tile.activity);
-  setText(its["activity-word"], doing.name);
-  setText(its["activity-text"], doing.text);
-  setStyle(its.rest, "--done", `${((doing.done || 0) * 100).toFixed(1)}%`);
+function setActivity(node, tile, newer) {
+  const parts = partsOf(node);
+  setAttr(parts.activity, "hidden", !newer);
+  setAttr(node, "data-measured", Boolean(newer) && newer.done !== null);
+  if (!newer) return;
+  setSymbol(parts["activity-symbol"], tile.activity);
+  setText(parts["activity-word"], newer.name);
+  setText(parts["activity-text"], newer.text);
+  setStyle(parts.rest, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
 }
 
 function setFacts(node, facts) {
@@ -129,20 +132,20 @@ function setFacts(node, facts) {
   }
 }
 
-// The age of the result, not of the run in progress.
+// The age of the last result, even while a newer run is in progress.
 function setAge(node, tile, now) {
   const started = seconds(tile.last_result_started_at || tile.started_at);
   const ended = started + (tile.last_result_duration_seconds || 0);
   setLine(node, started === null ? "" : ago(ended, now));
 }
 
-// The run that the tile speaks of.
+// The newer run, or else the run of the last result.
 function setRun(node, tile) {
-  const isBase = !tile.activity && tile.last_result_run_number;
-  const number = isBase ? tile.last_result_run_number : tile.run_number;
+  const isResult = !tile.activity && tile.last_result_run_number;
+  const number = isResult ? tile.last_result_run_number : tile.run_number;
   setLine(node, number ? `#${number}` : "");
-  setLink(node, isBase ? tile.last_result_html_url : tile.html_url);
-  set(node, "title", `Run ${number} on GitHub`);
+  setLink(node, isResult ? tile.last_result_html_url : tile.html_url);
+  setAttr(node, "title", `Run ${number} on GitHub`);
 }
 
 function setStats(node, { success_rate: rate, median_duration_seconds: median }) {

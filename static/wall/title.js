@@ -1,12 +1,12 @@
-// What the tab tells without being looked at.
+// The tab's title and icon.
 
 import { isLost } from "../shared/banner.js";
+import { base, find, setAttr } from "../shared/dom.js";
+import { ALARMS } from "../shared/vocabulary.js";
 
-const ALARMS = ["no_access", "stale", "overdue", "stuck", "disabled"];
-
-// The worst of all tiles: what the icon shows, and the title's words.
-function headline(tiles, contact) {
-  if (isLost(contact)) return ["alarm", "no data"];
+// The icon's name and the title's text, for the worst of all tiles.
+function headline(tiles, state) {
+  if (isLost(state)) return ["alarm", "no data"];
   const count = (states) =>
     tiles.filter((tile) => states.includes(tile.tile_state)).length;
   const [failing, alarms] = [count(["failing"]), count(ALARMS)];
@@ -18,10 +18,10 @@ function headline(tiles, contact) {
   return isGreen ? ["passing", "all passing"] : ["unknown", ""];
 }
 
-export function drawTab(icon, tiles, contact, base) {
-  const [state, words] = headline(tiles, contact);
-  const title = [words, contact.config.title].filter(Boolean).join(" – ");
+export function drawTitle(tiles, state) {
+  const [name, words] = headline(tiles, state);
+  const title = [words, state.config.title].filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
-  const href = `${base}static/shared/favicon-${state}.svg`;
-  if (icon.getAttribute("href") !== href) icon.href = href;
+  const href = `${base}static/shared/favicon-${name}.svg`;
+  setAttr(find("icon"), "href", href);
 }

@@ -1,17 +1,16 @@
-// What the address says of the view: read, written and applied here and nowhere else.
+// The view that the address describes. Only this module reads, writes and applies it.
 
-import { STATES, stateOf } from "../shared/words.js";
+import { stateOf } from "../shared/tile_text.js";
+import { ACTIVITIES, STATES } from "../shared/vocabulary.js";
 
-const ACTIVITIES = ["running", "queued", "waiting", "held", "unfinished"];
-export const WORDS = STATES.map(([state]) => state);
-export const HIDEABLE = WORDS.filter((word) => !ACTIVITIES.includes(word));
+export const HIDEABLE = STATES.filter((state) => !ACTIVITIES.includes(state));
 
-// How a value's text is read; undefined is no value.
+// Parsers of a parameter's text. They return undefined for an invalid value.
 const any = (text) => text.trim() || undefined;
-const oneOf = (words) => (text) => (words.includes(text) ? text : undefined);
+const oneOf = (values) => (text) => (values.includes(text) ? text : undefined);
 const flag = (text) => ({ 1: true, 0: false })[text];
-const number = (form, least, most) => (text) => {
-  const value = form.test(text) ? parseInt(text, 10) : 0;
+const number = (pattern, least, most) => (text) => {
+  const value = pattern.test(text) ? parseInt(text, 10) : 0;
   return value >= least && value <= most ? value : undefined;
 };
 
@@ -28,15 +27,15 @@ function zone(text) {
   }
 }
 
-// Each parameter: its value when the address does not say, and how it is read. Those of
-// lists may repeat, which means "or".
+// Each parameter's default and its parser. A parameter whose default is a list may repeat,
+// which means "or".
 const PARAMETERS = {
   repo: [[], any],
   workflow: [[], any],
   branch: [[], any],
   event: [[], any],
   actor: [[], any],
-  state: [[], oneOf(WORDS)],
+  state: [[], oneOf(STATES)],
   hide: [[], oneOf(HIDEABLE)],
   q: ["", any],
   screen: ["", part],
@@ -54,21 +53,21 @@ const PARAMETERS = {
 const NAMES = Object.keys(PARAMETERS);
 const FILTERS = NAMES.slice(0, NAMES.indexOf("sort"));
 const isList = (name) => Array.isArray(PARAMETERS[name][0]);
-const valueless = (names) =>
+const defaults = (names) =>
   Object.fromEntries(names.map((name) => [name, PARAMETERS[name][0]]));
 
-// The view without anything that narrows it.
-export const EVERYTHING = valueless(FILTERS);
+// Every filter at its default.
+export const EVERYTHING = defaults(FILTERS);
 
 export const countFilters = (view) =>
   FILTERS.reduce((sum, name) => sum + [].concat(view[name] || []).length, 0);
 
-// The view, and those parts of the address that mean nothing.
+// The view, and the parts of the address that were not understood.
 export function readView(search) {
-  const view = valueless(NAMES);
+  const view = defaults(NAMES);
   const ignored = [];
   for (const [name, text] of new URLSearchParams(search)) {
-    // A form sends the empty ones, too.
+    // A form also sends empty fields.
     if (!text) continue;
     const value = NAMES.includes(name) ? PARAMETERS[name][1](text) : undefined;
     if (value === undefined) ignored.push(`${name}=${text}`);
@@ -89,10 +88,10 @@ export function writeView(view) {
   return `?${query}`.replace(/^\?$/, "");
 }
 
-// What another page of ours is to look like, as this one does.
-export const looksQuery = ({ theme, tz }) => writeView({ ...valueless(NAMES), theme, tz });
+// The theme and time zone, for links to our other pages.
+export const displayQuery = ({ theme, tz }) => writeView({ ...defaults(NAMES), theme, tz });
 
-// Only another branch needs other data; the rest is narrowed here.
+// Only another branch needs other data; everything else is filtered here.
 export function wallQuery({ branch }) {
   return `?${new URLSearchParams(branch.map((name) => ["branch", name]))}`
     .replace(/^\?$/, "");
@@ -100,41 +99,41 @@ export function wallQuery({ branch }) {
 
 const statesOf = (tile) => [stateOf(tile), tile.tile_state, tile.activity];
 
-// How many tiles have each word among their states.
+// For each state, the number of tiles that have it.
 export function countStates(tiles) {
-  const counts = Object.fromEntries(WORDS.map((word) => [word, 0]));
+  const counts = Object.fromEntries(STATES.map((state) => [state, 0]));
   for (const tile of tiles) for (const state of new Set(statesOf(tile))) counts[state] += 1;
   return counts;
 }
 
 const has = (chosen, value) =>
-  !chosen.length || chosen.some((one) => one.toLowerCase() === value);
+  !chosen.length || chosen.some((item) => item.toLowerCase() === value);
 
-const texts = (tile) =>
+const searchText = (tile) =>
   [tile.repo, tile.workflow, tile.workflow_name, tile.branch, tile.actor,
     tile.display_title].join("\n").toLowerCase();
 
-// Everything but the states, which are what the counts on top count.
-export function narrow(tiles, view) {
+// Applies all filters except the states, since the counts on top count all states.
+export function filterTiles(tiles, view) {
   const words = view.q.toLowerCase().split(/\s+/);
   const chosen = tiles.filter(
     (tile) =>
       ["repo", "workflow", "event", "actor"].every((name) =>
         has(view[name], String(tile[name]).toLowerCase()))
-      && words.every((word) => texts(tile).includes(word)),
+      && words.every((word) => searchText(tile).includes(word)),
   );
   return onScreen(chosen, view.screen);
 }
 
-// A tile is hidden for its colour, not for what goes on above it: to hide what runs
-// must not hide a failure.
-export function narrowByState(tiles, { state, hide }) {
+// `hide` looks at the result only, not at the activity: hiding running tiles must not hide
+// a failure.
+export function filterByState(tiles, { state, hide }) {
   return tiles.filter((tile) =>
-    (!state.length || statesOf(tile).some((one) => state.includes(one)))
+    (!state.length || statesOf(tile).some((name) => state.includes(name)))
     && !hide.includes(stateOf(tile)));
 }
 
-// "1of2": that part of the tiles by name, so that each keeps its screen.
+// "1of2" is the first half of the tiles by name, so that a tile stays on its screen.
 function onScreen(tiles, screen) {
   if (!screen) return tiles;
   const [number, total] = screen.split("of").map(Number);

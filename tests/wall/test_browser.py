@@ -147,7 +147,7 @@ def test_a_dead_server_is_told_and_forgiven(
     server.stop()
     for _ in range(4):
         visit.refresh()
-    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page.locator("#banner")).to_contain_text("No connection to CI Observer")
     expect(page).to_have_title("no data – CI Observer")  # noqa: RUF001
     expect(page.locator("body")).to_have_attribute("data-lost", "true")
     fail(wall)
@@ -161,9 +161,9 @@ def test_a_dead_server_is_told_and_forgiven(
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("unauthorized", "GitHub refuses the token"),
-        ("rate_limited", "GitHub's rate limit is spent"),
-        ("offline", "GitHub does not answer"),
+        ("unauthorized", "GitHub rejects the token"),
+        ("rate_limited", "GitHub's rate limit is used up"),
+        ("offline", "GitHub does not respond"),
     ],
 )
 def test_trouble_with_polling_is_told(

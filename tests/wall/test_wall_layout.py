@@ -230,7 +230,7 @@ def test_no_failure_is_left_out_of_any_pages(visit: "Visit") -> None:
     """Whatever fails, however many cells there are, with pages wished for or not."""
     paginate = """
       async () => {
-        const { paginate } = await import("/static/wall/overflow.js");
+        const { splitPages } = await import("/static/wall/overflow.js");
         const ids = (some) => some.map((tile) => tile.id);
         const answers = [];
         for (let loud = 0; loud <= 120; loud += 8) {
@@ -238,7 +238,7 @@ def test_no_failure_is_left_out_of_any_pages(visit: "Visit") -> None:
             ({ id, alarm: null, tile_state: id < loud ? "failing" : "passing" }));
           for (const cells of [3, 9, 81]) {
             for (const isPaged of [true, false]) {
-              const { pages, hidden } = paginate(tiles, cells, isPaged);
+              const { pages, hidden } = splitPages(tiles, cells, isPaged);
               answers.push([loud, cells, isPaged, pages.map(ids), ids(hidden)]);
             }
           }

@@ -196,14 +196,14 @@ def test_no_more_is_left_out_of_a_tile_than_has_to_be(
         too_much = page.evaluate(
             """
             () => [...document.querySelectorAll(".tile")].filter((tile) => {
-              const { less } = tile.dataset;
+              const { collapsed } = tile.dataset;
               const overflows = () => tile.scrollHeight > tile.clientHeight + 1;
-              if (!less) return false;
-              tile.dataset.less = less.slice(0, -1);
+              if (!collapsed) return false;
+              tile.dataset.collapsed = collapsed.split(" ").slice(0, -1).join(" ");
               const was = overflows();
-              tile.dataset.less = less;
+              tile.dataset.collapsed = collapsed;
               return !was;
-            }).map((tile) => `${tile.querySelector("a").title} ${tile.dataset.less}`)
+            }).map(({ dataset, innerText }) => `${innerText} ${dataset.collapsed}`)
             """
         )
         assert too_much == []

@@ -49,10 +49,10 @@ def start_run(db: Database, run_id: int = 4, minutes_ago: float = 2) -> None:
 
 
 def words(visit: "Visit", function: str, **tile: Any) -> Any:
-    """What words.js makes of a tile."""
+    """The result of a function of tile_text.js."""
     call = f"""
       async (tile) => {{
-        const {{ {function} }} = await import("/static/shared/words.js");
+        const {{ {function} }} = await import("/static/shared/tile_text.js");
         return {function}(tile, (instant) => instant, 1772388000);
       }}
     """
@@ -344,4 +344,4 @@ def test_a_late_style_leaves_no_tile_without_its_parts(
     for route in waiting:
         route.continue_()
     expect(page.locator(".message")).to_be_visible()
-    expect(page.locator('.tile[data-less=""]')).to_have_count(2)
+    expect(page.locator('.tile[data-collapsed=""]')).to_have_count(2)

@@ -201,7 +201,7 @@ def test_a_refused_permission_is_told(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("?notify=1")
-    expect(page.locator("#note")).to_contain_text("The browser shows no messages")
+    expect(page.locator("#note")).to_contain_text("The browser shows no notifications")
 
 
 def test_a_browser_that_throws_at_messages_is_told(
@@ -259,7 +259,7 @@ def test_sound_that_the_browser_keeps_off_is_told_until_somebody_clicks(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("?sound=1")
-    expect(page.locator("#note")).to_contain_text("keeps sound off")
+    expect(page.locator("#note")).to_contain_text("plays no sound")
     page.get_by_role("heading", name="CI Observer").click()
     page.clock.run_for(1000)
     expect(page.locator("#note")).to_be_hidden()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-LOUD = "No contact with CI Observer"
+LOUD = "No connection to CI Observer"
 ERROR = "This page has an error"
 
 
@@ -263,7 +263,7 @@ def test_an_error_that_stays_does_not_reload_in_a_loop(
 def test_a_script_that_cannot_be_loaded_is_told(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
-    visit.page.route("**/static/shared/words.js", lambda route: route.abort())
+    visit.page.route("**/static/shared/format.js", lambda route: route.abort())
     page = visit.open()
     expect(page.locator("#banner")).to_contain_text("Not live")
     expect(page.locator("#banner")).to_contain_text("State of 2026-03-01T18:00:00Z")

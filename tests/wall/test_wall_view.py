@@ -207,7 +207,7 @@ def test_a_banner_is_shown_in_the_kiosk(
 ) -> None:
     save_poll(wall, error="Reason in words.", error_kind="offline")
     page = visit.open("?kiosk=1")
-    expect(page.locator("#banner")).to_contain_text("GitHub does not answer")
+    expect(page.locator("#banner")).to_contain_text("GitHub does not respond")
 
 
 def test_a_pointer_that_rests_is_hidden_in_the_kiosk_as_is_the_way_out(

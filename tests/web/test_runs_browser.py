@@ -101,7 +101,7 @@ def test_a_lost_server_is_told_loudly_and_found_again(
     server.stop()
     for _ in range(4):
         visit.refresh()
-    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page.locator("#banner")).to_contain_text("No connection to CI Observer")
     expect(page.locator("#banner")).to_have_attribute("data-level", "loud")
     expect(page).to_have_title("no data – Runs – CI Observer")  # noqa: RUF001
     expect(rows(page)).to_have_count(5)

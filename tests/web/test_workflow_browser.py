@@ -131,7 +131,7 @@ def test_a_lost_server_is_told_loudly(
     server.stop()
     for _ in range(4):
         visit.refresh()
-    expect(page.locator("#banner")).to_contain_text("No contact with CI Observer")
+    expect(page.locator("#banner")).to_contain_text("No connection to CI Observer")
     expect(page.locator("body")).to_have_attribute("data-lost", "true")
     expect(page.locator("#icon")).to_have_attribute(
         "href", "/static/shared/favicon-alarm.svg"
@@ -222,8 +222,9 @@ def test_server_and_script_have_the_same_words(
     page = open_page(visit, expect)
     found = page.evaluate(
         "async ([states, spans]) => {"
-        " const { duration, word } = await import('/static/shared/words.js');"
-        " return [states.map(word), spans.map(duration)]; }",
+        " const { duration } = await import('/static/shared/format.js');"
+        " const { labelOf } = await import('/static/shared/vocabulary.js');"
+        " return [states.map(labelOf), spans.map(duration)]; }",
         [list(STATES), spans],
     )
     assert found == [[state_word(s) for s in STATES], [duration(s) for s in spans]]

@@ -1,0 +1,112 @@
+// A page's connection to the server: regular refreshes, the last good response, and the
+// server's clock.
+
+import { seconds } from "./format.js";
+
+const TIMEOUT_MS = 15 * 1000;
+const JUMP_SECONDS = 5;
+
+// Returns a response, or throws an Error. Its `reason` is our own server's error text, and
+// missing when the response came from somewhere else.
+export async function get(url, options) {
+  const response = await fetch(url, { cache: "no-store", ...options });
+  if (response.ok || response.status === 304) return response;
+  const error = new Error(`HTTP ${response.status}`);
+  error.reason = (await response.json().catch(() => ({}))).error;
+  throw error;
+}
+
+export const getJson = async (url, options) => (await get(url, options)).json();
+
+// The server's time in seconds, carried on by a stopwatch: the screen's own clock may be
+// hours off, and may be set at any time.
+function makeClock() {
+  const stopwatch = () => performance.now() / 1000;
+  const offsetOf = (time) => time - stopwatch();
+  const localOffset = () => offsetOf(Date.now() / 1000);
+  let offset = localOffset();
+  let lastLocal = offset;
+  let slept = 0;
+  return {
+    now: () => stopwatch() + offset,
+    set(time) {
+      [offset, lastLocal, slept] = [offsetOf(time), localOffset(), 0];
+    },
+    // Either the clock was set, or the machine slept, while a stopwatch may stand still.
+    // Only the server knows which.
+    jumped() {
+      const jump = localOffset() - lastLocal;
+      if (Math.abs(jump) < JUMP_SECONDS) return false;
+      lastLocal += jump;
+      slept = Math.max(0, slept + jump);
+      return true;
+    },
+    // Without a response, assume that it slept: the data look older, never newer.
+    assumeSleep() {
+      offset += slept;
+      slept = 0;
+    },
+  };
+}
+
+// `load` makes the requests of one refresh, `onData` gets its result, and `onError` is
+// called when it failed. `onTick` is called every second.
+export function makeConnection({ config, load, onData, onError, onTick }) {
+  const clock = makeClock();
+  const state = {};
+  let request = null;
+  let timer = null;
+
+  function accept(newConfig) {
+    const serverTime = seconds(newConfig.server_time);
+    // A server that cannot read its database sends no time.
+    if (serverTime !== null) clock.set(serverTime);
+    Object.assign(state, { config: newConfig, lastResponseAt: clock.now(), serverError: "" });
+  }
+
+  function fail(error) {
+    clock.assumeSleep();
+    state.serverError = error.reason || "";
+    onError();
+  }
+
+  function schedule() {
+    timer = setTimeout(refresh, state.config.refresh_seconds * 1000);
+  }
+
+  // One request at a time. The next is scheduled before the callbacks run, so that an error
+  // in them cannot stop the refreshing.
+  async function refresh() {
+    if (request) request.abort();
+    clearTimeout(timer);
+    const current = new AbortController();
+    request = current;
+    const timeout = setTimeout(() => current.abort(), TIMEOUT_MS);
+    const finish = await load(current.signal).then(
+      (data) => () => onData(data),
+      (error) => () => fail(error),
+    );
+    clearTimeout(timeout);
+    if (current !== request) return;
+    request = null;
+    schedule();
+    finish();
+  }
+
+  accept(config);
+  schedule();
+  setInterval(() => {
+    if (clock.jumped()) refresh();
+    onTick();
+  }, 1000);
+  // Awake again, or online again: do not wait for the timer.
+  window.addEventListener("online", refresh);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+  });
+
+  return { accept, refresh, state: () => ({ ...state, now: clock.now() }) };
+}

@@ -1,0 +1,13 @@
+// GitHub's and our own words for results. web/vocabulary.py has the same words for the server.
+
+export const ALARMS = ["no_access", "stale", "overdue", "stuck", "disabled"];
+export const ACTIVITIES = ["held", "running", "waiting", "queued", "unfinished"];
+// The order of the counts on top, most urgent first. Each state has a symbol of its name.
+export const STATES =
+  [...ALARMS, "invalid_file", "failing", ...ACTIVITIES, "unknown", "passing"];
+// The conclusions that count as a failure.
+export const FAILURES = ["failure", "timed_out", "startup_failure"];
+
+// A state or conclusion in plain words.
+export const labelOf = (name) =>
+  (name === "startup_failure" ? "could not start" : String(name).replace(/_/g, " "));
