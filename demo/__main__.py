@@ -20,7 +20,8 @@ DEMO_LIMIT = 100_000
 @click.option(
     "--latency-ms", default=0, show_default=True, help="Delay of each response."
 )
-def main(port: int, seed: int, latency_ms: int) -> None:
+@click.option("--quiet", is_flag=True, help="Do not print the settings to use.")
+def main(*, port: int, seed: int, latency_ms: int, quiet: bool) -> None:
     """Serve a simulated GitHub with new, failing and fixed runs every few seconds."""
     world = build(utc_now(), seed=seed)
     server = GitHubServer(
@@ -29,10 +30,11 @@ def main(port: int, seed: int, latency_ms: int) -> None:
     world.sites = replace(world.sites, html=server.origin)
     server.limits.per_user = server.limits.anonymous = DEMO_LIMIT
     server.start()
-    click.echo(f"GITHUB_API_URL={server.url}")
-    click.echo(f"GITHUB_TOKEN={server.token}")
-    click.echo(f"GH_REPOS={REPOS}")
-    click.echo(f"GH_WORKFLOWS={WORKFLOWS}")
+    if not quiet:
+        click.echo(f"GITHUB_API_URL={server.url}")
+        click.echo(f"GITHUB_TOKEN={server.token}")
+        click.echo(f"GH_REPOS={REPOS}")
+        click.echo(f"GH_WORKFLOWS={WORKFLOWS}")
     try:
         server.wait()
     except KeyboardInterrupt:

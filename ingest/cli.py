@@ -63,8 +63,9 @@ def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 @click.version_option(VERSION)
-def main() -> None:
+def main(*, quiet: bool) -> None:
     """Archive GitHub Actions runs in SQLite and show them on a status wall.
 
     Settings come from the environment or a .env file in the current folder:
@@ -79,7 +80,7 @@ def main() -> None:
     logging.basicConfig(
         format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
-        level=logging.INFO,
+        level=logging.WARNING if quiet else logging.INFO,
     )
     # A line for each request, and one for each retry, would be noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -106,12 +107,17 @@ def serve() -> None:
 
     This process never reads the GitHub token.
     """
-    from ci_observer.web import server  # noqa: PLC0415 (Datasette takes a second to import)
+    # Datasette takes a second to import.
+    from ci_observer.web import server  # noqa: PLC0415
+    from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
 
     config = load_config(with_token=False)
     open_database(config).close()
+    try:
+        datasette = server.build_datasette(config.db_path, root=ROOT)
+    except IncompleteInstallation as error:
+        raise click.ClickException(str(error)) from error
     log.info("The wall is at http://%s:%s", config.host, config.port)
-    datasette = server.build_datasette(config.db_path, root=ROOT)
     server.serve(datasette, config.host, config.port)
 
 
@@ -145,7 +151,9 @@ def demo(*, seed: int) -> None:
     """
     from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
 
-    supervise.run_demo(load_config(with_token=False), seed=seed)
+    config = load_config(with_token=False)
+    click.echo("Starting a simulated GitHub, ingest and the wall. Ctrl-C stops them.")
+    supervise.run_demo(config, seed=seed)
 
 
 @main.command()

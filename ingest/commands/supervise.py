@@ -83,11 +83,11 @@ def run_demo(config: Config, *, seed: int) -> None:
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
     }
-    simulator = [sys.executable, "-m", "ci_observer.demo", "--port", str(port)]
-    simulator += ["--seed", str(seed)]
-    _become_supervisor(
-        {"github": simulator, "ingest": _ci_observer("ingest"), "web": _web()}, environ
-    )
+    simulator = [sys.executable, "-m", "ci_observer.demo", "--quiet"]
+    simulator += ["--port", str(port), "--seed", str(seed)]
+    # Quiet, so that the address of the wall stays the last line.
+    ingest = _ci_observer("--quiet", "ingest")
+    _become_supervisor({"github": simulator, "ingest": ingest, "web": _web()}, environ)
 
 
 def _web() -> list[str]:
@@ -96,8 +96,8 @@ def _web() -> list[str]:
     return ["env", *unset, *_ci_observer("serve")]
 
 
-def _ci_observer(command: str) -> list[str]:
-    return [sys.executable, "-m", "ci_observer", command]
+def _ci_observer(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ci_observer", *arguments]
 
 
 def _become_supervisor(programs: dict[str, list[str]], environ: dict[str, str]) -> None:
