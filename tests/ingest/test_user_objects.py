@@ -5,10 +5,11 @@ from archive import save_runs, watch
 from factories import run_payload
 
 from ci_observer.ingest.db import objects, schema
+from ci_observer.ingest.db.names_before_record import NAMES_BEFORE_RECORD
 from ci_observer.ingest.errors import DatabaseError
 
 USER_OBJECTS = {
-    "my_report": "CREATE VIEW my_report as select repo, base from wall where 1",
+    "my_report": "CREATE VIEW my_report as select repo, last_result from wall where 1",
     "my_list": "CREATE VIEW my_list as\n  select * from my_report",
     "my_notes": "CREATE TABLE my_notes (run_id integer, note text)",
     "my_sha": "CREATE INDEX my_sha on runs (head_sha)",
@@ -40,6 +41,7 @@ def sql_of(db, *names):
 
 def forget_the_record(db):
     """Make it a database of a version that did not record its objects."""
+    objects.drop(db, objects.shipped().keys() - NAMES_BEFORE_RECORD)
     db.execute("drop table schema_objects")
     db.execute("delete from _sqlite_migrations where name = 'm071_schema_objects'")
 
@@ -131,11 +133,18 @@ def test_the_users_objects_outlive_renamed_columns_and_rebuilt_tables(old_db):
 
 
 def test_a_view_that_an_upgrade_breaks_is_kept_and_named(old_db, caplog):
-    old_db.execute("create view my_raw as select raw_json from run_payloads")
+    kept = {
+        "my_raw": "CREATE VIEW my_raw as select raw_json from run_payloads",
+        "my_input": (
+            "CREATE TRIGGER my_input instead of insert on my_raw begin select 1; end"
+        ),
+    }
+    for sql in kept.values():
+        old_db.execute(sql)
 
     schema.migrate(old_db)
 
-    assert "my_raw" in old_db.view_names()
+    assert sql_of(old_db, *kept) == kept
     assert (
         "The view my_raw, which is yours, no longer works: no such column: raw_json."
         in caplog.messages

@@ -36,6 +36,18 @@ def rerun(
     )
 
 
+def scheduled(day: int, hour: int = 3) -> dict[str, Any]:
+    """A scheduled run of that day and hour of February."""
+    start = f"2026-02-{day:02}T{hour:02}:00:00Z"
+    return run_payload(
+        day,
+        event="schedule",
+        created_at=start,
+        run_started_at=start,
+        updated_at=f"2026-02-{day:02}T{hour:02}:10:00Z",
+    )
+
+
 def rows_of(db: Database, sql: str) -> list[dict[str, Any]]:
     return list(db.query(sql))
 

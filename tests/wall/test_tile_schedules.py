@@ -6,21 +6,10 @@ from typing import Any
 from archive import NOW, save_runs, set_clock, watch
 from factories import run_payload
 from sqlite_utils import Database
-from tiles import FEED, state, tile
+from tiles import FEED, scheduled, state, tile
 
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import utc
-
-
-def scheduled(day: int, hour: int = 3) -> dict[str, Any]:
-    start = f"2026-02-{day:02}T{hour:02}:00:00Z"
-    return run_payload(
-        day,
-        event="schedule",
-        created_at=start,
-        run_started_at=start,
-        updated_at=f"2026-02-{day:02}T{hour:02}:10:00Z",
-    )
 
 
 def test_a_scheduled_run_is_overdue_after_twice_its_longest_gap_and_half_a_day(db):

@@ -1,22 +1,22 @@
--- The indexes of the database. Each is made anew at the start when its text here has
--- changed. None ends in run_id: an index ends in the row's key by itself.
+-- The indexes. A start replaces an index whose text here has changed. No index ends in
+-- run_id, because SQLite appends the key of the row to every index.
 
--- The runs in the order of all lists of them, with all that they are filtered by: what
--- does not match is passed over here, 20 times as fast as by reading its row. It also
--- counts the runs by any of these columns.
+-- All lists of runs are in this order. The other columns are those of the filters: a run
+-- that does not match is skipped without reading its row, 20 times as fast. Runs are also
+-- counted by these columns.
 create index runs_started on runs
   (started_at, repo, workflow, head_branch, event, actor, conclusion);
--- A feed's runs, newest first, with what is asked of them most.
+-- A feed's runs, newest first, with the column that is filtered most.
 create index runs_workflow on runs (repo, workflow, started_at, conclusion);
 -- A branch's runs in the order in which its tile counts them.
 create index runs_branch on runs (repo, workflow, head_branch, created_at);
--- Somebody who has few runs would else be looked for among all of them.
+-- Without this index, filtering by a rare actor would scan all runs.
 create index runs_actor on runs (actor);
--- A commit is looked up by the 7 characters that git shows: all 40 would take three
--- times the space, and tell no more.
+-- Commits are looked up by the 7 characters that git shows. All 40 would take three times
+-- the space and find nothing more.
 create index runs_commit on runs (substr(head_sha, 1, 7));
 
--- The few of a branch that a tile asks for.
+-- The few runs of a branch that a tile looks for.
 create index runs_unfinished on runs
   (repo, workflow, head_branch, created_at) where status <> 'completed';
 create index runs_held on runs
@@ -26,8 +26,8 @@ create index runs_cancelled on runs
 create index runs_scheduled on runs
   (repo, workflow, head_branch, created_at) where event = 'schedule';
 
--- The values that most runs have. Those of one run, as of many a branch, are in the
--- order of the table.
+-- The values that most runs have. A value of one run, as of many a branch, is found by
+-- the primary key.
 create index run_values_runs on run_values (name, runs desc, value) where runs > 1;
 
 create index jobs_run on jobs (run_id, run_attempt);

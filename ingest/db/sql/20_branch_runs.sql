@@ -1,0 +1,123 @@
+-- The runs that count for a branch, and the result of each.
+
+-- The runs on a branch itself: of the repository (a deleted fork has no head repository),
+-- not of a pull request, not on a branch of the merge queue. A run that failed in zero
+-- seconds may be a phantom.
+create view branch_runs as
+select
+  *,
+  duration_seconds is 0 and run_attempt = 1
+    and coalesce(conclusion in ('failure', 'startup_failure'), 0) as zero_duration
+from runs
+where head_repo = repo
+  and event not like 'pull\_request%' escape '\'
+  and head_branch not like 'gh-readonly-queue/%';
+
+-- The events that a workflow has on a branch, each with the runs that prove it: a run
+-- with an attempt that took time. Ingest stores the events in the table `branch_events`.
+create view timed_events as
+select r.run_id, r.repo, r.workflow, r.head_branch as branch, r.event
+from branch_runs r
+where exists (
+  select 1 from run_attempts a where a.run_id = r.run_id and a.duration_seconds > 0
+);
+
+-- The runs that count for a tile: all but phantoms. GitHub creates runs that fail in zero
+-- seconds, without a job, also for events that the workflow does not have. Such a run
+-- is a phantom if no run of its event ever took time or is still open, while a run of
+-- another event did.
+create view tile_runs as
+select *
+from branch_runs r
+where not zero_duration
+  or (
+    -- Null when no run ever took time.
+    select max(e.event = r.event) from branch_events e
+    where e.repo = r.repo and e.workflow = r.workflow and e.branch = r.head_branch
+  ) is not 0
+  or exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.head_branch = r.head_branch and o.event = r.event
+      and o.status <> 'completed'
+  );
+
+-- The attempts with a result. A cancelled attempt has one when one of its jobs is known
+-- to have failed: a failed job may cancel the rest of its run.
+create view decisive_attempts as
+select
+  a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as result
+from run_attempts a
+where a.status = 'completed' and (
+  a.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+  or a.conclusion = 'cancelled' and exists (
+    select 1 from jobs j
+    where j.run_id = a.run_id and j.run_attempt = a.run_attempt
+      and j.conclusion in ('failure', 'timed_out')
+  )
+);
+
+-- The result of each run: that of its last decisive attempt. So a run keeps its former
+-- result while a re-run is open, and after a re-run was cancelled. Ingest keeps the table
+-- `decisions` equal to this, so that the last results of a branch are found by its key.
+create view run_decisions as
+select
+  r.repo, r.workflow, r.head_branch as branch, a.result, r.created_at, r.run_id,
+  a.run_attempt,
+  -- The start of the first of the last attempts that all have this result; null when
+  -- it is created_at.
+  nullif((
+    select min(s.started_at) from decisive_attempts s
+    where s.run_id = r.run_id and s.result = a.result and s.run_attempt > coalesce((
+      select max(o.run_attempt) from decisive_attempts o
+      where o.run_id = r.run_id and o.result <> a.result
+    ), 0)
+  ), r.created_at) as since_at,
+  r.zero_duration,
+  coalesce(
+    a.conclusion in ('failure', 'startup_failure')
+      and a.duration_seconds = 0
+      and r.workflow_name like '%.github/workflows/%',
+    0
+  ) as is_invalid_file
+from branch_runs r
+join decisive_attempts a on a.run_id = r.run_id
+where a.run_attempt = (
+  select max(d.run_attempt) from decisive_attempts d where d.run_id = r.run_id
+);
+
+-- Some columns of `runs` are part of the key of `decisions`. When one of them changes, the
+-- decision is deleted; ingest then writes the new one.
+create trigger runs_drop_decision
+after update of run_id, repo, workflow, head_branch, created_at on runs
+when (old.run_id, old.repo, old.workflow, old.head_branch, old.created_at)
+  is not (new.run_id, new.repo, new.workflow, new.head_branch, new.created_at)
+begin
+  delete from decisions
+  where repo = old.repo and workflow = old.workflow and branch = old.head_branch
+    and result in ('passing', 'failing') and created_at = old.created_at
+    and run_id = old.run_id;
+end;
+
+-- The results that count for a tile: those of its `tile_runs`.
+create view tile_decisions as
+select
+  repo, workflow, branch, result, created_at, run_id, run_attempt,
+  coalesce(since_at, created_at) as since_at, zero_duration, is_invalid_file
+from decisions d
+where not zero_duration
+  or exists (select 1 from tile_runs t where t.run_id = d.run_id);
+
+-- The runs with a result. `cross join` makes SQLite start with the runs, so that the
+-- newest are found first.
+create view decisive_runs as
+select
+  r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
+  r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.result,
+  d.is_invalid_file
+from runs r
+cross join tile_decisions d
+  on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
+  and d.result in ('passing', 'failing') and d.created_at = r.created_at
+  and d.run_id = r.run_id
+join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;

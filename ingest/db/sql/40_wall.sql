@@ -1,0 +1,189 @@
+-- The wall: the tiles, with everything that depends on the time.
+
+-- The only view that reads the time. Tests replace it.
+create view clock as
+select strftime('%Y-%m-%dT%H:%M:%SZ', 'now') as now;
+
+create view settings as
+select
+  cast(max(value) filter (where key = 'refresh_seconds') as integer)
+    as refresh_seconds,
+  -- Data are stale after three refreshes without a successful fetch.
+  3 * cast(max(value) filter (where key = 'refresh_seconds') as integer)
+    as stale_seconds,
+  max(value) filter (where key = 'title') as title,
+  max(value) filter (where key = 'timezone') as timezone
+from instance;
+
+-- One row per watched feed and branch with runs, and one per feed for its default branch
+-- even without runs.
+create view wall_branches as
+with branches as (
+  select f.*, f.default_branch as branch, 1 as is_default_branch
+  from feeds f
+  where f.is_watched
+  union all
+  select f.*, t.branch, 0
+  from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
+  where f.is_watched and t.branch is not f.default_branch
+),
+times as materialized (
+  select
+    now, stale_seconds,
+    -- A feed that was last fetched at or before this time is stale.
+    strftime('%Y-%m-%dT%H:%M:%SZ', now, -stale_seconds || ' seconds') as stale_to
+  from settings cross join clock
+),
+timed as (
+  select
+    f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
+    f.workflow_state, f.checked_at, f.error, f.error_kind,
+    -- A feed that was never fetched is stale from its first failure on.
+    coalesce(f.checked_at, f.error_at) as fresh_at, s.now, s.stale_to,
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ', coalesce(f.checked_at, f.error_at),
+      '+' || s.stale_seconds || ' seconds'
+    ) as stale_at,
+    t.last_result, t.last_result_run_id, t.last_result_run_attempt,
+    t.last_result_conclusion, t.last_result_started_at, t.last_result_duration_seconds,
+    t.last_result_run_number, t.last_result_display_title, t.last_result_actor,
+    t.last_result_html_url, t.is_invalid_file, t.since_at, t.streak, t.newest_run_id,
+    t.median_duration_seconds, t.p95_duration_seconds, t.success_rate, t.is_flaky,
+    t.strip, t.failed_job, t.failed_step, t.failed_jobs, t.lost_run_id, t.lost_at,
+    t.lost_html_url, t.phantom_failures, t.phantom_run_id, t.phantom_html_url,
+    case when f.workflow_state is null or f.workflow_state = 'active'
+      then t.overdue_at end as overdue_at,
+    t.overdue_until_at,
+    iif(t.given_up_at <= s.now, null, t.active_run_id) as active_run_id,
+    iif(t.given_up_at <= s.now, null, t.activity) as activity,
+    iif(t.given_up_at <= s.now, null, t.stuck_at) as stuck_at,
+    t.given_up_at
+  from times s
+  cross join branches f
+  left join tiles t
+    on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
+),
+alarms as (
+  select
+    timed.*,
+    case
+      when error_kind = 'not_found' and workflow_state = 'deleted' then 'disabled'
+      when error_kind in ('not_found', 'forbidden') then 'no_access'
+      when fresh_at <= stale_to then 'stale'
+      when workflow_state <> 'active' then 'disabled'
+      when is_invalid_file then 'invalid_file'
+      when stuck_at <= now then 'stuck'
+      when overdue_at <= now and now < overdue_until_at then 'overdue'
+    end as alarm
+  from timed
+)
+select
+  w.repo, w.workflow, coalesce(w.workflow_name, n.workflow_name) as workflow_name,
+  w.workflow_state, w.branch, w.is_default_branch,
+  case
+    when alarm = 'invalid_file' then 'failing'
+    when alarm is not null then alarm
+    when last_result is null or checked_at is null then 'unknown'
+    else last_result
+  end as tile_state,
+  coalesce(w.last_result, 'unknown') as last_result, w.activity, w.alarm, w.error,
+  -- The order on the wall: the most urgent first.
+  case
+    when w.alarm = 'invalid_file' then 1
+    when w.alarm is not null then 0
+    when w.last_result = 'failing' then iif(w.activity is null, 1, 2)
+    when w.activity = 'held' then 3
+    when w.activity is not null then 4
+    when w.last_result is null or w.checked_at is null then 5
+    else 6
+  end as rank,
+  w.since_at, coalesce(w.streak, 0) as streak,
+  w.last_result_run_id, w.last_result_run_attempt, w.last_result_conclusion,
+  w.last_result_started_at, w.last_result_duration_seconds, w.last_result_run_number,
+  w.last_result_display_title, w.last_result_actor, w.last_result_html_url,
+  w.failed_job, w.failed_step, w.failed_jobs, w.lost_run_id, w.lost_at, w.lost_html_url,
+  coalesce(w.phantom_failures, 0) as phantom_failures,
+  w.phantom_run_id, w.phantom_html_url,
+  -- The run that the tile shows: the active one, else the last result, else the newest.
+  n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
+  n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
+  n.started_at, n.duration_seconds, n.html_url,
+  w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
+  coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
+  w.stale_at, w.overdue_at, w.stuck_at,
+  -- When the row next changes by time alone.
+  nullif(min(
+    iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
+    iif(overdue_until_at > now, overdue_until_at, '~'),
+    iif(w.stuck_at > now, w.stuck_at, '~'), iif(given_up_at > now, given_up_at, '~')
+  ), '~') as expires_at
+from alarms w
+left join runs n
+  on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id);
+
+-- One row per watched feed, on its repository's default branch.
+create view wall as
+select * from wall_branches where is_default_branch;
+
+-- One row: whether GitHub is being polled, and if not, why.
+create view polling as
+with facts as (
+  select
+    s.stale_seconds,
+    max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
+    max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
+    max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
+    max(i.value) filter (where i.key = 'token_expires_at') as token_expires_at
+  from settings s cross join instance i
+),
+last_poll as (
+  select * from polls order by poll_id desc limit 1
+),
+judged as (
+  select
+    facts.*, last_poll.error, last_poll.error_kind, now,
+    last_poll.finished_at as last_poll_at,
+    (
+      select finished_at from polls
+      where error_kind is null order by poll_id desc limit 1
+    ) as last_success_at,
+    -- Ingest has died when its next poll is long overdue. During a long first pass, the
+    -- feeds that it checks show that it is alive.
+    strftime(
+      '%Y-%m-%dT%H:%M:%SZ',
+      max(
+        ingest_started_at, coalesce(next_poll_at, ''),
+        coalesce((select max(checked_at) from feeds), '')
+      ),
+      '+' || stale_seconds || ' seconds'
+    ) as dead_at
+  from facts cross join clock left join last_poll on true
+)
+select
+  case
+    when ingest_started_at is null then 'off'
+    when why_not_polling is not null then 'off'
+    when dead_at <= now then 'stale'
+    when error_kind = 'unauthorized' then 'unauthorized'
+    when error_kind = 'rate_limited' then 'rate_limited'
+    when error_kind is not null then 'offline'
+    when last_success_at is null then 'starting'
+    else 'ok'
+  end as state,
+  case
+    when ingest_started_at is null
+      then 'Nothing has polled into this database yet. Start ci-observer ingest.'
+    when why_not_polling is not null then why_not_polling
+    when dead_at <= now then 'The ingest process has stopped polling.'
+    when error_kind is not null then error
+    when last_success_at is null then 'The first poll is under way.'
+  end as reason,
+  -- Healthy: a successful poll within three refreshes, or polling is off on purpose.
+  why_not_polling is not null or coalesce(strftime(
+    '%Y-%m-%dT%H:%M:%SZ', last_success_at, '+' || stale_seconds || ' seconds'
+  ) > now, 0) as is_healthy,
+  last_poll_at, last_success_at, next_poll_at, token_expires_at,
+  (select rate_limit from last_poll) as rate_limit,
+  (select rate_limit_remaining from last_poll) as rate_limit_remaining,
+  (select rate_limit_reset_at from last_poll) as rate_limit_reset_at
+from judged;
