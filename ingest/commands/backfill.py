@@ -40,6 +40,7 @@ from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
 from ci_observer.ingest.store import backfills, feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.times import utc
 
 Clock = Callable[[], datetime]
@@ -87,7 +88,7 @@ class Backfill:
         self._clock = clock
         self._since = max(since, ACTIONS_BEGAN)
         self._repos = repos
-        self._dated: set[str] = set()
+        self._dated: set[FeedKey] = set()
         self._pending: int | None = None
 
     async def run(self, github: GitHub) -> bool:
@@ -203,8 +204,8 @@ class Backfill:
         for feed in watched:
             if feed.error:
                 click.echo(f"{feed}: {feed.error}", err=True)
-            elif feed.windows_short:
-                click.echo(f"{feed}: {_windows_text(feed.windows_short)}")
+            elif given_up := backfills.get(self._db, feed.key).windows_given_up:
+                click.echo(f"{feed}: {_windows_text(given_up)}")
         failed = sum(feed.error is not None for feed in watched)
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
@@ -230,13 +231,13 @@ class Backfill:
     def _set_date(self) -> None:
         """Write the date into the feeds that do not have it yet."""
         undated = [
-            feed
+            feed.key
             for feed in self._feeds()
-            if str(feed) not in self._dated and feed.workflow != EVERY_WORKFLOW
+            if feed.key not in self._dated and feed.workflow != EVERY_WORKFLOW
         ]
         horizon = self._clock() - timedelta(days=self._config.history_days)
         backfills.request(self._db, undated, since=self._since, horizon=horizon)
-        self._dated |= {str(feed) for feed in undated}
+        self._dated.update(undated)
 
     def _is_incomplete(self) -> bool:
         """Whether a feed without an error has not reached the date."""
@@ -244,7 +245,7 @@ class Backfill:
 
     def _is_complete(self, feed: Feed) -> bool:
         # A feed whose backfill ends later than the date only closes a recent gap.
-        until = feed.backfill_until
+        until = backfills.get(self._db, feed.key).fetch_until
         return not feed.error and (until is None or until > utc(self._since))
 
     def _progress(self) -> HistoryProgress:
@@ -260,9 +261,10 @@ class Backfill:
     def _days_covered(self, feed: Feed) -> int:
         if self._is_complete(feed):
             return self._days_since(self._since)
-        if feed.backfilled_to is None:
+        fetched_to = backfills.get(self._db, feed.key).fetched_to
+        if fetched_to is None:
             return 0
-        oldest = datetime.fromisoformat(feed.backfilled_to)
+        oldest = datetime.fromisoformat(fetched_to)
         return self._days_since(max(oldest, self._since))
 
     def _days_since(self, instant: datetime) -> int:

@@ -557,3 +557,46 @@ def m091_plain_polling_names(db: Database) -> None:
         update repos set listed_in = substr(listed_in, instr(listed_in, ' ') + 1);
         """,
     )
+
+
+@migrations()
+def m100_feed_backfills(db: Database) -> None:
+    """The progress of a feed's backfill gets a table of its own."""
+    execute_all(
+        db,
+        """
+        create table feed_backfills (
+            repo text not null collate nocase,
+            workflow text not null,
+            fetch_until text,
+            next_url text,
+            missing_until text,
+            window_start text,
+            window_end text,
+            window_total integer not null default 0,
+            incomplete_responses integer not null default 0,
+            windows_given_up integer not null default 0,
+            fetched_to text,
+            completed_at text,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        insert into feed_backfills
+        select
+            repo, workflow, backfill_until, backfill_next_url, backfill_from,
+            window_from, window_to, window_total, window_doubts, windows_short,
+            backfilled_to, backfilled_at
+        from feeds;
+
+        alter table feeds drop column backfill_until;
+        alter table feeds drop column backfill_next_url;
+        alter table feeds drop column backfill_from;
+        alter table feeds drop column window_from;
+        alter table feeds drop column window_to;
+        alter table feeds drop column window_total;
+        alter table feeds drop column window_doubts;
+        alter table feeds drop column windows_short;
+        alter table feeds drop column backfilled_to;
+        alter table feeds drop column backfilled_at;
+        """,
+    )

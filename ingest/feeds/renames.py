@@ -1,4 +1,4 @@
-"""Keeps one history for each repository, whatever its name.
+"""Keeps one history for each repository, also when its name changes.
 
 GitHub's repository id identifies a repository across renames. A renamed repository
 keeps its rows under the watched name until the settings have the new name. When a
@@ -61,7 +61,7 @@ class Renames:
         """
         with transaction(self._db):
             self._set_former_aside(repo, found)
-            for other in repos.other_names(self._db, found.repo_id, but=repo):
+            for other in repos.other_names(self._db, found.repo_id, exclude=repo):
                 if self._selection.is_watched(other) and not _is_called(found, repo):
                     repos.rename(self._db, repo, other)
                     self._save_alias(repo, found, other)

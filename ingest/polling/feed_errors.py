@@ -19,6 +19,7 @@ from ci_observer.ingest.polling.repo_pages import RepoList, feeds_of
 from ci_observer.ingest.polling.run_pages import Lists
 from ci_observer.ingest.store import feeds, pending
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem
 
 log = logging.getLogger("ci_observer.ingest")
@@ -38,13 +39,13 @@ class FeedErrors:
         lists: Lists,
         clock: Callable[[], datetime],
     ) -> None:
-        self.failed: dict[str, str] = {}
+        self.failed: dict[FeedKey, str] = {}
         self.is_passing = False
         self._db = db
         self._watch = watch
         self._lists = lists
         self._clock = clock
-        self._failed_before: dict[str, str] = {}
+        self._failed_before: dict[FeedKey, str] = {}
 
     def begin(self) -> None:
         """Another pass begins, in which all may be well."""
@@ -79,10 +80,10 @@ class FeedErrors:
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
         # Not the stored kind: a good newest page has cleared what an older one left.
-        before = self._failed_before.get(str(feed))
+        before = self._failed_before.get(feed.key)
         if before == error.kind == GitHubUnavailable.kind:
             self._lists.ask_for_smaller_pages(feed)
-        self.failed[str(feed)] = error.kind
+        self.failed[feed.key] = error.kind
         self.is_passing |= wait is None
         feeds.save_error(
             self._db,

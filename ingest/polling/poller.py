@@ -164,7 +164,7 @@ class Poller:
         # A restart asks again at once: the settings or the token may have been mended.
         is_resting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
         is_asked = feed.workflow != EVERY_WORKFLOW
-        return is_asked and not is_resting and str(feed) not in self._errors.failed
+        return is_asked and not is_resting and feed.key not in self._errors.failed
 
     async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
         """Fetch older pages of the feeds that miss some, one page of each in turn."""

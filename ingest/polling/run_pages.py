@@ -18,9 +18,11 @@ from ci_observer.ingest.polling.repo_pages import (
     RepoLists,
 )
 from ci_observer.ingest.store import backfills, feeds, older_runs, responses, runs
+from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
-from ci_observer.ingest.store.runs import Saved
+from ci_observer.ingest.store.run_rows import Saved
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -56,7 +58,7 @@ class Lists:
         self._wrote = wrote
         self._wrote_older = wrote_older
         self._repo_lists = RepoLists(clock)
-        self._halvings: dict[str, int] = {}
+        self._halvings: dict[FeedKey, int] = {}
 
     def split(self, feeds: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
         """The feeds to ask by their own lists, the repositories to ask for all."""
@@ -131,14 +133,15 @@ class Lists:
 
     async def fetch_older(self, feed: Feed) -> None:
         """Fetch the next page of what a feed has to catch up with."""
-        if feed.window:
-            await self._fetch_window(feed, feed.window)
+        backfill = backfills.get(self._db, feed.key)
+        if backfill.window:
+            await self._fetch_window(feed, backfill, backfill.window)
         else:
-            await self._fetch_listed(feed)
+            await self._fetch_listed(feed, backfill)
 
-    async def _fetch_listed(self, feed: Feed) -> None:
+    async def _fetch_listed(self, feed: Feed, backfill: Backfill) -> None:
         """The next page of GitHub's plain list; a refused one is where that ends."""
-        url = feed.backfill_next_url or self._github.runs_url(
+        url = backfill.next_url or self._github.runs_url(
             feed.repo,
             api_id_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
@@ -150,22 +153,25 @@ class Lists:
                 url, etag=known.etag if known else None
             )
         except Unprocessable:
-            if not feed.backfill_next_url:
+            if not backfill.next_url:
                 raise
             page = RunPage()
         self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = older_runs.save_page(
             self._db,
             feed,
+            backfill,
             page.runs,
             page=known if known and page.is_not_modified else _cached(key, page),
             now=self._clock(),
         )
-        self._note_older(feed, saved)
+        self._note_older(feed, backfill, saved)
 
-    async def _fetch_window(self, feed: Feed, window: Window) -> None:
+    async def _fetch_window(
+        self, feed: Feed, backfill: Backfill, window: Window
+    ) -> None:
         """The next page of what GitHub's search lists of a window of time."""
-        url = feed.backfill_next_url or self._github.runs_url(
+        url = backfill.next_url or self._github.runs_url(
             feed.repo,
             api_id_of(self._db, feed),
             per_page=self._page_size(feed, CATCH_UP_PAGE),
@@ -179,6 +185,7 @@ class Lists:
         saved, step = older_runs.save_window_page(
             self._db,
             feed,
+            backfill,
             window,
             page.runs,
             page=_cached(ResponseKey("runs", feed.repo, url), page),
@@ -192,23 +199,23 @@ class Lists:
                 window.start,
                 window.end,
             )
-        self._note_older(feed, saved)
+        self._note_older(feed, backfill, saved)
 
-    def _note_older(self, feed: Feed, saved: Saved) -> None:
+    def _note_older(self, feed: Feed, backfill: Backfill, saved: Saved) -> None:
         self._wrote_older(saved.written)
-        if saved.is_complete and not feed.backfilled_at:
+        if saved.is_complete and not backfill.completed_at:
             log.info("%s: history is complete", feed)
 
     def ask_for_smaller_pages(self, feed: Feed) -> None:
         """From now on halve the pages of a feed whose list keeps failing."""
-        halvings = self._halvings.get(str(feed), 0)
+        halvings = self._halvings.get(feed.key, 0)
         if halvings < MOST_HALVINGS:
-            self._halvings[str(feed)] = halvings + 1
+            self._halvings[feed.key] = halvings + 1
             # Its link to the next page has the former size.
-            backfills.reset_page(self._db, feed)
+            backfills.reset_page(self._db, feed.key)
 
     def _page_size(self, feed: Feed, usual: int) -> int:
-        return usual >> self._halvings.get(str(feed), 0)
+        return usual >> self._halvings.get(feed.key, 0)
 
     def _repo_key(self, asked: RepoList) -> ResponseKey:
         size = self._page_size(asked.feeds[0], REPO_PAGE)

@@ -65,7 +65,7 @@ class Turns:
             question
             for question in questions
             if not self._is_turn_of(question)
-            and quiet.issuperset(map(str, feeds_of(question)))
+            and quiet.issuperset(feed.key for feed in feeds_of(question))
             and started_at - _answered_at(question) < until_late
         }
 

@@ -1,43 +1,132 @@
-"""Writes which feeds have older pages to fetch, and how far back."""
+"""Writes the table `feed_backfills`: how far back each feed's history is fetched.
+
+A feed without a row has never fetched older pages, and has none to fetch.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.github.windows import Window
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.feeds import Feed, update
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.times import utc
 
-# Catching up that is done, or that begins anew from the first page.
+
+@dataclass(frozen=True)
+class Backfill:
+    """The progress of a feed's backfill, a row of `feed_backfills`.
+
+    `fetch_until` is None while no backfill is under way. `next_url` is None for a first
+    page. History is stored back to `fetched_to`.
+    """
+
+    fetch_until: str | None = None
+    next_url: str | None = None
+    missing_until: str | None = None
+    window_start: str | None = None
+    window_end: str | None = None
+    window_total: int = 0
+    incomplete_responses: int = 0
+    windows_given_up: int = 0
+    fetched_to: str | None = None
+    completed_at: str | None = None
+
+    @property
+    def window(self) -> Window | None:
+        """The window of GitHub's search. None while its plain list goes on."""
+        if not (self.window_start and self.missing_until and self.window_end):
+            return None
+        return Window(
+            self.window_start,
+            self.missing_until,
+            self.window_end,
+            total=self.window_total,
+            incomplete_responses=self.incomplete_responses,
+        )
+
+
+COLUMNS = ", ".join(Backfill.__dataclass_fields__)
+# The columns of a backfill that is complete, or that restarts with the first page.
 NO_PROGRESS: dict[str, str | int | None] = {
-    "backfill_next_url": None,
-    "backfill_from": None,
-    "window_from": None,
-    "window_to": None,
+    "next_url": None,
+    "missing_until": None,
+    "window_start": None,
+    "window_end": None,
     "window_total": 0,
-    "window_doubts": 0,
+    "incomplete_responses": 0,
 }
+
+
+def get(db: Database, key: FeedKey) -> Backfill:
+    """The progress of a feed's backfill."""
+    row = db.execute(
+        f"select {COLUMNS} from feed_backfills"
+        " where repo = :repo and workflow = :workflow",
+        vars(key),
+    ).fetchone()
+    return Backfill(*row) if row else Backfill()
+
+
+def update(db: Database, key: FeedKey, **columns: str | int | None) -> None:
+    """Set columns of a feed's backfill, within the caller's transaction."""
+    _insert_missing(db, [key])
+    settings = ", ".join(f"{name} = :{name}" for name in columns)
+    db.execute(
+        f"update feed_backfills set {settings}"
+        " where repo = :repo and workflow = :workflow",
+        columns | vars(key),
+    )
+
+
+def request(
+    db: Database, keys: Iterable[FeedKey], *, since: datetime, horizon: datetime
+) -> None:
+    """Request backfills to `since`, unless a feed goes back further already.
+
+    A backfill under way continues where it is. A feed whose history was never complete
+    goes back to `horizon` at least. Windows that were given up are fetched again.
+    """
+    keys = list(keys)
+    with transaction(db):
+        _insert_missing(db, keys)
+        db.conn.executemany(
+            "update feed_backfills set fetch_until = min(:since, coalesce("
+            "fetch_until, iif(completed_at is null, :horizon, :since))),"
+            " windows_given_up = iif(fetch_until is null, 0, windows_given_up)"
+            " where repo = :repo and workflow = :workflow and (fetch_until"
+            " is not null or fetched_to is null or fetched_to > :since"
+            " or windows_given_up)",
+            [
+                vars(key) | {"since": utc(since), "horizon": utc(horizon)}
+                for key in keys
+            ],
+        )
 
 
 def schedule_rescan(
     db: Database, *, due: datetime, early: datetime, share: float, back_to: datetime
 ) -> None:
-    """Mark feeds to catch up anew, by when their history was last complete.
+    """Start another backfill of feeds whose last one was completed long ago.
 
-    All of those of before `due`, and of those between that and `early` the oldest: as
-    many as `share` of all watched feeds, rounded up.
+    All that were completed up to `due`, and the oldest of those completed up to
+    `early`: at most `share` of all watched feeds, rounded up.
     """
-    complete = "is_watched and backfill_until is null and error is null"
+    complete = (
+        "select repo, workflow from feeds join feed_backfills using (repo, workflow)"
+        " where is_watched and fetch_until is null and error is null"
+    )
     with transaction(db):
         [[watched]] = db.execute("select count(*) from feeds where is_watched")
         db.execute(
-            "update feeds set backfill_until = :back_to, backfill_next_url = null"
-            f" where {complete} and (backfilled_at <= :due"
-            " or (repo, workflow) in (select repo, workflow from feeds"
-            f" where {complete} and backfilled_at <= :early"
-            " order by backfilled_at, repo, workflow limit :number))",
+            "update feed_backfills set fetch_until = :back_to, next_url = null"
+            f" where (repo, workflow) in ({complete} and completed_at <= :due)"
+            " or (repo, workflow) in ("
+            f"  {complete} and completed_at <= :early"
+            "  order by completed_at, repo, workflow limit :number)",
             {
                 "back_to": utc(back_to),
                 "due": utc(due),
@@ -47,48 +136,67 @@ def schedule_rescan(
         )
 
 
-def reset_page(db: Database, feed: Feed) -> None:
-    """Go on with a feed's first page, of its list or of what is asked by time."""
+def reset_page(db: Database, key: FeedKey) -> None:
+    """Continue a backfill with the first page of its list or of its window."""
     with transaction(db):
-        update(db, feed, backfill_next_url=None)
+        update(db, key, next_url=None)
 
 
-def request(
-    db: Database, feeds: Iterable[Feed], *, since: datetime, horizon: datetime
-) -> None:
-    """Mark feeds to catch up back to `since`, or further where they do already.
+def join(db: Database, old: FeedKey, new: FeedKey) -> None:
+    """Join the backfill of `old` with that of `new`, within the caller's transaction.
 
-    What is under way goes on from where it is. A feed that was never complete goes back
-    to `horizon` at least, as without this. Windows of time that GitHub did not answer
-    whole are asked anew.
+    Both gaps stay open. If `old` has one, the backfill restarts with the first page.
     """
-    with transaction(db):
-        db.conn.executemany(
-            "update feeds set backfill_until = min(:since, coalesce("
-            "backfill_until, iif(backfilled_at is null, :horizon, :since))),"
-            " windows_short = iif(backfill_until is null, 0, windows_short)"
-            " where repo = :repo and workflow = :workflow and (backfill_until"
-            " is not null or backfilled_to is null or backfilled_to > :since"
-            " or windows_short)",
-            [
-                {
-                    "repo": feed.repo,
-                    "workflow": feed.workflow,
-                    "since": utc(since),
-                    "horizon": utc(horizon),
-                }
-                for feed in feeds
-            ],
+    _insert_missing(db, [new])
+    db.execute(
+        """
+        update feed_backfills set (
+            fetch_until, next_url, window_start, fetched_to, windows_given_up
+        ) = (
+            select
+                coalesce(
+                    min(feed_backfills.fetch_until, o.fetch_until),
+                    feed_backfills.fetch_until, o.fetch_until
+                ),
+                iif(o.fetch_until is null, feed_backfills.next_url, null),
+                iif(o.fetch_until is null, feed_backfills.window_start, null),
+                coalesce(
+                    min(feed_backfills.fetched_to, o.fetched_to),
+                    feed_backfills.fetched_to, o.fetched_to
+                ),
+                feed_backfills.windows_given_up + o.windows_given_up
+            from feed_backfills o where o.repo = :old_repo and o.workflow = :old_file
         )
-
-
-def until(db: Database, feed: Feed) -> str | None:
-    """How far back a feed is to catch up, as it stands now.
-
-    Another process may have set it since `feed` was read.
-    """
-    [[value]] = db.execute(
-        "select backfill_until from feeds where repo = ? and workflow = ?",
-        [feed.repo, feed.workflow],
+        where repo = :repo and workflow = :workflow and exists (
+            select 1 from feed_backfills o
+            where o.repo = :old_repo and o.workflow = :old_file
+        )
+        """,
+        vars(new) | {"old_repo": old.repo, "old_file": old.workflow},
     )
-    return str(value) if value else None
+    _delete(db, old)
+
+
+def move(db: Database, old: FeedKey, new: FeedKey) -> None:
+    """Replace the backfill of `new` by that of `old`, in the caller's transaction."""
+    _delete(db, new)
+    db.execute(
+        "update feed_backfills set repo = ?, workflow = ?"
+        " where repo = ? and workflow = ?",
+        [new.repo, new.workflow, old.repo, old.workflow],
+    )
+
+
+def _insert_missing(db: Database, keys: Iterable[FeedKey]) -> None:
+    db.conn.executemany(
+        "insert or ignore into feed_backfills (repo, workflow)"
+        " values (:repo, :workflow)",
+        [vars(key) for key in keys],
+    )
+
+
+def _delete(db: Database, key: FeedKey) -> None:
+    db.execute(
+        "delete from feed_backfills where repo = :repo and workflow = :workflow",
+        vars(key),
+    )

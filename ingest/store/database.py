@@ -18,10 +18,10 @@ COPIES = 2
 
 @contextmanager
 def transaction(db: Database) -> Iterator[None]:
-    """One transaction that writes; a nested one is part of the outer.
+    """A transaction that may write. A nested one is part of the outer one.
 
-    Immediate: one that begins by reading is refused to write as soon as another
-    process, such as backfill or prune, has written meanwhile.
+    `begin immediate` takes the write lock at once. A transaction that begins with a
+    read fails if another process, such as backfill, writes before it does.
     """
     if db.conn.in_transaction:
         with db.atomic():
@@ -40,14 +40,14 @@ def upsert(
     db: Database, table: str, row: Mapping[str, Any], keys: Sequence[str]
 ) -> None:
     """Insert a row or replace the one with its keys, in the caller's transaction."""
-    # Not sqlite-utils' upsert: that looks up the table's schema for every row.
+    # sqlite-utils' own upsert reads the table's schema for every row.
     db.execute(_upsert_sql(table, tuple(row), tuple(keys)), dict(row))
 
 
 def upsert_all(
     db: Database, table: str, rows: Collection[Mapping[str, Any]], keys: Sequence[str]
 ) -> None:
-    """Insert rows of the same columns, or replace those with their keys."""
+    """Insert or replace rows, all with the same columns."""
     if columns := tuple(next(iter(rows), ())):
         db.conn.executemany(_upsert_sql(table, columns, tuple(keys)), rows)
 
@@ -65,17 +65,17 @@ def _upsert_sql(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> 
 
 
 def free_bytes(db: Database) -> int:
-    """How much of the file is free for new rows."""
+    """The free space inside the file, which new rows use first."""
     [[size]] = db.execute("pragma page_size")
     [[pages]] = db.execute("pragma freelist_count")
     return int(size * pages)
 
 
 def vacuum(db: Database, path: Path) -> int:
-    """Write the file anew without its free pages; return how much smaller it is.
+    """Rewrite the file without its free pages. Returns the bytes saved.
 
-    Readers go on meanwhile; writers wait. Raises `DatabaseError` when the disk has not
-    the space for it.
+    Readers continue meanwhile, writers wait. Raises `DatabaseError` if the disk is too
+    full for the copy.
     """
     db.execute("pragma wal_checkpoint(truncate)")
     before = path.stat().st_size
@@ -86,7 +86,7 @@ def vacuum(db: Database, path: Path) -> int:
             f"{path}, and {free / 1e6:.0f} MB are. The free space inside the file is "
             "used for new runs in any case."
         )
-    # The copy is made beside the database: a container's /tmp is small.
+    # The default is /tmp, which is small in a container.
     folder = str(path.resolve().parent).replace("'", "''")
     db.execute(f"pragma temp_store_directory = '{folder}'")
     db.execute("vacuum")

@@ -1,4 +1,4 @@
-"""Writes what the instance is: its settings, its polls and the revision."""
+"""Writes the public settings of the instance, its polls and the revision."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def save_settings(
     version: str,
     now: datetime,
 ) -> None:
-    """Write what the web side needs to know of the settings; never the token."""
+    """Write the settings that the web side needs. Never the token."""
     public = {
         "title": config.title,
         "refresh_seconds": str(config.refresh_seconds),
@@ -46,20 +46,20 @@ def save_settings(
 
 
 def save_next_poll(db: Database, next_poll_at: datetime) -> None:
-    """Say when the next poll is due, by which the wall knows that ingest lives."""
+    """Write when the next poll is due. The wall checks by it that ingest is running."""
     with transaction(db):
         _save_values(db, {"next_poll_at": utc(next_poll_at)})
 
 
 def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
-    """Keep when the token expires, so that the wall can warn of it."""
+    """Write when the token expires, so that the wall can show a warning."""
     with transaction(db):
         text = utc(expires_at) if expires_at else None
         _save_values(db, {"token_expires_at": text})
 
 
 def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
-    """Record a poll pass, and drop the records of long ago."""
+    """Record a poll pass, and delete the oldest records."""
     with transaction(db):
         names, marks = ", ".join(poll), ", ".join(f":{name}" for name in poll)
         poll_id = db.execute(
@@ -72,7 +72,7 @@ def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
 
 
 def bump_revision(db: Database) -> None:
-    """Tell readers that something they could see has changed."""
+    """Increase the revision: something that readers can see has changed."""
     db.execute("update instance set value = value + 1 where key = 'revision'")
 
 
@@ -85,9 +85,10 @@ def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
 
 
 def _save_timezone_offsets(db: Database, timezone: str, now: datetime) -> None:
-    """Write every change of a zone's offset, from GitHub's beginning to 2 years on.
+    """Write every change of a zone's UTC offset, from 2008 to two years from now.
 
-    By them SQL can tell a run's local day; SQLite itself knows no time zones.
+    SQL derives a run's local day from them, since SQLite has no time zones. GitHub
+    began in 2008.
     """
     zone = ZoneInfo(timezone)
     github_began = datetime(2008, 1, 1, tzinfo=UTC)

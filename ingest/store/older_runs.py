@@ -1,4 +1,8 @@
-"""Writes older runs, and how far catching up with them has come, in one transaction."""
+"""Writes pages of older runs, each in one transaction with the backfill's progress.
+
+`backfill` is the progress at the time of the request. Another process may have set
+another `fetch_until` since, so that is read again.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +20,9 @@ from ci_observer.ingest.github.windows import (
     next_step,
 )
 from ci_observer.ingest.store import backfills, responses
-from ci_observer.ingest.store.backfills import NO_PROGRESS
+from ci_observer.ingest.store.backfills import NO_PROGRESS, Backfill
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.feeds import Feed, set_changed, update
+from ci_observer.ingest.store.feeds import Feed, set_changed
 from ci_observer.ingest.store.pending import follow
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
@@ -28,27 +32,32 @@ Payloads = Sequence[Mapping[str, Any]]
 
 
 def save_page(
-    db: Database, feed: Feed, payloads: Payloads, *, page: CachedResponse, now: datetime
+    db: Database,
+    feed: Feed,
+    backfill: Backfill,
+    payloads: Payloads,
+    *,
+    page: CachedResponse,
+    now: datetime,
 ) -> Saved:
-    """Write a page of older runs and how far the catching up has come.
+    """Write a page of GitHub's plain list. `payloads` is empty on 304 Not Modified.
 
-    `payloads` is empty when the page is the one `seen` before. Done when it reaches
-    back to `backfill_until` or surely is the last one; where the list only ends, what
-    is older is asked for by windows of time from then on.
+    The backfill is complete when the page reaches back to `fetch_until` or is surely
+    the last one. Where the list only ends, windows of GitHub's search follow.
     """
     with transaction(db):
         saved = _save_runs(db, feed, payloads, now)
         until = _until(db, feed)
-        oldest = _as_utc(page.oldest_at) or feed.backfill_from
+        oldest = _as_utc(page.oldest_at) or backfill.missing_until
         is_reached = page.oldest_at is not None and page.oldest_at < (until or "")
         is_done = is_reached or page.is_last or (until is None and not page.next_url)
         if is_done:
-            _set_done(db, feed, now)
+            _set_complete(db, feed, now)
         elif page.next_url:
-            update(db, feed, backfill_next_url=page.next_url, backfill_from=oldest)
+            backfills.update(db, feed.key, next_url=page.next_url, missing_until=oldest)
         else:
             _set_window(db, feed, until or "", oldest or utc(now))
-        _set_backfilled_to(db, feed, page.oldest_at)
+        _set_fetched_to(db, feed, backfill, page.oldest_at)
         if page.etag:
             responses.save(db, page)
     return replace(saved, is_complete=is_done)
@@ -57,6 +66,7 @@ def save_page(
 def save_window_page(
     db: Database,
     feed: Feed,
+    backfill: Backfill,
     window: Window,
     payloads: Payloads,
     *,
@@ -64,36 +74,38 @@ def save_window_page(
     total: int,
     now: datetime,
 ) -> tuple[Saved, Step]:
-    """Write a page of a window's runs, and what is to be asked next.
+    """Write a page of a window's runs, and return the step that follows.
 
-    `total` is how many runs GitHub counts in the window. The step tells what follows
-    from the page; after the last page of a window comes the one below it.
+    `total` is GitHub's count of runs in the window. After the last page of a window
+    comes the window below it.
     """
     with transaction(db):
         known = _count(db, feed, ">", window.missing_until, window.end)
-        listed = _known_listed(window, payloads)
+        listed = _count_overlap(window, payloads)
         overflows = page.next_url is not None and OVERLAP_RUNS < listed == len(payloads)
         saved = _save_runs(db, feed, payloads, now)
-        answer = WindowPage(
+        response = WindowPage(
             total,
             stored=_count(db, feed, ">=", window.start, window.end),
-            is_first=feed.backfill_next_url is None,
+            is_first=backfill.next_url is None,
             misses_known_runs=listed < known and not overflows,
             sees_no_known_runs=listed == 0 < known,
             overflows=overflows,
             next_url=page.next_url,
         )
-        step = next_step(window, answer)
-        is_complete = step.is_done and not _set_window_below(db, feed, step.window)
+        step = next_step(window, response)
+        is_complete = step.is_done and not _set_window_below(
+            db, feed, backfill, step.window
+        )
         if is_complete:
-            _set_done(db, feed, now)
+            _set_complete(db, feed, now)
         elif not step.is_done:
             _set_step(db, feed, step)
         if is_complete:
-            # That there are no runs above it is known, too.
-            _set_backfilled_to(db, feed, window.start)
+            # The window may begin before its oldest run: nothing is missing there.
+            _set_fetched_to(db, feed, backfill, window.start)
         elif step.is_done or step.next_url:
-            _set_backfilled_to(db, feed, page.oldest_at)
+            _set_fetched_to(db, feed, backfill, page.oldest_at)
     return replace(saved, is_complete=is_complete), step
 
 
@@ -105,52 +117,58 @@ def _save_runs(db: Database, feed: Feed, payloads: Payloads, now: datetime) -> S
 
 
 def _until(db: Database, feed: Feed) -> str | None:
-    """How far back the feed is to catch up; None when that cannot be read as a time."""
-    return _as_utc(backfills.until(db, feed))
+    """How far back to fetch, as stored now. None if that is no valid time."""
+    return _as_utc(backfills.get(db, feed.key).fetch_until)
 
 
 def _as_utc(text: str | None) -> str | None:
-    # Of runs that GitHub sends, and so untrusted.
+    # These times come from run objects, so they may be invalid.
     instant = parse_instant(text or "")
     return utc(instant) if instant else None
 
 
-def _set_done(db: Database, feed: Feed, now: datetime) -> None:
-    update(db, feed, backfill_until=None, backfilled_at=utc(now), **NO_PROGRESS)
+def _set_complete(db: Database, feed: Feed, now: datetime) -> None:
+    backfills.update(
+        db, feed.key, fetch_until=None, completed_at=utc(now), **NO_PROGRESS
+    )
 
 
-def _set_backfilled_to(db: Database, feed: Feed, oldest_at: str | None) -> None:
-    oldest = min(filter(None, (oldest_at, feed.backfilled_to)), default=None)
-    update(db, feed, backfilled_to=oldest)
+def _set_fetched_to(
+    db: Database, feed: Feed, backfill: Backfill, oldest_at: str | None
+) -> None:
+    oldest = min(filter(None, (oldest_at, backfill.fetched_to)), default=None)
+    backfills.update(db, feed.key, fetched_to=oldest)
 
 
 def _set_window(db: Database, feed: Feed, start: str, missing_until: str) -> None:
-    """Ask GitHub's search from now on, and for this first."""
+    """Continue with a window of GitHub's search, from its first page."""
     start = min(start, missing_until)
-    end = (
-        _known_end(db, feed, missing_until) if start < missing_until else missing_until
-    )
+    end = missing_until
+    if start < missing_until:
+        end = _overlap_end(db, feed, missing_until)
     _set_step(db, feed, Step(Window(start, missing_until, end)))
 
 
 def _set_step(db: Database, feed: Feed, step: Step) -> None:
-    update(
+    backfills.update(
         db,
-        feed,
-        backfill_next_url=step.next_url,
-        backfill_from=step.window.missing_until,
-        window_from=step.window.start,
-        window_to=step.window.end,
+        feed.key,
+        next_url=step.next_url,
+        missing_until=step.window.missing_until,
+        window_start=step.window.start,
+        window_end=step.window.end,
         window_total=step.window.total,
-        window_doubts=step.window.incomplete_responses,
+        incomplete_responses=step.window.incomplete_responses,
     )
 
 
-def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
-    """Go on below a window that is done; whether there is anything to ask."""
+def _set_window_below(
+    db: Database, feed: Feed, backfill: Backfill, window: Window
+) -> bool:
+    """Continue below a window that is done. Returns False if history is complete."""
     if window.is_given_up:
-        update(db, feed, windows_short=feed.windows_short + 1)
-    # Another process may have set another date since the window was made.
+        given_up = backfill.windows_given_up + 1
+        backfills.update(db, feed.key, windows_given_up=given_up)
     until = _until(db, feed)
     below = window.next_below(until) if until else None
     if below:
@@ -158,16 +176,16 @@ def _set_window_below(db: Database, feed: Feed, window: Window) -> bool:
     return below is not None
 
 
-def _known_listed(window: Window, payloads: Payloads) -> int:
-    """How many of these runs are of the time that a window knows already."""
+def _count_overlap(window: Window, payloads: Payloads) -> int:
+    """How many of the runs are in the part of the window that is stored already."""
     created = [str(run.get("created_at") or "") for run in payloads]
     return sum(window.missing_until < at <= window.end for at in created)
 
 
-def _known_end(db: Database, feed: Feed, after: str) -> str:
-    """When the tenth known run above a time was created, or that time itself.
+def _overlap_end(db: Database, feed: Feed, after: str) -> str:
+    """The end of a window that overlaps with some stored runs above `after`.
 
-    The latter where too many runs of one second stand in the way.
+    `after` itself, which means no overlap, if too many runs share one second.
     """
     newer = [
         str(row[0])
@@ -178,8 +196,7 @@ def _known_end(db: Database, feed: Feed, after: str) -> str:
         )
     ]
     end = newer[-1] if newer and parse_instant(newer[-1]) else after
-    is_crowded = _count(db, feed, ">", after, end) > MAX_OVERLAP_RUNS
-    return after if is_crowded else end
+    return after if _count(db, feed, ">", after, end) > MAX_OVERLAP_RUNS else end
 
 
 def _count(db: Database, feed: Feed, above: str, start: str, end: str) -> int:

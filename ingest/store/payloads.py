@@ -1,6 +1,6 @@
-"""Writes GitHub's whole run objects, taken apart into what repeats and what does not.
+"""Writes GitHub's run objects, with repeated parts stored once.
 
-`db.payloads` takes them apart, the view `runs_full` puts them together again.
+`db.payloads` splits an object into parts. The view `runs_full` joins them again.
 """
 
 import json
@@ -18,21 +18,19 @@ from ci_observer.ingest.github.rows import Row
 from ci_observer.ingest.store.database import transaction, upsert, upsert_all
 from ci_observer.ingest.store.instance import bump_revision
 
-# The key in `instance` of the last run whose payload is repacked; there as long as any
-# is left.
+# The key in `instance` of the last repacked run. Absent when none is left to repack.
 REPACKED_TO = "payloads_repacked_to"
 WHOLE = {"phrases_id": 0, "part_ids": "[]"}
 
-# Phrases that the next runs are likely to have, too, are put into text once.
-MOST_PHRASINGS = 100
+# Consecutive runs mostly have the same phrases.
+CACHED_PHRASES = 100
 
 
 class PayloadWriter:
     """Writes the payloads of some runs, within the caller's transaction.
 
-    `stored` are their rows by run id. It remembers the parts that it has seen, which is
-    safe only as long as nobody else can write: do not keep it longer than the
-    transaction.
+    `stored` are their rows by run id. It caches the ids of parts, which is safe only
+    while no other process can write: do not keep it longer than the transaction.
     """
 
     def __init__(self, db: Database, stored: Mapping[int, Row]) -> None:
@@ -48,9 +46,9 @@ class PayloadWriter:
     def add(
         self, run: Row, payload: Mapping[str, Any], *, has_run_changed: bool = False
     ) -> bool:
-        """Have a run's payload written unless it is stored as it is.
+        """Add a run's payload, unless it is stored already. Returns whether it is new.
 
-        `run` is the row of `runs` as it is to be stored. Returns whether it is written.
+        `run` is the new row of `runs`.
         """
         packed = pack_payload(payload, run)
         run_id, day = run["run_id"], run["created_at"][:10]
@@ -69,10 +67,10 @@ class PayloadWriter:
         return True
 
     def delete_former(self) -> None:
-        """Delete what is to be replaced.
+        """Delete the stored payloads of the added ones.
 
-        To be called before the rows of `runs` change: a payload that is still there has
-        to be written whole then, since it is put together from its row.
+        Call it before the rows of `runs` change. A payload without its row's values
+        is incomplete, so a trigger writes it whole when its row changes.
         """
         self._db.conn.executemany(
             "delete from run_payloads where run_id = ?",
@@ -80,7 +78,7 @@ class PayloadWriter:
         )
 
     def write(self) -> None:
-        """Write what was added, and how long its parts are used."""
+        """Write the added payloads, and the last day each part is used."""
         upsert_all(self._db, "run_payloads", self._new.values(), ["run_id"])
         self._db.conn.executemany(
             "update payload_parts set used_until = ? where part_id = ?",
@@ -88,7 +86,7 @@ class PayloadWriter:
         )
 
     def _part_id(self, content: str, day: str) -> int:
-        """The id of a part, which is written if it is new, and kept as long as used."""
+        """The id of a part, which is inserted if it is new."""
         part_id, used_until = self._parts.get(content) or self._stored_part(content)
         if part_id == 0:
             part_id = self._insert(content, day)
@@ -117,7 +115,7 @@ class PayloadWriter:
 
 
 def count(db: Database, before: date) -> int:
-    """How many payloads there are of runs created before a day."""
+    """How many runs created before a day have a payload."""
     [[count]] = db.execute(
         "select count(*) from run_payloads join runs using (run_id)"
         " where created_at < ?",
@@ -127,12 +125,12 @@ def count(db: Database, before: date) -> int:
 
 
 def prune(db: Database, before: date, limit: int) -> int:
-    """Delete payloads of runs created before a day, and the parts only those used.
+    """Delete payloads of runs created before a day, and parts that no other run uses.
 
-    At most `limit` payloads in one transaction, so that nobody waits long for the
-    database; call it until it returns 0. Runs and attempts stay.
+    At most `limit` payloads in one transaction, so that other processes need not wait
+    long for the database. Call it until it returns 0. Runs and attempts stay.
     """
-    # Found before the transaction begins, since it may take a look at every payload.
+    # Outside of the transaction, since this may read every payload.
     ids = [
         row[0]
         for row in db.execute(
@@ -155,7 +153,7 @@ def prune(db: Database, before: date, limit: int) -> int:
 
 
 def count_to_repack(db: Database) -> int:
-    """How many payloads are still to be taken apart anew."""
+    """How many payloads an older version has written."""
     [[count]] = db.execute(
         "select count(*) from run_payloads, instance"
         " where key = ? and run_id > cast(value as integer)",
@@ -165,11 +163,11 @@ def count_to_repack(db: Database) -> int:
 
 
 def repack(db: Database, limit: int) -> int:
-    """Take payloads apart as this version does that an older one has written.
+    """Rewrite payloads of older versions in this version's form.
 
-    At most `limit` in one transaction, so that nobody waits long for the database; call
-    it until it returns 0. They can be read meanwhile as ever. Whatever ends this, it
-    goes on where it was.
+    At most `limit` in one transaction, so that other processes need not wait long for
+    the database. Call it until it returns 0. Readers see no difference, and after an
+    interruption it continues with the next payload.
     """
     with transaction(db):
         rows = _rows_to_repack(db, limit)
@@ -200,7 +198,7 @@ def _rows_to_repack(db: Database, limit: int) -> list[Row]:
 
 
 def _keep(db: Database, run_id: int, raw_json: str) -> None:
-    """Leave a payload whole that does not come back as the same text."""
+    """Store a payload whole if its parts do not give the same text."""
     [[text]] = db.execute("select raw_json from runs_full where run_id = ?", [run_id])
     if text != raw_json:
         whole = {"run_id": run_id, "body": raw_json} | WHOLE
@@ -214,7 +212,7 @@ def _set_repacked_to(db: Database, run_id: int) -> None:
 
 
 def _finish_repacking(db: Database) -> None:
-    """Delete what no payload needs any more."""
+    """Delete the parts that no payload uses."""
     done = db.execute("delete from instance where key = ?", [REPACKED_TO])
     if done.rowcount:
         db.execute(
@@ -225,12 +223,12 @@ def _finish_repacking(db: Database) -> None:
         )
 
 
-@lru_cache(MOST_PHRASINGS)
+@lru_cache(CACHED_PHRASES)
 def _json(phrases: tuple[str, ...]) -> str:
     return json.dumps(phrases)
 
 
 def _hash(content: str) -> int:
-    """A short name of a part, to look it up by; equal parts have equal ones."""
+    """A short key to look a part up by. Different parts may share one."""
     digest = blake2b(content.encode("ascii"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)

@@ -1,8 +1,9 @@
-"""The work list: what is still to be fetched of single runs.
+"""Writes the table `pending`: requests for single runs, attempts and jobs.
 
-A `run` has left its feed's newest page unfinished and is asked for by its id until it
-is finished; an `attempt` was replaced before it was seen; the `jobs` of an attempt say
-why it failed. What GitHub no longer has is marked gone and never asked for again.
+A `run` that left its feed's newest page unfinished is fetched by its id until it is
+finished. An `attempt` was replaced by a re-run before it was fetched. The `jobs` of an
+attempt say why it failed. Items that GitHub no longer has are marked gone and are not
+requested again.
 
 Functions without a transaction of their own work within the caller's.
 """
@@ -16,12 +17,13 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed'"
-# Of `FETCH_JOBS`: the runs whose jobs are asked for, as a condition on their row. The
-# jobs of a cancelled one tell whether it was a failure that cancelled the rest.
+# For each value of `FETCH_JOBS`, a condition on `runs`. A cancelled run's jobs show
+# whether one of them had failed.
 JOBS_OF = {
     "failed": """
         status = 'completed' and run_id in (
@@ -42,7 +44,7 @@ JOBS_OF = {
 
 @dataclass(frozen=True)
 class PendingItem:
-    """One thing to fetch; `run_attempt` is 0 for a run as a whole."""
+    """A request to make. `run_attempt` is 0 for a whole run."""
 
     kind: str
     run_id: int
@@ -57,7 +59,7 @@ class PendingItem:
 
 
 def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
-    """What was asked for the longest ago, never asked first, newest runs before."""
+    """Items never requested, newest runs first, then those requested longest ago."""
     return [
         PendingItem(*row)
         for row in db.execute(
@@ -73,7 +75,7 @@ def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
 
 
 def count(db: Database, kinds: Sequence[str]) -> int:
-    """How much of these kinds is still to be fetched."""
+    """How many items of these kinds are still to be fetched."""
     [[count]] = db.execute(
         "select count(*) from pending where gone_at is null"
         f" and kind in ({', '.join('?' * len(kinds))})",
@@ -85,7 +87,7 @@ def count(db: Database, kinds: Sequence[str]) -> int:
 def save_requested(
     db: Database, item: PendingItem, *, now: datetime, etag: str | None = None
 ) -> None:
-    """Note that GitHub was asked, so that the others get their turn first."""
+    """Record a request, so that other items come first next time."""
     with transaction(db):
         db.execute(
             "update pending set requested_at = ?, etag = coalesce(?, etag)"
@@ -95,7 +97,7 @@ def save_requested(
 
 
 def save_gone(db: Database, item: PendingItem, now: datetime) -> None:
-    """Note that it is not to be asked for again; what is stored of it stays."""
+    """Mark an item as gone: it is not requested again. Its stored rows stay."""
     with transaction(db):
         db.execute(
             "update pending set gone_at = ?"
@@ -105,7 +107,7 @@ def save_gone(db: Database, item: PendingItem, now: datetime) -> None:
 
 
 def run_started_at(db: Database, item: PendingItem) -> str:
-    """When the latest attempt of its run was started."""
+    """When the latest attempt of the item's run was started."""
     [[started]] = db.execute(
         "select started_at from runs where run_id = ?", [item.run_id]
     )
@@ -113,7 +115,7 @@ def run_started_at(db: Database, item: PendingItem) -> str:
 
 
 def remove(db: Database, item: PendingItem) -> None:
-    """Take it from the list."""
+    """Remove a fetched item."""
     with transaction(db):
         _remove(db, item)
 
@@ -121,9 +123,9 @@ def remove(db: Database, item: PendingItem) -> None:
 def save_jobs(
     db: Database, item: PendingItem, jobs: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write the jobs of an attempt, and take it from the list.
+    """Write the jobs of an attempt, and remove the item.
 
-    They may change its tile: a cancelled run of which a job had failed has failed.
+    Updates the tile too: a cancelled run with a failed job counts as failed.
     """
     with transaction(db):
         for job in jobs:
@@ -134,26 +136,24 @@ def save_jobs(
 
 
 def follow(db: Database, ids: Sequence[int]) -> None:
-    """Follow those of these runs that are unfinished."""
+    """Follow the unfinished ones among these runs."""
     _insert(
         db, f"select 'run', run_id, 0 from runs where {_among(ids)} and {OPEN}", ids
     )
 
 
-def follow_unfinished(
-    db: Database, repo: str, workflow: str, *, but: Sequence[int]
-) -> None:
-    """Follow a feed's unfinished runs, but for those that its newest page shows."""
+def follow_unfinished(db: Database, key: FeedKey, *, exclude: Sequence[int]) -> None:
+    """Follow a feed's unfinished runs, except for those on its newest page."""
     _insert(
         db,
         "select 'run', run_id, 0 from runs"
-        f" where repo = ? and workflow = ? and {OPEN} and not {_among(but)}",
-        [repo, workflow, *but],
+        f" where repo = ? and workflow = ? and {OPEN} and not {_among(exclude)}",
+        [key.repo, key.workflow, *exclude],
     )
 
 
 def stop_following(db: Database, ids: Sequence[int]) -> None:
-    """Leave to the newest page what it shows."""
+    """Stop following runs that the newest page lists."""
     db.execute(
         f"delete from pending where kind = 'run' and {_among(ids)}",
         ids,
@@ -161,7 +161,7 @@ def stop_following(db: Database, ids: Sequence[int]) -> None:
 
 
 def add_attempts(db: Database, ids: Sequence[int]) -> None:
-    """Ask for every attempt below the latest one that is not stored."""
+    """Add every earlier attempt of these runs that is not stored."""
     _insert(
         db,
         f"""
@@ -182,7 +182,7 @@ def add_attempts(db: Database, ids: Sequence[int]) -> None:
 
 
 def add_jobs(db: Database, ids: Sequence[int]) -> None:
-    """Ask for the jobs of those of these runs that `FETCH_JOBS` means."""
+    """Add the jobs of the runs that `FETCH_JOBS` selects, unless stored."""
     [[which]] = db.execute(
         "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
     )

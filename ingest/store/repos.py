@@ -1,7 +1,7 @@
-"""Writes what GitHub says of repositories and of the workflow files in them.
+"""Writes the table `repos`: names, ids and metadata of repositories.
 
-A repository is known by GitHub's number, since its name may change hands. Its rows
-stand under the watched name, also after GitHub gave it another one.
+GitHub's id identifies a repository, since its name may pass to another one. Its rows
+stay under the watched name after a rename on GitHub.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, responses
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
 
@@ -34,7 +35,7 @@ class Repo:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether GitHub calls it by another name than we do."""
+        """Whether GitHub has another name for it than the watched one."""
         return self.full_name is not None and not _same(self.full_name, self.repo)
 
 
@@ -52,19 +53,19 @@ COLUMNS = ", ".join(Repo.__dataclass_fields__)
 
 
 def known(db: Database) -> list[Repo]:
-    """Every repository that was ever asked for, by name."""
+    """Every stored repository, by name."""
     rows = db.execute(f"select {COLUMNS} from repos order by repo")
     return [Repo(*row) for row in rows]
 
 
 def get(db: Database, repo: str) -> Repo | None:
-    """What is known of a repository, whatever the letter case of its name."""
+    """A stored repository. The letter case of its name does not matter."""
     row = db.execute(f"select {COLUMNS} from repos where repo = ?", [repo]).fetchone()
     return Repo(*row) if row else None
 
 
 def save(db: Database, repo: str, found: Repository) -> None:
-    """Write which repository has this name, and what it is called now."""
+    """Write which repository has this name, and its current name on GitHub."""
     with transaction(db):
         db.execute(
             "insert into repos (repo, repo_id, full_name, default_branch)"
@@ -76,21 +77,18 @@ def save(db: Database, repo: str, found: Repository) -> None:
         )
 
 
-def other_names(db: Database, repo_id: int, *, but: str) -> list[str]:
+def other_names(db: Database, repo_id: int, *, exclude: str) -> list[str]:
     """The other names under which rows of a repository are kept."""
     rows = db.execute(
         "select repo from repos where repo_id = ? and repo <> ? and alias_of is null"
         " order by repo",
-        [repo_id, but],
+        [repo_id, exclude],
     )
     return [name for (name,) in rows]
 
 
 def save_alias(db: Database, repo: str, found: Repository, *, alias_of: str) -> None:
-    """Note that a watched name is another one's repository, whose rows are kept there.
-
-    It is not watched under this name, too.
-    """
+    """Record `repo` as an alias of `alias_of`, and stop watching it."""
     with transaction(db):
         save(db, repo, found)
         db.execute("update repos set alias_of = ? where repo = ?", [alias_of, repo])
@@ -99,7 +97,7 @@ def save_alias(db: Database, repo: str, found: Repository, *, alias_of: str) -> 
 
 
 def remove_alias(db: Database, repo: str) -> None:
-    """Watch a name again that was another one's, which is watched no longer."""
+    """Make an alias a name of its own again, whose metadata are due."""
     with transaction(db):
         db.execute(
             "update repos set alias_of = null, metadata_at = null where repo = ?",
@@ -108,13 +106,14 @@ def remove_alias(db: Database, repo: str) -> None:
 
 
 def rename(db: Database, old: str, new: str) -> None:
-    """Move all rows of a repository to another name, and join them with its rows."""
+    """Move all rows of a repository to another name, and join both histories.
+
+    The payloads keep GitHub's names of their time.
+    """
     with transaction(db):
-        files = db.execute(
-            "select workflow from feeds where repo = ?", [old]
-        ).fetchall()
-        for (workflow,) in files:
-            feeds.rename(db, (old, workflow), (new, workflow))
+        files = db.execute("select workflow from feeds where repo = ?", [old])
+        for (workflow,) in files.fetchall():
+            feeds.rename(db, FeedKey(old, workflow), FeedKey(new, workflow))
         db.execute(
             "update runs set head_repo = :new"
             " where repo = :old and head_repo = :old collate nocase",
@@ -131,9 +130,9 @@ def rename(db: Database, old: str, new: str) -> None:
 
 
 def save_listed(db: Database, owner: str, pages: Sequence[ListedPage]) -> None:
-    """Write which live repositories an owner's list has, page by page, and the ETags.
+    """Write the live repositories of an owner's list, and the ETags of its pages.
 
-    A page that is what it was keeps its repositories.
+    An unchanged page keeps its repositories.
     """
     unchanged = {page.url for page in pages if page.repos is None}
     with transaction(db):
@@ -151,7 +150,7 @@ def save_listed(db: Database, owner: str, pages: Sequence[ListedPage]) -> None:
 
 
 def listed(db: Database, owner: str) -> list[Repo]:
-    """The live repositories that were in an owner's list."""
+    """The live repositories of an owner, as last listed."""
     return [
         repo
         for repo in known(db)
@@ -160,20 +159,20 @@ def listed(db: Database, owner: str) -> list[Repo]:
 
 
 def save_metadata_at(db: Database, repo: str, now: datetime) -> None:
-    """Note that all that is asked of a repository once a day was answered."""
+    """Record that all metadata of a repository was fetched."""
     with transaction(db):
         db.execute("update repos set metadata_at = ? where repo = ?", [utc(now), repo])
 
 
-def _set_listed_in(db: Database, repo: str, key: str | None) -> None:
-    db.execute("update repos set listed_in = ? where repo = ?", [key, repo])
+def _set_listed_in(db: Database, repo: str, url: str | None) -> None:
+    db.execute("update repos set listed_in = ? where repo = ?", [url, repo])
 
 
-def _same(one: str, other: str) -> bool:
-    return one.lower() == other.lower()
+def _same(name: str, other: str) -> bool:
+    return name.lower() == other.lower()
 
 
 def _move_rows(db: Database, table: str, old: str, new: str) -> None:
-    """Rename what the new name does not have yet, and drop the rest."""
+    """Move the rows that the new name lacks, and delete the others."""
     db.execute(f"update or ignore {table} set repo = ? where repo = ?", [new, old])
     db.execute(f"delete from {table} where repo = ?", [old])

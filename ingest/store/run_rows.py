@@ -1,4 +1,7 @@
-"""Writes run objects into rows, within the caller's transaction."""
+"""Writes run objects into rows, within the caller's transaction.
+
+Also updates all that depends on them: tiles, counts and pending requests.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +29,10 @@ SQLITE_VARIABLES = 500
 
 @dataclass(frozen=True)
 class Saved:
-    """What a page of runs changed.
+    """The result of saving a page of runs.
 
-    How many runs were written, how many were known before, and whether the page was
-    the last one of catching up.
+    How many runs were written, how many were known before, and whether the page
+    completed a backfill.
     """
 
     written: int
@@ -40,13 +43,14 @@ class Saved:
 def write_runs(
     db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]
 ) -> Saved:
-    """Write what is new in runs of a feed, within the caller's transaction."""
+    """Write the new and changed runs of a feed."""
     rows = [
         (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
         for payload in payloads
     ]
-    # GitHub lists the newest first; in their order, rows fill SQLite's pages.
-    rows.sort(key=lambda one: one[0]["run_id"])
+    # GitHub lists the newest run first. Rows in the order of their ids fill SQLite's
+    # pages better.
+    rows.sort(key=lambda pair: pair[0]["run_id"])
     page = _Page(db, [run["run_id"] for run, _ in rows])
     written = [run["run_id"] for run, payload in rows if page.add(run, payload)]
     page.write()
@@ -58,9 +62,9 @@ def write_runs(
 
 
 class _Page:
-    """What is stored of some runs, and what is to be written of them.
+    """The stored rows of a page's runs, and the new ones to write.
 
-    `stored_runs` and `new_runs` are rows of `runs` by their ids, before and after.
+    `stored_runs` and `new_runs` are rows of `runs` by run id.
     """
 
     def __init__(self, db: Database, ids: Sequence[int]) -> None:
@@ -76,7 +80,7 @@ class _Page:
         )
 
     def add(self, run: Row, payload: Mapping[str, Any]) -> bool:
-        """Compare one run with what is known of it; return whether anything is new."""
+        """Compare a run with its stored rows. Returns whether anything changed."""
         run_id, key = run["run_id"], _attempt_key(run)
         known_run = self.new_runs.get(run_id) or self.stored_runs.get(run_id)
         known_attempt = self._new_attempts.get(key) or self._stored_attempts.get(key)
@@ -93,14 +97,14 @@ class _Page:
         if attempt != known_attempt:
             self._new_attempts[key] = attempt
             changed = True
-        # A payload that was pruned comes back only with a change of its run.
+        # A pruned payload is written again only if its run changed.
         if not is_old and (changed or run_id in self._payloads):
             changed |= self._payloads.add(run, payload, has_run_changed=changed)
         return changed
 
     def write(self) -> None:
-        """Write all that is new."""
-        # Else a change of the row would have them written whole, for nothing.
+        """Write the new rows."""
+        # First, or a trigger would write the former payloads whole.
         self._payloads.delete_former()
         upsert_all(self._db, "runs", self.new_runs.values(), ["run_id"])
         upsert_all(
@@ -115,9 +119,10 @@ class _Page:
 def _update_run_values(
     db: Database, before: Mapping[int, Row], after: Mapping[int, Row]
 ) -> None:
-    """Count the runs of a page by their values; both are rows of `runs` by their ids.
+    """Keep `run_values` equal to the view `counted_values`.
 
-    `before` are those that were stored. Each value is written once for the page.
+    `before` and `after` are rows of `runs` by run id. Each value is written only once
+    for a page.
     """
     changes: Counter[tuple[str, str]] = Counter()
     for run_id, run in after.items():
@@ -146,6 +151,6 @@ def _attempt_key(row: Row) -> tuple[int, int]:
 
 def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
     for start in range(0, len(ids), SQLITE_VARIABLES):
-        some = ids[start : start + SQLITE_VARIABLES]
-        marks = ", ".join("?" * len(some))
-        yield from db.query(f"select * from {table} where run_id in ({marks})", some)
+        batch = ids[start : start + SQLITE_VARIABLES]
+        marks = ", ".join("?" * len(batch))
+        yield from db.query(f"select * from {table} where run_id in ({marks})", batch)

@@ -1,4 +1,4 @@
-"""Writes what GitHub said of runs: pages of run objects into rows."""
+"""Writes pages of newest runs and single runs, each in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,8 +20,6 @@ from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
 from ci_observer.ingest.times import utc
 
-__all__ = ["Saved", "save_and_follow", "save_page", "save_repo_page", "save_run"]
-
 
 def save_page(
     db: Database,
@@ -33,25 +31,24 @@ def save_page(
     horizon: datetime,
     now: datetime,
 ) -> Saved:
-    """Write the newest runs of a feed, their ETag and the proof of freshness.
+    """Write a feed's newest runs, their ETag and the time of the response.
 
-    All of it is one transaction: an ETag without its rows would hide them behind 304s.
-    When none of the runs was known and there are more, some may have been missed: the
-    feed is marked to catch up with older pages, back to what is stored or to `horizon`.
+    In one transaction: an ETag without its runs would hide them behind 304s. If none of
+    the runs is known and there are more pages, runs may be missing. Then a backfill
+    starts, to the newest known run or to `horizon`.
     """
     with transaction(db):
         newest_known = _newest_created_at(db, feed)
-        until = backfills.until(db, feed)
+        backfill = backfills.get(db, feed.key)
         saved = _save_newest(db, feed, payloads)
-        progress: dict[str, str | int | None] = {"etag": etag}
         if payloads and has_more and not saved.known:
-            # A former gap may still be open: then back to where that one began.
-            known_until = newest_known if feed.backfilled_at else None
-            progress |= NO_PROGRESS
-            progress["backfill_until"] = until or known_until or utc(horizon)
-        elif not until and not feed.backfilled_at:
-            progress["backfilled_at"] = utc(now)
-        set_checked(db, feed, now, **progress)
+            # A gap that is still open began further back.
+            known_until = newest_known if backfill.completed_at else None
+            until = backfill.fetch_until or known_until or utc(horizon)
+            backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
+        elif not backfill.fetch_until and not backfill.completed_at:
+            backfills.update(db, feed.key, completed_at=utc(now))
+        set_checked(db, feed, now, etag=etag)
         set_changed(db, feed, saved.written, now)
     return saved
 
@@ -64,11 +61,11 @@ def save_repo_page(
     page: CachedResponse,
     now: datetime,
 ) -> dict[Feed, int]:
-    """Write the newest runs of several feeds of a repository, from one page of it.
+    """Write the newest runs of several feeds from one page of their repository.
 
-    `payloads` are the page's runs by workflow. Returns how many were written of each
-    feed. When the page does not reach back to the newest run of the page before, some
-    runs may have been missed: the feeds are marked to catch up.
+    `payloads` are the page's runs by workflow. Returns the number of written runs per
+    feed. If the page does not reach back to the newest run of the page before, runs may
+    be missing, and the feeds start a backfill.
     """
     with transaction(db):
         before = responses.get_cached(db, page.key)
@@ -77,11 +74,12 @@ def save_repo_page(
         written: dict[Feed, int] = {}
         for feed in feeds:
             newest_known = _newest_created_at(db, feed)
-            runs = payloads.get(feed.workflow, [])
-            written[feed] = _save_newest(db, feed, runs).written
-            until = backfills.until(db, feed) or newest_known if is_gap else None
-            gap = NO_PROGRESS | {"backfill_until": until} if until else {}
-            set_checked(db, feed, now, **gap)
+            on_page = payloads.get(feed.workflow, [])
+            written[feed] = _save_newest(db, feed, on_page).written
+            until = backfills.get(db, feed.key).fetch_until or newest_known
+            if is_gap and until:
+                backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
+            set_checked(db, feed, now)
             set_changed(db, feed, written[feed], now)
         newest = [s.newest_at for s in (before, page) if s and s.newest_at]
         responses.save(db, replace(page, newest_at=max(newest, default=None)))
@@ -91,7 +89,7 @@ def save_repo_page(
 def save_run(
     db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
 ) -> Saved:
-    """Write a run, or an older attempt of one, that was asked for by its id."""
+    """Write a run, or one of its earlier attempts, that was fetched by its id."""
     with transaction(db):
         saved = write_runs(db, feed, [payload])
         set_changed(db, feed, saved.written, now)
@@ -101,9 +99,9 @@ def save_run(
 def save_and_follow(
     db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
 ) -> Saved:
-    """Write a run that was found outside its feed's lists, and follow it if it is new.
+    """Write a run from a list other than its feed's, and follow it if it has changed.
 
-    What its feed's newest page shows is known already.
+    An unchanged run is on its feed's newest page, or is followed already.
     """
     with transaction(db):
         saved = save_run(db, feed, payload, now=now)
@@ -115,11 +113,11 @@ def save_and_follow(
 def _save_newest(
     db: Database, feed: Feed, payloads: Sequence[Mapping[str, Any]]
 ) -> Saved:
-    """Write a feed's newest runs, and follow those that are no longer among them."""
+    """Write a feed's newest runs, and follow unfinished ones that left the page."""
     saved = write_runs(db, feed, payloads)
     on_page = [run["id"] for run in payloads]
     stop_following(db, on_page)
-    follow_unfinished(db, feed.repo, feed.workflow, but=on_page)
+    follow_unfinished(db, feed.key, exclude=on_page)
     return saved
 
 

@@ -1,6 +1,6 @@
-"""Keeps `decisions`, `branch_events` and `tiles` equal to the views that define them.
+"""Updates `decisions`, `branch_events` and `tiles` after a change of runs or jobs.
 
-Within the caller's transaction, which changes runs or their jobs.
+Within the caller's transaction. `db.derived` rebuilds the same tables as a whole.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ci_observer.ingest.db.derived import refresh_tile, save_decisions
 
 
 def update_tiles(db: Database, ids: Sequence[int]) -> None:
-    """Bring up to date what these runs decide, and the tiles on which they count."""
+    """Update the decisions of these runs, and the tiles of their branches."""
     among = f"run_id in ({', '.join('?' * len(ids))})"
     db.conn.executemany(
         "delete from decisions where repo = ? and workflow = ? and branch = ?"

@@ -9,6 +9,7 @@ from ci_observer.ingest.db.derived import recount, remake_tiles
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.keys import FeedKey
 
 ACTIVE = "active"
 DELETED = "deleted"
@@ -41,11 +42,10 @@ def known(db: Database, repo: str) -> list[Workflow]:
 
 
 def save(db: Database, repo: str, listed: Sequence[Workflow]) -> None:
-    """Write a repository's workflow files; those no longer listed are deleted ones.
+    """Write a repository's workflow files. Those no longer listed become `deleted`.
 
-    GitHub numbers a workflow by its path: a renamed file is a new workflow, and the
-    former one's runs stay its own. Should a number be listed with another path after
-    all, it is one workflow, with one history.
+    For GitHub, a renamed file is a new workflow with a new id, and the former one keeps
+    its runs. If an id is listed with another path all the same, the histories join.
     """
     with transaction(db):
         names = {workflow.workflow for workflow in listed}
@@ -68,8 +68,8 @@ def save(db: Database, repo: str, listed: Sequence[Workflow]) -> None:
 
 
 def rename(db: Database, repo: str, old: str, new: str) -> None:
-    """Make all rows of a workflow file those of another name in its repository."""
-    feeds.rename(db, (repo, old), (repo, new))
+    """Move all rows of a workflow file to another name, in the caller's transaction."""
+    feeds.rename(db, FeedKey(repo, old), FeedKey(repo, new))
     db.execute(
         "update runs set workflow = ? where repo = ? and workflow = ?", [new, repo, old]
     )

@@ -431,21 +431,20 @@ def test_a_date_further_back_does_not_begin_anew(db):
     feeds.save_watched(db, [(REPO, FILE)])
     near, far = now - timedelta(days=5), now - timedelta(days=50)
     [feed] = feeds.watched(db)
-    backfills.request(db, [feed], since=near, horizon=now)
+    backfills.request(db, [feed.key], since=near, horizon=now)
     with db.atomic():
-        feeds.update(db, feed, backfill_next_url="page-7")
-    [fetching] = feeds.watched(db)
+        backfills.update(db, feed.key, next_url="page-7")
+    fetching = backfills.get(db, feed.key)
 
-    backfills.request(db, [feed], since=far, horizon=now)
-    backfills.request(db, [feed], since=near, horizon=now)
+    backfills.request(db, [feed.key], since=far, horizon=now)
+    backfills.request(db, [feed.key], since=near, horizon=now)
     page = CachedResponse(
         ResponseKey("runs", REPO, "page-7"), "", "page-8", utc(near - timedelta(days=1))
     )
-    older_runs.save_page(db, fetching, [], page=page, now=now)
+    older_runs.save_page(db, feed, fetching, [], page=page, now=now)
 
-    [feed] = feeds.watched(db)
-    assert feed.backfill_until == utc(far)
-    assert feed.backfill_next_url == "page-8"
+    got = backfills.get(db, feed.key)
+    assert (got.fetch_until, got.next_url) == (utc(far), "page-8")
 
 
 class Killer:

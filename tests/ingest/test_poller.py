@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from archive import set_clock
-from polling import FILE, REPO, Ingest, add_runs, revision, run_ids, the_feed
+from polling import (
+    FILE,
+    REPO,
+    Ingest,
+    add_runs,
+    revision,
+    run_ids,
+    the_backfill,
+    the_feed,
+)
 from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
@@ -88,8 +97,8 @@ def test_history_is_fetched_back_to_the_horizon_and_no_further(
     ingest.poll()
 
     assert len(run_ids(db)) == 200
-    assert the_feed(db).backfill_until is None
-    assert the_feed(db).backfilled_at is not None
+    assert the_backfill(db).fetch_until is None
+    assert the_backfill(db).completed_at is not None
 
 
 def test_the_newest_runs_of_every_feed_come_before_any_history(

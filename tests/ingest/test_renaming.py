@@ -6,7 +6,7 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import backfills, feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -136,7 +136,8 @@ def test_a_history_that_was_being_fetched_goes_on_under_the_new_name(
 
     assert repos_of_runs(db) == [(NEW, 350)]
     [feed] = feeds.watched(db)
-    assert (feed.backfill_until, feed.backfilled_at is None) == (None, False)
+    backfill = backfills.get(db, feed.key)
+    assert (backfill.fetch_until, backfill.completed_at is None) == (None, False)
 
 
 @pytest.mark.parametrize("names", [(REPO, NEW), (NEW, REPO)])

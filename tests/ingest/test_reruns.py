@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from polling import FILE, REPO, add_runs, revision, the_feed
+from polling import FILE, REPO, add_runs, revision, the_backfill
 
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import backfills, feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -90,11 +90,11 @@ def test_the_walk_goes_back_as_far_as_runs_can_be_re_run(
     github.log.clear()
     ingest.poll(catch_up_until=github.clock())
 
-    assert the_feed(db).backfill_until == (
+    assert the_backfill(db).fetch_until == (
         (github.clock() - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     )
     ingest.poll()
-    assert the_feed(db).backfill_until is None
+    assert the_backfill(db).fetch_until is None
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
     with db.atomic():
         for feed, at in zip(reversed(watched), last_walks, strict=True):
             db.execute(
-                "update feeds set backfilled_at = ? where workflow = ?",
+                "update feed_backfills set completed_at = ? where workflow = ?",
                 [at, feed.workflow],
             )
     github.advance(23 * 3600 + 300)
@@ -161,7 +161,7 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
     walked = [
         feed.workflow
         for feed in feeds.watched(db)
-        if (feed.backfilled_at or "") > "2026-03-03"
+        if (backfills.get(db, feed.key).completed_at or "") > "2026-03-03"
     ]
     assert walked == [feed.workflow for feed in watched[-2:]]
 

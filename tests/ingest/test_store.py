@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.store import feeds, instance, older_runs, runs
+from ci_observer.ingest.store import backfills, feeds, instance, older_runs, runs
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import POLLS_KEPT
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
-from ci_observer.ingest.store.runs import Saved
+from ci_observer.ingest.store.run_rows import Saved
 from ci_observer.ingest.times import utc
 
 FEED = ("acme/api", "ci.yml")
@@ -38,6 +38,10 @@ def contents(db):
 def feed(db):
     [only] = feeds.watched(db)
     return only
+
+
+def backfill(db):
+    return backfills.get(db, feed(db).key)
 
 
 def live(db, *payloads, etag='W/"1"', has_more=False, now=NOW):
@@ -146,8 +150,8 @@ def test_a_first_page_of_many_is_followed_by_catching_up_to_the_horizon(db):
 
     live(db, run_payload(1), has_more=True)
 
-    assert feed(db).backfill_until == utc(NOW - timedelta(days=90))
-    assert feed(db).backfilled_at is None
+    assert backfill(db).fetch_until == utc(NOW - timedelta(days=90))
+    assert backfill(db).completed_at is None
 
 
 def test_a_page_of_only_unknown_runs_is_followed_back_to_the_newest_known(db):
@@ -155,7 +159,7 @@ def test_a_page_of_only_unknown_runs_is_followed_back_to_the_newest_known(db):
     live(db, run_payload(1))
     live(db, run_payload(9, **times("15:00")), has_more=True)
 
-    assert feed(db).backfill_until == "2026-03-01T12:00:00Z"
+    assert backfill(db).fetch_until == "2026-03-01T12:00:00Z"
 
 
 def test_a_page_that_holds_a_known_run_misses_nothing(db):
@@ -163,7 +167,7 @@ def test_a_page_that_holds_a_known_run_misses_nothing(db):
     live(db, run_payload(1))
     live(db, run_payload(2, **times("15:00")), run_payload(1), has_more=True)
 
-    assert feed(db).backfill_until is None
+    assert backfill(db).fetch_until is None
 
 
 @pytest.mark.parametrize(
@@ -184,6 +188,7 @@ def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
     older_runs.save_page(
         db,
         feed(db),
+        backfill(db),
         [run_payload(4), run_payload(3, created_at=oldest)],
         page=CachedResponse(
             ResponseKey("runs", "acme/api", "https://github/1"),
@@ -195,11 +200,11 @@ def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
         now=NOW,
     )
 
-    got = feed(db)
-    assert got.backfilled_to == oldest
-    assert (got.backfill_until is None) is is_done
-    assert (got.backfilled_at is not None) is is_done
-    assert got.backfill_next_url == (None if is_done else next_url)
+    got = backfill(db)
+    assert got.fetched_to == oldest
+    assert (got.fetch_until is None) is is_done
+    assert (got.completed_at is not None) is is_done
+    assert got.next_url == (None if is_done else next_url)
 
 
 def test_a_second_gap_does_not_forget_the_first(db):
@@ -208,7 +213,7 @@ def test_a_second_gap_does_not_forget_the_first(db):
     for run_id, at in ((8, "14:00"), (9, "15:00")):
         live(db, run_payload(run_id, **times(at)), has_more=True)
 
-    assert feed(db).backfill_until == "2026-03-01T12:00:00Z"
+    assert backfill(db).fetch_until == "2026-03-01T12:00:00Z"
 
 
 def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db):

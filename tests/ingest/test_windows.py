@@ -8,7 +8,7 @@ from archive import watch
 from factories import run_payload
 from hypothesis import given
 from hypothesis import strategies as st
-from polling import FILE, REPO, Ingest, add_runs, run_ids, the_feed
+from polling import FILE, REPO, Ingest, add_runs, run_ids, the_backfill, the_feed
 
 from ci_observer.demo.server.faults import Faults
 from ci_observer.demo.server.github import LogEntry
@@ -64,8 +64,8 @@ def test_runs_below_the_end_of_the_list_are_fetched(
 
     assert (result.error, result.feeds_failed) == (None, 0)
     assert run_ids(db) == all_runs(world)
-    assert the_feed(db).backfilled_at is not None
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).completed_at is not None
+    assert the_backfill(db).windows_given_up == 0
 
 
 def test_what_the_list_reaches_is_not_asked_by_time(world, github, ingest, db):
@@ -153,7 +153,7 @@ def test_a_second_with_more_runs_than_are_listed_is_told_and_passed(
     ingest.poll()
 
     assert len(run_ids(db)) == 160 - 21
-    assert the_feed(db).windows_short == 1
+    assert the_backfill(db).windows_given_up == 1
     assert "has not listed all that it counts" in caplog.text
 
 
@@ -170,7 +170,7 @@ def test_a_partial_answer_is_asked_for_again(
     ingest.poll()
 
     assert run_ids(db) == all_runs(world)
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).windows_given_up == 0
 
 
 @pytest.mark.parametrize("nth", [1, 2, 4])
@@ -186,7 +186,7 @@ def test_an_empty_answer_proves_nothing(world, github, ingest, db, nth, fault):
 
     assert result.feeds_failed == 0
     assert run_ids(db) == all_runs(world)
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).windows_given_up == 0
 
 
 def test_a_search_that_never_answers_is_given_up_for_the_rest(
@@ -200,7 +200,7 @@ def test_a_search_that_never_answers_is_given_up_for_the_rest(
     assert result.feeds_failed == 0
     assert len(asked(github)) == windows.MAX_INCOMPLETE
     assert len(run_ids(db)) == LISTED
-    assert the_feed(db).windows_short == 1
+    assert the_backfill(db).windows_given_up == 1
     assert "has not listed all that it counts" in caplog.text
 
 
@@ -213,11 +213,11 @@ def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
     fault.count = 0
     far = world.now - timedelta(days=5)
 
-    backfills.request(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db).key], since=far, horizon=far)
     ingest.poll()
 
     assert run_ids(db)[0] <= all_runs(world)[-121]
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).windows_given_up == 0
 
 
 def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, db):
@@ -230,8 +230,8 @@ def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, 
     ingest.poll()
 
     assert len(asked(github)) < 30
-    assert the_feed(db).backfill_until is None
-    assert the_feed(db).windows_short == 1
+    assert the_backfill(db).fetch_until is None
+    assert the_backfill(db).windows_given_up == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -255,12 +255,12 @@ def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
     requests = len(asked(github))
     github.faults.clear()
     far = world.now - timedelta(days=3001)
-    backfills.request(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db).key], since=far, horizon=far)
     ingest.poll()
 
     assert requests < 400
     assert run_ids(db) == all_runs(world)
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).windows_given_up == 0
 
 
 def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest, db):
@@ -270,11 +270,11 @@ def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest
         world.remove_run(run_id)
     far = world.now - timedelta(days=3001)
 
-    backfills.request(db, [the_feed(db)], since=far, horizon=far)
+    backfills.request(db, [the_feed(db).key], since=far, horizon=far)
     ingest.poll()
 
-    assert the_feed(db).backfilled_to == utc(far)
-    assert the_feed(db).windows_short == 0
+    assert the_backfill(db).fetched_to == utc(far)
+    assert the_backfill(db).windows_given_up == 0
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -296,7 +296,7 @@ def test_a_window_goes_on_where_a_broken_pass_left_it(world, github, ingest, db)
     add_runs(world, 200)
     github.faults.add("server_error", path="created=.*page=3", count=3)
     ingest.poll()
-    left = the_feed(db)
+    left = the_backfill(db)
     github.log.clear()
 
     ingest.restart()
@@ -325,7 +325,7 @@ def test_a_gap_during_a_window_begins_anew(world, github, ingest, db):
     add_runs(world, 200)
     fault = github.faults.add("unauthorized", path="created=", nth=4, count=None)
     ingest.poll()
-    assert the_feed(db).window is not None
+    assert the_backfill(db).window is not None
     fault.count = 0
     for _ in range(70):
         github.advance(60)
@@ -452,10 +452,12 @@ def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
         ResponseKey("runs", REPO, "page-2"), "", None, "2026-02-01T00:00:00Z"
     )
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    backfills.request(db, [feed], since=since, horizon=since)
+    backfills.request(db, [feed.key], since=since, horizon=since)
 
-    older_runs.save_page(db, feed, crowd, page=page, now=datetime.now(UTC))
+    older_runs.save_page(
+        db, feed, the_backfill(db), crowd, page=page, now=datetime.now(UTC)
+    )
 
-    window = the_feed(db).window
+    window = the_backfill(db).window
     assert window is not None
     assert window.end == window.missing_until == "2026-02-01T00:00:00Z"

@@ -17,7 +17,8 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
-from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store import backfills, feeds, instance
+from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
 
 REPO, FILE = "acme/api", "ci.yml"
@@ -105,6 +106,10 @@ def run_ids(db: Database) -> list[int]:
 def the_feed(db: Database) -> Feed:
     [feed] = feeds.watched(db)
     return feed
+
+
+def the_backfill(db: Database) -> Backfill:
+    return backfills.get(db, the_feed(db).key)
 
 
 def revision(db: Database) -> str:

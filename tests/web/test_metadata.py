@@ -543,7 +543,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "runs": runs,
                 "first_started_at": first,
                 "last_started_at": last,
-                "backfilled_to": None,
+                "fetched_to": None,
                 "checked_at": utc(NOW),
                 "runs_path": path,
             }
