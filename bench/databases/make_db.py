@@ -56,14 +56,7 @@ def make_db(
         runs=runs, feeds=feeds, branches=branches, actors=actors, now=now, seed=seed
     )
     unfinished = path.with_name(f"{path.name}.part")
-    # SQLite cannot open a database next to the WAL file of another one.
-    for leftover in path.parent.glob(f"{unfinished.name}*"):
-        leftover.unlink()
-    db = schema.connect(unfinished)
-    # No other process reads the file yet, and an incomplete file is never used.
-    db.execute("pragma synchronous = off")
-    db.execute("pragma cache_size = -400000")
-    schema.migrate(db)
+    db = new_database(unfinished)
     names: dict[str, dict[str, str]] = {}
     for feed in source.feeds:
         names.setdefault(feed.repo.full_name, {})[feed.file] = feed.name
@@ -74,6 +67,19 @@ def make_db(
     db.execute("pragma wal_checkpoint(truncate)")
     db.close()
     unfinished.replace(path)
+
+
+def new_database(path: Path) -> Database:
+    """An empty database at `path`, tuned for bulk writes."""
+    # SQLite cannot open a database next to the WAL file of another one.
+    for leftover in path.parent.glob(f"{path.name}*"):
+        leftover.unlink()
+    db = schema.connect(path)
+    # No other process reads the file yet, and an incomplete file is never used.
+    db.execute("pragma synchronous = off")
+    db.execute("pragma cache_size = -400000")
+    schema.migrate(db)
+    return db
 
 
 def watch(db: Database, names: Names, now: datetime, *, refresh_seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""A server with 200 feeds, one of which can be changed, for browser benchmarks."""
+"""A server with 200 feeds for browser benchmarks; one feed can be changed."""
 
 import json
 import tempfile

@@ -1,11 +1,15 @@
 """The simulated GitHub in another process, so that its CPU time is not measured."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from ci_observer.demo.server.github_server import GitHubServer
+    from ci_observer.demo.server.world import World
 
 EXIT_TIMEOUT = 10
 
@@ -59,42 +63,61 @@ def _serve(
     # child starts at its parent's.
     from ci_observer.demo.scenario import synthetic_world  # noqa: PLC0415
     from ci_observer.demo.server.github_server import GitHubServer  # noqa: PLC0415
+    from ci_observer.demo.times import utc_now  # noqa: PLC0415
 
-    def now() -> datetime:
-        return datetime.now(UTC)
+    world = synthetic_world.build(repos, workflows, runs, now=utc_now())
+    newest = _newest_runs(world, workflows)
+    with GitHubServer(world, clock=utc_now, latency=latency) as github:
+        github.limits.per_user = 1_000_000
+        pipe.send(_settings(github))
+        while command := _receive(pipe):
+            if command[0] == "change":
+                _change_runs(world, newest, command[1])
+                pipe.send(None)
+            else:
+                pipe.send(_take_log(github))
 
-    world = synthetic_world.build(repos, workflows, runs, now=now())
+
+def _settings(github: "GitHubServer") -> dict[str, str]:
+    """The settings of an ingest that watches the whole world."""
+    repos = github.world.repos.values()
+    files = dict.fromkeys(file for repo in repos for file in repo.workflows)
+    return {
+        "GITHUB_API_URL": github.url,
+        "GITHUB_TOKEN": github.token,
+        "GH_REPOS": ",".join(repo.full_name for repo in repos),
+        "GH_WORKFLOWS": ",".join(files),
+    }
+
+
+def _newest_runs(world: "World", workflows: int) -> list[tuple[str, str, int]]:
+    """Repository, file and run id; one workflow of each repository, then the next."""
     newest = [
         (repo.full_name, file, max(r.id for r in repo.runs if r.workflow is workflow))
         for repo in world.repos.values()
         for file, workflow in repo.workflows.items()
     ]
-    # One workflow of each repository, then the next workflow of each.
-    by_turn = [run for i in range(workflows) for run in newest[i::workflows]]
-    with GitHubServer(world, clock=now, latency=latency) as github:
-        github.limits.per_user = 1_000_000
-        pipe.send(
-            {
-                "GITHUB_API_URL": github.url,
-                "GITHUB_TOKEN": github.token,
-                "GH_REPOS": ",".join(repo.full_name for repo in world.repos.values()),
-                "GH_WORKFLOWS": ",".join(f"workflow-{i}.yml" for i in range(workflows)),
-            }
-        )
-        while command := _receive(pipe):
-            if command[0] == "change":
-                for number in range(command[1]):
-                    repo, file, run_id = by_turn[number % len(by_turn)]
-                    if number % 2:
-                        world.rerun(run_id)
-                    else:
-                        world.add_run(repo, file, status="in_progress")
-                pipe.send(None)
-            else:
-                log = Counter(str(entry.status) for entry in github.log)
-                log["charged"] = sum(entry.charged for entry in github.log)
-                github.log.clear()
-                pipe.send(log)
+    return [run for i in range(workflows) for run in newest[i::workflows]]
+
+
+def _change_runs(
+    world: "World", newest: Sequence[tuple[str, str, int]], count: int
+) -> None:
+    """Add a run and re-run another, in turn."""
+    for number in range(count):
+        repo, file, run_id = newest[number % len(newest)]
+        if number % 2:
+            world.rerun(run_id)
+        else:
+            world.add_run(repo, file, status="in_progress")
+
+
+def _take_log(github: "GitHubServer") -> Counter[str]:
+    """The logged responses by status, and `charged`; empties the log."""
+    counts = Counter(str(entry.status) for entry in github.log)
+    counts["charged"] = sum(entry.charged for entry in github.log)
+    github.log.clear()
+    return counts
 
 
 def _receive(pipe: Connection) -> tuple[Any, ...] | None:

@@ -16,7 +16,7 @@ HOSTILE_BRANCH = "<img src=x onerror=alert(1)>"
 HOSTILE_TITLE = (
     "🚀 שלום \u202eevil\u202c <script>alert('x')</script> & \"quotes\" ' ; --"
 )
-LONG_TITLE = "Sixty characters are what a title may have, or even more, so"
+LONG_TITLE = "A long title has sixty characters, or some more of them, too"
 
 
 def stuck(world: World, _: datetime) -> None:

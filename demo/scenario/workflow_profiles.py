@@ -67,7 +67,7 @@ REPOSITORIES = {
     "acme/design-system": ("trunk", "Components, tokens and icons"),
     "acme/mobile-app": ("develop", "Android and iOS in one repository"),
     "acme/data-pipeline": ("main", "Events in, tables out"),
-    "acme/open-toolkit": ("main", "What we give away: a toolkit for everybody"),
+    "acme/open-toolkit": ("main", "An open-source toolkit for everyone"),
     "acme/handbook": ("main", "How we work"),
     "acme/infrastructure-live-accounts-networks-and-shared-modules": (
         "master",

@@ -82,7 +82,7 @@ def clear_log(github: GitHub, _: Json) -> Json:
 
 
 def state(github: GitHub, _: Json) -> Json:
-    """The world's time, and what it contains."""
+    """The world's time, its runs and repositories, and the number of requests."""
     world = github.world
     return {
         "now": iso(world.now),
