@@ -110,44 +110,47 @@ select
   coalesce(timezone, 'UTC') as timezone
 from clock cross join settings;
 
--- Periods of whole days in the instance's time zone, for the example queries and charts:
--- `days` days up to and including `last_day`, within ten years. Always select one row, by
--- last_day and days. An index can find started_at between the two bounds, while
--- run_days.day is computed for each run.
-create view day_windows as
-with recursive counts (n) as (
-  select 1 union all select n + 1 from counts where n < 3660
+-- The calendar of the instance's time zone: the last ten years, and a year ahead. Select
+-- runs by its bounds: an index can find started_at, while run_days.day is computed for
+-- each run.
+create view local_days as
+with recursive numbers (days) as (
+  select -365 union all select days + 1 from numbers where days < 3660
 ),
-local_time as materialized (select day from today),
-windows as (
+now_in_zone as materialized (select day from today),
+calendar as (
   select
-    day as today, date(day, (366 - l.n) || ' days') as last_day,
     -- An integer, so that a parameter of a query, which is text, compares as a number.
-    cast(d.n as integer) as days,
-    date(day, (367 - l.n - d.n) || ' days') as first_day,
-    date(day, (367 - l.n) || ' days') as next_day
-  from local_time cross join counts l cross join counts d
+    cast(days as integer) as days,
+    date(day, (1 - days) || ' days') as day,
+    date(day, (2 - days) || ' days') as next_day
+  from now_in_zone cross join numbers
 ),
-offsets as (
+offsets as not materialized (
   select
-    from_at, lead(from_at, 1, '~') over (order by from_at) as to_at,
-    -offset_seconds || ' seconds' as to_utc
-  from timezone_offsets
+    from_at, -offset_seconds || ' seconds' as to_utc,
+    -coalesce((
+      select b.offset_seconds from timezone_offsets b
+      where b.from_at < o.from_at order by b.from_at desc limit 1
+    ), 0) || ' seconds' as to_utc_before
+  from timezone_offsets o
 )
 select
-  today, last_day, days, first_day,
-  -- A day starts at midnight, or at the change of the offset that skips midnight.
+  day, days,
+  -- Midnight, or the change of the offset that skips it. Of two midnights, the first.
   (
-    select min(max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', first_day, to_utc)))
-    from offsets
-    where strftime('%Y-%m-%dT%H:%M:%SZ', first_day, to_utc) < to_at
+    select max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', day, to_utc)) from offsets
+    where from_at <= next_day
+      and from_at <= strftime('%Y-%m-%dT%H:%M:%SZ', day, to_utc_before)
+    order by from_at desc limit 1
   ) as starts_at,
   (
-    select min(max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc)))
-    from offsets
-    where strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc) < to_at
+    select max(from_at, strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc)) from offsets
+    where from_at <= date(next_day, '+1 day')
+      and from_at <= strftime('%Y-%m-%dT%H:%M:%SZ', next_day, to_utc_before)
+    order by from_at desc limit 1
   ) as ends_at
-from windows;
+from calendar;
 
 -- The path of each feed's runs in Datasette, for queries whose rows are not runs.
 create view feed_links as
