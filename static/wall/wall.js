@@ -139,7 +139,8 @@ function drawEmpty(isFull) {
   find("empty-how").hidden = state.config.polling.state !== "off";
 }
 
-// Returns whether the space for the tiles has changed.
+// Returns whether the title or the space for the tiles may have changed.
+let drawnStatus = "";
 function drawStatus() {
   const state = getState();
   setText(find("clock"), times.time(state.now));
@@ -153,9 +154,9 @@ function drawStatus() {
   // A page without feeds shows the banner's text in its middle.
   const banner = hasNoFeeds() && !scriptError ? null : bannerOf(state);
   const isLost = isOutdated(state);
-  const isChanged = find("banner").hidden === Boolean(banner)
-    || find("note").hidden === Boolean(notes)
-    || document.body.dataset.lost !== String(isLost);
+  const status = [banner && banner.word, !notes, isLost].join();
+  const isChanged = status !== drawnStatus;
+  drawnStatus = status;
   drawBanner(banner);
   find("note").hidden = !notes;
   document.body.dataset.lost = isLost;
