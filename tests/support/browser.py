@@ -4,8 +4,10 @@ import asyncio
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ ROOT = Path(__file__).parents[2]
 REFRESH_SECONDS = Config().refresh_seconds
 TELEVISION = {"width": 1920, "height": 1080}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+TWO_FRAMES = (
+    "() => new Promise((done) =>"
+    " requestAnimationFrame(() => requestAnimationFrame(done)))"
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +39,7 @@ ARGUMENTS = [
 
 
 class WallServer:
-    """The web side as `serve` runs it, in a thread; it can die and come back."""
+    """The web side as `serve` runs it, in a thread; it can stop and start again."""
 
     def __init__(self, db_path: Path) -> None:
         self._db_path = db_path
@@ -82,14 +88,18 @@ class _Server(PromptServer):
 class Visit:
     """A browser window, and the errors, dialogs and foreign requests of its pages."""
 
-    def __init__(self, page: Any, server: WallServer) -> None:
+    def __init__(self, page: Any, server: WallServer, *, has_scripts: bool) -> None:
         self.page = page
         self.server = server
         self.complaints: list[str] = []
+        self._has_scripts = has_scripts
+        self._pending: set[Any] = set()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", self._dialog)
         self.page.on("request", self._request)
+        self.page.on("requestfinished", self._request_end)
+        self.page.on("requestfailed", self._request_end)
 
     def _console(self, message: Any) -> None:
         # Chromium itself writes a line when the server is down; other tests cover that.
@@ -101,16 +111,47 @@ class Visit:
         dialog.dismiss()
 
     def _request(self, request: Any) -> None:
+        self._pending.add(request)
         if not request.url.startswith(self.server.url):
             self.complaints.append(f"request to {request.url}")
 
+    def _request_end(self, request: Any) -> None:
+        self._pending.discard(request)
+
     def open(self, query: str = "") -> Any:
         self.page.goto(f"{self.server.url}{query}")
+        self.settle()
         return self.page
 
     def refresh(self) -> None:
-        """Let the time of one refresh go by."""
+        """Let the time of one refresh pass, and wait for what it loads and draws."""
         self.page.clock.fast_forward(REFRESH_SECONDS * 1000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no request is pending and everything is drawn.
+
+        A frame may start another request, so it takes two quiet rounds.
+        """
+        if self._has_scripts:
+            for _ in range(2):
+                self.wait_until(lambda: not self._pending)
+
+    def wait_until(self, is_true: Callable[[], Any]) -> None:
+        """Draw frames, and handle the browser's events, until a condition is true."""
+        from playwright.sync_api import Error  # noqa: PLC0415 (absent where skipped)
+
+        deadline = time.monotonic() + HANG_SECONDS
+        is_done = False
+        while not is_done:
+            assert time.monotonic() < deadline, self._pending
+            try:
+                self.page.evaluate(TWO_FRAMES)
+            except Error as error:
+                if "navigation" not in str(error):
+                    raise
+            else:
+                is_done = bool(is_true())
 
 
 NewVisit = Callable[..., Visit]
@@ -166,17 +207,30 @@ def chromium(
     asyncio._set_running_loop(None)
 
 
+def stop_time(context: Any) -> None:
+    """Stop the pages' clocks, stopwatches and timers at `NOW`.
+
+    Time passes only when a test moves it, so no test depends on the machine's speed.
+    Frames are still drawn.
+    """
+    context.add_init_script("window.realFrame = requestAnimationFrame.bind(window)")
+    context.clock.install(time=NOW - timedelta(seconds=1))
+    context.clock.pause_at(NOW)
+    context.add_init_script("window.requestAnimationFrame = window.realFrame")
+
+
 @pytest.fixture
 def new_visit(chromium: Any, server: WallServer) -> Iterator[NewVisit]:
-    """Opens windows as large as a television, whose clock stands at `NOW`."""
+    """Opens windows as large as a television, whose time stands still at `NOW`."""
     visits: list[Visit] = []
 
     def open_window(*, has_clock: bool = True, **options: Any) -> Visit:
         context = chromium.new_context(**({"viewport": TELEVISION} | options))
         context.set_default_timeout(HANG_SECONDS * 1000)
-        visit = Visit(context.new_page(), server)
-        if has_clock and options.get("java_script_enabled", True):
-            visit.page.clock.install(time=NOW)
+        has_scripts = options.get("java_script_enabled", True)
+        if has_clock and has_scripts:
+            stop_time(context)
+        visit = Visit(context.new_page(), server, has_scripts=has_scripts)
         visits.append(visit)
         return visit
 

@@ -1,4 +1,4 @@
-"""The wall in a real browser, against the real server, on a real database."""
+"""The wall in a real browser, with the real server and a real database."""
 
 import re
 from datetime import timedelta
@@ -139,7 +139,7 @@ def test_hostile_names_are_text(wall: Database, visit: "Visit", expect: Any) -> 
     expect(page.locator('[href^="javascript"]')).to_have_count(0)
 
 
-def test_a_dead_server_is_told_and_forgiven(
+def test_a_lost_connection_is_shown_until_it_is_back(
     wall: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
     page = visit.open()
@@ -166,7 +166,7 @@ def test_a_dead_server_is_told_and_forgiven(
         ("offline", "GitHub does not respond"),
     ],
 )
-def test_trouble_with_polling_is_told(
+def test_problems_with_polling_are_shown(
     wall: Database, visit: "Visit", expect: Any, kind: str, words: str
 ) -> None:
     page = visit.open()
@@ -180,7 +180,7 @@ def test_trouble_with_polling_is_told(
 @pytest.mark.parametrize(
     ("days", "words"), [(14, None), (13, "in 13 days"), (1, "in 1 day.")]
 )
-def test_a_token_that_ends_soon_is_told(
+def test_a_token_that_expires_soon_is_shown(
     wall: Database, visit: "Visit", expect: Any, days: int, words: str | None
 ) -> None:
     instance.save_token_expiration(wall, NOW + timedelta(days=days, hours=1))
@@ -191,7 +191,7 @@ def test_a_token_that_ends_soon_is_told(
         expect(page.locator("#banner")).to_contain_text(words)
 
 
-def test_a_failure_tells_its_job_and_step(
+def test_a_failure_names_its_job_and_step(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     fail(wall, run_id=3)
@@ -203,7 +203,7 @@ def test_a_failure_tells_its_job_and_step(
     expect(tile(visit.page, "acme/api")).to_contain_text("test (3.13): Run pytest")
 
 
-def test_old_data_are_told(wall: Database, visit: "Visit", expect: Any) -> None:
+def test_the_age_of_the_data_grows(wall: Database, visit: "Visit", expect: Any) -> None:
     page = visit.open()
     expect(page.locator("#age")).to_have_text("data 20\xa0s old")
     page.clock.fast_forward(40_000)
@@ -260,6 +260,6 @@ def test_the_keyboard_reaches_tiles_and_counts(
     page.locator(".count").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".count").first).to_have_attribute("aria-pressed", "true")
-    # A refresh must not take the focus away.
+    # A refresh must keep the focus.
     visit.refresh()
     expect(page.locator(".count").first).to_be_focused()

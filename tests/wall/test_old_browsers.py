@@ -1,4 +1,4 @@
-"""Screens are old: what the pages load must be understood by Chromium 86, of 2020."""
+"""Screens are old, so the pages must work in Chromium 86, of 2020."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,8 @@ ACORN = ROOT / ".node/node_modules/acorn/dist/acorn.js"
 SCRIPTS = sorted((ROOT / "static").rglob("*.js"))
 STYLES = sorted((ROOT / "static").rglob("*.css"))
 
-# Syntax is what ECMAScript 2020 has; these came later, by https://caniuse.com/.
+# The syntax is ECMAScript 2020. Names that came later, with their version of Chromium:
+# https://caniuse.com/.
 LATER_METHODS = {
     "at": 92,
     "checkVisibility": 105,
@@ -72,13 +73,13 @@ PARSE = """
 
 
 def later_names(page: Any, code: str) -> list[str]:
-    """What a script calls that Chromium 86 lacks; an error when it cannot parse it."""
+    """The names that a script calls and Chromium 86 lacks. Newer syntax is an error."""
     found: list[str] = page.evaluate(PARSE, [code, [*LATER_METHODS], [*LATER_GLOBALS]])
     return found
 
 
 def later_css(text: str) -> list[str]:
-    """What a stylesheet uses that Chromium 86 lacks."""
+    """The patterns of CSS that a stylesheet uses and Chromium 86 lacks."""
     rules = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return [pattern for pattern in LATER_CSS if re.search(pattern, rules, re.M)]
 
@@ -110,13 +111,13 @@ def test_scripts_are_understood(parser: Any, script: Path) -> None:
         "1_000",
     ],
 )
-def test_later_syntax_is_noticed(parser: Any, code: str) -> None:
+def test_newer_syntax_is_noticed(parser: Any, code: str) -> None:
     with pytest.raises(Exception, match="SyntaxError"):
         later_names(parser, code)
 
 
 @pytest.mark.browser
-def test_later_names_are_noticed(parser: Any) -> None:
+def test_newer_names_are_noticed(parser: Any) -> None:
     code = "[1].at(-1); structuredClone({}); a?.b ?? c; at(a.at); import('./b.js')"
     assert later_names(parser, code) == ["at", "structuredClone"]
 
@@ -126,7 +127,7 @@ def test_styles_are_understood(style: Path) -> None:
     assert later_css(style.read_text()) == []
 
 
-def test_later_css_is_noticed() -> None:
+def test_newer_css_is_noticed() -> None:
     assert later_css("a:has(b) { inset: 0 }") == [r":has\(", r"\binset(?:-\w+)*\s*:"]
     assert later_css("/* inset: 0 */ a { inset-inline: 0; & b { top: 0 } }") == [
         r"(?:^|[\s;{])&",

@@ -1,4 +1,4 @@
-"""The wall's page as the server sends it: what it says without any JavaScript."""
+"""The wall's page as the server sends it, without any JavaScript."""
 
 import json
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def datasette(db: Database, db_path: Path) -> AsyncIterator[Datasette]:
 
 
 class Page(HTMLParser):
-    """What the tests ask of the page: texts, links, labels, the data for the script."""
+    """The page's tags, texts, table rows, and data for the script."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ async def test_the_page_has_its_first_data_inside(datasette: Datasette) -> None:
     assert json.loads(page.data)["config"]["title"] == "CI Observer"
 
 
-async def test_the_first_data_are_those_of_the_api_but_for_the_strips(
+async def test_the_first_data_equal_the_apis_except_the_strips(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1))
@@ -132,7 +132,9 @@ async def test_the_table_links_to_the_run_and_to_its_history(
     assert (await datasette.client.get(history)).status_code == 200
 
 
-async def test_the_title_counts_what_fails(db: Database, datasette: Datasette) -> None:
+async def test_the_title_counts_failing_tiles(
+    db: Database, datasette: Datasette
+) -> None:
     save_runs(db, run_payload(1, conclusion="failure"))
     page = await fetch(datasette)
     assert page.title == "1 failing \N{EN DASH} CI Observer"
@@ -234,7 +236,7 @@ async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "auto"])
-async def test_the_theme_is_the_addresss(datasette: Datasette, theme: str) -> None:
+async def test_the_address_sets_the_theme(datasette: Datasette, theme: str) -> None:
     page = await fetch(datasette, f"/?theme={theme}")
     assert page.attributes("html")[0]["data-theme"] == theme
 
@@ -244,7 +246,7 @@ async def test_other_methods_are_refused(datasette: Datasette) -> None:
     assert (await datasette.client.head("/")).status_code == 200
 
 
-async def test_the_page_is_never_kept(datasette: Datasette) -> None:
+async def test_the_page_is_never_cached(datasette: Datasette) -> None:
     response = await datasette.client.get("/")
     assert response.headers["cache-control"] == "no-store"
 
@@ -269,7 +271,7 @@ async def test_without_settings_the_page_says_why_nothing_is_polled(
     datasette.get_database("ci_observer").close()
 
 
-async def test_datasettes_pages_lead_back_to_the_wall(datasette: Datasette) -> None:
+async def test_datasettes_pages_link_to_the_wall(datasette: Datasette) -> None:
     page = await datasette.client.get("/ci_observer")
     assert '<a href="/">Status wall</a>' in page.text
 

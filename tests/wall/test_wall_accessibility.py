@@ -1,4 +1,4 @@
-"""The wall for everybody: what axe-core says, the keyboard, zoom, no JavaScript."""
+"""Accessibility of the wall: axe-core, the keyboard, zoom, no JavaScript."""
 
 import re
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_axe_finds_nothing_in_the_table_without_javascript(
     assert violations(other) == []
 
 
-def test_axe_notices_what_is_wrong(wall: Database, visit: "Visit") -> None:
+def test_axe_notices_a_fault(wall: Database, visit: "Visit") -> None:
     page = visit.open()
     page.evaluate("document.documentElement.lang = ''")
     [found] = violations(page)
@@ -125,7 +125,7 @@ def test_right_to_left_the_header_stays_whole(
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_the_theme_auto_is_the_browsers(
+def test_the_theme_auto_follows_the_browser(
     wall: Database, new_visit: "NewVisit", scheme: str
 ) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -204,7 +204,7 @@ def test_keys_of_one_letter_can_be_turned_off(
     expect(page.locator("#panel")).to_be_hidden()
 
 
-def test_the_list_of_keys_is_that_of_the_documentation(
+def test_the_list_of_keys_matches_the_documentation(
     wall: Database, visit: "Visit"
 ) -> None:
     page = visit.open()
@@ -221,7 +221,7 @@ def test_the_list_of_keys_is_that_of_the_documentation(
     ) == re.findall(r"^\| `(.+)` \| (.+) \|$", documented, re.M)
 
 
-def test_the_counts_are_spoken_when_they_change_only(
+def test_screen_readers_read_the_counts_only_when_they_change(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
@@ -234,7 +234,7 @@ def test_the_counts_are_spoken_when_they_change_only(
     assert page.evaluate("window.changes") == ["1 failing"]
 
 
-# Every change below an element whose changes are read out.
+# Records every change that a screen reader would read.
 COUNT_CHANGES = """
 () => {
   window.changes = [];

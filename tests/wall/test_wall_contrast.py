@@ -1,4 +1,4 @@
-"""Every text on the wall can be read: contrasts computed from the stylesheet itself."""
+"""Contrast of every text on the wall, computed from the stylesheets."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from contrasts import CSS, GRAPHIC, NAME, STATIC, TEXT, contrast, linear, themes
 
 TILES = (STATIC / "wall/tile.css").read_text()
 
-# What is written on what around the tiles, by the names of the custom properties.
+# (text, background) outside the tiles, by the names of the custom properties.
 TEXTS = [
     ("ink", "page"),
     ("ink", "panel"),
@@ -30,9 +30,9 @@ GRAPHICS = [
     ("focus-tile", "failing"),
     ("on-alarm", "alarm"),
 ]
-# The states whose tiles differ by their ground; stale is dark with a frame of alarm.
+# The states whose tiles differ in their background. Stale tiles have a yellow frame.
 GROUNDS = ("passing", "failing", "alarm", "unknown")
-# How linear light looks to who lacks one kind of cone: Machado, Oliveira and Fernandes,
+# Linear light as seen without one kind of cone: Machado, Oliveira and Fernandes,
 # "A physiologically-based model for simulation of color vision deficiency", 2009.
 BLINDNESS = {
     "protanopia": (
@@ -51,7 +51,7 @@ BLINDNESS = {
         (0.004733, 0.691367, 0.303900),
     ),
 }
-# In hundredths of OKLab, where black and white are 100 apart: plain at a glance.
+# A distance that is obvious at a glance, in hundredths of OKLab: black to white is 100.
 APART = 10
 
 
@@ -76,18 +76,18 @@ def oklab(light: Sequence[float]) -> list[float]:
 
 
 def shaded(colour: str, black: float) -> str:
-    """A colour below so much black."""
+    """A colour below black of this opacity."""
     channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(value * (1 - black)):02x}" for value in channels)
 
 
 def black_of(name: str) -> float:
-    """How much black a translucent custom property is."""
+    """The opacity of a custom property that is translucent black."""
     return float(re.findall(rf"--{name}: rgba\(0, 0, 0, ([0-9.]+)\)", CSS)[0])
 
 
 def tile_grounds() -> list[tuple[str, str]]:
-    """The text of each state's tile, and each colour of its ground and patterns."""
+    """(text, background) for each colour in the background of a state's tile."""
     state = r"^([^@{}]*data-(?:state|loud)[^{}]*)\{([^}]*)\}"
     found = []
     for selector, rule in re.findall(state, TILES, re.M):
@@ -96,7 +96,7 @@ def tile_grounds() -> list[tuple[str, str]]:
             continue
         text = re.findall(r"(?<!-)color: var\(--([\w-]+)\)", rule) or ["on-colour"]
         names = re.findall(r"var\(--([\w-]+)\)", grounds[0])
-        # Nothing is written on the edge of an alarm.
+        # The edge of an alarm has no text.
         found += [(text[0], name) for name in names if name != "alarm-stripe"]
     return found
 
@@ -123,7 +123,7 @@ def test_names_can_be_read_on_every_tile(theme: str, text: str, ground: str) -> 
 
 
 @pytest.mark.parametrize("ground", ["passing", "failing", "failing-stripe", "unknown"])
-def test_names_can_be_read_where_a_run_is_still_to_go(ground: str) -> None:
+def test_names_can_be_read_on_the_unfinished_part_of_a_run(ground: str) -> None:
     palette = themes()["dark"]
     rest = shaded(palette[ground], black_of("rest"))
     assert contrast(palette["on-colour"], rest) >= NAME
@@ -138,13 +138,13 @@ def test_bars_can_be_seen_in_their_strip(bar: str, ground: str) -> None:
 
 
 @pytest.mark.parametrize("ground", ["passing", "failing"])
-def test_what_is_still_to_do_looks_other_than_what_is_done(ground: str) -> None:
+def test_the_finished_and_unfinished_parts_of_a_run_differ(ground: str) -> None:
     done = themes()["dark"][ground]
     rest = shaded(done, black_of("rest"))
     assert math.dist(oklab(linear(done)), oklab(linear(rest))) * 100 >= APART
 
 
-def test_all_states_are_among_the_tiles_whose_ground_is_checked() -> None:
+def test_the_background_of_every_state_is_checked() -> None:
     grounds = {ground for _, ground in tile_grounds()}
     assert grounds == {
         "passing", "failing", "failing-stripe", "unknown", "unknown-dot",
@@ -154,7 +154,7 @@ def test_all_states_are_among_the_tiles_whose_ground_is_checked() -> None:
 
 @pytest.mark.parametrize("blindness", [None, *BLINDNESS])
 @pytest.mark.parametrize(("one", "other"), [*combinations(GROUNDS, 2)])
-def test_states_stay_apart_for_who_sees_colours_otherwise(
+def test_states_differ_for_colour_blind_people(
     blindness: str | None, one: str, other: str
 ) -> None:
     palette = themes()["dark"]

@@ -1,4 +1,4 @@
-"""The wall runs for weeks: its memory stays as it was after thousands of refreshes."""
+"""The wall runs for weeks, so its memory must not grow with each refresh."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-# Multiples of 35, after which the answers of `DRIVER` repeat but for their texts.
+# Multiples of 35: after 35 rounds the responses of `DRIVER` repeat, except for texts.
 WARM_UP, REFRESHES = 350, 5005
-# The browser's own caches and compiled code vary a little; a leak of 100 bytes in each
-# refresh would not fit.
+# Room for the browser's caches and compiled code; a leak of 100 bytes in each refresh
+# would exceed it.
 TOLERATED_BYTES, TOLERATED_NODES = 500_000, 50
 
-# Time that passes as fast as the page can use it, and answers that differ each time:
-# tiles go and come back, change state, text and strip; each fiftieth does not arrive.
+# Runs refreshes as fast as the page can, with different responses: tiles go, come
+# back, and change their state, text and strip. Every fiftieth request fails.
 DRIVER = """
 (() => {
   const states = ["passing", "failing", "stale", "unknown", "overdue"];
-  let refresh, tick, arrive, config, wall;
+  let refresh, tick, finish, config, wall;
   let round = 0;
   window.setTimeout = (act, ms) => {
     if (ms !== 60000) return 0;
     refresh = act;
-    if (arrive) arrive();
+    if (finish) finish();
     return 1;
   };
   window.clearTimeout = () => {};
@@ -44,7 +44,7 @@ DRIVER = """
         .map((run, at) => ({ ...run, run_number: round + at })),
     }));
 
-  async function answer(url) {
+  async function respond(url) {
     if (round % 50 === 0) throw new TypeError("Failed to fetch");
     const body = url.includes("config") ? config : { ...wall, tiles: varied() };
     return new Response(JSON.stringify(body), { headers: { ETag: `"${round}"` } });
@@ -54,13 +54,13 @@ DRIVER = """
     if (!wall) {
       [config, wall] = await Promise.all(["config", "wall"].map(async (name) =>
         (await fetch(`api/${name}`)).json()));
-      window.fetch = answer;
+      window.fetch = respond;
     }
     for (const end = round + rounds; round < end;) {
       round += 1;
-      const arrived = new Promise((done) => { arrive = done; });
+      const finished = new Promise((done) => { finish = done; });
       refresh();
-      await arrived;
+      await finished;
       tick();
     }
     return document.querySelectorAll(".tile").length;
@@ -70,7 +70,7 @@ DRIVER = """
 
 
 def measured(page: Any) -> dict[str, float]:
-    """What the page holds once everything it can do without is collected."""
+    """The page's memory figures after garbage collection."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     for _ in range(3):

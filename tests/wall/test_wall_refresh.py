@@ -1,4 +1,4 @@
-"""What a refresh costs: one small question, and only the nodes of what has changed."""
+"""The cost of a refresh: one small request, and only the nodes of changed tiles."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-# By what each change to the tiles was made: the tile's repository, or what else it was.
+# Records every change below the tiles, by the tile's repository or the item's class.
 WATCH = """
 () => {
   window.touched = [];
@@ -39,38 +39,22 @@ WATCH = """
 """
 
 
-class Asked(list[str]):
-    """The paths that a page asks the API for."""
+class ApiRequests(list[str]):
+    """The paths of a page's requests to the API."""
 
     def __init__(self, page: Any) -> None:
         super().__init__()
-        page.on("request", self._note)
+        page.on("request", self._record)
 
-    def _note(self, request: Any) -> None:
+    def _record(self, request: Any) -> None:
         if "/api/" in request.url:
             self.append(request.url.split("/api/")[1])
 
     def take(self) -> list[str]:
-        """Those since the last time."""
+        """Remove and return all of them."""
         taken = list(self)
         self.clear()
         return taken
-
-
-def refresh(visit: "Visit") -> None:
-    """A refresh, until what it brought is drawn."""
-    with visit.page.expect_response("**/api/config*"):
-        visit.refresh()
-    settle(visit.page)
-
-
-def settle(page: Any) -> None:
-    """Until no request is under way, and two frames have been drawn since."""
-    page.wait_for_load_state("networkidle")
-    page.evaluate(
-        "() => new Promise((done) =>"
-        " requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )
 
 
 def fail(db: Database, repo: str, run_id: int, **changes: Any) -> None:
@@ -84,68 +68,64 @@ def fail(db: Database, repo: str, run_id: int, **changes: Any) -> None:
     save_runs(db, run, repo=repo)
 
 
-def test_a_wall_without_a_change_asks_one_question(
+def test_a_refresh_without_a_change_makes_one_request(
     db: Database, visit: "Visit"
 ) -> None:
     save_wall(db, 6)
-    asked = Asked(visit.page)
+    requests = ApiRequests(visit.page)
     visit.open()
-    settle(visit.page)
-    asked.take()
-    refresh(visit)
+    requests.take()
+    visit.refresh()
     save_poll(db)
-    refresh(visit)
-    assert asked.take() == ["config", "config"]
+    visit.refresh()
+    assert requests.take() == ["config", "config"]
 
 
 def test_a_change_is_fetched_once(db: Database, visit: "Visit", expect: Any) -> None:
     save_wall(db, 6, kinds=["passing"])
-    asked = Asked(visit.page)
+    requests = ApiRequests(visit.page)
     page = visit.open()
-    settle(page)
-    asked.take()
+    requests.take()
     fail(db, "acme/service-003", 999_001)
-    refresh(visit)
+    visit.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
-    refresh(visit)
-    assert asked.take() == ["config", "wall", "config"]
+    visit.refresh()
+    assert requests.take() == ["config", "wall", "config"]
 
 
-def test_what_time_alone_changes_is_fetched_once(
+def test_a_state_that_changes_with_time_is_fetched_once(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
     save_wall(db, 6, kinds=["passing"])
-    asked = Asked(visit.page)
+    requests = ApiRequests(visit.page)
     page = visit.open()
-    settle(page)
-    asked.take()
+    requests.take()
     set_clock(db, NOW + timedelta(hours=1))
-    refresh(visit)
+    visit.refresh()
     expect(page.locator('.tile[data-state="stale"]')).to_have_count(6)
-    refresh(visit)
-    assert asked.take() == ["config", "wall", "config"]
+    visit.refresh()
+    assert requests.take() == ["config", "wall", "config"]
 
 
-def test_a_view_of_a_branch_asks_for_that_branch(
+def test_the_view_of_a_branch_requests_that_branch(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
     save_wall(db, 2, kinds=["passing"])
-    asked = Asked(visit.page)
+    requests = ApiRequests(visit.page)
     page = visit.open("?branch=main&theme=light")
     expect(page.locator(".bar").first).to_be_attached()
-    refresh(visit)
-    assert asked.take() == ["wall?branch=main", "config?branch=main"]
+    visit.refresh()
+    assert requests.take() == ["wall?branch=main", "config?branch=main"]
 
 
-def test_strips_without_room_are_not_asked_for(
+def test_strips_without_room_are_not_requested(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
     save_wall(db, 90, kinds=["passing"], names=["Build and deploy to production"])
-    asked = Asked(visit.page)
+    requests = ApiRequests(visit.page)
     page = visit.open()
     expect(page.locator(".more")).to_contain_text("not shown")
-    settle(page)
-    assert asked.take() == []
+    assert requests.take() == []
     assert page.locator(".bar").count() == 0
 
 
@@ -156,43 +136,40 @@ def test_a_change_of_one_tile_touches_that_tile(
     save_wall(db, tiles, kinds=["passing"])
     fail(db, "acme/service-002", 999_001)
     page = visit.open()
-    settle(page)
-    refresh(visit)
+    visit.refresh()
     page.evaluate(WATCH)
-    refresh(visit)
+    visit.refresh()
     assert page.evaluate("window.touched") == []
     fail(db, "acme/service-002", 999_002, display_title="And again")
-    refresh(visit)
+    visit.refresh()
     tile = page.locator('.tile[data-state="failing"]')
     expect(tile).to_contain_text("2nd in a row")
     touched = page.evaluate("window.touched")
     assert {name.split()[0] for name in touched} == {"service-002"}
 
 
-def test_a_tile_that_turns_worse_is_moved_and_no_other(
+def test_only_the_tile_that_gets_worse_is_moved(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
-    """Two of them fail before, so that the others keep their size."""
+    """Enough tiles fail already for the others to keep their size."""
     save_wall(db, 12, kinds=["failing", "passing", "passing", "running"])
     page = visit.open("?cols=4")
-    settle(page)
-    refresh(visit)
+    visit.refresh()
     page.evaluate(WATCH)
     fail(db, "acme/service-003", 999_001, conclusion="success")
-    refresh(visit)
-    moved = [one for one in page.evaluate("window.touched") if one.endswith("moved")]
+    visit.refresh()
+    moved = [name for name in page.evaluate("window.touched") if name.endswith("moved")]
     assert set(moved) <= {"service-003 moved"}
 
 
-def test_no_more_is_left_out_of_a_tile_than_has_to_be(
+def test_a_tile_hides_no_more_parts_than_necessary(
     db: Database, new_visit: "NewVisit", expect: Any
 ) -> None:
-    """What is left out before anything is measured is less than measuring would."""
+    """Parts hidden before measuring would also be hidden by measuring."""
     save_wall(db, 60)
     for width, height in ((1920, 1080), (1366, 768), (2560, 1080)):
         page = new_visit(viewport={"width": width, "height": height}).open()
         expect(page.locator(".tile").first).to_be_visible()
-        settle(page)
         too_much = page.evaluate(
             """
             () => [...document.querySelectorAll(".tile")].filter((tile) => {

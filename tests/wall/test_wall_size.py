@@ -1,4 +1,4 @@
-"""The wall is small: a screen of ten years ago has to load and run all of it."""
+"""The wall stays small enough for a screen with hardware of ten years ago."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,9 @@ LIMIT = 65_000
 
 
 def sources() -> list[Path]:
-    """What a browser loads to show the wall: the page, its styles, its scripts.
+    """The files that a browser loads to show the wall: page, styles and scripts.
 
-    Not what a script loads by `import()` when a person or a crowd of tiles comes.
+    Scripts loaded on demand by `import()` are not among them.
     """
     page = ROOT / "templates/wall.html"
     text = page.read_text()
@@ -30,7 +30,7 @@ def sources() -> list[Path]:
 
 
 def code_of(path: Path) -> str:
-    """A source without what only its readers need: comments and indentation."""
+    """A source without comments and indentation."""
     text = re.sub(r"/\*.*?\*/|\{#.*?#\}", "", path.read_text(), flags=re.S)
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
@@ -42,7 +42,7 @@ def test_the_wall_is_small() -> None:
     assert sum(sizes.values()) < LIMIT, sizes
 
 
-def test_what_a_screen_never_needs_is_loaded_when_it_is_asked_for() -> None:
+def test_controls_and_messages_are_loaded_on_demand() -> None:
     names = {path.name for path in sources()}
     later = {"controls.js", "settings.js", "keys.js", "messages.js", "settings.css"}
     later |= {"strip.js", "strip.css", "overflow.js", "overflow.css", "load_style.js"}
@@ -51,8 +51,8 @@ def test_what_a_screen_never_needs_is_loaded_when_it_is_asked_for() -> None:
         assert (ROOT / "static/wall" / name).exists()
 
 
-def test_the_page_asks_at_once_for_every_script_that_it_needs() -> None:
-    """Not for one after another, as each tells of the next."""
+def test_the_page_preloads_every_script_that_it_needs() -> None:
+    """All at once, instead of one after another."""
     paths = (path for path in sources() if path.suffix == ".js")
     scripts = {str(path.relative_to(STATIC).with_suffix("")) for path in paths}
     page = (ROOT / "templates/wall.html").read_text()

@@ -1,4 +1,4 @@
-"""What the wall tells without being looked at: its tab, a message, two notes."""
+"""The tab's title and icon, notifications and sounds."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 WORSE, BETTER = [440, 330], [523, 784]
-# The browser's own messages and notes, written down as they are made.
+# Records the browser's notifications and notes.
 RECORD = """
-  window.told = [];
+  window.announced = [];
   const Real = window.Notification;
   window.Notification = class extends Real {
     constructor(title, options) {
       super(title, options);
-      window.told.push([title, options.body]);
+      window.announced.push([title, options.body]);
     }
   };
   const start = OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (at) {
-    window.told.push(this.frequency.value);
+    window.announced.push(this.frequency.value);
     return start.call(this, at);
   };
 """
@@ -55,21 +55,21 @@ def fail(db: Database, run_id: int, repo: str, at: str = "14:00") -> None:
 
 
 def open_listening(visit: "Visit", query: str) -> Any:
-    """The page once it compares answers: its own import comes before this one."""
+    """The page after its own import of the script, which comes before this one."""
     page = visit.open(query)
     page.evaluate("async () => void await import('/static/wall/messages.js')")
     return page
 
 
-def told(page: Any) -> list[Any]:
-    """What was told since the last question."""
-    list_: list[Any] = page.evaluate("window.told.splice(0)")
-    return list_
+def announced(page: Any) -> list[Any]:
+    """Notifications and notes since the last call."""
+    items: list[Any] = page.evaluate("window.announced.splice(0)")
+    return items
 
 
 @pytest.fixture
 def messages(new_visit: "NewVisit") -> "Visit":
-    """A window that may show messages."""
+    """A window that may show notifications."""
     visit = new_visit(permissions=["notifications"])
     visit.page.add_init_script(RECORD)
     return visit
@@ -84,7 +84,7 @@ def messages(new_visit: "NewVisit") -> "Visit":
         ((None, "success"), "", "unknown"),
     ],
 )
-def test_the_tab_tells_the_worst(
+def test_the_tab_shows_the_worst_state(
     db: Database,
     visit: "Visit",
     expect: Any,
@@ -103,9 +103,7 @@ def test_the_tab_tells_the_worst(
     expect(page.locator("#icon")).to_have_attribute("href", re.compile(icon))
 
 
-def test_an_alarm_is_told_in_the_tab(
-    wall: Database, visit: "Visit", expect: Any
-) -> None:
+def test_the_tab_shows_an_alarm(wall: Database, visit: "Visit", expect: Any) -> None:
     lose_access(wall)
     page = visit.open()
     expect(page).to_have_title("1 alarm – CI Observer")  # noqa: RUF001
@@ -117,7 +115,7 @@ def lose_access(db: Database) -> None:
     feeds.save_error(db, feed, error="gone", kind="not_found", now=NOW, retry_at=None)
 
 
-def test_a_change_is_told_in_a_message(
+def test_a_change_causes_a_notification(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = open_listening(messages, "?notify=1")
@@ -125,14 +123,14 @@ def test_a_change_is_told_in_a_message(
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "failing")
-    assert told(page) == [["CI, acme/api: failing, was passing", ""]]
+    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
     save(wall, 4, "acme/api", "15:00")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "passing")
-    assert told(page) == [["CI, acme/api: passing, was failing", ""]]
+    assert announced(page) == [["CI, acme/api: passing, was failing", ""]]
 
 
-def test_changes_at_once_are_told_in_one_message(
+def test_simultaneous_changes_cause_one_notification(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = open_listening(messages, "?notify=1")
@@ -140,7 +138,7 @@ def test_changes_at_once_are_told_in_one_message(
     fail(wall, 4, "acme/web")
     messages.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(2)
-    [[title, body]] = told(page)
+    [[title, body]] = announced(page)
     assert title == "2 workflows changed"
     assert sorted(body.split("\n")) == [
         "CI, acme/api: failing, was passing",
@@ -148,10 +146,10 @@ def test_changes_at_once_are_told_in_one_message(
     ]
 
 
-def test_nothing_is_told_without_a_change(
+def test_without_a_change_there_is_no_notification(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
-    """Not when the page is opened, nor by a filter, nor for the same result again."""
+    """Not when the page opens, when a filter changes, or when a result repeats."""
     fail(wall, 3, "acme/api")
     page = open_listening(messages, "?notify=1&q=web")
     expect(page.locator(".tile")).to_have_count(1)
@@ -161,10 +159,10 @@ def test_nothing_is_told_without_a_change(
     fail(wall, 4, "acme/api", "15:00")
     messages.refresh()
     expect(page.locator(".tile", has_text="acme/api")).to_contain_text("2nd in a row")
-    assert told(page) == []
+    assert announced(page) == []
 
 
-def test_what_is_filtered_away_is_not_told(
+def test_filtered_tiles_cause_no_notification(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = open_listening(messages, "?notify=1&repo=acme/web")
@@ -172,10 +170,10 @@ def test_what_is_filtered_away_is_not_told(
     save(wall, 4, "acme/web", "15:00", display_title="Later")
     messages.refresh()
     expect(page.locator(".tile")).to_contain_text("Later")
-    assert told(page) == []
+    assert announced(page) == []
 
 
-def test_what_comes_back_as_it_was_is_no_change(
+def test_a_result_that_comes_back_unchanged_causes_no_notification(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = open_listening(messages, "?notify=1")
@@ -187,24 +185,24 @@ def test_what_comes_back_as_it_was_is_no_change(
     feeds.save_checked(wall, feed, NOW)
     messages.refresh()
     expect(api).to_have_attribute("data-state", "passing")
-    assert told(page) == []
+    assert announced(page) == []
     lose_access(wall)
     messages.refresh()
     expect(api).to_have_attribute("data-state", "no_access")
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "failing")
-    assert told(page) == [["CI, acme/api: failing, was passing", ""]]
+    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
 
 
-def test_a_refused_permission_is_told(
+def test_a_denied_permission_is_shown(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("?notify=1")
     expect(page.locator("#note")).to_contain_text("The browser shows no notifications")
 
 
-def test_a_browser_that_throws_at_messages_is_told(
+def test_an_error_of_the_notification_api_is_shown(
     wall: Database, new_visit: "NewVisit", expect: Any
 ) -> None:
     """As Chromium on Android does."""
@@ -216,11 +214,12 @@ def test_a_browser_that_throws_at_messages_is_told(
     page = open_listening(visit, "?notify=1")
     fail(wall, 3, "acme/api")
     visit.refresh()
+    page.clock.run_for(1000)
     expect(page.locator("#note")).to_contain_text("Illegal constructor")
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
 
 
-def test_messages_that_could_not_be_loaded_are_loaded_with_the_next_answer(
+def test_the_notification_script_is_loaded_at_the_next_refresh_after_an_error(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = messages.page
@@ -233,10 +232,10 @@ def test_messages_that_could_not_be_loaded_are_loaded_with_the_next_answer(
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
-    assert told(page) == [["CI, acme/api: failing, was passing", ""]]
+    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
 
 
-def test_two_notes_fall_and_rise(
+def test_two_notes_fall_for_worse_and_rise_for_better(
     wall: Database, messages: "Visit", expect: Any
 ) -> None:
     page = messages.open()
@@ -244,24 +243,27 @@ def test_two_notes_fall_and_rise(
     page.get_by_label("Sound").check()
     expect(page).to_have_url(re.compile("sound=1"))
     page.evaluate("async () => void await import('/static/wall/messages.js')")
+    # The browser starts its sound in its own time.
+    page.clock.resume()
     expect(page.locator("#note")).to_be_hidden()
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
-    assert told(page) == WORSE
+    assert announced(page) == WORSE
     save(wall, 4, "acme/api", "15:00")
     messages.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(0)
-    assert told(page) == BETTER
+    assert announced(page) == BETTER
 
 
-def test_sound_that_the_browser_keeps_off_is_told_until_somebody_clicks(
+def test_blocked_sound_is_shown_until_a_click(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("?sound=1")
     expect(page.locator("#note")).to_contain_text("plays no sound")
     page.get_by_role("heading", name="CI Observer").click()
-    page.clock.run_for(1000)
+    # The browser starts its sound in its own time.
+    page.clock.resume()
     expect(page.locator("#note")).to_be_hidden()
     assert [text for text in visit.complaints if "AudioContext" not in text] == []
     visit.complaints.clear()

@@ -1,4 +1,4 @@
-"""The wall's address: what it may say, what the page makes of it, how it is changed."""
+"""The parameters of the wall's address, and the controls that change them."""
 
 import re
 from pathlib import Path
@@ -71,9 +71,7 @@ def repos(page: Any) -> list[str]:
     return [re.findall("|".join(REPOS), text)[0] for text in texts]
 
 
-def test_a_view_is_read_as_the_one_that_was_written(
-    wall: Database, visit: "Visit"
-) -> None:
+def test_a_view_survives_being_written_and_read(wall: Database, visit: "Visit") -> None:
     page = visit.open()
 
     @settings(max_examples=100)
@@ -91,9 +89,9 @@ def test_no_address_is_an_error(wall: Database, visit: "Visit") -> None:
     @settings(max_examples=100)
     @given(st.lists(st.tuples(names | words, words)))
     def check(pairs: list[tuple[str, str]]) -> None:
-        answer = page.evaluate(READ, [None, f"?{urlencode(pairs)}"])
-        again = page.evaluate(READ, [answer["view"], ""])
-        assert again == {"view": answer["view"], "ignored": []}
+        result = page.evaluate(READ, [None, f"?{urlencode(pairs)}"])
+        again = page.evaluate(READ, [result["view"], ""])
+        assert again == {"view": result["view"], "ignored": []}
 
     check()
 
@@ -131,7 +129,7 @@ def test_every_parameter_is_documented_and_no_other(
         "columns=3",
     ],
 )
-def test_what_means_nothing_is_told_and_changes_nothing(
+def test_invalid_parameters_are_shown_and_ignored(
     wall: Database, visit: "Visit", expect: Any, text: str
 ) -> None:
     page = visit.open(f"?{text}&repo=acme/api")
@@ -210,7 +208,7 @@ def test_a_banner_is_shown_in_the_kiosk(
     expect(page.locator("#banner")).to_contain_text("GitHub does not respond")
 
 
-def test_a_pointer_that_rests_is_hidden_in_the_kiosk_as_is_the_way_out(
+def test_the_kiosk_hides_a_resting_pointer_and_its_leave_button(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("?kiosk=1")
@@ -261,7 +259,7 @@ def test_a_setting_is_written_into_the_address_and_read_from_it(
     set_field(field, value)
     expect(page).to_have_url(re.compile(f"[?]q=acme&{query}$|[?]{query}&q=acme$"))
     page.reload()
-    # By script, since the kiosk hides the button, and keys=0 turns the key off.
+    # By script, because the kiosk hides the button, and keys=0 turns the key off.
     page.locator("#settings").dispatch_event("click")
     if value is None:
         expect(field).to_be_checked()
@@ -288,7 +286,7 @@ def set_field(field: Any, value: str | None) -> None:
         field.fill(value)
 
 
-def test_a_setting_that_means_nothing_is_told_while_it_is_typed(
+def test_an_invalid_setting_is_shown_while_it_is_typed(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
@@ -301,7 +299,7 @@ def test_a_setting_that_means_nothing_is_told_while_it_is_typed(
     expect(page.locator("#clock")).to_have_text("20:00")
 
 
-def test_a_click_beside_the_settings_closes_them(
+def test_a_click_outside_the_settings_closes_them(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
@@ -311,7 +309,7 @@ def test_a_click_beside_the_settings_closes_them(
     expect(page.locator("#panel")).to_be_hidden()
 
 
-def test_the_settings_lists_are_renewed_with_the_data(
+def test_the_settings_lists_are_updated_with_the_data(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open()
@@ -334,10 +332,10 @@ def test_a_view_is_shared_by_its_whole_address(
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-def test_where_a_page_may_not_copy_the_address_is_selected(
+def test_without_a_clipboard_the_address_is_selected(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
-    """As everywhere without HTTPS, there is no clipboard."""
+    """Without HTTPS there is no clipboard."""
     visit.page.add_init_script(
         "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
     )
@@ -348,7 +346,7 @@ def test_where_a_page_may_not_copy_the_address_is_selected(
     assert page.evaluate("String(getSelection())") == page.url
 
 
-def test_the_settings_cannot_be_loaded_while_the_server_is_away_but_then(
+def test_the_settings_load_once_the_server_is_back(
     wall: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
     page = visit.open()
@@ -358,4 +356,5 @@ def test_the_settings_cannot_be_loaded_while_the_server_is_away_but_then(
     server.start()
     page.get_by_role("button", name="Settings").click()
     expect(page.locator("#panel")).to_be_visible()
+    page.clock.run_for(1000)
     expect(page.locator("#note")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The page of runs in a real browser: live, complete, loud when in trouble."""
+"""The page of runs in a real browser: refreshes, more rows, lost connections."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -65,17 +65,17 @@ def test_the_focus_stays_on_its_run(
     assert (focused, keys(page)) == ("3", ["3", "6", "5", "4", "2", "1"])
 
 
-def test_a_quiet_page_asks_only_whether_anything_has_changed(
+def test_a_page_without_changes_gets_not_modified(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
     expect(page.locator("#age")).to_contain_text("data 20")
-    with page.expect_response(lambda answer: "/runs" in answer.url) as second:
+    with page.expect_response(lambda response: "/runs" in response.url) as second:
         visit.refresh()
     assert second.value.status == 304
 
 
-def test_more_adds_the_next_page_and_all_of_it_stays_fresh(
+def test_more_adds_the_next_page_and_all_rows_are_refreshed(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs?limit=2")
@@ -93,7 +93,7 @@ def test_more_adds_the_next_page_and_all_of_it_stays_fresh(
     expect(page.locator("#more")).to_have_count(0)
 
 
-def test_a_lost_server_is_told_loudly_and_found_again(
+def test_a_lost_connection_is_shown_until_it_is_back(
     archive: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
     page = visit.open("runs")
@@ -110,7 +110,9 @@ def test_a_lost_server_is_told_loudly_and_found_again(
     expect(page.locator("body")).to_have_attribute("data-lost", "false")
 
 
-def test_polling_that_is_off_is_told(db: Database, visit: "Visit", expect: Any) -> None:
+def test_polling_that_is_off_is_shown(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
     watch(db)
     page = visit.open("runs")
     expect(page.locator("#banner")).to_contain_text("Polling is off")
@@ -126,7 +128,7 @@ def test_an_unfinished_run_counts_its_time(
     expect(rows(page).first.locator("td").last).to_have_text("10\xa0m")
 
 
-def test_values_to_choose_from_come_with_the_first_field(
+def test_suggested_values_are_loaded_with_the_first_focus(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
@@ -140,7 +142,7 @@ def test_values_to_choose_from_come_with_the_first_field(
 
 
 @pytest.mark.parametrize("query", ["", "?theme=light&q=a&branch=main&since=2026-01-01"])
-def test_on_a_phone_nothing_stands_beyond_the_edge(
+def test_on_a_phone_nothing_is_wider_than_the_screen(
     archive: Database, new_visit: "NewVisit", query: str
 ) -> None:
     name = "w" * 100

@@ -1,4 +1,4 @@
-"""The page of one workflow in a real browser: live, by keyboard, on a phone."""
+"""The page of one workflow in a real browser: refreshes, the keyboard, a phone."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ def test_a_failure_turns_the_page_without_a_reload(
     assert page.evaluate("window.isSamePage")
 
 
-def test_what_is_open_and_in_focus_stays_so(
+def test_open_details_and_focus_are_kept(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = open_page(visit, expect)
@@ -105,7 +105,7 @@ def test_the_arrows_move_among_the_runs_and_tab_leaves_them(
     expect(page.locator("#grid-title ~ p .count").first).to_be_focused()
 
 
-def test_a_change_of_state_is_spoken(
+def test_screen_readers_read_a_change_of_state(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = open_page(visit, expect)
@@ -124,7 +124,7 @@ def test_another_branch_is_chosen_from_the_list(
     expect(page.locator("#state")).to_contain_text("Change 9")
 
 
-def test_a_lost_server_is_told_loudly(
+def test_a_lost_connection_is_shown(
     archive: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
     page = open_page(visit, expect)
@@ -139,7 +139,7 @@ def test_a_lost_server_is_told_loudly(
     server.start()
 
 
-def test_a_page_that_could_not_be_read_comes_by_itself(
+def test_a_page_that_failed_to_load_appears_by_itself(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     [view] = archive.execute(
@@ -151,7 +151,7 @@ def test_a_page_that_could_not_be_read_comes_by_itself(
     archive.execute(view)
     visit.refresh()
     expect(page.locator("#state-word")).to_have_text("passing")
-    # Chromium itself writes a line about each answer of 503.
+    # Chromium logs every response with status 503.
     visit.complaints = [c for c in visit.complaints if "503" not in c]
 
 
@@ -165,7 +165,7 @@ def test_a_run_in_progress_counts_its_time(
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_on_a_phone_nothing_stands_beyond_the_edge(
+def test_on_a_phone_nothing_is_wider_than_the_screen(
     db: Database, new_visit: "NewVisit", theme: str
 ) -> None:
     name = "w" * 100
