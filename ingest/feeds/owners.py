@@ -35,7 +35,7 @@ async def fetch_owner(
         if pages:
             return pages
     raise NotFound(
-        "No such owner: check GH_REPOS, or what the token may see. "
+        "No such owner: check GH_REPOS, or the token's permissions. "
         f"GitHub shows no organization or user {owner}."
     )
 

@@ -1,4 +1,4 @@
-"""Cached responses: their ETags, and what a 304 Not Modified leaves out of a page.
+"""Writes the table `responses`: ETags, and facts about pages that a 304 leaves out.
 
 The ETags of the feeds' own newest pages are in `feeds`.
 """
@@ -34,7 +34,7 @@ class ResponseKey:
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """The ETag of a response, and for a page of runs what a 304 leaves out.
+    """The ETag of a response, and the facts about a page that a 304 leaves out.
 
     `oldest_at` and `newest_at` are when the oldest and the newest run were created,
     `is_last` says whether the list surely has no more runs.

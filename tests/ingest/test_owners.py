@@ -1,4 +1,4 @@
-"""`GH_REPOS=owner/*`: every repository of an owner, found again once a day."""
+"""`GH_REPOS=owner/*`: every repository of an owner, listed once a day."""
 
 import pytest
 from polling import Ingest, add_runs, run_ids
@@ -17,7 +17,7 @@ def watched(db: Database) -> list[str]:
     return [str(feed) for feed in feeds.watched(db)]
 
 
-def lists_of_repos(github: GitHubServer) -> list[tuple[str, int]]:
+def list_requests(github: GitHubServer) -> list[tuple[str, int]]:
     return [
         (entry.path, entry.status)
         for entry in github.log
@@ -69,7 +69,7 @@ def test_a_star_for_both_is_every_active_workflow_of_every_repository(
     assert len(watched(db)) == 4
 
 
-def test_named_repositories_and_several_owners_stand_beside_it(world, ingest, db):
+def test_an_owner_can_be_combined_with_repositories_and_other_owners(world, ingest, db):
     for repo in ("acme/api", "acme/web", "beta/app", "other/api"):
         add_runs(world, 1, repo=repo)
     ingest.restart(repos=("acme/*", "Acme/API", "beta/*", "other/api", "other/gone"))
@@ -85,9 +85,7 @@ def test_named_repositories_and_several_owners_stand_beside_it(world, ingest, db
     ]
 
 
-def test_a_named_repository_shows_a_missing_workflow_beside_its_owner(
-    world, ingest, db
-):
+def test_a_named_repository_of_an_owner_shows_a_missing_workflow(world, ingest, db):
     add_runs(world, 1, repo="acme/api")
     add_runs(world, 1, repo="acme/web")
     ingest.restart(repos=("acme/*", "acme/api"), workflows=("ci.yml", "nope.yml"))
@@ -97,9 +95,7 @@ def test_a_named_repository_shows_a_missing_workflow_beside_its_owner(
     assert watched(db) == ["acme/api ci.yml", "acme/api nope.yml", "acme/web ci.yml"]
 
 
-def test_what_changes_is_noticed_within_a_day_and_keeps_its_history(
-    world, github, ingest, db
-):
+def test_changes_are_found_within_a_day_and_history_stays(world, github, ingest, db):
     for name in ("api", "old", "gone"):
         add_runs(world, 2, repo=f"acme/{name}")
     ingest.poll()
@@ -130,7 +126,7 @@ def test_a_deleted_repository_leaves_the_wall_with_the_next_polls(
     assert len(run_ids(db)) == 4
 
 
-def test_a_repository_that_turns_the_token_away_leaves_the_wall(
+def test_a_repository_that_forbids_the_token_leaves_the_wall(
     world, github, ingest, db, caplog
 ):
     for name in ("api", "locked"):
@@ -165,7 +161,7 @@ def test_a_renamed_repository_of_an_owner_keeps_its_history(world, github, inges
     ]
 
 
-def test_it_costs_nothing_when_nothing_has_changed(world, github, ingest, db):
+def test_requests_are_free_when_nothing_has_changed(world, github, ingest, db):
     for number in range(105):
         world.add_repo(f"acme/r{number:03}")
     add_runs(world, 1, repo="acme/r104")
@@ -176,7 +172,7 @@ def test_it_costs_nothing_when_nothing_has_changed(world, github, ingest, db):
 
     ingest.poll()
 
-    assert lists_of_repos(github) == [("/orgs/acme/repos", 304)] * 2
+    assert list_requests(github) == [("/orgs/acme/repos", 304)] * 2
     described = [e for e in github.log if not e.path.endswith("/runs")]
     assert {entry.status for entry in described} == {304}
     assert watched(db) == ["acme/r104 ci.yml"]
@@ -202,9 +198,7 @@ def test_repositories_that_change_pages_stay_watched(world, github, ingest, db):
         assert watched(db) == expected
 
 
-def test_at_a_start_what_was_watched_before_is_watched_at_once(
-    world, github, ingest, db
-):
+def test_a_restart_watches_the_known_feeds_at_once(world, github, ingest, db):
     for repo in ("acme/api", "acme/web"):
         add_runs(world, 1, repo=repo)
     ingest.poll()
@@ -230,7 +224,7 @@ def test_other_workflows_in_the_settings_are_watched_at_once(world, github, inge
     assert github.log == []
 
 
-def test_an_owner_that_is_not_found_is_told_on_the_wall(world, github, ingest, db):
+def test_an_owner_that_is_not_found_is_shown_on_the_wall(world, github, ingest, db):
     result = ingest.poll()
 
     [tile] = db.execute("select repo, tile_state, error from wall").fetchall()
@@ -244,7 +238,7 @@ def test_an_owner_that_is_not_found_is_told_on_the_wall(world, github, ingest, d
     assert watched(db) == ["acme/api ci.yml"]
 
 
-def test_an_owner_that_forbids_the_token_is_told_and_keeps_what_is_watched(
+def test_an_owner_that_forbids_the_token_is_shown_and_keeps_its_feeds(
     world, github, ingest, db
 ):
     add_runs(world, 1, repo="acme/api")
@@ -260,7 +254,7 @@ def test_an_owner_that_forbids_the_token_is_told_and_keeps_what_is_watched(
     ]
 
 
-def test_an_owner_without_live_repositories_is_told(world, ingest, db):
+def test_an_owner_without_live_repositories_is_shown(world, ingest, db):
     world.add_repo("acme/api", archived=True)
 
     ingest.poll()
@@ -269,7 +263,7 @@ def test_an_owner_without_live_repositories_is_told(world, ingest, db):
     assert error.startswith("No repository to watch: name some in GH_REPOS")
 
 
-def test_an_owner_without_such_a_workflow_is_told(world, github, ingest, db, caplog):
+def test_an_owner_without_such_a_workflow_is_shown(world, github, ingest, db, caplog):
     add_runs(world, 1, repo="acme/api", file="build.yml")
     ingest.poll()
 
@@ -284,7 +278,7 @@ def test_an_owner_without_such_a_workflow_is_told(world, github, ingest, db, cap
     assert watched(db) == ["acme/api ci.yml"]
 
 
-def test_a_passing_fault_of_the_list_is_no_owner_s_error(world, github, ingest, db):
+def test_a_temporary_error_of_the_list_is_not_shown(world, github, ingest, db):
     add_runs(world, 1, repo="acme/api")
     ingest.poll()
     github.faults.add("server_error", path="orgs/acme", count=None)
@@ -307,7 +301,7 @@ def test_a_user_s_public_repositories_are_found(world, github, ingest, db):
     github.log.clear()
     github.advance(DAY)
     ingest.poll()
-    assert lists_of_repos(github) == [("/users/ada/repos", 304)]
+    assert list_requests(github) == [("/users/ada/repos", 304)]
 
 
 def test_the_token_s_own_user_s_private_repositories_are_found(
@@ -331,7 +325,7 @@ def test_an_organization_called_user_is_not_taken_for_the_token_s(world, ingest,
 
 
 def test_a_token_without_a_user_finds_a_user_s_public_ones(world, github, ingest, db):
-    """That of an app is refused the list of "its" repositories."""
+    """The token of a GitHub App is refused the list of its user's repositories."""
     world.add_repo("ada/api", owner_type="User")
     add_runs(world, 1, repo="ada/api")
     github.faults.add("forbidden", path="^/user/repos", count=None)
@@ -348,4 +342,4 @@ def test_without_a_token_public_repositories_are_found(world, github, ingest, db
     ingest.poll()
 
     assert watched(db) == ["acme/api ci.yml"]
-    assert "/user/repos" not in dict(lists_of_repos(github))
+    assert "/user/repos" not in dict(list_requests(github))

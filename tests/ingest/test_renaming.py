@@ -1,4 +1,4 @@
-"""Repositories that get another name, or whose name another one gets."""
+"""Renamed repositories, and names that pass to another repository."""
 
 import logging
 
@@ -27,7 +27,7 @@ def tiles(db: Database) -> list[tuple[str, str, int]]:
 
 @pytest.fixture
 def renamed(world, github, ingest) -> Ingest:
-    """`REPO` with three runs, polled, then renamed and described under its old name."""
+    """`REPO` with three runs, polled, then renamed and refreshed under its old name."""
     add_runs(world, 3)
     ingest.poll()
     world.rename_repo(REPO, NEW)
@@ -38,7 +38,9 @@ def renamed(world, github, ingest) -> Ingest:
     return ingest
 
 
-def test_a_renamed_repository_is_asked_once_and_without_a_redirect(github, renamed, db):
+def test_a_renamed_repository_is_requested_by_its_id_without_a_redirect(
+    github, renamed, db
+):
     github.advance(60)
 
     result = renamed.poll()
@@ -48,7 +50,7 @@ def test_a_renamed_repository_is_asked_once_and_without_a_redirect(github, renam
     assert result.feeds_failed == 0
 
 
-def test_after_a_restart_it_is_asked_without_a_redirect_too(github, renamed):
+def test_after_a_restart_there_is_no_redirect_either(github, renamed):
     renamed.restart()
     renamed.poll()
 
@@ -56,7 +58,7 @@ def test_after_a_restart_it_is_asked_without_a_redirect_too(github, renamed):
     assert {entry.status for entry in lists} == {304}
 
 
-def test_a_rename_is_noticed_with_the_next_poll_and_told(
+def test_a_rename_is_found_by_the_next_poll_and_logged(
     world, github, ingest, db, caplog
 ):
     add_runs(world, 2)
@@ -82,7 +84,7 @@ def test_new_runs_of_a_renamed_repository_join_its_history(world, github, rename
     assert db.execute(forks).fetchall() == [("someone/platform-api",)]
 
 
-def test_its_history_moves_to_the_new_name_when_the_settings_have_it(
+def test_history_moves_to_the_new_name_when_the_settings_have_it(
     world, github, renamed, db
 ):
     before = revision(db)
@@ -109,7 +111,7 @@ def test_no_table_has_the_old_name_after_a_move(renamed, db):
     } == {table: [] for table in tables}
 
 
-def test_a_move_that_is_interrupted_leaves_all_as_it_was(renamed, db, monkeypatch):
+def test_an_interrupted_move_changes_nothing(renamed, db, monkeypatch):
     def fail(*args: object) -> None:
         raise RuntimeError("power cut")
 
@@ -122,9 +124,7 @@ def test_a_move_that_is_interrupted_leaves_all_as_it_was(renamed, db, monkeypatc
     assert db.execute("select distinct repo from tiles").fetchall() == [(REPO,)]
 
 
-def test_a_history_that_was_being_fetched_goes_on_under_the_new_name(
-    world, github, ingest, db
-):
+def test_a_backfill_continues_under_the_new_name(world, github, ingest, db):
     add_runs(world, 350)
     github.faults.add("unauthorized", path="[?&]page=3")
     ingest.poll()
@@ -161,8 +161,8 @@ def test_both_names_in_the_settings_are_one_repository_polled_once(
     assert "are one repository, polled once" in caplog.text
 
 
-def test_histories_that_both_names_have_become_one(world, github, ingest, db):
-    """As an earlier version left them, which polled each name by itself."""
+def test_histories_under_both_names_are_joined(world, github, ingest, db):
+    """Earlier versions polled each name separately."""
     add_runs(world, 3)
     ingest.poll()
     world.add_run(REPO, FILE, conclusion="failure")
@@ -210,10 +210,10 @@ def test_two_former_names_of_one_repository_are_polled_once(world, github, inges
 
 
 @pytest.mark.parametrize("wait", [60, 86400])
-def test_another_repository_of_the_same_name_has_a_history_of_its_own(
+def test_another_repository_of_the_same_name_has_its_own_history(
     world, github, ingest, db, wait, caplog
 ):
-    """Whether its runs are seen first or it is described first."""
+    """Whether its runs or its metadata are fetched first."""
     add_runs(world, 3)
     number = world.repo(REPO).id
     ingest.poll()
@@ -246,7 +246,7 @@ def test_two_repositories_that_swap_names_swap_their_histories(
     assert repos_of_runs(db) == [("acme/a", 2), ("acme/b", 3)]
 
 
-def test_the_log_says_nothing_of_a_repository_that_kept_its_name(
+def test_nothing_is_logged_for_a_repository_that_kept_its_name(
     world, github, ingest, caplog
 ):
     add_runs(world, 2)
@@ -257,16 +257,14 @@ def test_the_log_says_nothing_of_a_repository_that_kept_its_name(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
-def test_a_restart_says_which_name_to_write(renamed, caplog):
+def test_a_restart_logs_which_name_to_write(renamed, caplog):
     caplog.clear()
     renamed.restart()
 
     assert f"write {NEW} in GH_REPOS" in caplog.text
 
 
-def test_a_database_of_an_earlier_version_learns_the_numbers_at_the_start(
-    world, ingest, db
-):
+def test_a_database_of_an_earlier_version_gets_the_ids_at_the_start(world, ingest, db):
     add_runs(world, 2)
     ingest.poll()
     for table in ("repos", "workflows", "responses"):

@@ -1,4 +1,4 @@
-"""Writing to a real SQLite file: what is kept, and when the revision grows."""
+"""The store on a real SQLite file: stored rows, and when the revision grows."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -28,7 +28,7 @@ def revision(db):
 
 
 def contents(db):
-    """Every row of the tables that hold runs, and GitHub's whole objects."""
+    """Every row of the tables that hold runs, and GitHub's run objects."""
     return {
         table: db.execute(f"select * from {table} order by 1, 2").fetchall()  # noqa: S608
         for table in ("runs", "run_attempts", "runs_full", "tiles")
@@ -56,7 +56,7 @@ def live(db, *payloads, etag='W/"1"', has_more=False, now=NOW):
     )
 
 
-def test_a_page_is_stored_with_its_etag_and_the_proof_of_freshness(db):
+def test_a_page_is_stored_with_its_etag_and_the_time_of_the_response(db):
     watch(db, FEED)
 
     saved = live(db, run_payload(1), run_payload(2))
@@ -67,7 +67,7 @@ def test_a_page_is_stored_with_its_etag_and_the_proof_of_freshness(db):
     assert (stored.etag, stored.checked_at) == ('W/"1"', utc(NOW))
 
 
-def test_saving_twice_is_saving_once_and_keeps_the_revision(db):
+def test_saving_a_page_again_changes_nothing(db):
     watch(db, FEED)
     live(db, run_payload(1))
     before, number = contents(db), revision(db)
@@ -76,7 +76,7 @@ def test_saving_twice_is_saving_once_and_keeps_the_revision(db):
     assert (contents(db), revision(db)) == (before, number)
 
 
-def test_a_change_grows_the_revision_by_one_a_page(db):
+def test_a_page_with_changes_increases_the_revision_by_one(db):
     watch(db, FEED)
     number = revision(db)
 
@@ -85,7 +85,7 @@ def test_a_change_grows_the_revision_by_one_a_page(db):
     assert revision(db) == number + 1
 
 
-def test_a_rerun_replaces_the_run_and_keeps_the_former_attempt(db):
+def test_a_rerun_replaces_the_run_and_keeps_the_earlier_attempt(db):
     watch(db, FEED)
     live(db, run_payload(1, conclusion="failure"))
     live(db, run_payload(1, run_attempt=2, **RUNNING, **times("13:00")))
@@ -102,7 +102,7 @@ def test_a_rerun_replaces_the_run_and_keeps_the_former_attempt(db):
     ]
 
 
-def test_an_attempt_that_comes_late_fills_its_place_only(db):
+def test_a_late_earlier_attempt_does_not_change_the_run(db):
     watch(db, FEED)
     live(db, run_payload(1, run_attempt=2, **times("13:00")))
     before = contents(db)
@@ -114,7 +114,7 @@ def test_an_attempt_that_comes_late_fills_its_place_only(db):
     assert len(after["run_attempts"]) == 2
 
 
-def test_a_lagging_replica_never_takes_a_run_back(db):
+def test_older_data_from_a_lagging_replica_is_ignored(db):
     watch(db, FEED)
     live(db, run_payload(1))
     before, number = contents(db), revision(db)
@@ -134,8 +134,8 @@ def test_an_empty_list_deletes_nothing(db):
     assert contents(db) == before
 
 
-def test_a_page_with_a_broken_run_is_refused_whole(db):
-    """No row and no ETag: the next poll asks for the page again."""
+def test_a_page_with_an_invalid_run_is_not_stored_at_all(db):
+    """No row and no ETag, so that the next poll fetches the page again."""
     watch(db, FEED)
 
     with pytest.raises(Exception, match="no id"):
@@ -145,7 +145,7 @@ def test_a_page_with_a_broken_run_is_refused_whole(db):
     assert feed(db).etag is None
 
 
-def test_a_first_page_of_many_is_followed_by_catching_up_to_the_horizon(db):
+def test_a_first_page_of_several_starts_a_backfill_to_the_horizon(db):
     watch(db, FEED)
 
     live(db, run_payload(1), has_more=True)
@@ -154,7 +154,7 @@ def test_a_first_page_of_many_is_followed_by_catching_up_to_the_horizon(db):
     assert backfill(db).completed_at is None
 
 
-def test_a_page_of_only_unknown_runs_is_followed_back_to_the_newest_known(db):
+def test_a_page_of_only_unknown_runs_starts_a_backfill_to_the_newest_known(db):
     watch(db, FEED)
     live(db, run_payload(1))
     live(db, run_payload(9, **times("15:00")), has_more=True)
@@ -162,7 +162,7 @@ def test_a_page_of_only_unknown_runs_is_followed_back_to_the_newest_known(db):
     assert backfill(db).fetch_until == "2026-03-01T12:00:00Z"
 
 
-def test_a_page_that_holds_a_known_run_misses_nothing(db):
+def test_a_page_with_a_known_run_starts_no_backfill(db):
     watch(db, FEED)
     live(db, run_payload(1))
     live(db, run_payload(2, **times("15:00")), run_payload(1), has_more=True)
@@ -179,7 +179,7 @@ def test_a_page_that_holds_a_known_run_misses_nothing(db):
         ("2026-02-01T00:00:00Z", None, True, True),
     ],
 )
-def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
+def test_a_backfill_ends_at_the_horizon_or_with_the_surely_last_page(
     db, oldest, next_url, is_last, is_done
 ):
     watch(db, FEED)
@@ -207,7 +207,7 @@ def test_catching_up_ends_at_the_horizon_or_with_the_surely_last_page(
     assert got.next_url == (None if is_done else next_url)
 
 
-def test_a_second_gap_does_not_forget_the_first(db):
+def test_a_second_gap_keeps_the_first_one_open(db):
     watch(db, FEED)
     live(db, run_payload(1))
     for run_id, at in ((8, "14:00"), (9, "15:00")):
@@ -216,7 +216,7 @@ def test_a_second_gap_does_not_forget_the_first(db):
     assert backfill(db).fetch_until == "2026-03-01T12:00:00Z"
 
 
-def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db):
+def test_an_error_leaves_the_data_and_a_response_clears_it(db):
     watch(db, FEED)
     live(db, run_payload(1))
     number = revision(db)
@@ -232,8 +232,8 @@ def test_an_error_is_kept_beside_the_last_good_data_and_cleared_by_an_answer(db)
 
 
 @pytest.mark.parametrize(("seconds", "grows"), [(179, 0), (180, 1)])
-def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
-    """Three refreshes of 60 s without an answer make it old."""
+def test_a_stale_feed_that_is_fresh_again_increases_the_revision(db, seconds, grows):
+    """A feed is stale after three refreshes of 60 s without a response."""
     watch(db, FEED)
     number = revision(db)
 
@@ -242,8 +242,8 @@ def test_a_tile_that_was_old_and_is_fresh_again_is_a_change(db, seconds, grows):
     assert revision(db) == number + grows
 
 
-def test_a_feed_that_could_never_be_fetched_is_old_after_three_refreshes(db):
-    """Counted from its first failure, whatever fails later."""
+def test_a_feed_that_was_never_fetched_is_stale_after_three_refreshes(db):
+    """Counted from its first error, also when other errors follow."""
     feeds.save_watched(db, [FEED])
     instance.save_settings(db, Config(), version="1", now=NOW)
     for seconds, error in ((0, "502"), (170, "503")):
@@ -314,7 +314,7 @@ def test_the_same_settings_again_keep_the_revision(db):
     assert revision(db) == number + 1
 
 
-def test_polls_of_long_ago_are_dropped(db):
+def test_the_oldest_polls_are_deleted(db):
     poll = {
         "started_at": utc(NOW),
         "finished_at": utc(NOW),
@@ -330,8 +330,8 @@ def test_polls_of_long_ago_are_dropped(db):
     assert ids == [POLLS_KEPT, POLLS_KEPT + 1]
 
 
-def test_days_are_counted_in_the_instance_s_time_zone(db):
-    """Across the change to summer time of Berlin, 2026-03-29 01:00 UTC."""
+def test_days_are_those_of_the_instance_s_time_zone(db):
+    """Across the change to summer time in Berlin, 2026-03-29 01:00 UTC."""
     watch(db, FEED)
     for run_id, at in enumerate(
         ("2026-03-28T22:59:59Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"), 1
@@ -343,7 +343,7 @@ def test_days_are_counted_in_the_instance_s_time_zone(db):
     assert days == ["2026-03-28", "2026-03-29", "2026-03-30"]
 
 
-# A run's observations: each later one is newer, as GitHub's own history is.
+# States of a run, oldest first.
 @st.composite
 def histories(draw):
     observations = []
@@ -370,7 +370,7 @@ def histories(draw):
 
 
 def stored_after(path, migrated_file, pages):
-    """The tables after a fresh database has seen pages in this order."""
+    """The tables after saving pages in this order into a new database."""
     path.write_bytes(migrated_file)
     with closing(schema.connect(path)) as db:
         watch(db, FEED)
@@ -381,7 +381,7 @@ def stored_after(path, migrated_file, pages):
 
 @settings(max_examples=40)
 @given(st.data())
-def test_any_order_and_repetition_of_pages_gives_the_same_table(
+def test_any_order_and_repetition_of_pages_gives_the_same_tables(
     tmp_path, migrated_file, data
 ):
     observations = data.draw(histories())
@@ -396,8 +396,8 @@ def test_any_order_and_repetition_of_pages_gives_the_same_table(
     assert stored_after(path, migrated_file, pages) == in_order
 
 
-def test_no_other_process_can_write_between_our_reading_and_our_writing(db, db_path):
-    """Ours could not write any more otherwise."""
+def test_no_other_process_can_write_within_a_transaction(db, db_path):
+    """SQLite would refuse a write after a read if it could."""
     watch(db, FEED)
     other = schema.connect(db_path)
     with transaction(db):

@@ -1,4 +1,4 @@
-"""Workflow files that are renamed, deleted, switched off or GitHub's own."""
+"""Workflow files that are renamed, deleted or disabled, and GitHub's own ones."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def states(db: Database) -> dict[str, str]:
 
 
 def rename_file(world: World, new: str, *, is_still_listed: bool) -> None:
-    """A new number for the new path, as GitHub gives; the old one may stay for long."""
+    """GitHub gives the new path a new id, and may list the old one for long."""
     world.add_workflow(REPO, new, name="ci", created_at=world.now)
     if not is_still_listed:
         world.remove_workflow(REPO, FILE)
@@ -48,7 +48,7 @@ def star(world, ingest) -> Ingest:
 
 
 @pytest.mark.parametrize("is_still_listed", [False, True])
-def test_with_a_star_the_tile_of_a_renamed_file_gives_way_to_the_new_one(
+def test_with_a_star_a_renamed_file_replaces_the_tile_of_the_old_one(
     world, github, star, db, is_still_listed
 ):
     github.advance(DAY)
@@ -76,7 +76,7 @@ def test_a_renamed_file_that_still_runs_on_another_branch_keeps_its_tile(
     assert files_of_runs(db) == [("build.yml", 1), (FILE, 3)]
 
 
-def test_a_replaced_file_stays_away_at_a_restart_and_costs_nothing(
+def test_a_replaced_file_stays_unwatched_after_a_restart_for_free(
     world, github, star, db
 ):
     github.advance(DAY)
@@ -92,7 +92,7 @@ def test_a_replaced_file_stays_away_at_a_restart_and_costs_nothing(
     assert {entry.status for entry in github.log} == {304}
 
 
-def test_two_workflows_of_one_name_that_both_run_are_both_watched(world, ingest, db):
+def test_two_active_workflows_of_one_name_are_both_watched(world, ingest, db):
     for days, file in ((300, "linux.yml"), (200, "mac.yml")):
         born = world.now - timedelta(days=days)
         world.add_workflow(REPO, file, name="CI", created_at=born)
@@ -104,7 +104,7 @@ def test_two_workflows_of_one_name_that_both_run_are_both_watched(world, ingest,
     assert watched(db) == ["linux.yml", "mac.yml"]
 
 
-def test_a_number_that_is_listed_with_another_path_is_one_history(
+def test_an_id_that_is_listed_with_another_path_keeps_one_history(
     world, github, star, db
 ):
     number = world.workflow(REPO, FILE).id
@@ -123,7 +123,7 @@ def test_a_number_that_is_listed_with_another_path_is_one_history(
     assert db.execute("select workflow from feeds").fetchall() == [("build.yml",)]
 
 
-def test_a_named_file_that_is_deleted_is_told(world, github, ingest, db):
+def test_a_named_file_that_is_deleted_is_shown(world, github, ingest, db):
     add_runs(world, 2)
     ingest.poll()
     world.remove_workflow(REPO, FILE)
@@ -169,7 +169,7 @@ def test_with_a_star_a_deleted_file_leaves_the_wall_with_the_next_polls(
 @pytest.mark.parametrize(
     "state", ["disabled_inactivity", "disabled_manually", "disabled_fork", "deleted"]
 )
-def test_a_named_workflow_s_state_is_told_within_a_day(
+def test_a_named_workflow_s_state_is_shown_within_a_day(
     world, github, ingest, db, state
 ):
     add_runs(world, 2)
@@ -188,7 +188,7 @@ def test_a_named_workflow_s_state_is_told_within_a_day(
     assert db.execute(wall).fetchall()[0][0] == "active"
 
 
-def test_with_a_star_a_workflow_that_github_calls_deleted_leaves_the_wall(
+def test_with_a_star_a_workflow_with_the_state_deleted_leaves_the_wall(
     world, github, star, db
 ):
     world.workflow(REPO, FILE).state = "deleted"
@@ -198,10 +198,10 @@ def test_with_a_star_a_workflow_that_github_calls_deleted_leaves_the_wall(
     assert watched(db) == []
 
 
-def test_a_default_branch_that_is_renamed_is_the_tile_s_branch_within_a_day(
+def test_a_renamed_default_branch_is_the_tile_s_branch_within_a_day(
     world, github, ingest, db
 ):
-    """Else the dead branch's last failure would stand there for ever."""
+    """Otherwise the tile would show the old branch's last failure forever."""
     world.add_run(REPO, FILE, conclusion="failure", head_branch="master")
     world.repo(REPO).default_branch = "master"
     ingest.poll()
@@ -217,7 +217,7 @@ def test_a_default_branch_that_is_renamed_is_the_tile_s_branch_within_a_day(
     ]
 
 
-def test_github_s_own_workflows_are_left_out_of_a_star(world, ingest, db):
+def test_a_star_leaves_out_github_s_own_workflows(world, ingest, db):
     add_runs(world, 1)
     world.add_workflow(REPO, "pages", path=PAGES)
     world.add_run(REPO, "pages")
@@ -252,10 +252,10 @@ def test_github_s_own_workflow_is_watched_by_its_path(
     ]
 
 
-def test_a_ruleset_s_runs_are_not_those_of_a_file_of_the_same_name(
+def test_a_ruleset_s_runs_are_apart_from_a_file_of_the_same_name(
     world, github: GitHubServer, ingest, db
 ):
-    """Such a run stands in the repository's list with another repository's path."""
+    """The repository's list has such runs, with the path in another repository."""
     for file in (FILE, "deploy.yml"):
         add_runs(world, 2, file=file)
     ingest.restart(workflows=(FILE, "deploy.yml"))
@@ -271,8 +271,8 @@ def test_a_ruleset_s_runs_are_not_those_of_a_file_of_the_same_name(
     assert files_of_runs(db) == [(FILE, 3), ("deploy.yml", 2)]
 
 
-def test_a_list_of_workflows_with_odd_values_is_kept_as_far_as_it_goes(db):
-    """Half a surrogate pair and numbers of more than 64 bits cannot be stored."""
+def test_invalid_values_in_a_list_of_workflows_are_replaced_or_left_out(db):
+    """SQLite cannot store half a surrogate pair or integers of more than 64 bits."""
     rows = workflow_rows(
         [
             {"path": ".github/workflows/\ud800.yml", "id": 2**70, "created_at": "soon"},

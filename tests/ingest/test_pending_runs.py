@@ -1,4 +1,4 @@
-"""Single runs after they left the newest page: to their end, attempts and jobs."""
+"""Requests for single runs, earlier attempts and jobs: the table `pending`."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def older(world, hours, **fields):
-    """A run of that many hours ago, below the newest page when 30 came after it."""
+    """A run created so many hours ago. 30 newer ones push it off the newest page."""
     return world.add_run(
         REPO, FILE, created_at=world.now - timedelta(hours=hours), **fields
     )
@@ -34,11 +34,11 @@ def attempts(db, run):
     ).fetchall()
 
 
-def asked(github, run):
+def statuses(github, run):
     return [entry.status for entry in github.log if entry.path.endswith(str(run.id))]
 
 
-def test_a_run_that_ends_after_it_left_the_newest_page_is_followed(
+def test_a_run_that_left_the_newest_page_is_followed_until_it_is_finished(
     world, github, ingest, db
 ):
     run = world.add_run(REPO, FILE, status="in_progress")
@@ -52,20 +52,20 @@ def test_a_run_that_ends_after_it_left_the_newest_page_is_followed(
     assert conclusion(db, run) == "failure"
     github.log.clear()
     ingest.poll()
-    assert asked(github, run) == []
+    assert statuses(github, run) == []
 
 
-def test_asking_for_a_run_that_goes_on_costs_nothing(world, github, ingest, db):
+def test_requests_for_an_unchanged_run_are_free(world, github, ingest, db):
     run = world.add_run(REPO, FILE, status="in_progress")
     push_off_the_page(world, github)
     for _ in range(3):
         ingest.poll()
 
-    # The first pass finds it in the feed's history.
-    assert asked(github, run) == [200, 304]
+    # The first pass finds the run in the backfill.
+    assert statuses(github, run) == [200, 304]
 
 
-def test_an_unfinished_run_of_the_history_is_followed(world, github, ingest, db):
+def test_an_unfinished_run_of_a_backfill_is_followed(world, github, ingest, db):
     run = older(world, 50, status="in_progress")
     add_runs(world, 40)
     ingest.poll()
@@ -76,7 +76,7 @@ def test_an_unfinished_run_of_the_history_is_followed(world, github, ingest, db)
     assert conclusion(db, run) == "success"
 
 
-def test_a_run_that_github_has_forgotten_is_kept_and_not_asked_for_again(
+def test_a_run_that_github_has_deleted_stays_and_is_not_requested_again(
     world, github, ingest, db
 ):
     run = world.add_run(REPO, FILE, status="in_progress")
@@ -86,11 +86,11 @@ def test_a_run_that_github_has_forgotten_is_kept_and_not_asked_for_again(
     for _ in range(3):
         ingest.poll()
 
-    assert asked(github, run) == [404]
+    assert statuses(github, run) == [404]
     assert run.id in run_ids(db)
 
 
-def test_a_run_that_is_unfinished_for_longer_than_a_run_may_last_is_given_up(
+def test_a_run_that_is_unfinished_for_longer_than_35_days_is_given_up(
     world, github, ingest, db
 ):
     run = older(world, 34 * 24, status="in_progress")
@@ -101,12 +101,12 @@ def test_a_run_that_is_unfinished_for_longer_than_a_run_may_last_is_given_up(
     github.log.clear()
     ingest.poll()
 
-    assert asked(github, run) == []
+    assert statuses(github, run) == []
     assert [row[0] for row in db.execute("select run_id from pending")] == [run.id]
     assert run.id in run_ids(db)
 
 
-def test_one_run_s_error_is_not_its_feed_s(world, github, ingest, db):
+def test_an_error_for_one_run_is_no_error_of_its_feed(world, github, ingest, db):
     run = world.add_run(REPO, FILE, status="in_progress")
     push_off_the_page(world, github)
     github.faults.add("server_error", path=str(run.id), count=None)
@@ -119,7 +119,7 @@ def test_one_run_s_error_is_not_its_feed_s(world, github, ingest, db):
     assert conclusion(db, run) == "success"
 
 
-def test_attempts_that_were_replaced_before_they_were_seen_are_fetched(
+def test_attempts_that_a_rerun_replaced_before_a_poll_are_fetched(
     world, github, ingest, db
 ):
     run = world.add_run(REPO, FILE, conclusion="failure")
@@ -139,7 +139,7 @@ def test_attempts_that_were_replaced_before_they_were_seen_are_fetched(
     assert revision(db) == number
 
 
-def test_an_attempt_that_github_has_forgotten_is_asked_for_once(
+def test_an_attempt_that_github_has_deleted_is_requested_once(
     world, github, ingest, db
 ):
     run = world.add_run(REPO, FILE, conclusion="failure")
@@ -160,7 +160,7 @@ def jobs(db):
     ).fetchall()
 
 
-def test_a_failure_on_the_default_branch_tells_its_job_and_step(
+def test_a_failure_on_the_default_branch_shows_its_job_and_step(
     world, github, ingest, db
 ):
     run = world.add_run(REPO, FILE, conclusion="failure")
@@ -177,24 +177,24 @@ def test_a_failure_on_the_default_branch_tells_its_job_and_step(
 
 
 @pytest.mark.parametrize(
-    ("which", "asked_for"), [("failed", 1), ("all", 4), ("none", 0)]
+    ("fetch_jobs", "requests"), [("failed", 1), ("all", 4), ("none", 0)]
 )
-def test_jobs_are_fetched_of_the_runs_that_the_setting_means(
-    world, github, ingest, db, which, asked_for
+def test_jobs_are_fetched_for_the_runs_that_the_setting_selects(
+    world, github, ingest, db, fetch_jobs, requests
 ):
     world.add_run(REPO, FILE, conclusion="failure")
     world.add_run(REPO, FILE, conclusion="success")
     world.add_run(REPO, FILE, conclusion="failure", head_branch="feature")
     world.add_run(REPO, FILE, conclusion="failure", event="pull_request")
-    ingest.restart(fetch_jobs=which)
+    ingest.restart(fetch_jobs=fetch_jobs)
     for _ in range(2):
         ingest.poll()
 
     listed = [entry for entry in github.log if entry.path.endswith("/jobs")]
-    assert len(listed) == asked_for
+    assert len(listed) == requests
 
 
-def test_a_rerun_s_failure_has_jobs_of_its_own(world, github, ingest, db):
+def test_the_jobs_of_a_failed_rerun_are_stored_too(world, github, ingest, db):
     run = world.add_run(REPO, FILE, conclusion="failure")
     ingest.poll()
     world.rerun(run)
