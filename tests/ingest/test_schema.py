@@ -242,7 +242,8 @@ def test_the_views_are_all_there_and_can_be_read(db):
     names = [name for kind, name in objects.shipped() if kind == "view"]
     assert sorted(db.view_names()) == sorted(names)
     for name in names:
-        db.execute(f"select * from {name}").fetchall()  # noqa: S608 (own names)
+        # day_windows has 13 million rows.
+        db.execute(f"select * from {name} limit 100").fetchall()  # noqa: S608 (own)
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
