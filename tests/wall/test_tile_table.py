@@ -157,14 +157,20 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Any]]
 def fill(db: Database) -> None:
     watch(db, (REPO, "0.yml"))
     feed = next(db["feeds"].rows)
+    cases = {f"{number}.yml": case for number, case in enumerate(CASES)}
+    rows = [
+        run_row(payload, repo=REPO, workflow=workflow)
+        for number, (workflow, case) in enumerate(cases.items())
+        for payload in payloads(case, 2 * number + 1)
+    ]
     with db.atomic():
-        for number, case in enumerate(CASES):
-            workflow = f"{number}.yml"
-            db["feeds"].upsert(feed | {"workflow": workflow}, pk=("repo", "workflow"))
-            for payload in payloads(case, 2 * number + 1):
-                run = run_row(payload, repo=REPO, workflow=workflow)
-                db["runs"].upsert(run, pk="run_id")
-                db["run_attempts"].insert(attempt_row(run))
+        db["feeds"].upsert_all(
+            (feed | {"workflow": workflow} for workflow in cases),
+            pk=("repo", "workflow"),
+        )
+        db["runs"].upsert_all(rows, pk="run_id")
+        db["run_attempts"].insert_all(map(attempt_row, rows))
+        for workflow in cases:
             derived.remake_tile(db, REPO, workflow, "main")
 
 
