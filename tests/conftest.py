@@ -43,6 +43,11 @@ def pytest_report_header() -> str:
     return f"sqlite {sqlite3.sqlite_version}, {packages}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first, whatever order pytest-randomly has given them."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_ssl_context() -> Iterator[None]:
     """Load the certificates once: each HTTP client would take 20 ms for them."""

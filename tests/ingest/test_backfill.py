@@ -496,6 +496,7 @@ def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
     }
 
 
+@pytest.mark.long
 def test_50_kills_cost_nothing(db_path):
     """Killed at any moment, while history is fetched further and further back."""
     world = synthetic_world.build(repos=2, workflows=3, runs=250, now=utc_now())
@@ -523,6 +524,7 @@ def test_50_kills_cost_nothing(db_path):
     assert_archived(schema.connect(db_path), expected)
 
 
+@pytest.mark.long
 def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
     """Killed while a search is asked that lists little, lags and leaves out."""
     world = synthetic_world.build(repos=1, workflows=2, runs=250, now=utc_now())

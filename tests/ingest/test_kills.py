@@ -100,6 +100,7 @@ def test_a_kill_between_any_two_statements_leaves_a_sound_database(left, tmp_pat
             assert_sound(db)
 
 
+@pytest.mark.long
 def test_a_kill_in_the_middle_of_a_commit_leaves_what_was_before_or_after(
     left, tmp_path
 ):
@@ -119,6 +120,7 @@ def contents(left: Left, path: Path) -> str:
         return "\n".join(db.conn.iterdump())
 
 
+@pytest.mark.long
 def test_after_a_kill_at_any_statement_the_next_ingest_reaches_github_s_truth(
     left, world, github, tmp_path
 ):

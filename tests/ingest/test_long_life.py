@@ -146,6 +146,7 @@ class Mortal:
         self.ingest.restart(**self.settings)
 
 
+@pytest.mark.long
 def test_after_500_polls_with_faults_the_table_is_github_s_truth(db_path, tmp_path):
     chance = random.Random(1)  # noqa: S311 (a repeatable test)
     life = Life(World("2026-03-02T09:00:00Z"), chance)

@@ -205,12 +205,14 @@ def assert_costs_at_most(tmp_path, runs_of, most):
     assert stored == {payload["id"]: compact(payload) for payload in sent}
 
 
+@pytest.mark.long
 def test_full_size_runs_that_are_alike_cost_little_on_disk(tmp_path):
     runs_of = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
 
     assert_costs_at_most(tmp_path, runs_of, BYTES_PER_RUN / 2)
 
 
+@pytest.mark.long
 def test_full_size_runs_that_differ_cost_little_on_disk(tmp_path):
     runs_of = payload_size.synthetic_feeds(repos=10, workflows=4, runs=250)
     payload_size.make_different(runs_of)

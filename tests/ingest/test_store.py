@@ -379,6 +379,7 @@ def stored_after(path, migrated_file, pages):
         return contents(db)
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(st.data())
 def test_any_order_and_repetition_of_pages_gives_the_same_tables(

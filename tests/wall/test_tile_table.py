@@ -174,6 +174,7 @@ def fill(db: Database) -> None:
             derived.remake_tile(db, REPO, workflow, "main")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "conclusion"), WORDS, ids=str)
 def test_the_tile_says_what_the_rules_say(tiles, status, conclusion):
     cases = [case for case in CASES if case[:2] == (status, conclusion)]

@@ -80,6 +80,7 @@ def measured(page: Any) -> dict[str, float]:
     return {metric["name"]: metric["value"] for metric in metrics}
 
 
+@pytest.mark.long
 def test_memory_stays_flat_over_thousands_of_refreshes(
     db: Database, new_visit: "NewVisit"
 ) -> None:
@@ -97,6 +98,7 @@ def test_memory_stays_flat_over_thousands_of_refreshes(
     assert grown < TOLERATED_BYTES
 
 
+@pytest.mark.long
 def test_a_leak_would_be_noticed(db: Database, new_visit: "NewVisit") -> None:
     save_wall(db, 3, kinds=["passing"])
     page = new_visit(has_clock=False).open()
