@@ -1,7 +1,7 @@
-"""Makes docs/screenshots: `python docs/screenshots.py`, or with the names of some.
+"""Takes the pictures in docs/screenshots: `python docs/screenshots.py [NAME ...]`.
 
-The demo's wall is the product itself on a simulated GitHub; nothing here knows what it
-shows. Walls that the demo cannot have, as of 200 tiles, are the tests' own.
+Most pictures show the demo. Walls that the demo does not have, such as one of 200
+tiles, come from the factories of the tests.
 """
 
 import json
@@ -24,21 +24,21 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
-from browser import WallServer  # noqa: E402 (the tests are no package)
-from conftest import NOW, set_clock  # noqa: E402
+from archive import NOW, set_clock  # noqa: E402 (the tests are not a package)
+from browser import WallServer  # noqa: E402
 from walls import PHONE, save_poll, save_wall  # noqa: E402
 
 from ci_observer.ingest.db import schema  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE_SECONDS = 180
+TIMEOUT_SECONDS = 180
 
 TELEVISION = {"width": 1920, "height": 1080}
 LAPTOP = {"width": 1280, "height": 900}
-# Names as they are in large organisations.
+# Names like those of large organisations.
 NAMES = (
     "CI", "Build and test", "Deploy to production", "Lint", "CodeQL", "Release",
     "End-to-end tests", "Nightly integration tests", "Publish Docker image", "Docs",
@@ -48,11 +48,11 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Picture:
-    """What is on a picture: a page of the demo, or a wall of so many feeds."""
+    """A page of the demo, or a wall with a number of feeds if `feeds` is not 0."""
 
     address: str = ""
-    # What is there when the page is complete.
-    sign: str = ".tile"
+    # A selector that matches once the page is complete.
+    ready: str = ".tile"
     feeds: int = 0
     kinds: Sequence[str] = ()
     error: str | None = None
@@ -80,7 +80,7 @@ PICTURES = {
 
 @contextmanager
 def running_demo() -> Iterator[str]:
-    """The demo's address; it is stopped, and its database dropped, at the end."""
+    """Run the demo with a temporary database; yield its address."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -100,7 +100,7 @@ def running_demo() -> Iterator[str]:
 
 def wait_until_complete(url: str) -> None:
     """Wait until every tile has been fetched once."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:
             polling = fetch(f"{url}/api/config")["polling"]
@@ -114,13 +114,13 @@ def wait_until_complete(url: str) -> None:
 
 
 def fetch(url: str) -> dict[str, object]:
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 (our own server)
-        return json.load(answer)
+    with urllib.request.urlopen(url) as response:  # noqa: S310 (our own server)
+        return json.load(response)
 
 
 @contextmanager
 def running_wall(picture: Picture) -> Iterator[str]:
-    """The address of a wall that the demo cannot have."""
+    """Serve a wall of the tests' factories; yield its address."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ci_observer.db"
         with closing(schema.connect(path)) as db:
@@ -145,8 +145,8 @@ def take_picture(browser: Browser, url: str, name: str) -> None:
     if picture.blindness:
         simulate(page, picture.blindness)
     page.goto(url + picture.address)
-    page.locator(picture.sign).first.wait_for()
-    # Whatever the wall loads when it needs it.
+    page.locator(picture.ready).first.wait_for()
+    # Scripts that the wall loads on demand.
     page.wait_for_load_state("networkidle")
     page.screenshot(path=FOLDER / name)
     page.close()

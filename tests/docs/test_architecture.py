@@ -1,4 +1,4 @@
-"""Who may import whom, and where each effect has its one place."""
+"""The allowed imports, and the one module for each kind of effect."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def sources(*folders: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The top-level packages, and ours by folder, that a file imports anywhere."""
+    """The top-level packages that a file imports; ours by folder."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import(names=names):
@@ -39,7 +39,7 @@ def importers_of(package: str, *folders: str) -> list[str]:
 
 
 def users_of(module: str, *names: str, folders: tuple[str, ...]) -> list[str]:
-    """The files that say `module.name`, or take a name out of the module."""
+    """The files that use `module.name`, or import a name from the module."""
     return [named(p) for p in sources(*folders) if uses(p, module, names)]
 
 
@@ -56,7 +56,7 @@ def uses(path: Path, module: str, names: tuple[str, ...]) -> bool:
     )
 
 
-def test_there_is_something_to_look_at():
+def test_every_folder_has_sources():
     assert all(sources(folder) for folder in FOLDERS)
 
 
@@ -85,7 +85,7 @@ def test_one_module_talks_http():
     ]
 
 
-def test_one_module_reads_the_settings_and_one_hands_the_environment_on():
+def test_one_module_reads_the_settings_and_one_passes_the_environment_on():
     readers = users_of("os", "environ", "getenv", folders=FOLDERS)
 
     assert readers == ["ingest/commands/supervise.py", "ingest/config.py"]
@@ -105,6 +105,6 @@ def test_pure_modules_import_nothing_with_an_effect(name):
 
 
 def test_plugin_files_avoid_what_datasette_s_loader_breaks():
-    """Loaded by exec, dataclasses with postponed annotations crash at the start."""
+    """Datasette loads them with exec: postponed annotations break dataclasses."""
     for path in sources("plugins"):
         assert "__future__" not in set(imports(path)), named(path)

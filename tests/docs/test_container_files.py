@@ -1,4 +1,4 @@
-"""The files of the container: what they promise, as far as no engine is needed."""
+"""The files of the container, tested without a container engine."""
 
 import os
 import re
@@ -20,7 +20,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
 def compose(**variables: str) -> Any:
-    """The Compose file with its variables filled in, as Compose does."""
+    """The Compose file with its variables replaced, as Compose does."""
     text = re.sub(
         r"\$\{(\w+):-([^}]*)\}",
         lambda match: variables.get(match[1], match[2]),
@@ -29,7 +29,7 @@ def compose(**variables: str) -> Any:
     return yaml.safe_load(text)
 
 
-def test_compose_runs_one_service_under_the_promised_names() -> None:
+def test_compose_runs_one_service_with_the_documented_names() -> None:
     [service] = compose()["services"].values()
 
     assert service["container_name"] == "ci-observer-dashboard-prod"
@@ -38,7 +38,7 @@ def test_compose_runs_one_service_under_the_promised_names() -> None:
     assert service["restart"] == "unless-stopped"
 
 
-def test_three_variables_keep_a_second_instance_apart() -> None:
+def test_three_variables_separate_a_second_instance() -> None:
     second = compose(
         CI_OBSERVER_NAME="test", CI_OBSERVER_PORT="8090", CI_OBSERVER_DATA="./data-test"
     )
@@ -54,7 +54,7 @@ def test_three_variables_keep_a_second_instance_apart() -> None:
     assert "CI_OBSERVER_PORT=8089" in service["environment"]
 
 
-def test_the_container_may_do_nothing_but_change_its_user() -> None:
+def test_the_container_has_only_the_capabilities_to_change_its_user() -> None:
     [service] = compose()["services"].values()
 
     assert service["cap_drop"] == ["ALL"]
@@ -64,7 +64,7 @@ def test_the_container_may_do_nothing_but_change_its_user() -> None:
     assert service["tmpfs"] == ["/tmp"]  # noqa: S108 (its only writable place)
 
 
-def test_the_image_is_built_of_what_is_there() -> None:
+def test_the_image_is_built_from_existing_files() -> None:
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     kept = [line.removeprefix("!") for line in ignore if line.startswith("!")]
     assert [name for name in kept if not (ROOT / name).exists()] == []
@@ -87,7 +87,7 @@ def test_the_image_installs_locked_packages_only() -> None:
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """Stand-ins for the programs that only root can use, telling how they were used."""
+    """Fakes for the programs that only root can use; they print their arguments."""
     for name, text in {
         "id": 'echo "$ID"',
         "stat": 'case $2 in %u) echo "${OWNER%:*}";; %g) echo "${OWNER#*:}";; esac',
@@ -100,7 +100,7 @@ def tools(tmp_path: Path) -> Path:
 
 
 def enter(tools: Path, uid: int, owner: str) -> "subprocess.CompletedProcess[str]":
-    """The entrypoint, started as a user, with a data folder of somebody."""
+    """Run the entrypoint as a user, with a data folder of another owner."""
     env = {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "ID": str(uid),
@@ -132,7 +132,7 @@ def test_root_becomes_the_owner_of_the_data(tools: Path, owner: str, user: str) 
     )
 
 
-def test_another_user_stays_who_it_is(tools: Path) -> None:
+def test_another_user_stays_unchanged(tools: Path) -> None:
     result = enter(tools, 1000, "1000:1000")
 
     assert (result.returncode, result.stdout) == (0, "it runs\n")
@@ -145,7 +145,7 @@ def test_the_user_of_the_image_is_the_entrypoints() -> None:
 
 
 class Web(BaseHTTPRequestHandler):
-    """A web side that answers the health check with a status of choice."""
+    """A web server whose response to the health check has the given status."""
 
     status = 200
 
@@ -154,7 +154,7 @@ class Web(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing, rather than a line per request."""
+        """Log nothing instead of a line per request."""
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def check_health(port: int) -> int:
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (500, 1), (503, 1)])
-def test_the_health_check_asks_whether_the_web_side_answers(
+def test_the_health_check_passes_if_the_web_side_responds(
     web: ThreadingHTTPServer,
     monkeypatch: pytest.MonkeyPatch,
     status: int,
@@ -187,7 +187,7 @@ def test_the_health_check_asks_whether_the_web_side_answers(
     assert check_health(web.server_port) == code
 
 
-def test_the_health_check_fails_when_nobody_answers(
+def test_the_health_check_fails_without_a_server(
     web: ThreadingHTTPServer,
 ) -> None:
     port = web.server_port

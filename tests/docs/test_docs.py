@@ -1,4 +1,4 @@
-"""What the documentation says is there, and what is there is documented."""
+"""Everything documented exists, and everything that exists is documented."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
-# Compose's own, for a second instance beside the first.
+# Variables of the Compose file only, for a second instance on one machine.
 COMPOSE_VARIABLES = {"CI_OBSERVER_NAME", "CI_OBSERVER_DATA"}
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 
@@ -35,14 +35,14 @@ def prose_of(page: Path) -> str:
 
 
 def commented_settings() -> dict[str, str]:
-    """The settings that .env.example shows behind a #, as if it were taken away."""
+    """The commented-out settings of .env.example, as if the # were removed."""
     lines = re.findall(r"^#([A-Z_]+=.*)$", text_of(".env.example"), flags=re.M)
     values = dotenv_values(stream=StringIO("\n".join(lines)))
     return {name: value or "" for name, value in values.items()}
 
 
 def default_text(name: str) -> str:
-    """A setting's default as the documentation writes it."""
+    """A setting's default in the form of the documentation."""
     default = DEFAULTS[_PARSERS[name][0]]
     return "none" if default in (None, ()) else f"`{default}`"
 
@@ -69,13 +69,13 @@ def test_the_example_shows_every_setting_once() -> None:
     assert sorted(names) == sorted({*SETTINGS, *COMPOSE_VARIABLES})
 
 
-def test_the_example_as_it_stands_is_all_defaults() -> None:
-    given = dotenv_values(ROOT / ".env.example")
+def test_the_unchanged_example_has_all_defaults() -> None:
+    example = dotenv_values(ROOT / ".env.example")
 
-    assert Config.from_environ({k: v or "" for k, v in given.items()}) == Config()
+    assert Config.from_environ({k: v or "" for k, v in example.items()}) == Config()
 
 
-def test_what_the_example_comments_out_are_the_defaults() -> None:
+def test_the_commented_out_settings_of_the_example_are_the_defaults() -> None:
     shown = commented_settings()
     shown.pop("GITHUB_TOKEN_FILE")
 
@@ -89,14 +89,14 @@ def test_the_readmes_settings_exist() -> None:
     assert set(names) <= set(SETTINGS)
 
 
-def test_compose_hands_over_every_setting_and_no_other() -> None:
+def test_compose_passes_every_setting_and_no_other() -> None:
     [service] = yaml.safe_load(COMPOSE)["services"].values()
     names = [item.partition("=")[0] for item in service["environment"]]
 
     assert sorted(names) == sorted(SETTINGS)
 
 
-def test_compose_asks_for_documented_variables_only() -> None:
+def test_compose_uses_documented_variables_only() -> None:
     names = set(re.findall(r"\$\{?([A-Z_]+)", COMPOSE))
 
     assert names == COMPOSE_VARIABLES | {"CI_OBSERVER_PORT"}
@@ -130,26 +130,26 @@ def test_every_option_is_in_its_commands_section_and_no_other(name: str) -> None
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section)) == options
 
 
-def test_every_command_says_what_it_does() -> None:
+def test_every_command_has_a_help_text() -> None:
     assert [name for name, command in main.commands.items() if not command.help] == []
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors that GitHub generates for the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", prose_of(page), re.M)
     kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in kept}
 
 
 def links(page: Path) -> Iterator[str]:
-    """Where a page's links and pictures point to, within the project."""
+    """The targets of a page's links and pictures within the project."""
     for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if not re.match(r"[a-z]+:", target):
             yield target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
-def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+def test_every_link_within_the_project_has_a_target(page: Path) -> None:
     broken = []
     for link in links(page):
         path, _, anchor = link.partition("#")
@@ -164,7 +164,7 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_exists(page: Path) -> None:
     folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
     named = re.findall(r"`([\w.-]+/[\w./-]*)`", prose_of(page))
-    # What is made when it runs is not there yet.
+    # Files that are created at run time do not exist yet.
     mine = [n for n in named if n.split("/")[0] in folders - {"data", ".venv", ".node"}]
 
     assert [name for name in mine if not (ROOT / name).exists()] == []
@@ -188,7 +188,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert sorted(set(PAGES) - set(reached)) == []
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_in_one_place() -> None:
     version = tomllib.loads(text_of("pyproject.toml"))["project"]["version"]
     sources = [
         path

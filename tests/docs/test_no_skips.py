@@ -27,7 +27,7 @@ def test_passed():
         ("the recorded runs are not beside the project", 0, pytest.ExitCode.OK),
     ],
 )
-def test_a_skip_that_ci_prepared_for_fails(
+def test_a_skip_fails_if_ci_has_the_requirements(
     tmp_path: Path, reason: str, workers: int, code: int
 ) -> None:
     (tmp_path / "test_it.py").write_text(SKIPPED.format(reason=reason))
