@@ -15,9 +15,9 @@ from importlib import resources
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db import payload_tokens, vocabulary
 from ci_observer.ingest.db.migrations import migrations, statements
 from ci_observer.ingest.db.names_before_record import NAMES_BEFORE_RECORD
-from ci_observer.ingest.db.payload_tokens import SQL_VALUES
 from ci_observer.ingest.errors import DatabaseError
 
 log = logging.getLogger("ci_observer")
@@ -25,6 +25,8 @@ log = logging.getLogger("ci_observer")
 # Type (view, trigger or index) and name → the `create` statement.
 Objects = dict[tuple[str, str], str]
 
+# What `{{name}}` stands for in the SQL files.
+SQL_VALUES = payload_tokens.SQL_VALUES | vocabulary.SQL_VALUES
 # The migration that creates the table `schema_objects`.
 RECORD = "m071_schema_objects"
 NOTHING_CHANGED = "Nothing has been changed."
@@ -34,13 +36,18 @@ NOTHING_CHANGED = "Nothing has been changed."
 def shipped() -> Objects:
     """The objects of this version, in the order in which they are created."""
     found: Objects = {}
-    folder = resources.files("ci_observer.ingest.db").joinpath("sql")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        text = re.sub(r"(?m)^--.*\n", "", file.read_text())
-        for sql in statements(fill_in(text)):
+    for text in sql_files():
+        for sql in statements(fill_in(re.sub(r"(?m)^--.*\n", "", text))):
             _, kind, name, _ = sql.split(maxsplit=3)
             found[kind, name] = sql
     return found
+
+
+def sql_files() -> list[str]:
+    """The texts of the files in `sql/`, in the order of their names."""
+    folder = resources.files("ci_observer.ingest.db").joinpath("sql")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return [file.read_text() for file in files]
 
 
 def fill_in(sql: str) -> str:

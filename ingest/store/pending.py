@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.vocabulary import FAILURES, sql_list
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
@@ -25,14 +26,14 @@ OPEN = "status <> 'completed'"
 # For each value of `FETCH_JOBS`, a condition on `runs`. A cancelled run's jobs show
 # whether one of them had failed.
 JOBS_OF = {
-    "failed": """
+    "failed": f"""
         status = 'completed' and run_id in (
             select r.run_id from tile_runs r
             join feeds f
                 on f.repo = r.repo and f.workflow = r.workflow
                 and f.default_branch = r.head_branch
             where r.run_id = runs.run_id and (
-                r.conclusion in ('failure', 'timed_out', 'startup_failure')
+                r.conclusion in {sql_list(FAILURES)}
                 or r.conclusion = 'cancelled' and r.duration_seconds is not 0
             )
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import refresh_tile, save_decisions
+from ci_observer.ingest.db.vocabulary import RESULTS, sql_list
 
 
 def update_tiles(db: Database, ids: Sequence[int]) -> None:
@@ -15,7 +16,7 @@ def update_tiles(db: Database, ids: Sequence[int]) -> None:
     among = f"run_id in ({', '.join('?' * len(ids))})"
     db.conn.executemany(
         "delete from decisions where repo = ? and workflow = ? and branch = ?"
-        " and result in ('passing', 'failing') and created_at = ? and run_id = ?",
+        f" and result in {sql_list(RESULTS)} and created_at = ? and run_id = ?",
         db.execute(
             "select repo, workflow, head_branch, created_at, run_id from runs"
             f" where {among}",

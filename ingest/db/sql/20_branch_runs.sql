@@ -7,7 +7,7 @@ create view branch_runs as
 select
   *,
   duration_seconds is 0 and run_attempt = 1
-    and coalesce(conclusion in ('failure', 'startup_failure'), 0) as zero_duration
+    and coalesce(conclusion in {{early_failures}}, 0) as zero_duration
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
@@ -49,11 +49,11 @@ select
   a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as result
 from run_attempts a
 where a.status = 'completed' and (
-  a.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+  a.conclusion in {{decisive}}
   or a.conclusion = 'cancelled' and exists (
     select 1 from jobs j
     where j.run_id = a.run_id and j.run_attempt = a.run_attempt
-      and j.conclusion in ('failure', 'timed_out')
+      and j.conclusion in {{test_failures}}
   )
 );
 
@@ -75,7 +75,7 @@ select
   ), r.created_at) as since_at,
   r.zero_duration,
   coalesce(
-    a.conclusion in ('failure', 'startup_failure')
+    a.conclusion in {{early_failures}}
       and a.duration_seconds = 0
       and r.workflow_name like '%.github/workflows/%',
     0
@@ -95,7 +95,7 @@ when (old.run_id, old.repo, old.workflow, old.head_branch, old.created_at)
 begin
   delete from decisions
   where repo = old.repo and workflow = old.workflow and branch = old.head_branch
-    and result in ('passing', 'failing') and created_at = old.created_at
+    and result in {{results}} and created_at = old.created_at
     and run_id = old.run_id;
 end;
 
@@ -118,6 +118,6 @@ select
 from runs r
 cross join tile_decisions d
   on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
-  and d.result in ('passing', 'failing') and d.created_at = r.created_at
+  and d.result in {{results}} and d.created_at = r.created_at
   and d.run_id = r.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;

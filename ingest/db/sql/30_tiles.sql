@@ -83,7 +83,7 @@ from tile_key_runs k
 left join runs r on r.run_id = k.last_result_run_id
 left join decisions d
   on d.repo = k.repo and d.workflow = k.workflow and d.branch = k.branch
-  and d.result in ('passing', 'failing')
+  and d.result in {{results}}
   and d.created_at = r.created_at and d.run_id = r.run_id
 left join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt
 left join runs o
@@ -211,7 +211,7 @@ select t.repo, t.workflow, t.branch, (
     join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
     group by recent.head_sha
     having sum(a.conclusion = 'success') > 0
-      and sum(a.conclusion in ('failure', 'timed_out')) > 0
+      and sum(a.conclusion in {{test_failures}}) > 0
   )
 ) as is_flaky
 from tiles t;
@@ -272,7 +272,7 @@ select k.repo, k.workflow, k.branch, (
       select r.*, (
         select d.result from decisions d
         where d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
-          and d.result in ('passing', 'failing')
+          and d.result in {{results}}
           and d.created_at = r.created_at and d.run_id = r.run_id
       ) as result
       from tile_runs r
@@ -296,7 +296,7 @@ select
     else 'unfinished'
   end as activity,
   -- Since when it can be stuck: other runs wait for a person.
-  iif(status in ('in_progress', 'queued', 'requested'), started_at, null) as busy_since_at,
+  iif(status in {{busy_statuses}}, started_at, null) as busy_since_at,
   -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
   -- what still looks unfinished then is a remnant.
   strftime(
@@ -315,7 +315,7 @@ select
   t.last_result_display_title, t.last_result_actor, t.last_result_html_url,
   t.is_invalid_file, j.name as failed_job, j.failed_step,
   (
-    select sum(coalesce(conclusion, '') in ('failure', 'timed_out')) from jobs
+    select sum(coalesce(conclusion, '') in {{test_failures}}) from jobs
     where run_id = t.last_result_run_id and run_attempt = t.last_result_run_attempt
   ) as failed_jobs,
   t.streak, t.since_at, t.active_run_id, a.activity,
@@ -346,6 +346,6 @@ left join runs p on p.run_id = t.phantom_run_id
 left join jobs j on t.last_result = 'failing' and j.job_id = (
   select job_id from jobs
   where run_id = t.last_result_run_id and run_attempt = t.last_result_run_attempt
-    and conclusion in ('failure', 'timed_out')
+    and conclusion in {{test_failures}}
   order by completed_at, job_id limit 1
 );

@@ -54,11 +54,11 @@ select
   day, repo, workflow,
   count(*) as runs,
   count(*) filter (where conclusion = 'success') as successes,
-  count(*) filter (where conclusion in ('failure', 'timed_out', 'startup_failure'))
+  count(*) filter (where conclusion in {{failures}})
     as failures,
   count(*) filter (where conclusion = 'cancelled') as cancelled,
-  round(1.0 * sum(conclusion in ('failure', 'timed_out', 'startup_failure')) / nullif(
-    sum(conclusion in ('success', 'failure', 'timed_out', 'startup_failure')), 0
+  round(1.0 * sum(conclusion in {{failures}}) / nullif(
+    sum(conclusion in {{decisive}}), 0
   ), 4) as failure_rate,
   sum(run_attempt > 1) as rerun,
   -- First attempts only, since a re-run may repeat a part; 0 seconds is no duration.
@@ -77,14 +77,14 @@ create view flaky_runs as
 with failed as materialized (
   select distinct r.repo, r.workflow, r.head_branch, r.head_sha
   from run_attempts a cross join runs r using (run_id)
-  where a.status = 'completed' and a.conclusion in ('failure', 'timed_out')
+  where a.status = 'completed' and a.conclusion in {{test_failures}}
     and r.event <> 'workflow_run'
 ),
 commits as (
   select
     f.repo, f.workflow, f.head_branch, f.head_sha,
     sum(a.conclusion = 'success') as successes,
-    sum(a.conclusion in ('failure', 'timed_out')) as failures,
+    sum(a.conclusion in {{test_failures}}) as failures,
     max(a.started_at) as last_started_at,
     max(r.run_id) as run_id
   from failed f

@@ -1,0 +1,32 @@
+"""GitHub's words and ours that the SQL of several views and the store depend on.
+
+`SQL_VALUES` puts them into the files of `sql/`, as literals: a partial index is only
+used by a query that has the same literals. `web/vocabulary.py` says the same for pages.
+"""
+
+# The conclusions of a failed run, and those that give a run a result.
+FAILURES = ("failure", "timed_out", "startup_failure")
+DECISIVE = ("success", *FAILURES)
+# The conclusions of a job that failed, or of a run whose jobs did: the code was tested.
+TEST_FAILURES = ("failure", "timed_out")
+# The conclusions of a run that failed before any job: a phantom, or an invalid file.
+EARLY_FAILURES = ("failure", "startup_failure")
+# The results of a decisive run.
+RESULTS = ("passing", "failing")
+# The statuses of a run that waits for no person and so can be stuck.
+BUSY_STATUSES = ("in_progress", "queued", "requested")
+
+
+def sql_list(words: tuple[str, ...]) -> str:
+    """The words as a list for SQL's `in`."""
+    return "('" + "', '".join(words) + "')"
+
+
+SQL_VALUES = {
+    "failures": sql_list(FAILURES),
+    "decisive": sql_list(DECISIVE),
+    "test_failures": sql_list(TEST_FAILURES),
+    "early_failures": sql_list(EARLY_FAILURES),
+    "results": sql_list(RESULTS),
+    "busy_statuses": sql_list(BUSY_STATUSES),
+}
