@@ -1,9 +1,9 @@
-// The error page: shows the page that was asked for as soon as the server can send it.
+// The error page: reloads as soon as the server can send the requested page.
 
 import { find } from "../shared/dom.js";
 import { connectPage } from "./live.js";
 
-const isTemporary = find("refusal").dataset.temporary === "true";
+const isTemporary = find("error").dataset.temporary === "true";
 
 async function isBack(signal) {
   return isTemporary && (await fetch(location.href, { signal, cache: "no-store" })).ok;

@@ -35,7 +35,7 @@ export function ago(at, now) {
 export const ordinal = (n) =>
   n + ((!/1.$/.test(n) && { 1: "st", 2: "nd", 3: "rd" }[n % 10]) || "th");
 
-// Formats times in the wall's time zone, whatever the screen's own is.
+// Formats times in the wall's time zone, not in the screen's own.
 export function calendar(timeZone) {
   const format = (options) => {
     const { format: text } =

@@ -28,7 +28,7 @@ export function countLoud(tiles) {
   return { loud, quiet: tiles.length - loud };
 }
 
-// Only with this alarm does the result below it still count.
+// An alarm hides the last result, except for an invalid workflow file.
 const hidesResult = ({ alarm }) => alarm && alarm !== "invalid_file";
 
 // The facts after the state: [name, text] pairs.

@@ -1,4 +1,4 @@
-// GitHub's and our own words for results. web/vocabulary.py has the same words for the server.
+// The names of states and conclusions. The server has the same ones: web/vocabulary.py.
 
 export const ALARMS = ["no_access", "stale", "overdue", "stuck", "disabled"];
 export const ACTIVITIES = ["held", "running", "waiting", "queued", "unfinished"];

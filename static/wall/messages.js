@@ -1,4 +1,4 @@
-// Notifications and sounds for changes of results. Loaded when the address asks for them.
+// Notifications and sounds for changes of results. Loaded when the address turns them on.
 
 import { base } from "../shared/dom.js";
 import { keyOf, nameOf, stateOf } from "../shared/tile_text.js";
@@ -64,7 +64,7 @@ export function makeMessages() {
   let failure = "";
 
   return {
-    // The browser is asked for permission only when a user turns notifications on.
+    // Only a user who turns notifications on gets the browser's permission prompt.
     configure(view, isByUser) {
       wanted = view;
       if (view.notify && isByUser && window.Notification && !mayNotify()) {

@@ -61,7 +61,7 @@ function shortened(pieces, size, space, most) {
   return { head, cut: pieces.slice(head.length, pieces.length - tail.length), tail };
 }
 
-// The pieces of a name: `cut` are those without space. `lines` is a lower bound, because the
+// The pieces of a name: `cut` are those that have no room. `lines` is a lower bound, because the
 // browser rounds widths differently.
 export function wrapped(name, size, space) {
   const pieces = name.split(BREAK);

@@ -93,8 +93,8 @@ function setName(link, { head, cut, tail }) {
   for (const piece of tail) add(piece);
 }
 
-// The link covers the tile. Its label and tooltip have all the text, of which the tile may
-// show only a part.
+// The link covers the tile. Its label and tooltip have all the text, even where the tile hides
+// some of it.
 function setLabel(node, tile, facts, newer, lines) {
   const title = [
     nameOf(tile),

@@ -1,4 +1,4 @@
-// The wall: draws the tiles that the address asks for, and keeps them up to date.
+// The wall: draws the tiles that the address selects, and keeps them up to date.
 
 import { bannerOf, dataAge, drawBanner, isOutdated } from "../shared/banner.js";
 import { getJson, makeConnection } from "../shared/connection.js";
@@ -39,7 +39,7 @@ const grid = makeGrid({
 
 const getState = () => ({ ...connection.state(), calendar: times, scriptError });
 
-// What the grid needs to draw tiles; the view may show only some of `allTiles`.
+// The facts that tiles are drawn with. The view may show only some of `allTiles`.
 function context(allTiles) {
   const state = getState();
   return {

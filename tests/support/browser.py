@@ -124,7 +124,7 @@ class Visit:
         return self.page
 
     def refresh(self) -> None:
-        """Let the time of one refresh pass, and wait for what it loads and draws."""
+        """Let the time of one refresh pass, and wait until the page has settled."""
         self.page.clock.fast_forward(REFRESH_SECONDS * 1000)
         self.settle()
 
@@ -248,7 +248,7 @@ def visit(new_visit: NewVisit) -> Visit:
 
 @pytest.fixture
 def expect(chromium: Any) -> Any:
-    """Playwright's assertions, which wait for what they state."""
+    """Playwright's assertions, which wait until they hold."""
     from playwright.sync_api import expect  # noqa: PLC0415 (absent where skipped)
 
     return expect
