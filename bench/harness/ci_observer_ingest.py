@@ -11,6 +11,7 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
 
@@ -28,10 +29,16 @@ def main() -> None:
     with only_ingest(config.db_path), asyncio.Runner() as runner:
         instance.save_settings(db, config, version="bench", now=now())
         http = open_http("bench")
+        pool = RequestPool()
         connection = Connection(
-            http, api_url=config.api_url, token=config.token, clock=now
+            http,
+            api_url=config.api_url,
+            token=config.token,
+            clock=now,
+            slot=pool.slot,
         )
-        poller = Poller(config, db, GitHub(connection), now)
+        poller = Poller(config, db, GitHub(connection), pool, now)
+        poller.start()
         run_passes(partial(_make_pass, runner, poller))
         runner.run(http.aclose())
     db.close()

@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.commands.runtime import (
     EXIT_FAILED,
     VERSION,
-    open_github,
+    open_poller,
     utc_now,
 )
 from ci_observer.ingest.commands.terminal import (
@@ -34,7 +34,6 @@ from ci_observer.ingest.errors import (
     DatabaseError,
     GitHubError,
 )
-from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, every_repo_of, owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
@@ -62,9 +61,9 @@ async def run_backfill(
 
     `repos` limits it to some repositories.
     """
-    async with open_github(config) as github:
+    async with open_poller(config, db) as poller:
         backfill = Backfill(config, db, utc_now, since=since, repos=repos)
-        is_good = await backfill.run(github)
+        is_good = await backfill.run(poller)
     return 0 if is_good else EXIT_FAILED
 
 
@@ -91,13 +90,13 @@ class Backfill:
         self._dated: set[FeedKey] = set()
         self._pending: int | None = None
 
-    async def run(self, github: GitHub) -> bool:
+    async def run(self, poller: Poller) -> bool:
         """Fetch, or watch a running ingest fetch; return whether no feed failed."""
         try:
             with ExitStack() as lock:
                 if self._take_lock(lock):
                     self._check_settings()
-                    await self._poll(github)
+                    await self._poll(poller)
                 else:
                     await self._watch()
             return self._report()
@@ -149,9 +148,9 @@ class Backfill:
                 last_reason = reason
             show(self._progress)
 
-    async def _poll(self, github: GitHub) -> None:
+    async def _poll(self, poller: Poller) -> None:
         """Poll as ingest does, newest runs included, until the history is complete."""
-        poller = Poller(self._config, self._db, github, self._clock)
+        poller.start()
         self._set_date()
         with history_display() as show:
             is_incomplete = True
@@ -160,7 +159,7 @@ class Backfill:
                 result = await self._pass(poller, show)
                 # With GH_WORKFLOWS=* the first pass finds the feeds.
                 self._set_date()
-                next_poll_at = poller.next_poll_at(started_at)
+                next_poll_at = poller.schedule_next(started_at)
                 instance.save_next_poll(self._db, next_poll_at)
                 await self._wait_if_stopped(result, next_poll_at)
                 is_incomplete = self._is_incomplete() or self._count_pending()
@@ -172,7 +171,7 @@ class Backfill:
         failed: list[Exception] = []
         try:
             return await poller.poll(
-                catch_up_until=self._clock() + refresh,
+                backfill_deadline=self._clock() + refresh,
                 on_progress=lambda complete, feeds: show(self._progress),
             )
         except* StorageError as errors:

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.commands.runtime import (
     EXIT_FAILED,
     VERSION,
-    open_github,
+    open_poller,
     run_until_stopped,
     utc_now,
 )
@@ -18,7 +18,6 @@ from ci_observer.ingest.commands.terminal import feeds_line
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.loop import run_forever
-from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
 
 log = logging.getLogger("ci_observer")
@@ -41,8 +40,8 @@ def run_ingest(config: Config, db: Database, *, once: bool) -> int:
 async def _poll_forever(config: Config, db: Database) -> int:
     if config.why_not_polling:
         await asyncio.Event().wait()
-    async with open_github(config) as github:
-        poller = Poller(config, db, github, utc_now)
+    async with open_poller(config, db) as poller:
+        poller.start()
         log.info(
             "Polling %s every %d s into %s",
             ",".join(config.repos),
@@ -55,8 +54,8 @@ async def _poll_forever(config: Config, db: Database) -> int:
 
 
 async def _poll_once(config: Config, db: Database) -> int:
-    async with open_github(config) as github:
-        poller = Poller(config, db, github, utc_now)
+    async with open_poller(config, db) as poller:
+        poller.start()
         result = await poller.poll(on_progress=feeds_line())
     click.echo(
         f"{result.feeds} feeds polled, {result.feeds_failed} failed; "

@@ -3,8 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +19,8 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.polling.concurrency import RequestPool
+from ci_observer.ingest.polling.poller import Poller
 
 VERSION = version("ci-observer")
 EXIT_FAILED = 1
@@ -35,12 +41,32 @@ def open_database(config: Config) -> Database:
 
 
 @asynccontextmanager
-async def open_github(config: Config) -> AsyncIterator[GitHub]:
-    """A client for the API and the token of the settings."""
+async def open_github(
+    config: Config,
+    *,
+    slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> AsyncIterator[GitHub]:
+    """A client for the API and the token of the settings.
+
+    Each request is sent in a context that `slot` gives.
+    """
     async with open_http(VERSION) as http:
-        yield GitHub(
-            Connection(http, api_url=config.api_url, token=config.token, clock=utc_now)
+        connection = Connection(
+            http,
+            api_url=config.api_url,
+            token=config.token,
+            clock=utc_now,
+            slot=slot,
         )
+        yield GitHub(connection)
+
+
+@asynccontextmanager
+async def open_poller(config: Config, db: Database) -> AsyncIterator[Poller]:
+    """A poller with its own connection to GitHub; it is not started."""
+    pool = RequestPool()
+    async with open_github(config, slot=pool.slot) as github:
+        yield Poller(config, db, github, pool, utc_now)
 
 
 def run_until_stopped(work: Coroutine[Any, Any, int]) -> int:

@@ -57,7 +57,7 @@ class Connection:
     """GET requests to one API, with a token and ETags.
 
     `renamed_ids` maps the former name of a renamed repository, in lower case, to its
-    id. `request` is the context manager in which each request is made; it may wait.
+    id. `slot` gives the context in which each request is sent; it may wait, or raise.
     """
 
     def __init__(
@@ -67,14 +67,15 @@ class Connection:
         api_url: str,
         token: str | None,
         clock: Callable[[], datetime],
+        slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         self.api_url = api_url
         self.stats = RequestStats()
         self.renamed_ids: dict[str, int] = {}
-        self.request: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._http = http
         self._token = token
         self._clock = clock
+        self._slot = slot
 
     @property
     def has_token(self) -> bool:
@@ -132,7 +133,7 @@ class Connection:
             self.renamed_ids[old[1].lower()] = int(new[1])
 
     async def _send(self, url: str, etag: str | None) -> httpx.Response:
-        async with self.request():
+        async with self._slot():
             response = await self._http_get(url, etag)
             self.stats.count(response.status_code, response.headers)
             if response.is_error:

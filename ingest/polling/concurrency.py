@@ -1,4 +1,7 @@
-"""One step of a pass: the same work for many items, until GitHub asks to stop."""
+"""Concurrent requests with retries, stopped by errors that concern all of them.
+
+Knows GitHub's errors, but neither what is requested nor the database.
+"""
 
 import asyncio
 import logging
@@ -15,84 +18,92 @@ from ci_observer.ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ci_observer.ingest.polling.repo_pages import RepoList
-from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.pending import PendingItem
 
 log = logging.getLogger("ci_observer.ingest")
 
-# What GitHub is asked about; a text is the name of a repository or `owner/*`.
-Item = Feed | PendingItem | RepoList | str
-T = TypeVar("T", bound=Item)
+T = TypeVar("T")
 
-# How many requests are under way at once.
-CONCURRENCY = 4
-# And how many items: one that is being saved, and one whose answer has come meanwhile.
-ITEMS_AT_ONCE = CONCURRENCY + 2
-# Enough for the next request to be sent; to save an answer takes twenty times as long.
+MAX_REQUESTS = 4
+# More items than requests: one response is being saved while another waits for that.
+MAX_ITEMS = MAX_REQUESTS + 2
+# Long enough to send the next request. Saving a response takes twenty times as long.
 SECONDS_TO_SEND = 0.001
 
-# A passing fault is tried three times in all, then left to the next pass.
+# Three attempts in all; then the next pass tries again.
 retry_unavailable = stamina.AsyncRetryingCaller(
     attempts=3, wait_initial=1, wait_max=10
 ).on(GitHubUnavailable)
 
 
-class Stopped(GitHubError):
-    """Not asked any more, since the pass has been stopped."""
+class PoolStopped(GitHubError):
+    """No request was sent, because the pool has been stopped."""
 
 
-class Work:
-    """Does the work of one pass, a few items at once.
+class RequestPool:
+    """Runs the requests of a pass, a few at a time.
 
-    `note_error` is told of one item's error. What concerns them all (a spent limit, a
-    bad token, no network) is kept as `stopped_by`, and nothing more is asked.
+    A spent rate limit, a refused token or a missing network concerns every request. The
+    pool keeps that error as `stopped_by` and sends no more requests until `reset`.
     """
 
-    def __init__(self, note_error: Callable[[Item, GitHubError], None]) -> None:
+    def __init__(self) -> None:
         self.stopped_by: GitHubError | None = None
-        self._note_error = note_error
-        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._slots = asyncio.Semaphore(MAX_REQUESTS)
+
+    def reset(self) -> None:
+        """Start again, for a new pass."""
+        self.stopped_by = None
+        # A semaphore belongs to the event loop in which it was first waited for.
+        self._slots = asyncio.Semaphore(MAX_REQUESTS)
 
     @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
-        """The context in which a request is made, entered when it is its turn.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a free slot; send one request inside.
 
-        Raises `Stopped` when none may be made any more.
+        Raises `PoolStopped` if the pool has been stopped.
         """
         async with self._slots:
             if self.stopped_by is not None:
-                raise Stopped
+                raise PoolStopped
             yield
-        # What is done with an answer keeps the loop busy: first let the next one leave.
+        # Saving a response blocks the event loop: let the next request go out first.
         await asyncio.sleep(SECONDS_TO_SEND)
 
-    async def each(
-        self, items: Collection[T], work: Callable[[T], Awaitable[None]]
+    async def run(
+        self,
+        items: Collection[T],
+        work: Callable[[T], Awaitable[None]],
+        on_error: Callable[[T, GitHubError], None],
     ) -> None:
-        """Do it for every item."""
-        left = iter(items)
+        """Do the work for every item, with retries, until the pool is stopped.
 
-        async def one_by_one() -> None:
-            for item in left:
+        `on_error` receives an error that concerns one item only.
+        """
+        remaining = iter(items)
+
+        async def run_one_by_one() -> None:
+            for item in remaining:
                 if self.stopped_by is not None:
                     return
-                await self._noting_errors(item, work)
+                await self._run_item(item, work, on_error)
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(ITEMS_AT_ONCE, len(items))):
-                tasks.create_task(one_by_one())
+            for _ in range(min(MAX_ITEMS, len(items))):
+                tasks.create_task(run_one_by_one())
 
-    async def _noting_errors(
-        self, item: T, work: Callable[[T], Awaitable[None]]
+    async def _run_item(
+        self,
+        item: T,
+        work: Callable[[T], Awaitable[None]],
+        on_error: Callable[[T, GitHubError], None],
     ) -> None:
         try:
             await retry_unavailable(work, item)
-        except Stopped:
+        except PoolStopped:
             pass
         except (RateLimited, Unauthorized, GitHubUnreachable) as error:
             if self.stopped_by is None:
                 log.warning("%s", error)
             self.stopped_by = error
         except GitHubError as error:
-            self._note_error(item, error)
+            on_error(item, error)

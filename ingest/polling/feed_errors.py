@@ -1,4 +1,4 @@
-"""One item's error: with which feeds it is kept, and how long those rest."""
+"""Errors that concern one item only: which feeds show them, and when to retry."""
 
 import logging
 from collections.abc import Callable
@@ -13,78 +13,78 @@ from ci_observer.ingest.errors import (
     NotFound,
 )
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
-from ci_observer.ingest.polling.concurrency import Item
-from ci_observer.ingest.polling.pacing import NO_ACCESS_WAIT
-from ci_observer.ingest.polling.repo_pages import RepoList, feeds_of
-from ci_observer.ingest.polling.run_pages import Lists
-from ci_observer.ingest.store import feeds, pending
+from ci_observer.ingest.polling.run_pages import PageSizes, RepoList, feeds_of
+from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT
+from ci_observer.ingest.store import backfills, feeds, pending
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem
 
 log = logging.getLogger("ci_observer.ingest")
 
+# An item of a pass; a text is the name of a repository or `owner/*`.
+Item = Feed | PendingItem | RepoList | str
+
 
 class FeedErrors:
-    """Notes the errors of one pass; they stop nothing else.
+    """Records the errors of a pass.
 
-    `failed` has the feeds that have one by now and of what kind, `is_passing` says
-    whether asking some of them again soon may help.
+    `failed` has the failed feeds and the kinds of their errors. `is_temporary` is true
+    if some of the errors may be over soon.
     """
 
     def __init__(
         self,
         db: Database,
-        watch: FeedDiscovery,
-        lists: Lists,
+        discovery: FeedDiscovery,
+        sizes: PageSizes,
         clock: Callable[[], datetime],
     ) -> None:
         self.failed: dict[FeedKey, str] = {}
-        self.is_passing = False
+        self.is_temporary = False
         self._db = db
-        self._watch = watch
-        self._lists = lists
+        self._discovery = discovery
+        self._sizes = sizes
         self._clock = clock
         self._failed_before: dict[FeedKey, str] = {}
 
-    def begin(self) -> None:
-        """Another pass begins, in which all may be well."""
+    def reset(self) -> None:
+        """Start again, for a new pass."""
         self._failed_before, self.failed = self.failed, {}
-        self.is_passing = False
+        self.is_temporary = False
 
-    def note(self, item: Item, error: GitHubError) -> None:
-        """Keep an error with its feed, or with every feed of its repository."""
+    def record(self, item: Item, error: GitHubError) -> None:
+        """Save an error with its feed, or with every feed of its repository."""
         wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
         if isinstance(item, PendingItem):
-            # One run's trouble; its feed is fine. It has its turn again.
+            # It concerns a single run. Other pending items come first in the next pass.
             log.warning("%s: %s", item, error)
             pending.save_requested(self._db, item, now=self._clock())
         elif isinstance(item, Feed | RepoList):
             for feed in feeds_of(item):
                 self._save(feed, error, wait)
             if isinstance(error, NotFound):
-                self._watch.schedule_refresh(item.repo)
+                self._discovery.schedule_refresh(item.repo)
         elif wait is None:
-            # What is known of the repository still serves to poll its feeds.
+            # The feeds are polled by the stored metadata.
             log.warning("%s: %s", item, error)
         else:
-            self._note_no_access(item, error, wait)
-
-    def _note_no_access(self, item: str, error: GitHubError, wait: timedelta) -> None:
-        self._watch.record_error(item, error, wait)
-        for feed in self._watch.feeds_of(item):
-            self._save(feed, error, wait)
+            self._discovery.record_error(item, error, wait)
+            for feed in self._discovery.feeds_of(item):
+                self._save(feed, error, wait)
 
     def _save(self, feed: Feed, error: GitHubError, wait: timedelta | None) -> None:
         now = self._clock()
         if feed.error != str(error):
             log.warning("%s: %s", feed, error)
-        # Not the stored kind: a good newest page has cleared what an older one left.
+        # The stored error of an older page is gone when the newest page succeeded, so
+        # compare with the previous pass.
         before = self._failed_before.get(feed.key)
-        if before == error.kind == GitHubUnavailable.kind:
-            self._lists.ask_for_smaller_pages(feed)
+        if before == error.kind == GitHubUnavailable.kind and self._sizes.halve(feed):
+            # The stored URL of the next page has the former page size.
+            backfills.reset_page(self._db, feed.key)
         self.failed[feed.key] = error.kind
-        self.is_passing |= wait is None
+        self.is_temporary |= wait is None
         feeds.save_error(
             self._db,
             feed,

@@ -1,4 +1,4 @@
-"""The loop of `ci-observer ingest`: pass after pass, for ever."""
+"""The loop of `ci-observer ingest`: passes and waits, until stopped."""
 
 import asyncio
 import logging
@@ -22,19 +22,19 @@ async def run_forever(
     clock: Clock,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Poll, tell when the next poll is due, wait, for ever; ends by cancellation.
+    """Poll with a started poller, save when the next pass is due, and wait, repeatedly.
 
-    A database that cannot be written, as on a full disk, is tried again each time: what
-    a failed transaction did not keep is fetched anew, since its ETag was not kept.
+    Ends by cancellation. If the database cannot be written, as on a full disk, the next
+    pass tries again: a failed transaction has not saved its ETag, so nothing is missed.
     """
     while True:
         started_at = clock()
         next_poll_at = started_at + refresh
         try:
-            await poller.poll(catch_up_until=next_poll_at)
-            next_poll_at = poller.next_poll_at(started_at)
+            await poller.poll(backfill_deadline=next_poll_at)
+            next_poll_at = poller.schedule_next(started_at)
             instance.save_next_poll(db, next_poll_at)
         except* StorageError as errors:
             log.error("The database cannot be written: %s.", errors.exceptions[0])
-            next_poll_at = poller.next_poll_at(started_at)
+            next_poll_at = poller.schedule_next(started_at)
         await wait(max(0.0, (next_poll_at - clock()).total_seconds()))

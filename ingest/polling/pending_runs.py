@@ -1,7 +1,7 @@
-"""Single runs: followed to their end, their lost attempts, the jobs of failed ones.
+"""Single runs and attempts: fetches the items of the table `pending`.
 
-Each function fetches one thing of the work list `pending`, in which `store.pending`
-puts what a saved run leaves open.
+A pending item is an unfinished run that its feed's newest page no longer lists, an
+attempt that was never seen, or the jobs of a failed attempt. `store.pending` adds them.
 """
 
 import logging
@@ -20,16 +20,16 @@ from ci_observer.ingest.times import utc
 
 log = logging.getLogger("ci_observer.ingest")
 
-# At most so many of each kind in one pass; the others have their turn in the next.
-RUNS_A_PASS = 50
-ATTEMPTS_A_PASS = 20
-JOBS_A_PASS = 20
+# Limits of one pass; the rest is fetched in later passes.
+MAX_RUNS = 50
+MAX_ATTEMPTS = 20
+MAX_JOBS = 20
 
 
-class Following:
-    """Works off the list of what is still to be fetched of single runs.
+class PendingRuns:
+    """Fetches and saves pending items.
 
-    `wrote` is told how many runs a fetch changed.
+    `on_runs_saved` receives a feed and the number of its runs that a fetch changed.
     """
 
     def __init__(
@@ -37,53 +37,60 @@ class Following:
         db: Database,
         github: GitHub,
         clock: Callable[[], datetime],
-        wrote: Callable[[Feed, int], None],
+        on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db
         self._github = github
         self._clock = clock
-        self._wrote = wrote
+        self._on_runs_saved = on_runs_saved
 
-    def open_runs(self) -> list[PendingItem]:
-        """Unfinished runs that their feed's newest page no longer shows."""
-        return pending.next_items(self._db, "run", RUNS_A_PASS)
+    def next_runs(self) -> list[PendingItem]:
+        """Unfinished runs to fetch in this pass."""
+        return pending.next_items(self._db, "run", MAX_RUNS)
 
-    def lost_attempts(self) -> list[PendingItem]:
-        """Attempts that were replaced before they were seen."""
-        return pending.next_items(self._db, "attempt", ATTEMPTS_A_PASS)
+    def next_attempts(self) -> list[PendingItem]:
+        """Missing attempts to fetch in this pass."""
+        return pending.next_items(self._db, "attempt", MAX_ATTEMPTS)
 
-    def unknown_jobs(self) -> list[PendingItem]:
-        """Failed attempts whose jobs are not known."""
-        return pending.next_items(self._db, "jobs", JOBS_A_PASS)
+    def next_jobs(self) -> list[PendingItem]:
+        """Attempts whose jobs to fetch in this pass."""
+        return pending.next_items(self._db, "jobs", MAX_JOBS)
 
     async def fetch(self, item: PendingItem) -> None:
-        """Fetch one thing; what GitHub no longer has is not asked for again."""
-        work = {"run": self._run, "attempt": self._attempt, "jobs": self._jobs}
+        """Fetch and save one item; never again if GitHub has deleted it.
+
+        Raises the `GitHubError` of any other failed request.
+        """
+        fetch = {
+            "run": self._fetch_run,
+            "attempt": self._fetch_attempt,
+            "jobs": self._fetch_jobs,
+        }
         try:
-            await work[item.kind](item)
+            await fetch[item.kind](item)
         except NotFound:
             pending.save_gone(self._db, item, self._clock())
 
-    async def _run(self, item: PendingItem) -> None:
+    async def _fetch_run(self, item: PendingItem) -> None:
         page = await self._github.fetch_run(item.repo, item.run_id, etag=item.etag)
         self._save(item, page.runs)
         now = self._clock()
         if any(run.get("status") == "completed" for run in page.runs):
             pending.remove(self._db, item)
         elif utc(now - LONGEST_RUN) > pending.run_started_at(self._db, item):
-            log.warning("%s should have ended after 35 days; given up.", item)
+            log.warning("%s is unfinished after 35 days: no longer followed.", item)
             pending.save_gone(self._db, item, now)
         else:
             pending.save_requested(self._db, item, now=now, etag=page.etag)
 
-    async def _attempt(self, item: PendingItem) -> None:
+    async def _fetch_attempt(self, item: PendingItem) -> None:
         page = await self._github.fetch_attempt(
             item.repo, item.run_id, item.run_attempt
         )
         self._save(item, page.runs)
         pending.remove(self._db, item)
 
-    async def _jobs(self, item: PendingItem) -> None:
+    async def _fetch_jobs(self, item: PendingItem) -> None:
         jobs = await self._github.fetch_jobs(item.repo, item.run_id)
         rows = [
             job_row(job, run_id=item.run_id, run_attempt=item.run_attempt)
@@ -95,4 +102,4 @@ class Following:
         for payload in payloads:
             feed = feeds.get(self._db, item.repo, item.workflow)
             saved = runs.save_run(self._db, feed, payload, now=self._clock())
-            self._wrote(feed, saved.written)
+            self._on_runs_saved(feed, saved.written)

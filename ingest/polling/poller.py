@@ -1,12 +1,13 @@
-"""The poll: which feeds are asked when, and what follows from GitHub's answers.
+"""The poller: the steps of one pass over the watched feeds, in order.
 
-`Poller.poll` is one pass and never waits for the next; `loop` only repeats it.
+`Poller.poll` never waits for the next pass; `loop` repeats it, `schedule` decides when.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlite_utils import Database
 
@@ -16,16 +17,23 @@ from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
-from ci_observer.ingest.polling.concurrency import Work
-from ci_observer.ingest.polling.feed_errors import FeedErrors
-from ci_observer.ingest.polling.pacing import NO_ACCESS_WAIT, Pacing
-from ci_observer.ingest.polling.pending_runs import Following
-from ci_observer.ingest.polling.pruning import Pruning
-from ci_observer.ingest.polling.repacking import Repacking
-from ci_observer.ingest.polling.repo_pages import feeds_of
+from ci_observer.ingest.polling.backfill import BackfillPages
+from ci_observer.ingest.polling.concurrency import RequestPool
+from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
+from ci_observer.ingest.polling.maintenance import Pruning, Repacking
+from ci_observer.ingest.polling.pending_runs import PendingRuns
 from ci_observer.ingest.polling.reruns import Reruns
-from ci_observer.ingest.polling.run_pages import Lists
-from ci_observer.ingest.polling.schedule import Turns
+from ci_observer.ingest.polling.run_pages import (
+    PageSizes,
+    RunList,
+    RunPages,
+    feeds_of,
+)
+from ci_observer.ingest.polling.schedule import (
+    NO_ACCESS_WAIT,
+    PassSchedule,
+    QuietFeedSchedule,
+)
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import utc
@@ -34,11 +42,12 @@ log = logging.getLogger("ci_observer.ingest")
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
+T = TypeVar("T", bound=Item)
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """What one pass came to; the fields are columns of the table `polls`."""
+    """The result of one pass. Its fields are columns of the table `polls`."""
 
     started_at: str
     finished_at: str
@@ -57,130 +66,180 @@ class PollResult:
 class Poller:
     """Polls the watched feeds of one database.
 
-    `clock` gives aware times. One failing feed is noted and never stops the others;
-    what concerns them all (a spent limit, a bad token, no network) ends the pass.
+    Call `start` once before the first pass. The connection of `github` must send its
+    requests through `pool`. `clock` returns aware times. The error of a feed is
+    recorded and stops no other feed; an error that concerns all of them ends the pass.
     """
 
     def __init__(
-        self, config: Config, db: Database, github: GitHub, clock: Clock
+        self,
+        config: Config,
+        db: Database,
+        github: GitHub,
+        pool: RequestPool,
+        clock: Clock,
     ) -> None:
         self._config = config
         self._db = db
-        self._github = github
+        self._connection = github.connection
+        self._pool = pool
         self._clock = clock
-        self._watch = FeedDiscovery(config, db, github, clock)
-        self._watch.start()
-        self._following = Following(db, github, clock, self._note_written)
-        self._lists = Lists(
+        sizes = PageSizes()
+        self._discovery = FeedDiscovery(config, db, github, clock)
+        self._run_pages = RunPages(
             db,
             github,
-            self._watch,
+            self._discovery,
             clock,
+            sizes=sizes,
             history=timedelta(days=config.history_days),
-            wrote=self._note_written,
-            wrote_older=self._count_written,
+            on_runs_saved=self._record_saved,
         )
-        self._reruns = Reruns(db, github, self._watch, clock, self._note_written)
+        self._backfill = BackfillPages(
+            db,
+            github,
+            self._discovery,
+            clock,
+            sizes=sizes,
+            on_older_saved=self._count_written,
+        )
+        self._pending_runs = PendingRuns(db, github, clock, self._record_saved)
+        self._reruns = Reruns(db, github, self._discovery, clock, self._record_saved)
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
-        self._pacing = Pacing(config)
-        self._turns = Turns(config, db)
-        self._errors = FeedErrors(db, self._watch, self._lists, clock)
-        self._work = Work(self._errors.note)
+        self._schedule = PassSchedule(config)
+        self._quiet_feeds = QuietFeedSchedule(config, db)
+        self._errors = FeedErrors(db, self._discovery, sizes, clock)
         self._is_first_pass = True
+        self._is_interrupted = False
         self._written = 0
-        self._is_complete = True
-        self._last: PollResult | None = None
+        self._last_result: PollResult | None = None
+
+    def start(self) -> None:
+        """Save which feeds the settings select, and schedule their first requests."""
+        self._discovery.start()
+        self._reruns.start()
 
     async def poll(
         self,
         *,
-        catch_up_until: datetime | None = None,
-        on_progress: Progress = lambda done, total: None,
+        backfill_deadline: datetime | None = None,
+        on_progress: Progress = lambda complete, total: None,
     ) -> PollResult:
-        """One pass: repositories described daily, live pages, then older pages.
+        """Make one pass: metadata that is due, newest runs, then older runs.
 
-        Catching up with older pages ends at `catch_up_until`, so that live polling is
-        never late, or when everything is fetched. `on_progress` is told how many feeds
-        are complete, and of how many.
+        The backfill ends at `backfill_deadline`, so that the newest runs are never
+        late, or when it is complete. `on_progress` receives the numbers of complete and
+        of all feeds. Raises an exception group with a `StorageError` if the database
+        cannot be written.
         """
         started_at = self._clock()
-        if self._last is not None and self._is_token_refused(started_at):
-            return self._last
-        self._work, self._written = Work(self._errors.note), 0
-        self._github.connection.request = self._work.request
-        self._errors.begin()
-        self._is_complete = False
-        self._github.connection.stats.reset()
-        await self._work.each(self._watch.due_owners(), self._watch.refresh_owner)
-        self._watch.schedule_redirected_repos()
-        await self._work.each(self._watch.due_repos(), self._watch.refresh_repo)
-        due = [f for f in self._watch.feeds() if self._is_due(f, started_at)]
-        own, repos = self._lists.split(due)
-        asked = self._turns.take([*own, *repos], started_at)
-        await self._work.each(asked, self._lists.poll)
-        await self._work.each(self._lists.unprimed(asked), self._lists.poll_repo)
-        await self._work.each(self._following.open_runs(), self._following.fetch)
-        await self._work.each(self._following.lost_attempts(), self._following.fetch)
-        await self._work.each(self._following.unknown_jobs(), self._following.fetch)
-        await self._work.each(self._reruns.repos_to_ask(), self._reruns.ask)
-        self._reruns.walk_daily()
+        if self._last_result is not None:
+            is_reloaded = self._reload_token_if_changed()
+            if not is_reloaded and self._is_token_refused(self._last_result):
+                return self._last_result
+        self._reset()
+        await self._refresh_metadata()
+        polled = await self._fetch_newest(started_at)
+        await self._fetch_single_runs()
         self._pruning.prune_daily()
-        self._repacking.go_on()
-        await self._catch_up(catch_up_until, on_progress)
+        self._repacking.repack_some()
+        await self._fetch_older(backfill_deadline, on_progress)
         self._is_first_pass = False
-        self._last = self._result(started_at, sum(len(feeds_of(a)) for a in asked))
-        instance.save_poll(self._db, asdict(self._last))
-        expires_at = parse_expiration(self._github.connection.stats.token_expires)
-        instance.save_token_expiration(self._db, expires_at)
-        self._is_complete = True
-        return self._last
+        feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
+        self._last_result = result = self._result(started_at, feed_count)
+        self._save_result(result)
+        self._is_interrupted = False
+        return result
 
-    def next_poll_at(self, started_at: datetime) -> datetime:
-        """When the pass after the one that started then is due."""
-        return self._pacing.next_poll_at(
+    def schedule_next(self, started_at: datetime) -> datetime:
+        """When the pass after the one that started at `started_at` is due."""
+        return self._schedule.schedule_next(
             started_at,
             now=self._clock(),
-            error=self._work.stopped_by,
-            is_passing=self._errors.is_passing or not self._is_complete,
-            stats=self._github.connection.stats,
+            error=self._pool.stopped_by,
+            is_temporary=self._errors.is_temporary or self._is_interrupted,
+            stats=self._connection.stats,
         )
 
-    def _is_token_refused(self, now: datetime) -> bool:
-        """Whether GitHub refused the token lately, and there is no other one.
+    def _reset(self) -> None:
+        """Start again, for a new pass."""
+        self._pool.reset()
+        self._errors.reset()
+        self._connection.stats.reset()
+        self._written = 0
+        self._is_interrupted = True
 
-        Asking again with it could get the address blocked. A token file is read anew
-        before each pass, so that a new token is used at once.
-        """
-        path = self._config.token_file
-        if path and self._github.connection.reload_token(path):
-            log.info("A new token is used from %s", path)
-            return False
-        if self._last is None or not isinstance(self._work.stopped_by, Unauthorized):
-            return False
-        return utc(now - NO_ACCESS_WAIT) < self._last.finished_at
+    async def _refresh_metadata(self) -> None:
+        """Refresh the owners and repositories that are due, or were renamed."""
+        discovery = self._discovery
+        await self._run(discovery.due_owners(), discovery.refresh_owner)
+        discovery.schedule_redirected_repos()
+        await self._run(discovery.due_repos(), discovery.refresh_repo)
 
-    def _is_due(self, feed: Feed, now: datetime) -> bool:
-        # A restart asks again at once: the settings or the token may have been mended.
-        is_resting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        is_asked = feed.workflow != EVERY_WORKFLOW
-        return is_asked and not is_resting and feed.key not in self._errors.failed
+    async def _fetch_newest(self, started_at: datetime) -> list[RunList]:
+        """Fetch the newest runs of the feeds that are due; return the polled lists."""
+        due = [f for f in self._discovery.feeds() if self._is_due(f, started_at)]
+        lists = self._run_pages.choose_lists(due)
+        polled = self._quiet_feeds.take_due(lists, started_at)
+        await self._run(polled, self._run_pages.fetch)
+        without_etag = self._run_pages.without_etag(polled)
+        await self._run(without_etag, self._run_pages.fetch_repo)
+        return polled
 
-    async def _catch_up(self, until: datetime | None, on_progress: Progress) -> None:
-        """Fetch older pages of the feeds that miss some, one page of each in turn."""
-        total = len(self._watch.feeds())
-        while self._work.stopped_by is None:
-            behind = [
+    async def _fetch_single_runs(self) -> None:
+        """Fetch the runs, attempts and jobs that the newest pages do not show."""
+        pending_runs = self._pending_runs
+        await self._run(pending_runs.next_runs(), pending_runs.fetch)
+        await self._run(pending_runs.next_attempts(), pending_runs.fetch)
+        await self._run(pending_runs.next_jobs(), pending_runs.fetch)
+        await self._run(self._reruns.take_due_repos(), self._reruns.list_in_progress)
+        self._reruns.schedule_rescans()
+
+    async def _fetch_older(
+        self, deadline: datetime | None, on_progress: Progress
+    ) -> None:
+        """Backfill the feeds that need it, one page of each in turn."""
+        total = len(self._discovery.feeds())
+        while self._pool.stopped_by is None:
+            incomplete = [
                 feed
                 for feed in feeds.to_backfill(self._db)
                 if self._is_due(feed, self._clock())
             ]
-            on_progress(total - len(behind), total)
-            if not behind or (until is not None and self._clock() >= until):
+            on_progress(total - len(incomplete), total)
+            if not incomplete or (deadline is not None and self._clock() >= deadline):
                 return
-            await self._work.each(behind, self._lists.fetch_older)
+            await self._run(incomplete, self._backfill.fetch_next)
 
-    def _note_written(self, feed: Feed, written: int) -> None:
+    async def _run(
+        self, items: Collection[T], work: Callable[[T], Awaitable[None]]
+    ) -> None:
+        await self._pool.run(items, work, self._errors.record)
+
+    def _reload_token_if_changed(self) -> bool:
+        """Read the token file again; return whether it holds another token."""
+        path = self._config.token_file
+        is_changed = path is not None and self._connection.reload_token(path)
+        if is_changed:
+            log.info("Using the new token in %s", path)
+        return is_changed
+
+    def _is_token_refused(self, last: PollResult) -> bool:
+        """Whether GitHub refused the token in the last hour.
+
+        Another request with it could get the address blocked.
+        """
+        is_refused = isinstance(self._pool.stopped_by, Unauthorized)
+        return is_refused and utc(self._clock() - NO_ACCESS_WAIT) < last.finished_at
+
+    def _is_due(self, feed: Feed, now: datetime) -> bool:
+        # After a restart, also feeds that wait: the settings or the token may be new.
+        is_waiting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
+        is_workflow = feed.workflow != EVERY_WORKFLOW
+        return is_workflow and not is_waiting and feed.key not in self._errors.failed
+
+    def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)
         if written:
             log.info("%s: %d run%s", feed, written, "" if written == 1 else "s")
@@ -188,9 +247,14 @@ class Poller:
     def _count_written(self, written: int) -> None:
         self._written += written
 
+    def _save_result(self, result: PollResult) -> None:
+        instance.save_poll(self._db, asdict(result))
+        expires_at = parse_expiration(self._connection.stats.token_expires)
+        instance.save_token_expiration(self._db, expires_at)
+
     def _result(self, started_at: datetime, feed_count: int) -> PollResult:
-        stats = self._github.connection.stats
-        limit, error = stats.rate_limit, self._work.stopped_by
+        stats = self._connection.stats
+        limit, error = stats.rate_limit, self._pool.stopped_by
         return PollResult(
             started_at=utc(started_at),
             finished_at=utc(self._clock()),

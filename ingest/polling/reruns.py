@@ -1,7 +1,8 @@
-"""Re-runs of old runs, which appear on no newest page.
+"""Re-runs of old runs, which no newest page lists.
 
-GitHub keeps a re-run at its run's place in the lists, for up to 30 days. Running ones
-are noticed by a list of what is in progress, the others by a walk back once a day.
+GitHub lists a re-run at the place of its run, and allows it for 30 days. Re-runs in
+progress are found every ten minutes, in a list of the runs in progress; all others once
+a day, when the backfill rescans 30 days.
 """
 
 import logging
@@ -20,89 +21,96 @@ from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 
 log = logging.getLogger("ci_observer.ingest")
 
-HINT_EVERY = timedelta(minutes=10)
-WALK_EVERY = timedelta(days=1)
-# All feeds fall due at once a day after the first start: the walks begin so much before
-# and are spread over it, and stay so.
-WALKS_TAKE = timedelta(hours=1)
+LIST_EVERY = timedelta(minutes=10)
+RESCAN_EVERY = timedelta(days=1)
+# A day after the first start, all feeds are due at once. Their rescans begin early by
+# this time and are spread over it; they stay spread.
+SPREAD_OVER = timedelta(hours=1)
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 RERUN_DAYS = timedelta(days=30)
 
 
 class Reruns:
-    """Looks for runs that have started anew far below their feed's newest page.
+    """Finds re-runs below the newest page of their feed.
 
-    `wrote` is told how many runs a list changed.
+    `on_runs_saved` receives a feed and the number of its runs that a list changed.
     """
 
     def __init__(
         self,
         db: Database,
         github: GitHub,
-        watch: FeedDiscovery,
+        discovery: FeedDiscovery,
         clock: Callable[[], datetime],
-        wrote: Callable[[Feed, int], None],
+        on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db
         self._github = github
-        self._watch = watch
+        self._discovery = discovery
         self._clock = clock
-        self._wrote = wrote
-        self._walked_at = clock()
-        # What is fetched for the first time needs no second look soon after.
-        self._ask_at = {feed.repo: clock() for feed in watch.feeds() if feed.checked_at}
+        self._on_runs_saved = on_runs_saved
+        self._rescanned_at = clock()
+        self._due_at: dict[str, datetime] = {}
 
-    def repos_to_ask(self) -> list[str]:
-        """The repositories whose runs in progress were not listed lately.
+    def start(self) -> None:
+        """Make the repositories due that an earlier process has polled."""
+        now = self._rescanned_at = self._clock()
+        self._due_at = dict.fromkeys(self._polled_repos(), now)
 
-        None without a token: that costs a request each time, of 60 an hour.
+    def take_due_repos(self) -> list[str]:
+        """The repositories whose runs in progress are due; schedules new repositories.
+
+        A new repository can wait: its runs have just been fetched. None is due without
+        a token: each list would cost one of 60 requests an hour.
         """
         if not self._github.connection.has_token:
             return []
         now = self._clock()
-        repos = {feed.repo for feed in self._watch.feeds() if feed.checked_at}
         return sorted(
             repo
-            for repo in repos
-            if self._ask_at.setdefault(repo, now + HINT_EVERY) <= now
+            for repo in self._polled_repos()
+            if self._due_at.setdefault(repo, now + LIST_EVERY) <= now
         )
 
-    async def ask(self, repo: str) -> None:
-        """List what is in progress, and keep what was not known of it.
+    async def list_in_progress(self, repo: str) -> None:
+        """List a repository's runs in progress, and save the ones that are newer.
 
-        The list comes from a search index that may lag or lack runs: what it says is
-        taken when it is newer, what it does not say means nothing.
+        GitHub's search index may lag or miss runs: a run that it does not list proves
+        nothing.
         """
-        self._ask_at[repo] = self._clock() + HINT_EVERY
+        self._due_at[repo] = self._clock() + LIST_EVERY
         key = ResponseKey("runs_in_progress", repo)
-        known = responses.get_cached(self._db, key)
+        cached = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_runs_in_progress(
-                repo, etag=known.etag if known else None
+                repo, etag=cached.etag if cached else None
             )
-            self._watch.reject_runs_of_other_repo(repo, page.runs)
+            self._discovery.reject_runs_of_other_repo(repo, page.runs)
         except (Forbidden, InvalidResponse, NotFound) as error:
-            # No feed's trouble: their own lists say what may be seen.
-            log.warning("%s: what is in progress is not known. %s", repo, error)
+            # Not an error of a feed: the feeds' own lists decide about access.
+            log.warning("%s: cannot list the runs in progress. %s", repo, error)
             return
         by_file = runs_by_file(self._db, repo, page.runs)
-        for feed in self._watch.feeds_of(repo):
+        for feed in self._discovery.feeds_of(repo):
             for run in by_file.get(feed.workflow, []):
                 saved = runs.save_and_follow(self._db, feed, run, now=self._clock())
-                self._wrote(feed, saved.written)
+                self._on_runs_saved(feed, saved.written)
         if page.etag and not page.is_not_modified:
             responses.save(self._db, CachedResponse(key, page.etag))
 
-    def walk_daily(self) -> None:
-        """Have feeds catch up anew with what may still be re-run, each once a day."""
+    def schedule_rescans(self) -> None:
+        """Let each feed backfill the last 30 days once a day."""
         now = self._clock()
-        since_last = max(now - self._walked_at, timedelta(0))
-        self._walked_at = now
-        due = now - WALK_EVERY
+        elapsed = max(now - self._rescanned_at, timedelta(0))
+        self._rescanned_at = now
+        due = now - RESCAN_EVERY
         backfills.schedule_rescan(
             self._db,
             due=due,
-            early=due + WALKS_TAKE,
-            share=min(1, since_last / WALKS_TAKE),
+            early=due + SPREAD_OVER,
+            share=min(1, elapsed / SPREAD_OVER),
             back_to=now - RERUN_DAYS,
         )
+
+    def _polled_repos(self) -> set[str]:
+        return {feed.repo for feed in self._discovery.feeds() if feed.checked_at}

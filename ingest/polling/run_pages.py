@@ -1,104 +1,190 @@
-"""Pages of runs: fetched from GitHub's lists and handed to the store."""
+"""The newest runs, from the list of one workflow or of a whole repository.
+
+A repository with several watched workflows needs one request instead of several, as
+long as most of its runs are watched. Otherwise the runs of other workflows would change
+the response, and cost a request, at every poll. `backfill` fetches older runs.
+"""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import Unprocessable
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of, runs_by_file
 from ci_observer.ingest.github.client import GitHub, RunPage
-from ci_observer.ingest.github.windows import Window, is_surely_last
-from ci_observer.ingest.polling.repo_pages import (
-    REPO_PAGE,
-    Question,
-    RepoList,
-    RepoLists,
-)
-from ci_observer.ingest.store import backfills, feeds, older_runs, responses, runs
-from ci_observer.ingest.store.backfills import Backfill
+from ci_observer.ingest.github.names import workflow_file
+from ci_observer.ingest.github.windows import is_surely_last
+from ci_observer.ingest.store import feeds, responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
-from ci_observer.ingest.store.run_rows import Saved
 
 log = logging.getLogger("ci_observer.ingest")
 
-LIVE_PAGE = 30
-CATCH_UP_PAGE = 100
-# Some repositories' lists answer 502 for days unless the pages are smaller.
-MOST_HALVINGS = 3
+FEED_PAGE_SIZE = 30
+REPO_PAGE_SIZE = 50
+MIN_FEEDS = 2
+MIN_WATCHED_SHARE = 0.5
+# How long a repository with many unwatched runs is polled workflow by workflow.
+FEED_LISTS_FOR = timedelta(hours=1)
+# Some lists respond with 502 for days unless the pages are smaller.
+MAX_HALVINGS = 3
 
 
-class Lists:
-    """Fetches the newest and the older runs of feeds, one page a call.
+@dataclass(frozen=True)
+class RepoList:
+    """A repository's list of runs, polled for several of its feeds at once."""
 
-    `wrote` is told how many runs a page of news changed, `wrote_older` how many one of
-    older runs.
+    repo: str
+    feeds: tuple[Feed, ...]
+
+    def __str__(self) -> str:
+        return self.repo
+
+    @property
+    def checked_at(self) -> str | None:
+        """The oldest `checked_at` among the feeds."""
+        return min((feed.checked_at or "" for feed in self.feeds), default="") or None
+
+
+# A list of runs that one request polls: that of a feed's workflow, or a repository's.
+RunList = Feed | RepoList
+
+
+def feeds_of(run_list: RunList) -> tuple[Feed, ...]:
+    """The feeds whose newest runs are in a list."""
+    return run_list.feeds if isinstance(run_list, RepoList) else (run_list,)
+
+
+class PageSizes:
+    """Page sizes, halved for feeds whose list keeps failing."""
+
+    def __init__(self) -> None:
+        self._halvings: dict[FeedKey, int] = {}
+
+    def of(self, feed: Feed, size: int) -> int:
+        """The size to request instead of `size`."""
+        return size >> self._halvings.get(feed.key, 0)
+
+    def halve(self, feed: Feed) -> bool:
+        """Halve a feed's pages from now on; return False at the minimum."""
+        halvings = self._halvings.get(feed.key, 0)
+        if halvings >= MAX_HALVINGS:
+            return False
+        self._halvings[feed.key] = halvings + 1
+        return True
+
+
+class ListChooser:
+    """Chooses which list to poll for each feed."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._feed_lists_until: dict[str, datetime] = {}
+
+    def choose(self, watched: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
+        """The feeds to poll by their own lists, and the repositories to poll at once.
+
+        New and failing feeds are polled by their own lists: only a workflow's own list
+        shows that the workflow does not exist.
+        """
+        by_repo: dict[str, list[Feed]] = defaultdict(list)
+        for feed in watched:
+            by_repo[feed.repo].append(feed)
+        own: list[Feed] = []
+        lists: list[RepoList] = []
+        for repo, repo_feeds in by_repo.items():
+            good = [feed for feed in repo_feeds if feed.checked_at and not feed.error]
+            if len(good) < MIN_FEEDS or self._is_mostly_unwatched(repo):
+                good = []
+            else:
+                lists.append(RepoList(repo, tuple(good)))
+            own += [feed for feed in repo_feeds if feed not in good]
+        return own, lists
+
+    def record_page(self, repo_list: RepoList, page: RunPage) -> None:
+        """Fall back to per-workflow lists if most runs on the page are unwatched."""
+        watched = {feed.workflow for feed in repo_list.feeds}
+        count = sum(workflow_file(run) in watched for run in page.runs)
+        if count < MIN_WATCHED_SHARE * len(page.runs):
+            self._feed_lists_until[repo_list.repo] = self._clock() + FEED_LISTS_FOR
+
+    def _is_mostly_unwatched(self, repo: str) -> bool:
+        until = self._feed_lists_until.get(repo)
+        return until is not None and until > self._clock()
+
+
+class RunPages:
+    """Fetches and saves the first page of run lists.
+
+    `on_runs_saved` receives a feed and the number of its runs that a page changed.
     """
 
     def __init__(
         self,
         db: Database,
         github: GitHub,
-        watch: FeedDiscovery,
+        discovery: FeedDiscovery,
         clock: Callable[[], datetime],
         *,
+        sizes: PageSizes,
         history: timedelta,
-        wrote: Callable[[Feed, int], None],
-        wrote_older: Callable[[int], None],
+        on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db
         self._github = github
-        self._watch = watch
+        self._discovery = discovery
         self._clock = clock
+        self._sizes = sizes
         self._history = history
-        self._wrote = wrote
-        self._wrote_older = wrote_older
-        self._repo_lists = RepoLists(clock)
-        self._halvings: dict[FeedKey, int] = {}
+        self._on_runs_saved = on_runs_saved
+        self._chooser = ListChooser(clock)
 
-    def split(self, feeds: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
-        """The feeds to ask by their own lists, the repositories to ask for all."""
-        return self._repo_lists.split(feeds)
+    def choose_lists(self, watched: Sequence[Feed]) -> list[RunList]:
+        """The lists to poll for these feeds."""
+        own, repo_lists = self._chooser.choose(watched)
+        return [*own, *repo_lists]
 
-    def unprimed(self, asked: Sequence[Question]) -> list[RepoList]:
-        """The repositories whose list is to be asked from the next pass on.
+    def without_etag(self, polled: Sequence[RunList]) -> list[RepoList]:
+        """The repository lists to poll from the next pass on that have no ETag yet.
 
-        Asked now as well, it is 304 then.
+        Fetched once in this pass, they respond with 304 in the next.
         """
-        repos = {question.repo for question in asked}
-        feeds = [feed for feed in self._watch.feeds() if feed.repo in repos]
+        repos = {run_list.repo for run_list in polled}
+        watched = [feed for feed in self._discovery.feeds() if feed.repo in repos]
+        _, repo_lists = self._chooser.choose(watched)
         return [
             repo_list
-            for repo_list in self._repo_lists.split(feeds)[1]
+            for repo_list in repo_lists
             if responses.get_cached(self._db, self._repo_key(repo_list)) is None
         ]
 
-    async def poll(self, question: Question) -> None:
-        """Fetch the newest runs of a feed, or those of several feeds at once."""
-        if isinstance(question, RepoList):
-            await self.poll_repo(question)
+    async def fetch(self, run_list: RunList) -> None:
+        """Fetch and save the newest runs of a list."""
+        if isinstance(run_list, RepoList):
+            await self.fetch_repo(run_list)
         else:
-            await self.poll_feed(question)
+            await self.fetch_feed(run_list)
 
-    async def poll_feed(self, feed: Feed) -> None:
+    async def fetch_feed(self, feed: Feed) -> None:
         """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
         page = await self._github.fetch_runs(
             feed.repo,
             api_id_of(self._db, feed),
-            per_page=self._page_size(feed, LIVE_PAGE),
+            per_page=self._sizes.of(feed, FEED_PAGE_SIZE),
             etag=feed.etag,
         )
         now = self._clock()
         if feed.error:
-            log.info("%s: answers again", feed)
+            log.info("%s: no error any more", feed)
         if page.is_not_modified:
             feeds.save_checked(self._db, feed, now)
             return
-        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
+        self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = runs.save_page(
             self._db,
             feed,
@@ -108,122 +194,37 @@ class Lists:
             horizon=now - self._history,
             now=now,
         )
-        self._wrote(feed, saved.written)
+        self._on_runs_saved(feed, saved.written)
 
-    async def poll_repo(self, asked: RepoList) -> None:
+    async def fetch_repo(self, repo_list: RepoList) -> None:
         """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
-        key = self._repo_key(asked)
-        known = responses.get_cached(self._db, key)
+        key = self._repo_key(repo_list)
+        cached = responses.get_cached(self._db, key)
         page = await self._github.fetch_page(
-            key.url, etag=known.etag if known else None
+            key.url, etag=cached.etag if cached else None
         )
         now = self._clock()
         if page.is_not_modified:
-            for feed in asked.feeds:
+            for feed in repo_list.feeds:
                 feeds.save_checked(self._db, feed, now)
             return
-        self._watch.reject_runs_of_other_repo(asked.repo, page.runs)
-        self._repo_lists.learn(asked, page)
-        by_file = runs_by_file(self._db, asked.repo, page.runs)
+        self._discovery.reject_runs_of_other_repo(repo_list.repo, page.runs)
+        self._chooser.record_page(repo_list, page)
+        by_file = runs_by_file(self._db, repo_list.repo, page.runs)
         written = runs.save_repo_page(
-            self._db, asked.feeds, by_file, page=_cached(key, page), now=now
+            self._db, repo_list.feeds, by_file, page=cached_page(key, page), now=now
         )
         for feed, count in written.items():
-            self._wrote(feed, count)
+            self._on_runs_saved(feed, count)
 
-    async def fetch_older(self, feed: Feed) -> None:
-        """Fetch the next page of what a feed has to catch up with."""
-        backfill = backfills.get(self._db, feed.key)
-        if backfill.window:
-            await self._fetch_window(feed, backfill, backfill.window)
-        else:
-            await self._fetch_listed(feed, backfill)
-
-    async def _fetch_listed(self, feed: Feed, backfill: Backfill) -> None:
-        """The next page of GitHub's plain list; a refused one is where that ends."""
-        url = backfill.next_url or self._github.runs_url(
-            feed.repo,
-            api_id_of(self._db, feed),
-            per_page=self._page_size(feed, CATCH_UP_PAGE),
-        )
-        key = ResponseKey("runs", feed.repo, url)
-        known = responses.get_cached(self._db, key)
-        try:
-            page = await self._github.fetch_page(
-                url, etag=known.etag if known else None
-            )
-        except Unprocessable:
-            if not backfill.next_url:
-                raise
-            page = RunPage()
-        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
-        saved = older_runs.save_page(
-            self._db,
-            feed,
-            backfill,
-            page.runs,
-            page=known if known and page.is_not_modified else _cached(key, page),
-            now=self._clock(),
-        )
-        self._note_older(feed, backfill, saved)
-
-    async def _fetch_window(
-        self, feed: Feed, backfill: Backfill, window: Window
-    ) -> None:
-        """The next page of what GitHub's search lists of a window of time."""
-        url = backfill.next_url or self._github.runs_url(
-            feed.repo,
-            api_id_of(self._db, feed),
-            per_page=self._page_size(feed, CATCH_UP_PAGE),
-            created=window.created,
-        )
-        try:
-            page = await self._github.fetch_page(url)
-        except Unprocessable:
-            page = RunPage()
-        self._watch.reject_runs_of_other_repo(feed.repo, page.runs)
-        saved, step = older_runs.save_window_page(
-            self._db,
-            feed,
-            backfill,
-            window,
-            page.runs,
-            page=_cached(ResponseKey("runs", feed.repo, url), page),
-            total=page.total_count or 0,
-            now=self._clock(),
-        )
-        if step.is_done and step.window.is_given_up:
-            log.warning(
-                "%s: GitHub's search has not listed all that it counts from %s to %s",
-                feed,
-                window.start,
-                window.end,
-            )
-        self._note_older(feed, backfill, saved)
-
-    def _note_older(self, feed: Feed, backfill: Backfill, saved: Saved) -> None:
-        self._wrote_older(saved.written)
-        if saved.is_complete and not backfill.completed_at:
-            log.info("%s: history is complete", feed)
-
-    def ask_for_smaller_pages(self, feed: Feed) -> None:
-        """From now on halve the pages of a feed whose list keeps failing."""
-        halvings = self._halvings.get(feed.key, 0)
-        if halvings < MOST_HALVINGS:
-            self._halvings[feed.key] = halvings + 1
-            # Its link to the next page has the former size.
-            backfills.reset_page(self._db, feed.key)
-
-    def _page_size(self, feed: Feed, usual: int) -> int:
-        return usual >> self._halvings.get(feed.key, 0)
-
-    def _repo_key(self, asked: RepoList) -> ResponseKey:
-        size = self._page_size(asked.feeds[0], REPO_PAGE)
-        url = self._github.repo_runs_url(asked.repo, per_page=size)
-        return ResponseKey("runs", asked.repo, url)
+    def _repo_key(self, repo_list: RepoList) -> ResponseKey:
+        size = self._sizes.of(repo_list.feeds[0], REPO_PAGE_SIZE)
+        url = self._github.repo_runs_url(repo_list.repo, per_page=size)
+        return ResponseKey("runs", repo_list.repo, url)
 
 
-def _cached(key: ResponseKey, page: RunPage) -> CachedResponse:
+def cached_page(key: ResponseKey, page: RunPage) -> CachedResponse:
+    """The parts of a page that a later 304 does not repeat."""
     created = [str(run.get("created_at") or "") for run in page.runs]
     return CachedResponse(
         key,

@@ -1,30 +1,111 @@
-"""Whose turn it is: quiet feeds are asked in every second pass, half of them in each.
+"""The schedule: when the next pass is due, and which quiet feeds wait for it.
 
-A tile is stale after three refreshes without an answer. So a question may wait only
-when two more chances come before that: the next pass, and one half a refresh after it
-should that one fail (`ci_observer.ingest.polling.pacing`).
+It only decides: `loop` waits, and `poller` polls.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.polling.pacing import SOONER
-from ci_observer.ingest.polling.repo_pages import Question, feeds_of
+from ci_observer.ingest.errors import (
+    GitHubError,
+    GitHubUnreachable,
+    RateLimited,
+    Unauthorized,
+)
+from ci_observer.ingest.github.connection import RequestStats
+from ci_observer.ingest.polling.run_pages import RunList, feeds_of
 from ci_observer.ingest.store import feeds
 
+# Repeated 404s and 401s can get the address blocked:
+# https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+NO_ACCESS_WAIT = timedelta(hours=1)
+# The extra wait doubles if the limit is hit again right after a wait, up to an hour.
+LIMITED_AGAIN_WAIT = timedelta(minutes=1)
+MAX_DOUBLINGS = 6
+# After a temporary error, the next pass comes once after this share of the refresh
+# interval, so that a feed that is polled in every second pass does not become stale.
+RETRY_SHARE = 0.5
+# Passes are spread out when less than this share of the rate limit is left.
+SCARCE_SHARE = 0.1
+
 QUIET_AFTER = timedelta(days=14)
-# Quiet feeds are asked this often at least, or every pass when those are rarer.
-LONGEST_WAIT = timedelta(minutes=5)
-# What asking three times takes when GitHub answers each time with an error.
-RETRYING = timedelta(seconds=5)
+# Quiet feeds skip no pass if that would delay them longer than this.
+MAX_QUIET_WAIT = timedelta(minutes=5)
+# The duration of three attempts that GitHub answers with errors.
+RETRY_DURATION = timedelta(seconds=5)
 
 
-class Turns:
-    """Decides for each pass of one process which questions are asked."""
+@dataclass
+class PassSchedule:
+    """Decides when the next pass of this process is due."""
+
+    config: Config
+    limited_in_a_row: int = 0
+    is_retry: bool = False
+
+    def schedule_next(
+        self,
+        started_at: datetime,
+        *,
+        now: datetime,
+        error: GitHubError | None,
+        is_temporary: bool,
+        stats: RequestStats,
+    ) -> datetime:
+        """When the pass after the one that started at `started_at` is due.
+
+        `error` stopped that pass. `is_temporary`: an error of a feed or of the database
+        may be over soon.
+        """
+        interval = self._take_interval(error, is_temporary=is_temporary)
+        usual = max(now, started_at + interval)
+        if isinstance(error, RateLimited):
+            doublings = min(self.limited_in_a_row, MAX_DOUBLINGS)
+            self.limited_in_a_row += 1
+            extra = LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
+            return max(usual, error.retry_at + extra)
+        self.limited_in_a_row = 0
+        # A token file is read before each pass, without a request.
+        if isinstance(error, Unauthorized) and not self.config.token_file:
+            return max(usual, now + NO_ACCESS_WAIT)
+        return max(usual, now + self._spread(stats, now))
+
+    def _take_interval(
+        self, error: GitHubError | None, *, is_temporary: bool
+    ) -> timedelta:
+        """The refresh interval; shorter after a temporary error, every second time."""
+        may_retry = is_temporary or isinstance(error, GitHubUnreachable)
+        self.is_retry = may_retry and not self.is_retry
+        refresh = timedelta(seconds=self.config.refresh_seconds)
+        return refresh * RETRY_SHARE if self.is_retry else refresh
+
+    def _spread(self, stats: RequestStats, now: datetime) -> timedelta:
+        """The wait with which the rest of the rate limit lasts until its reset.
+
+        0 while the rest is not scarce. Otherwise the time until the reset, times the
+        cost of the last pass, divided by the rest. A 304 is free with a token only:
+        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+        """
+        limit = stats.rate_limit
+        if limit is None or limit.remaining >= SCARCE_SHARE * limit.limit:
+            return timedelta(0)
+        free = stats.not_modified if self.config.token else 0
+        cost = max(1, stats.requests - free)
+        return max(timedelta(0), limit.reset_at - now) * cost / max(limit.remaining, 1)
+
+
+class QuietFeedSchedule:
+    """Polls quiet feeds in alternating halves, every second pass.
+
+    A tile becomes stale three refresh intervals after the last response. So a list may
+    skip a pass only if two attempts remain in time: the next pass, and its retry after
+    `RETRY_SHARE` of an interval.
+    """
 
     def __init__(self, config: Config, db: Database) -> None:
         self._db = db
@@ -32,47 +113,43 @@ class Turns:
         self._passes = 0
         self._last_at: datetime | None = None
 
-    def take(
-        self, questions: Sequence[Question], started_at: datetime
-    ) -> list[Question]:
-        """The questions of the pass that begins, the longest unanswered first.
+    def take_due(self, lists: Sequence[RunList], started_at: datetime) -> list[RunList]:
+        """The lists to poll in the pass that starts now, least recently checked first.
 
-        In the first one they are all. A repository's list waits only when all of its
-        feeds are quiet.
+        All of them in the first pass. A repository's list skips a pass only if all of
+        its feeds are quiet.
         """
-        waiting = self._waiting(questions, started_at)
+        skipped = self._skipped(lists, started_at)
         self._passes += 1
         self._last_at = started_at
-        # What a spent limit leaves out now is asked first when it is renewed.
+        # A spent rate limit drops the last ones; they come first in the next pass.
         return sorted(
-            (question for question in questions if question not in waiting),
-            key=lambda question: question.checked_at or "",
+            (run_list for run_list in lists if run_list not in skipped),
+            key=lambda run_list: run_list.checked_at or "",
         )
 
-    def _waiting(
-        self, questions: Sequence[Question], started_at: datetime
-    ) -> set[Question]:
-        """Those that have time until the next pass."""
-        if self._last_at is None or 2 * self._refresh > LONGEST_WAIT:
+    def _skipped(self, lists: Sequence[RunList], started_at: datetime) -> set[RunList]:
+        """The lists that can wait for the next pass."""
+        if self._last_at is None or 2 * self._refresh > MAX_QUIET_WAIT:
             return set()
-        # The next pass is taken to be as late as this one.
+        # Assume that the next pass is as late as this one.
         step = max(self._refresh, started_at - self._last_at)
-        until_late = (
-            feeds.stale_after(self._db) - step - self._refresh * SOONER - RETRYING
-        )
+        retry = self._refresh * RETRY_SHARE + RETRY_DURATION
+        max_age = feeds.stale_after(self._db) - step - retry
         quiet = feeds.quiet(self._db, since=started_at - QUIET_AFTER)
         return {
-            question
-            for question in questions
-            if not self._is_turn_of(question)
-            and quiet.issuperset(feed.key for feed in feeds_of(question))
-            and started_at - _answered_at(question) < until_late
+            run_list
+            for run_list in lists
+            if not self._is_in_half(run_list)
+            and quiet.issuperset(feed.key for feed in feeds_of(run_list))
+            and started_at - _checked_at(run_list) < max_age
         }
 
-    def _is_turn_of(self, question: Question) -> bool:
-        return (self._passes + crc32(str(question).encode())) % 2 == 0
+    def _is_in_half(self, run_list: RunList) -> bool:
+        """Whether a list belongs to the half that this pass polls."""
+        return (self._passes + crc32(str(run_list).encode())) % 2 == 0
 
 
-def _answered_at(question: Question) -> datetime:
-    at = question.checked_at
-    return datetime.fromisoformat(at) if at else datetime.min.replace(tzinfo=UTC)
+def _checked_at(run_list: RunList) -> datetime:
+    text = run_list.checked_at
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)

@@ -5,7 +5,7 @@ Whole conversations with a server are in `test_poller`.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +30,16 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def ask(work: Callable[[GitHub], Awaitable[Any]], token: str | None = TOKEN) -> Any:
+def ask(
+    work: Callable[[GitHub], Awaitable[Any]],
+    token: str | None = TOKEN,
+    slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> Any:
     async def run() -> Any:
         async with open_http("1.2.3") as http:
-            connection = Connection(http, api_url=API, token=token, clock=lambda: NOW)
+            connection = Connection(
+                http, api_url=API, token=token, clock=lambda: NOW, slot=slot
+            )
             return await work(GitHub(connection))
 
     return asyncio.run(run())
@@ -83,19 +89,15 @@ def test_an_error_is_known_before_the_context_of_its_request_ends():
     known: list[GitHubError] = []
 
     @asynccontextmanager
-    async def request() -> AsyncIterator[None]:
+    async def slot() -> AsyncIterator[None]:
         try:
             yield
         except GitHubError as error:
             known.append(error)
             raise
 
-    def fetch(github: GitHub) -> Awaitable[RunPage]:
-        github.connection.request = request
-        return fetch_runs(github)
-
     with pytest.raises(RateLimited) as raised:
-        ask(fetch)
+        ask(fetch_runs, slot=slot)
 
     assert known == [raised.value]
 

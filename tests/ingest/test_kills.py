@@ -16,7 +16,7 @@ from truth import assert_is_truth, assert_sound
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.polling import run_pages as lists
+from ci_observer.ingest.polling import backfill, run_pages
 from ci_observer.ingest.polling.poller import PollResult
 
 FILES = ("ci.yml", "deploy.yml")
@@ -32,9 +32,9 @@ def _one_try_each() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few runs are many pages."""
-    monkeypatch.setattr(lists, "LIVE_PAGE", 3)
-    monkeypatch.setattr(lists, "REPO_PAGE", 4)
-    monkeypatch.setattr(lists, "CATCH_UP_PAGE", 4)
+    monkeypatch.setattr(run_pages, "FEED_PAGE_SIZE", 3)
+    monkeypatch.setattr(run_pages, "REPO_PAGE_SIZE", 4)
+    monkeypatch.setattr(backfill, "PAGE_SIZE", 4)
 
 
 def live(world: World, github: GitHubServer, ingest: Ingest) -> None:

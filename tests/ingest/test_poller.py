@@ -134,7 +134,7 @@ def test_history_that_was_interrupted_goes_on_where_it_was(world, github, ingest
 def test_catching_up_leaves_off_when_live_polling_is_due(world, github, ingest, db):
     add_runs(world, 350)
 
-    ingest.poll(catch_up_until=github.clock())
+    ingest.poll(backfill_deadline=github.clock())
 
     assert len(run_ids(db)) == 30
     ingest.poll()
@@ -174,7 +174,7 @@ def test_a_gap_is_closed_even_when_the_process_dies_before_the_second_page(
     for _ in range(170):
         github.advance(1)
         world.add_run(REPO, FILE, duration=0)
-    ingest.poll(catch_up_until=github.clock())
+    ingest.poll(backfill_deadline=github.clock())
     assert len(run_ids(db)) == 35
 
     ingest.restart()

@@ -15,7 +15,8 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import payloads
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.polling.pruning import Pruning
+from ci_observer.ingest.polling import maintenance
+from ci_observer.ingest.polling.maintenance import Pruning
 
 
 def created(run_id, day):
@@ -128,8 +129,8 @@ def test_payloads_older_than_the_setting_are_deleted_once_a_day(archive, db):
 
 
 def test_much_to_delete_is_spread_over_passes(archive, db, monkeypatch):
-    monkeypatch.setattr("ci_observer.ingest.polling.pruning.AT_ONCE", 1)
-    monkeypatch.setattr("ci_observer.ingest.polling.pruning.MOST_AT_ONCE_IN_A_PASS", 2)
+    monkeypatch.setattr(maintenance, "PRUNE_BATCH", 1)
+    monkeypatch.setattr(maintenance, "PRUNE_BATCHES_PER_PASS", 2)
     pruning = Pruning(Config(payload_days=1), db, lambda: NOW)
 
     left = []

@@ -23,6 +23,7 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.github.rows import LONGEST_RUN
+from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
 from ci_observer.web.server import build_datasette
@@ -73,10 +74,17 @@ def archive(tmp_path_factory) -> Iterator[Database]:
 
 async def poll(config: Config, db: Database, server: GitHubServer) -> None:
     async with open_http("test") as http:
+        pool = RequestPool()
         connection = Connection(
-            http, api_url=config.api_url, token=config.token, clock=server.clock
+            http,
+            api_url=config.api_url,
+            token=config.token,
+            clock=server.clock,
+            slot=pool.slot,
         )
-        result = await Poller(config, db, GitHub(connection), server.clock).poll()
+        poller = Poller(config, db, GitHub(connection), pool, server.clock)
+        poller.start()
+        result = await poller.poll()
     assert (result.error, result.feeds_failed) == (None, 0)
 
 

@@ -18,7 +18,8 @@ from run_objects import FEED, compact, full_size_runs, raw_json
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.rows import run_row
-from ci_observer.ingest.polling.repacking import Repacking
+from ci_observer.ingest.polling import maintenance
+from ci_observer.ingest.polling.maintenance import Repacking
 from ci_observer.ingest.store import payloads
 
 REPO, WORKFLOW = FEED
@@ -267,27 +268,25 @@ def test_migrate_repacks_and_says_so(former, objects, db_path, monkeypatch):
 def test_polling_repacks_some_in_each_pass_and_says_so(
     former, objects, caplog, monkeypatch
 ):
-    monkeypatch.setattr("ci_observer.ingest.polling.repacking.AT_ONCE", 2)
-    monkeypatch.setattr(
-        "ci_observer.ingest.polling.repacking.MOST_AT_ONCE_IN_A_PASS", 2
-    )
-    monkeypatch.setattr("ci_observer.ingest.polling.repacking.TOLD_EVERY", 5)
+    monkeypatch.setattr(maintenance, "REPACK_BATCH", 2)
+    monkeypatch.setattr(maintenance, "REPACK_BATCHES_PER_PASS", 2)
+    monkeypatch.setattr(maintenance, "LOG_EVERY_REPACKED", 5)
     schema.migrate(former)
     caplog.set_level(logging.INFO)
     repacking = Repacking(former)
     lefts = []
 
     for _ in range(5):
-        repacking.go_on()
+        repacking.repack_some()
         lefts.append(left(former))
 
     assert lefts == [6, 2, 0, 0, 0]
     assert [record.getMessage() for record in caplog.records] == [
-        "10 payloads are to be repacked, some in each pass; "
-        "ci-observer migrate does it at once",
+        "10 payloads to repack, some in each pass; "
+        "ci-observer migrate repacks all of them at once",
         "6 of 10 payloads repacked",
         "10 of 10 payloads repacked",
-        "10 payloads repacked, none is left",
+        "10 payloads repacked, none left",
     ]
 
 

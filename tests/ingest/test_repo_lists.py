@@ -97,7 +97,7 @@ def test_a_gap_is_closed_even_when_the_process_dies_in_it(world, github, watched
     for n in range(150):
         github.advance(1)
         world.add_run(REPO, FILES[n % 4], duration=0)
-    watched.poll(catch_up_until=github.clock())
+    watched.poll(backfill_deadline=github.clock())
     assert len(run_ids(db)) < 170
 
     watched.restart()

@@ -88,7 +88,7 @@ def test_the_walk_goes_back_as_far_as_runs_can_be_re_run(
     github.advance(DAY)
     world.add_run(REPO, FILE)
     github.log.clear()
-    ingest.poll(catch_up_until=github.clock())
+    ingest.poll(backfill_deadline=github.clock())
 
     assert the_backfill(db).fetch_until == (
         (github.clock() - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")

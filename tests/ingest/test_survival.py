@@ -343,8 +343,8 @@ def test_a_second_writer_that_is_not_refused_does_no_harm(world, github, db_path
         closing(Ingest(other_db, github)) as other,
     ):
         for _ in range(3):
-            one.poll(catch_up_until=github.clock())
-            other.poll(catch_up_until=github.clock())
+            one.poll(backfill_deadline=github.clock())
+            other.poll(backfill_deadline=github.clock())
             github.advance(60)
             world.add_run(REPO, FILE)
         one.poll()

@@ -22,7 +22,7 @@ from ci_observer.ingest.github.windows import (
     is_surely_last,
     next_step,
 )
-from ci_observer.ingest.polling import run_pages as lists
+from ci_observer.ingest.polling import backfill
 from ci_observer.ingest.store import backfills, feeds, older_runs
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import utc
@@ -33,7 +33,7 @@ PAGE, CAP, LISTED = 12, 40, 60
 @pytest.fixture(autouse=True)
 def _small(monkeypatch, github: GitHubServer) -> None:
     """GitHub and its limits in miniature: pages of 12, 60 runs listed, 40 found."""
-    monkeypatch.setattr(lists, "CATCH_UP_PAGE", PAGE)
+    monkeypatch.setattr(backfill, "PAGE_SIZE", PAGE)
     monkeypatch.setattr(windows, "MAX_LISTED", CAP)
     github.settings.caps = Caps(listed=LISTED, counted=LISTED, searched=CAP)
 

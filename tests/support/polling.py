@@ -15,6 +15,7 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
 from ci_observer.ingest.store import backfills, feeds, instance
@@ -49,11 +50,17 @@ class Ingest:
         self._settings |= settings
         self._config = config = Config(**self._settings)
         clock = self.clock
+        pool = RequestPool()
         connection = Connection(
-            self._http, api_url=config.api_url, token=config.token, clock=clock
+            self._http,
+            api_url=config.api_url,
+            token=config.token,
+            clock=clock,
+            slot=pool.slot,
         )
         instance.save_settings(self.db, config, version="1", now=clock())
-        self._poller = Poller(config, self.db, GitHub(connection), clock)
+        self._poller = Poller(config, self.db, GitHub(connection), pool, clock)
+        self._poller.start()
 
     def poll(self, **options: Any) -> PollResult:
         return self._runner.run(self._poller.poll(**options))
@@ -61,7 +68,7 @@ class Ingest:
     def next_wait(self) -> timedelta:
         """How long the pass just made asks to wait."""
         now = self.clock()
-        return self._poller.next_poll_at(now) - now
+        return self._poller.schedule_next(now) - now
 
     def run_forever(self, wait: Callable[[float], Awaitable[None]]) -> None:
         self._runner.run(

@@ -1,0 +1,94 @@
+"""Maintenance of stored payloads, a part in each pass: daily pruning, and repacking.
+
+The commands `prune` and `migrate` do the same at once.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.store import payloads
+
+log = logging.getLogger("ci_observer.ingest")
+
+# The batches of one pass take about a second.
+PRUNE_BATCH = 1000
+PRUNE_BATCHES_PER_PASS = 10
+REPACK_BATCH = 500
+REPACK_BATCHES_PER_PASS = 4
+LOG_EVERY_REPACKED = 50_000
+
+
+class Pruning:
+    """Deletes the payloads that are older than `PAYLOAD_DAYS`."""
+
+    def __init__(
+        self, config: Config, db: Database, clock: Callable[[], datetime]
+    ) -> None:
+        self._days = config.payload_days
+        self._db = db
+        self._clock = clock
+        self._done_on: date | None = None
+        self._deleted = 0
+
+    def prune_daily(self) -> None:
+        """Delete some of the payloads that are too old, until none is left today."""
+        today = self._clock().date()
+        if self._days is None or self._done_on == today:
+            return
+        before = today - timedelta(days=self._days)
+        for _ in range(PRUNE_BATCHES_PER_PASS):
+            deleted = payloads.prune(self._db, before, PRUNE_BATCH)
+            self._deleted += deleted
+            if not deleted:
+                self._finish(before, today)
+                return
+
+    def _finish(self, before: date, today: date) -> None:
+        if self._deleted:
+            log.info("%d payloads from before %s deleted", self._deleted, before)
+        self._done_on, self._deleted = today, 0
+
+
+class Repacking:
+    """Repacks payloads that an older version has stored.
+
+    They stay readable without it; repacked, they take less space.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._total = 0
+        self._done = 0
+
+    def repack_some(self) -> None:
+        """Repack some of the remaining payloads."""
+        if not self._total:
+            self._start()
+        for _ in range(REPACK_BATCHES_PER_PASS if self._total else 0):
+            done = payloads.repack(self._db, REPACK_BATCH)
+            self._log_progress(done)
+            self._done += done
+            if not done:
+                self._total = 0
+                return
+
+    def _start(self) -> None:
+        self._total = payloads.count_to_repack(self._db)
+        self._done = 0
+        if self._total:
+            log.info(
+                "%d payloads to repack, some in each pass; ci-observer migrate repacks "
+                "all of them at once",
+                self._total,
+            )
+
+    def _log_progress(self, done: int) -> None:
+        before, now = self._done, self._done + done
+        if not done:
+            log.info("%d payloads repacked, none left", now)
+        elif now // LOG_EVERY_REPACKED > before // LOG_EVERY_REPACKED:
+            log.info("%d of %d payloads repacked", now, self._total)
