@@ -5,19 +5,20 @@ owner's repositories are fetched. `selection` derives the watched feeds from the
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
+from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.feeds.workflows import mark_replaced, workflow_rows
-from ci_observer.ingest.github.client import GitHub, Response
+from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import (
     EVERY_WORKFLOW,
     every_repo_of,
@@ -27,7 +28,7 @@ from ci_observer.ingest.github.names import (
 from ci_observer.ingest.store import feeds, repos, responses, workflows
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse, Kind, ResponseKey
+from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.times import utc
 
 log = logging.getLogger("ci_observer.ingest")
@@ -36,8 +37,6 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 REFRESH_EVERY = timedelta(days=1)
 # Several missing workflows cause one refresh of their repository, not one each.
 REFRESH_AGAIN_AFTER = timedelta(minutes=10)
-
-T = TypeVar("T")
 
 
 class FeedDiscovery:
@@ -133,13 +132,13 @@ class FeedDiscovery:
 
     async def refresh_repo(self, repo: str) -> None:
         """Fetch the metadata of a repository, and watch its selected workflows."""
-        found = await self._fetch_if_changed(
-            repo, "repository", self._github.fetch_repo
+        found = await metadata.fetch_if_changed(
+            self._db, repo, "repository", self._github.fetch_repo
         )
         if found.value and not self._renames.reconcile(repo, found.value):
             return
-        items = await self._fetch_if_changed(
-            repo, "workflows", self._github.fetch_workflows
+        items = await metadata.fetch_if_changed(
+            self._db, repo, "workflows", self._github.fetch_workflows
         )
         listed = None if items.value is None else workflow_rows(items.value)
         if self._selection.follows_list(repo):
@@ -151,7 +150,12 @@ class FeedDiscovery:
             if listed is not None:
                 workflows.save(self._db, repo, listed)
             self._update_watched(repo, is_listed=True)
-            self._save_metadata(repo, (("repository", found), ("workflows", items)))
+            metadata.save(
+                self._db,
+                repo,
+                etags={"repository": found.etag, "workflows": items.etag},
+                now=self._clock(),
+            )
         self._postpone(repo, REFRESH_EVERY)
         self._update_owner_error(owner_of(repo))
 
@@ -207,37 +211,6 @@ class FeedDiscovery:
             repo, self.feeds_of(repo), is_listed=is_listed
         )
         feeds.save_watched_in(self._db, repo, selected)
-
-    async def _fetch_if_changed(
-        self, repo: str, kind: Kind, fetch: Callable[..., Awaitable[Response[T]]]
-    ) -> Response[T]:
-        """Send the stored ETag only if the data it belongs to is stored too."""
-        stored = repos.get(self._db, repo)
-        is_stored = stored is not None and stored.metadata_at is not None
-        key = ResponseKey(kind, repo)
-        cached = responses.get_cached(self._db, key) if is_stored else None
-        return await fetch(repo, etag=cached.etag if cached else None)
-
-    def _save_metadata(
-        self, repo: str, fetched: Iterable[tuple[Kind, Response[Any]]]
-    ) -> None:
-        stored = repos.get(self._db, repo)
-        feeds.save_metadata(
-            self._db,
-            repo,
-            default_branch=stored.default_branch if stored else None,
-            workflows={
-                w.workflow: (w.workflow_name, w.workflow_state)
-                for w in workflows.known(self._db, repo)
-            },
-            now=self._clock(),
-            cached=[
-                CachedResponse(ResponseKey(kind, repo), response.etag)
-                for kind, response in fetched
-                if response.etag
-            ],
-        )
-        repos.save_metadata_at(self._db, repo, self._clock())
 
     def _update_owner_error(self, owner: str) -> None:
         """Show an error if none of an owner's workflows is watched, or clear it."""
