@@ -1,7 +1,7 @@
-"""The API under /api: its routes, and which filters each takes.
+"""The API under /api: its routes, and the filters that each accepts.
 
-It answers before Datasette looks for a route: cookies, actors and permissions, which
-take most of a small answer's time, mean nothing to it.
+It runs before Datasette's routing: cookies, actors and permissions have no effect on
+it, and would take most of the time of a small response.
 """
 
 import json
@@ -14,22 +14,30 @@ from datasette.utils.asgi import Request, Response
 from ci_observer.web import filters
 from ci_observer.web.api import queries
 from ci_observer.web.api.exports import CSV, NDJSON, stream_runs
-from ci_observer.web.asgi import App, Message, Receive, Send
-from ci_observer.web.cache import Answer
+from ci_observer.web.cache import CachedResponse
 from ci_observer.web.filters import Filters
-from ci_observer.web.responses import error_response, refuse_method, respond
+from ci_observer.web.responses import (
+    App,
+    Message,
+    Receive,
+    Send,
+    error_response,
+    respond,
+    respond_to_method,
+)
 from ci_observer.web.urls import route_of
 
 
 async def index(datasette: Datasette, request: Request) -> Response:
     """These routes."""
 
-    async def fetch(_: Filters) -> Answer:
+    async def fetch(_: Filters) -> CachedResponse:
         routes = [
             {"path": datasette.urls.path(path), "answers": handler.__doc__}
             for path, handler in ROUTES.items()
         ]
-        return Answer(json.dumps({"ok": True, "routes": routes}).encode(), revision=0)
+        text = json.dumps({"ok": True, "routes": routes})
+        return CachedResponse(text.encode(), revision=0)
 
     return await respond(request, fetch)
 
@@ -67,19 +75,19 @@ async def wall(datasette: Datasette, request: Request) -> Response:
 
 
 async def values(datasette: Datasette, request: Request) -> Response:
-    """What runs can be filtered by, with counts."""
+    """The values of each filter, with their numbers of runs."""
     return await respond(request, lambda _: queries.fetch_filters(datasette))
 
 
 async def config(datasette: Datasette, request: Request) -> Response:
-    """The public settings, how polling goes, and the ETag of the wall."""
+    """The public settings, the state of polling, and the ETag of the wall."""
 
-    async def fetch(selection: Filters) -> Answer:
+    async def fetch(selection: Filters) -> CachedResponse:
         settings = await queries.fetch_config(datasette)
-        # By this, a wall that shows it already asks for nothing else.
+        # A wall with this ETag need not request /api/wall.
         wall_etag = (await queries.fetch_wall(datasette, selection)).etag
         text = json.dumps(settings | {"wall_etag": wall_etag})
-        return Answer(text.encode(), revision=settings["revision"])
+        return CachedResponse(text.encode(), revision=settings["revision"])
 
     return await respond(request, fetch, allowed=filters.WALL)
 
@@ -91,8 +99,8 @@ async def health(datasette: Datasette, request: Request) -> Response:
 
 async def not_found(datasette: Datasette, request: Request) -> Response:
     home = datasette.urls.path("/api")
-    message = f"There is no {request.path} here. {home} lists what there is."
-    return refuse_method(request) or error_response(request, message, 404)
+    message = f"There is no {request.path} here. {home} lists the routes."
+    return respond_to_method(request) or error_response(request, message, 404)
 
 
 STREAMS = (runs_csv, runs_ndjson)

@@ -1,4 +1,4 @@
-"""Datasette's own front page, which the wall has taken the place of, at /-/ instead."""
+"""Datasette's own front page, moved to /-/ because the wall is at /."""
 
 from collections.abc import Callable
 

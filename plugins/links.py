@@ -1,6 +1,6 @@
-"""Makes the paths that queries return in a column `runs_path` into links.
+"""Links for the paths that queries return in a column `runs_path`.
 
-Datasette links addresses with a scheme only; these are of this very server.
+Datasette itself only makes a link of a value with a scheme.
 """
 
 from datasette import hookimpl
@@ -12,7 +12,7 @@ from ci_observer.web.database import DATABASE
 
 @hookimpl
 def render_cell(value: object, column: str, datasette: Datasette) -> Markup | None:
-    """A link "rows" to the table behind a number; None leaves the cell to Datasette."""
+    """A link "rows" to the counted rows; None leaves the cell to Datasette."""
     if column != "runs_path" or not isinstance(value, str):
         return None
     if not value.startswith(f"/{DATABASE}/"):

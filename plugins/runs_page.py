@@ -1,4 +1,4 @@
-"""The page of runs at /runs: the newest of all workflows, narrowed by the URL."""
+"""The page /runs: the newest runs of all workflows, filtered by the URL."""
 
 from datasette import hookimpl
 from datasette.app import Datasette

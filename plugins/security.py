@@ -1,4 +1,4 @@
-"""The headers that tell browsers what no page of ours does."""
+"""Security headers, which forbid browsers everything that our pages do not need."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 from datasette import hookimpl
 from datasette.app import Datasette
 
-from ci_observer.web.asgi import App, Message, Receive, Send
+from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.urls import route_of
 
 Headers = list[tuple[bytes, bytes]]
@@ -21,7 +21,7 @@ COMMON_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'self'; img-src 'self' data:"
 )
-# Datasette's pages have scripts and styles inside them.
+# Datasette's pages have inline scripts and styles.
 DATASETTE_POLICY = (
     f"{COMMON_POLICY} blob:; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'"
@@ -32,7 +32,7 @@ DASHBOARD_POLICY = DATASETTE_POLICY.replace(
 )
 
 
-# Last of all plugins, so that it is around the answers of all others.
+# Last, so that it wraps the responses of all other plugins.
 @hookimpl(trylast=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
@@ -57,12 +57,12 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
 @hookimpl
 def skip_csrf(datasette: Datasette, scope: Message) -> bool:
-    # Nothing of ours can be written to: a POST shall get our 405 instead.
+    # Our pages have no POST; without this it would get 403 instead of 405.
     return not _is_datasettes(datasette, route_of(datasette, scope))
 
 
 def content_security_policy(datasette: Datasette, route: str) -> str:
-    """Our own pages may do the least."""
+    """The value of the header for a route; the strictest for our own pages."""
     if route.startswith("/-/dashboards"):
         return DASHBOARD_POLICY
     return DATASETTE_POLICY if _is_datasettes(datasette, route) else COMMON_POLICY
@@ -73,7 +73,7 @@ def _is_datasettes(datasette: Datasette, route: str) -> bool:
 
 
 def _with_ours(headers: Headers, policy: str) -> Headers:
-    """The headers of an answer, and of ours those that it does not have itself."""
+    """The headers of a response, and those of ours that it does not set itself."""
     present = {name.lower() for name, _ in headers}
     ours = _encoded(policy)
     return [*headers, *(header for header in ours if header[0] not in present)]

@@ -1,4 +1,4 @@
-"""The status wall at /: the page with its first data inside, and the way back to it."""
+"""The status wall at /: a page that holds its first data as JSON."""
 
 import json
 from typing import Any
@@ -8,41 +8,44 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.api import queries
-from ci_observer.web.columns import TILE_COLUMNS_BUT_STRIP
+from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
-from ci_observer.web.filters import STATES, Filters
+from ci_observer.web.filters import Filters
 from ci_observer.web.pages.page import NO_CONFIG, THEMES
-from ci_observer.web.pages.tile_table import COLUMNS, state_of, table_row
-from ci_observer.web.responses import refuse_method
-from ci_observer.web.times import seconds_ahead
+from ci_observer.web.pages.tile_table import COLUMNS, table_row
+from ci_observer.web.pages.times import seconds_ahead
+from ci_observer.web.responses import respond_to_method
+from ci_observer.web.vocabulary import STATES, state_of
 
-# What the script draws first; the strips come later.
-FIRST_COLUMNS = TILE_COLUMNS_BUT_STRIP
-# So many tiles may not fit a screen, which the script has a part of its own for.
+# The first data are without the strips, which the script requests later.
+FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
+# More tiles may not fit a screen; the page then preloads the script for that.
 MANY = 60
-NARROWED_BY = ("repo", "workflow", "branch", "event", "actor", "state", "q")
+FILTERS = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
-    refused = refuse_method(request)
-    if refused is not None:
-        return refused
+    method_response = respond_to_method(request)
+    if method_response is not None:
+        return method_response
     status = 200
     try:
         page = await fetch_page(datasette, request)
     except WebError as error:
         polling = NO_CONFIG["polling"] | {"reason": str(error)}
         config = NO_CONFIG | {"polling": polling}
-        page = {"config": config, "etag": None, "every": [], "tiles": []}
+        page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
         status = error.status
     theme = request.args.get("theme")
     page |= {
         "title": page_title(page["config"]["title"], page["tiles"]),
         "columns": FIRST_COLUMNS,
-        "values": [[tile[name] for name in FIRST_COLUMNS] for tile in page["every"]],
+        "values": [
+            [tile[name] for name in FIRST_COLUMNS] for tile in page["all_tiles"]
+        ],
         "may_overflow": len(page["tiles"]) > MANY,
         "ahead": seconds_ahead(page["config"]["timezone"]),
-        "heads": COLUMNS,
+        "column_titles": COLUMNS,
         "rows": [
             table_row(tile, datasette.urls.path("/ci_observer/runs"))
             for tile in page["tiles"]
@@ -54,28 +57,31 @@ async def wall(datasette: Datasette, request: Request) -> Response:
 
 
 async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
-    """The page's data: every tile for the script, the asked-for ones for the table."""
-    shown = asked_filters(request)
-    all_tiles = Filters(branch=shown.branch)
-    answer = await queries.fetch_wall(datasette, all_tiles)
-    every = tiles = json.loads(answer.content)["tiles"]
-    if shown != all_tiles:
-        asked = await queries.fetch_wall(datasette, shown)
-        tiles = json.loads(asked.content)["tiles"]
+    """The configuration, all tiles for the script, the filtered ones for the table.
+
+    Raises `Unavailable` when SQLite fails.
+    """
+    filters = filters_of(request)
+    no_filters = Filters(branch=filters.branch)
+    response = await queries.fetch_wall(datasette, no_filters)
+    all_tiles = tiles = json.loads(response.content)["tiles"]
+    if filters != no_filters:
+        filtered = await queries.fetch_wall(datasette, filters)
+        tiles = json.loads(filtered.content)["tiles"]
     hidden = request.args.getlist("hide")
     return {
         "config": await queries.fetch_config(datasette),
-        "etag": answer.etag,
-        "every": every,
+        "etag": response.etag,
+        "all_tiles": all_tiles,
         "tiles": [tile for tile in tiles if state_of(tile) not in hidden],
     }
 
 
-def asked_filters(request: Request) -> Filters:
-    """The wall's filters in the URL; a value that cannot be one narrows nothing."""
+def filters_of(request: Request) -> Filters:
+    """The wall's filters in the URL; invalid values are ignored."""
     pairs = [
         (name, value)
-        for name in NARROWED_BY
+        for name in FILTERS
         for value in request.args.getlist(name)
         if name != "state" or value in STATES
     ]
@@ -86,7 +92,7 @@ def asked_filters(request: Request) -> Filters:
 
 
 def page_title(title: str, tiles: list[dict[str, Any]]) -> str:
-    """The tab's title: how many fail, before what the wall is called."""
+    """The browser tab's title, with the number of failing tiles first."""
     failing = sum(tile["tile_state"] == "failing" for tile in tiles)
     return f"{failing} failing – {title}" if failing else title  # noqa: RUF001
 

@@ -1,4 +1,4 @@
-"""The page of one workflow at /workflows/OWNER/REPO/FILE: its state and its history."""
+"""The page /workflows/OWNER/REPO/FILE: one workflow's state and history."""
 
 from functools import partial
 from urllib.parse import unquote

@@ -1,4 +1,4 @@
-"""What CI Observer's Datasette plugins share: filters, answers, queries, the server.
+"""The web side: Datasette, its server, and the code that the plugin files share.
 
-`web` only selects from the database. It never imports `ingest` nor sees the token.
+It only selects from the database, never imports `ingest` and never sees the token.
 """

@@ -1,7 +1,7 @@
-"""Answers kept while they are true: one bounded cache per Datasette.
+"""A bounded cache of response bodies per Datasette.
 
-An answer holds until the database's revision grows, or the instant comes at which time
-alone would change it.
+An entry is valid while the database's revision is the same and `expires_at`, the next
+instant at which time alone would change the response, has not come.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ from datasette.app import Datasette
 
 from ci_observer.web.database import fetch_row
 
-MAX_ANSWERS = 500
+MAX_RESPONSES = 500
 MAX_BYTES = 32_000_000
-# Quick, and hardly larger than the best: a wall's JSON repeats itself.
+# Fast, and hardly larger than level 9: a wall's JSON is repetitive.
 GZIP_LEVEL = 3
 
-FACTS_SQL = """
+REVISION_AND_NOW_SQL = """
 select (select value from instance where key = 'revision') as revision, now from clock
 """
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A whole response body and what it holds good for.
+class CachedResponse:
+    """A response body and how long it stays valid.
 
-    `expires_at` is None when time alone changes nothing in it.
+    `expires_at` is None when time alone never changes the body.
     """
 
     content: bytes
@@ -40,65 +40,70 @@ class Answer:
 
     @cached_property
     def gzipped(self) -> bytes:
-        """The content as `Content-Encoding: gzip`, made once however many want it."""
+        """The content as `Content-Encoding: gzip`, compressed once for all clients."""
         return gzip.compress(self.content, GZIP_LEVEL, mtime=0)
 
     @cached_property
     def etag(self) -> str:
-        """The same for the same content, also after a restart."""
+        """A hash of the content, so that it survives a restart."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
 
-class Cache:
-    """The last used answers by key, and a lock for each that is being computed."""
+class ResponseCache:
+    """The most recently used responses by key, and a lock for each computation."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._responses: OrderedDict[Hashable, CachedResponse] = OrderedDict()
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._bytes = 0
 
     def lock(self, key: Hashable) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
 
-    def get(self, key: Hashable) -> Answer | None:
-        if key in self._answers:
-            self._answers.move_to_end(key)
-        return self._answers.get(key)
+    def get(self, key: Hashable) -> CachedResponse | None:
+        if key in self._responses:
+            self._responses.move_to_end(key)
+        return self._responses.get(key)
 
-    def put(self, key: Hashable, answer: Answer) -> None:
+    def put(self, key: Hashable, response: CachedResponse) -> None:
         self._remove(key)
-        self._answers[key] = answer
-        self._bytes += len(answer.content)
-        while self._bytes > MAX_BYTES or len(self._answers) > MAX_ANSWERS:
-            self._remove(next(iter(self._answers)))
+        self._responses[key] = response
+        self._bytes += len(response.content)
+        while self._bytes > MAX_BYTES or len(self._responses) > MAX_RESPONSES:
+            self._remove(next(iter(self._responses)))
 
     def _remove(self, key: Hashable) -> None:
-        if key in self._answers:
-            self._bytes -= len(self._answers.pop(key).content)
+        if key in self._responses:
+            self._bytes -= len(self._responses.pop(key).content)
 
 
-# By Datasette, not one for the module: its answers come from that one's database.
-_caches: WeakKeyDictionary[Datasette, Cache] = WeakKeyDictionary()
+# One per Datasette, since the tests run several in a process.
+_caches: WeakKeyDictionary[Datasette, ResponseCache] = WeakKeyDictionary()
 
 
-async def reuse(
-    datasette: Datasette, key: Hashable, compute: Callable[[], Awaitable[Answer]]
-) -> Answer:
-    """The kept answer while it is true, else a new one, computed once for all."""
-    cache = _caches.setdefault(datasette, Cache())
-    kept = cache.get(key)
-    if kept is not None and await _is_true(datasette, kept):
-        return kept
+async def get_or_compute(
+    datasette: Datasette,
+    key: Hashable,
+    compute: Callable[[], Awaitable[CachedResponse]],
+) -> CachedResponse:
+    """The cached response while it is valid, else a new one.
+
+    Concurrent requests for a key share one computation. Raises what `compute` raises.
+    """
+    cache = _caches.setdefault(datasette, ResponseCache())
+    cached = cache.get(key)
+    if cached is not None and await _is_valid(datasette, cached):
+        return cached
     async with cache.lock(key):
         newer = cache.get(key)
-        if newer is not None and newer is not kept:
+        if newer is not None and newer is not cached:
             return newer  # computed while this request waited for the lock
-        answer = await compute()
-        cache.put(key, answer)
-    return answer
+        response = await compute()
+        cache.put(key, response)
+    return response
 
 
-async def _is_true(datasette: Datasette, answer: Answer) -> bool:
-    facts = await fetch_row(datasette, FACTS_SQL)
-    is_before_flip = answer.expires_at is None or facts["now"] < answer.expires_at
-    return answer.revision == int(facts["revision"]) and is_before_flip
+async def _is_valid(datasette: Datasette, response: CachedResponse) -> bool:
+    row = await fetch_row(datasette, REVISION_AND_NOW_SQL)
+    is_expired = response.expires_at is not None and row["now"] >= response.expires_at
+    return response.revision == int(row["revision"]) and not is_expired

@@ -1,6 +1,6 @@
-"""Which columns an answer has, in which order, and how SQLite writes them as JSON."""
+"""The columns of runs and tiles in responses, and their JSON in SQL."""
 
-# In the order of the API's answers and of the export's header row.
+# In the order of the JSON keys and of the CSV header.
 RUN_COLUMNS = (
     "run_id",
     "repo",
@@ -83,9 +83,9 @@ TILE_COLUMNS = (
 )
 
 # The strips are most of a wall's bytes.
-TILE_COLUMNS_BUT_STRIP = tuple(name for name in TILE_COLUMNS if name != "strip")
+TILE_COLUMNS_WITHOUT_STRIP = tuple(name for name in TILE_COLUMNS if name != "strip")
 
-# List of /api/filters → column of `runs`.
+# Key of /api/filters → column of `runs`.
 FILTER_COLUMNS = {
     "repos": "repo",
     "workflows": "workflow",
@@ -105,11 +105,11 @@ _JSON_VALUES = {
 
 
 def json_object_sql(columns: tuple[str, ...]) -> str:
-    """A row as a JSON object."""
+    """The SQL of a JSON object with these columns of a row."""
     pairs = (f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns)
     return f"json_object({', '.join(pairs)})"
 
 
 def run_columns(*, raw: bool) -> tuple[str, ...]:
-    """The columns of each run in an answer."""
+    """The columns of a run in a response, with `raw_json` if `raw`."""
     return (*RUN_COLUMNS, "raw_json") if raw else RUN_COLUMNS

@@ -1,10 +1,10 @@
-"""The failures that a reader is told about, each with its HTTP status."""
+"""Errors that a visitor sees, each with its HTTP status; and one of the start."""
 
 from typing import Any
 
 
 class WebError(Exception):
-    """Base: the message is shown to the reader as it is, with facts that explain it."""
+    """Base class. The message is shown as it is; facts become keys of a JSON error."""
 
     status = 500
 
@@ -14,19 +14,19 @@ class WebError(Exception):
 
 
 class BadRequest(WebError):
-    """The request asks for what does not exist; the message says what does."""
+    """A filter, argument or value is unknown; the message names the allowed ones."""
 
     status = 400
 
 
 class NotFound(WebError):
-    """What is asked for is not here; the message says why, the facts what is."""
+    """There is no such workflow; the facts list the ones there are."""
 
     status = 404
 
 
 class Unavailable(WebError):
-    """The database cannot answer now; the message says what to do about it."""
+    """The database cannot be read now; the message says what to do about it."""
 
     status = 503
 

@@ -1,4 +1,4 @@
-"""What a URL may select: parsed, checked, written back, and as parametrised SQL."""
+"""The filters of a URL: parsed, checked, and written back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -7,28 +7,12 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from ci_observer.web.conditions import Where, marks
-from ci_observer.web.database import Params
 from ci_observer.web.errors import BadRequest
+from ci_observer.web.vocabulary import STATES
 
 MAX_LIMIT = 1000
 MAX_ARGUMENTS = 100
 MAX_WORDS = 10
-
-TILE_STATES = (
-    "failing",
-    "passing",
-    "unknown",
-    "stale",
-    "no_access",
-    "disabled",
-    "stuck",
-    "overdue",
-)
-ACTIVITIES = ("running", "queued", "waiting", "held", "unfinished")
-# An alarm that is failing too; the other alarms are states of their own.
-FAILING_ALARM = "invalid_file"
-STATES = (*TILE_STATES, *ACTIVITIES, FAILING_ALARM)
 
 # Filter → column of `runs`; on the wall the branch is the tile's.
 COLUMNS = {
@@ -51,9 +35,10 @@ Arguments = Mapping[str, Iterable[str]] | Iterable[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """One selection. Several values of a filter mean "or", several filters "and".
+    """A selection of runs or tiles.
 
-    `since` and `until` are whole seconds in UTC, both inclusive.
+    Several values of a filter mean "or", several filters "and". `since` and `until` are
+    whole seconds in UTC, both inclusive.
     """
 
     repo: tuple[str, ...] = ()
@@ -73,9 +58,10 @@ class Filters:
 
     @classmethod
     def from_args(cls, args: Arguments, allowed: Iterable[str] = EVERY) -> "Filters":
-        """Read a URL's arguments: a multi-dict, or (name, value) pairs.
+        """Parse a URL's arguments: a multi-dict, or (name, value) pairs.
 
-        An empty value, as an HTML form sends it, is no filter. Raises `BadRequest`.
+        An empty value, as an HTML form sends it, is no filter. Raises `BadRequest` for
+        a filter that is not `allowed` and for a bad value.
         """
         given: dict[str, list[str]] = {}
         for name, value in _pairs(args):
@@ -90,7 +76,10 @@ class Filters:
     @classmethod
     @lru_cache(maxsize=500)
     def from_query(cls, query: str, allowed: tuple[str, ...] = EVERY) -> "Filters":
-        """Read the text after a URL's question mark; the same few come again."""
+        """Parse a query string. Raises `BadRequest` as `from_args` does.
+
+        Cached, because a page requests the same few URLs again and again.
+        """
         try:
             pairs = parse_qsl(
                 query, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS
@@ -106,7 +95,7 @@ class Filters:
         return urlencode(self.to_pairs())
 
     def to_pairs(self) -> list[tuple[str, str]]:
-        """The (name, value) pairs of what is set."""
+        """The (name, value) pairs of the filters that are set."""
         pairs: list[tuple[str, str]] = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -115,27 +104,6 @@ class Filters:
             values = value if isinstance(value, tuple) else (value,)
             pairs += [(field.name, "1" if v is True else str(v)) for v in values]
         return pairs
-
-    def where_sql(self, *, branch: str = "head_branch") -> tuple[str, Params]:
-        """The condition on a run, or on a tile, and its parameters."""
-        where = Where()
-        for name, column in (COLUMNS | {"branch": branch}).items():
-            where.any_of(name, column, getattr(self, name))
-        if self.since:
-            where.add("started_at >= :since", since=self.since)
-        if self.until:
-            where.add("started_at <= :until", until=self.until)
-        # Last what no index holds: it is read of those only that do not match before.
-        where.words(self.q, (branch, "actor", "repo", "workflow", "display_title"))
-        return " and ".join(where.parts) or "true", where.params
-
-    def state_sql(self) -> tuple[str, Params]:
-        """The condition on what a tile shows, which time alone may change."""
-        if not self.state:
-            return "true", {}
-        names, params = marks("state", self.state)
-        shown = ("tile_state", "activity", "alarm")
-        return f"({' or '.join(f'{name} in ({names})' for name in shown)})", params
 
 
 def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Answers over HTTP: methods, ETags, errors. What they say is made in `queries`."""
+"""HTTP responses: allowed methods, ETags, compression and JSON errors."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -6,40 +6,46 @@ from typing import Any
 
 from datasette.utils.asgi import Request, Response
 
-from ci_observer.web.cache import Answer
+from ci_observer.web.cache import CachedResponse
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import Filters
 
+# https://asgi.readthedocs.io/en/latest/specs/
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
 METHODS = ("GET", "HEAD", "OPTIONS")
 JSON = "application/json; charset=utf-8"
-# Smaller ones fit into a packet or a few as they are.
-GZIP_FROM = 4000
+# Smaller bodies fit into a few packets uncompressed.
+GZIP_MIN_BYTES = 4000
 
 
 async def respond(
     request: Request,
-    fetch: Callable[[Filters], Awaitable[Answer]],
+    fetch: Callable[[Filters], Awaitable[CachedResponse]],
     *,
     allowed: tuple[str, ...] = (),
     content_type: str = JSON,
 ) -> Response:
-    """Answer a request: 405 or 204 by its method, 304 when the client has the content.
+    """Respond to a request: 200, 204 to OPTIONS, 304, 405, or a JSON error.
 
-    `fetch` is given the URL's filters, of which `allowed` may be set. A `WebError` that
-    it raises becomes a JSON error.
+    `fetch` gets the URL's filters, of which `allowed` may be set. A `WebError` that it
+    raises becomes a JSON error.
     """
-    refused = refuse_method(request)
-    if refused is not None:
-        return refused
+    method_response = respond_to_method(request)
+    if method_response is not None:
+        return method_response
     try:
-        answer = await fetch(Filters.from_query(request.query_string, allowed))
+        cached = await fetch(Filters.from_query(request.query_string, allowed))
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
-    return with_etag(request, answer, content_type)
+    return with_etag(request, cached, content_type)
 
 
-def refuse_method(request: Request) -> Response | None:
-    """The answer to OPTIONS, and to any method that would write; None to GET, HEAD."""
+def respond_to_method(request: Request) -> Response | None:
+    """204 to OPTIONS, 405 to a method that would write, None to GET and HEAD."""
     allow = {"Allow": ", ".join(METHODS)}
     if request.method == "OPTIONS":
         return Response("", status=204, headers=allow)
@@ -57,24 +63,27 @@ def error_response(
     headers: dict[str, str] | None = None,
     facts: dict[str, Any] | None = None,
 ) -> Response:
-    """`{"ok": false, "error": …, "status": …}`."""
+    """`{"ok": false, "error": …, "status": …}`, and the facts as further keys."""
     body = json.dumps({"ok": False, "error": message, "status": status} | (facts or {}))
     return _response(request, body.encode(), JSON, status, headers or {})
 
 
-def with_etag(request: Request, answer: Answer, content_type: str) -> Response:
-    """The answer, compressed for those that take it, or 304 when the client has it."""
-    asked = request.headers
-    if has_etag(asked.get("if-none-match", ""), answer.etag):
-        headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
+def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Response:
+    """200 with the content, or 304 when the client has it.
+
+    The content is compressed if the client accepts gzip.
+    """
+    request_headers = request.headers
+    if has_etag(request_headers.get("if-none-match", ""), cached.etag):
+        headers = {"ETag": cached.etag, "Cache-Control": "no-cache"}
         return Response("", status=304, headers=headers, content_type=content_type)
-    headers, content = {"ETag": answer.etag}, answer.content
-    if len(content) >= GZIP_FROM:
+    headers, content = {"ETag": cached.etag}, cached.content
+    if len(content) >= GZIP_MIN_BYTES:
         headers["Vary"] = "Accept-Encoding"
-        if "gzip" in asked.get("accept-encoding", ""):
+        if "gzip" in request_headers.get("accept-encoding", ""):
             # Weak: the same content in other bytes.
-            headers |= {"ETag": f"W/{answer.etag}", "Content-Encoding": "gzip"}
-            content = answer.gzipped
+            headers |= {"ETag": f"W/{cached.etag}", "Content-Encoding": "gzip"}
+            content = cached.gzipped
     return _response(request, content, content_type, 200, headers)
 
 
@@ -100,7 +109,7 @@ def _response(
         status=status,
         headers=headers
         | {
-            # Keep it, but ask before every use: the answer is usually 304.
+            # Browsers keep the response and revalidate it before every use.
             "Cache-Control": "no-cache",
             "Content-Length": str(len(content)),
         },

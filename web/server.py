@@ -1,4 +1,4 @@
-"""The web process: Datasette on the one database, and uvicorn to serve it."""
+"""The web process: Datasette on the one database, served by uvicorn."""
 
 import signal
 from collections.abc import Mapping
@@ -13,29 +13,29 @@ from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 
 GRACE_SECONDS = 3
-# Longer than the time between two questions of a wall, which would else connect anew
-# for each. A wall that asks less often than that is no burden.
+# Longer than the usual interval between two requests of a wall, so that it reuses its
+# connection.
 KEEP_ALIVE_SECONDS = 75
 
 SETTINGS: dict[str, Any] = {
-    # Suggesting facets tries a group-by per column: at a million runs each page of the
-    # table would wait for all of them. Facets can still be asked for.
+    # Suggesting facets tries a group-by per column, which is slow at a million runs.
+    # Facets can still be chosen.
     "suggest_facets": False,
     "facet_time_limit_ms": 1000,
     # Group-bys over a million runs, as in the canned queries, take a second or two.
     "sql_time_limit_ms": 5000,
     "default_page_size": 50,
     "max_returned_rows": 5000,
-    # The archive is there to be taken away whole: .csv?_stream=1 has no end before it.
+    # .csv?_stream=1 exports a whole table, without a limit.
     "allow_csv_stream": True,
     "max_csv_mb": 0,
-    # A copy of the file made while ingest writes to it can be a broken one.
+    # A copy of the file made while ingest writes to it can be corrupt.
     "allow_download": False,
-    # Three slow queries of one visitor must not keep the tables from all others.
+    # Three slow queries of one visitor must not block the tables for all others.
     "num_sql_threads": 6,
-    # raw_json has 12 kB a cell: 50 of them would make a page of half a megabyte.
+    # A cell of raw_json has 12 kB, so a page of 50 would have half a megabyte.
     "truncate_cells_html": 300,
-    # The data change at any poll, and a dashboard that is old must not look new.
+    # The data may change at any poll, and a cached dashboard would look up to date.
     "default_cache_ttl": 0,
 }
 
@@ -91,7 +91,7 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
             datasette.app(),
             host=host,
             port=port,
-            # The command has set up logging: a line per trouble, none per request.
+            # The command has set up logging: warnings and errors, no line per request.
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -104,15 +104,15 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
 
 
 def run(server: uvicorn.Server, datasette: Datasette) -> None:
-    """Run a server to its end, which a signal brings."""
+    """Run a server until SIGTERM or SIGINT, then interrupt all queries."""
 
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # uvicorn raises the signal that ended it again: by itself that is no clean exit.
+    # uvicorn re-raises the signal after shutdown; handle it here to exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run()
-    # Python waits for its threads, and so for a slow query.
+    # At exit Python waits for all threads, and so for a slow query.
     datasette.executor.shutdown(wait=False, cancel_futures=True)
     datasette.get_database(DATABASE).interrupt()

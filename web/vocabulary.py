@@ -1,4 +1,8 @@
-"""What a run came to, in words and shapes: GitHub's status and conclusion together."""
+"""The words for results and tile states: the one source for the web side.
+
+`static/shared/vocabulary.js` repeats the part that the scripts need;
+`tests/web/test_vocabulary.py` compares scripts, styles, symbols and queries with it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,14 +10,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """`look` is the colour's name, `symbol` the shape's; neither is needed alone."""
+    """How a page shows a result: in words, by a colour and by a shape.
 
-    word: str
-    look: str
+    `css_class` is the value of `data-look`, `symbol` the id of an SVG symbol.
+    """
+
+    label: str
+    css_class: str
     symbol: str
 
 
-_CONCLUSIONS = {
+CONCLUSIONS = {
     "success": Result("success", "good", "passing"),
     "failure": Result("failure", "bad", "failing"),
     "timed_out": Result("timed out", "bad", "overdue"),
@@ -24,37 +31,50 @@ _CONCLUSIONS = {
     "neutral": Result("neutral", "other", "neutral"),
     "stale": Result("stale", "other", "neutral"),
 }
-_STATUSES = {
+# The statuses of an unfinished run.
+STATUSES = {
     "in_progress": Result("running", "active", "running"),
     "queued": Result("queued", "active", "queued"),
     "requested": Result("queued", "active", "queued"),
     "waiting": Result("waiting", "active", "waiting"),
     "pending": Result("waiting", "active", "waiting"),
 }
+UNFINISHED = tuple(STATUSES)
 
-# The conclusions that count as a failure, and those that are a result at all.
 FAILURES = ("failure", "timed_out", "startup_failure")
+# Conclusions that say whether the commit is good; the others change no tile.
 DECISIVE = ("success", *FAILURES)
-UNFINISHED = tuple(_STATUSES)
+# A run that could not start tested nothing, so it makes no commit flaky.
+FLAKY_FAILURES = ("failure", "timed_out")
+
+# Tile states. Each has an SVG symbol of its name.
+ALARMS = ("no_access", "stale", "overdue", "stuck", "disabled")
+# An alarm that counts as failing; its `tile_state` is "failing".
+FAILING_ALARM = "invalid_file"
+ACTIVITIES = ("held", "running", "waiting", "queued", "unfinished")
+# In the order of the counts on the wall, most urgent first.
+STATES = (*ALARMS, FAILING_ALARM, "failing", *ACTIVITIES, "unknown", "passing")
 
 
 def result_of(run: dict[str, Any]) -> Result:
-    """The result of a run or an attempt; a word that GitHub adds later stands itself.
+    """The result of a run or an attempt, by its `status` and `conclusion`.
 
-    The status comes first: an unfinished run may keep the conclusion of before.
+    A word that GitHub adds later is its own label. The status counts first: an
+    unfinished run may keep the conclusion of an earlier attempt.
     """
     status, conclusion = run["status"], run["conclusion"]
     if status == "completed":
-        return _CONCLUSIONS.get(conclusion) or Result(
-            _plain(conclusion), "other", "unknown"
+        return CONCLUSIONS.get(conclusion) or Result(
+            label_of(conclusion), "other", "unknown"
         )
-    return _STATUSES.get(status) or Result(_plain(status), "active", "unfinished")
+    return STATUSES.get(status) or Result(label_of(status), "active", "unfinished")
 
 
-def state_word(state: str) -> str:
-    """A tile's state in the word that the wall has for it."""
-    return "stuck" if state == "stuck" else _plain(state)
+def state_of(tile: dict[str, Any]) -> str:
+    """The state that a tile's colour shows: its alarm, else its `tile_state`."""
+    return str(tile["alarm"] or tile["tile_state"])
 
 
-def _plain(word: str | None) -> str:
-    return (word or "unknown").replace("_", " ")
+def label_of(name: str | None) -> str:
+    """A state or conclusion as text: `no_access` is "no access", None "unknown"."""
+    return (name or "unknown").replace("_", " ")

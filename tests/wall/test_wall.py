@@ -299,4 +299,4 @@ async def test_an_alarm_says_what_is_wrong(db: Database, datasette: Datasette) -
         retry_at=None,
     )
     page = await fetch(datasette)
-    assert page.rows[1][3] == "no_access, was unknown: acme/api was not found"
+    assert page.rows[1][3] == "no access, was unknown: acme/api was not found"

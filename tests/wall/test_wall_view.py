@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 from walls import save_poll
 
-from ci_observer.web.filters import ACTIVITIES, STATES
+from ci_observer.web.vocabulary import ACTIVITIES, STATES
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer

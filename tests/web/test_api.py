@@ -17,7 +17,7 @@ from web_client import counting, get_error, get_json, serving
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.times import utc
 from ci_observer.web import filters
-from ci_observer.web.cache import Answer
+from ci_observer.web.cache import CachedResponse
 from ci_observer.web.responses import has_etag
 
 JSON_ROUTES = ("/api", "/api/runs", "/api/wall", "/api/filters", "/api/config")
@@ -92,9 +92,9 @@ def test_etags_compare_weakly(if_none_match: str, expected: bool) -> None:
 
 
 def test_equal_answers_have_equal_etags() -> None:
-    first, second = Answer(b"{}", revision=1), Answer(b"{}", revision=1)
+    first, second = (CachedResponse(b"{}", revision=1) for _ in range(2))
 
-    assert first.etag == second.etag != Answer(b"[]", revision=1).etag
+    assert first.etag == second.etag != CachedResponse(b"[]", revision=1).etag
 
 
 @pytest.mark.asyncio
@@ -353,7 +353,7 @@ async def test_large_answers_are_compressed_for_those_that_take_it(
     accepted: str,
     encoding: str | None,
 ) -> None:
-    monkeypatch.setattr("ci_observer.web.responses.GZIP_FROM", 0)
+    monkeypatch.setattr("ci_observer.web.responses.GZIP_MIN_BYTES", 0)
     headers = {"accept-encoding": accepted}
     plain = (await datasette.client.get("/api/wall", headers=headers)).json()
     response = await datasette.client.get("/api/wall", headers=headers)

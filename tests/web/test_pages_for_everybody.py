@@ -22,7 +22,7 @@ PAGES = {
     "no runs": "runs?branch=none",
     "workflow": "workflows/acme/api/ci.yml",
     "workflow without runs": "workflows/acme/web/ci.yml",
-    "refusal": "workflows/acme/api/none.yml",
+    "error page": "workflows/acme/api/none.yml",
 }
 # At 200 % a full HD screen has the room of half of it.
 ZOOMED = {"width": 960, "height": 540}

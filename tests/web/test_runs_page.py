@@ -293,7 +293,7 @@ async def test_trouble_with_polling_changes_the_page(
         ("colour=red", "Unknown filter 'colour'"),
         ("since=yesterday", "is not a time"),
         ("limit=0", "is not a number from 1"),
-        ("cursor=nonsense", "is not one that this API gave"),
+        ("cursor=nonsense", "is not a cursor of this API"),
         ("&".join(["repo=a"] * 101), "Too many arguments"),
     ],
 )

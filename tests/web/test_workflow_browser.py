@@ -8,9 +8,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import PHONE, save_poll
 
-from ci_observer.web.filters import STATES
-from ci_observer.web.times import duration
-from ci_observer.web.vocabulary import state_word
+from ci_observer.web.pages.times import duration
+from ci_observer.web.vocabulary import STATES, label_of
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
@@ -227,4 +226,4 @@ def test_server_and_script_have_the_same_words(
         " return [states.map(labelOf), spans.map(duration)]; }",
         [list(STATES), spans],
     )
-    assert found == [[state_word(s) for s in STATES], [duration(s) for s in spans]]
+    assert found == [[label_of(s) for s in STATES], [duration(s) for s in spans]]

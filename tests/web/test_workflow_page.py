@@ -124,7 +124,7 @@ async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) 
     sections = [s.text for s in (await get_page(datasette, PAGE)).all("section")]
     [_, grid, durations, failures, flaky, reruns] = sections
 
-    assert "The newest 12 of 12 runs" in grid
+    assert "the newest 12 of 12 runs" in grid
     assert "5 m median" in durations
     assert "6 m p95 of 2 successful first attempts over 0 s" in durations
     assert "42.9 % failed: 3 of 7 runs with a result" in failures
@@ -342,13 +342,13 @@ async def test_a_branch_has_a_state_of_its_own(
     assert [o.text for o in page.all("option")] == ["main", "release"]
 
 
-async def test_a_branch_of_pull_requests_only_says_that_none_speaks_for_it(
+async def test_a_branch_of_pull_requests_only_says_that_no_run_counts(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1, head_branch="fix", event="pull_request"))
     page = await get_page(datasette, f"{PAGE}?branch=fix")
 
-    assert "No run speaks for the branch fix" in page.one(id="state").text
+    assert "The branch fix has no run that counts" in page.one(id="state").text
     assert ("fix", ["#1 success, Change 1, 2026-03-01 12:00, 5\xa0m"]) in grid_rows(
         page
     )
@@ -426,7 +426,7 @@ async def test_a_feed_that_is_watched_no_more_keeps_its_history(
     feeds.save_watched(db, [("acme/web", "ci.yml")])
     page = await get_page(datasette, PAGE)
 
-    assert "not watched any more" in page.one(id="state").text
+    assert "no longer watched" in page.one(id="state").text
     assert "42.9 % failed" in page.one("main").text
 
 

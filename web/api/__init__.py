@@ -1,1 +1,1 @@
-"""The JSON API, its queries and its exports."""
+"""The JSON API: its queries and its exports."""

@@ -1,7 +1,7 @@
-"""The whole selection of runs as a stream of CSV or NDJSON, in constant memory.
+"""Exports: a whole selection of runs as a stream of CSV or NDJSON, in constant memory.
 
-Keyset pages, not one long read: a slow client thus holds back no checkpoint of ingest.
-A run that starts anew meanwhile moves to the top, and may be missed.
+Each page is a read of its own, so that a slow client does not block the checkpoints of
+ingest. A run that is re-run during the export moves to the top, and may be missed.
 """
 
 import asyncio
@@ -16,23 +16,27 @@ from typing import Any
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
-from ci_observer.web.api.cursors import encode_cursor
-from ci_observer.web.api.run_queries import fetch_run_page
-from ci_observer.web.asgi import Message, Receive, Send
+from ci_observer.web.api.run_queries import encode_cursor, fetch_run_page
 from ci_observer.web.columns import run_columns
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import EXPORT, Filters
-from ci_observer.web.responses import error_response, refuse_method
+from ci_observer.web.responses import (
+    Message,
+    Receive,
+    Send,
+    error_response,
+    respond_to_method,
+)
 
 PAGE_SIZE = 1000
-RAW_PAGE_SIZE = 100  # of some 12 kB each
+RAW_PAGE_SIZE = 100  # a run with raw_json has about 12 kB
 
 Run = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Format:
-    """How runs are written: the text before the first, and that of some of them."""
+class OutputFormat:
+    """How runs are written: a header for column names, and text for a page of runs."""
 
     extension: str
     content_type: str
@@ -51,7 +55,7 @@ def _csv_runs(runs: list[Run]) -> str:
 
 
 def _csv_cell(value: Any) -> Any:
-    # In ASCII: GitHub's object may hold a lone surrogate, which UTF-8 has not.
+    # ASCII, since GitHub's object may hold a lone surrogate, which UTF-8 cannot encode.
     return json.dumps(value) if isinstance(value, dict) else value
 
 
@@ -61,74 +65,87 @@ def _ndjson_runs(runs: list[Run]) -> str:
     )
 
 
-CSV = Format(
+CSV = OutputFormat(
     "csv", "text/csv; charset=utf-8", lambda names: _csv_lines([[*names]]), _csv_runs
 )
-NDJSON = Format("ndjson", "application/x-ndjson", lambda _: "", _ndjson_runs)
+NDJSON = OutputFormat("ndjson", "application/x-ndjson", lambda _: "", _ndjson_runs)
 
 
 async def stream_runs(
-    datasette: Datasette, request: Request, receive: Receive, send: Send, form: Format
+    datasette: Datasette,
+    request: Request,
+    receive: Receive,
+    send: Send,
+    output_format: OutputFormat,
 ) -> Response | None:
-    """Send every run that the URL selects, newest first; or return an error."""
-    refused = refuse_method(request)
-    if refused is not None:
-        return refused
+    """Send every run that the URL selects, newest first, and return None.
+
+    If the request cannot be met, send nothing and return an error response.
+    """
+    method_response = respond_to_method(request)
+    if method_response is not None:
+        return method_response
     try:
         filters = Filters.from_query(request.query_string, EXPORT)
         pages = fetch_pages(datasette, filters)
-        # Before the status line, so that a broken database is still a clean error.
+        # Read before the status line goes out, so that a broken database is a 503.
         first = await anext(pages)
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
     async with aclosing(pages):
-        await send(_start(form))
+        await send(_start(output_format))
         if request.method != "HEAD":
-            await send(
-                _body(form.render_header(run_columns(raw=filters.raw)), more=True)
-            )
-            await send(_body(form.render_runs(first), more=True))
-            await _send_pages(pages, receive, send, form)
+            header = output_format.render_header(run_columns(raw=filters.raw))
+            await send(_body(header, more=True))
+            await send(_body(output_format.render_runs(first), more=True))
+            await _send_pages(pages, receive, send, output_format)
     await send(_body(""))
     return None
 
 
 async def _send_pages(
-    pages: AsyncIterator[list[Run]], receive: Receive, send: Send, form: Format
+    pages: AsyncIterator[list[Run]],
+    receive: Receive,
+    send: Send,
+    output_format: OutputFormat,
 ) -> None:
-    """Send until the end, or until nobody listens any more."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    """Send until the last page, or until the client disconnects."""
+    disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
     try:
         async for runs in pages:
-            if gone.done():
+            if disconnected.done():
                 break
-            await send(_body(form.render_runs(runs), more=True))
+            await send(_body(output_format.render_runs(runs), more=True))
     finally:
-        gone.cancel()
+        disconnected.cancel()
 
 
 async def fetch_pages(
     datasette: Datasette, filters: Filters
 ) -> AsyncGenerator[list[Run], None]:
-    """Page after page of the selection; the first one may be empty."""
+    """The pages of the selection, newest runs first; only the first may be empty.
+
+    Raises `Unavailable` when SQLite fails.
+    """
     filters = replace(filters, limit=RAW_PAGE_SIZE if filters.raw else PAGE_SIZE)
-    more = True
-    while more:
+    has_next = True
+    while has_next:
         row = await fetch_run_page(datasette, filters, inline=False)
         yield json.loads(row["runs"])
-        more = row["next"] is not None
+        has_next = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _start(form: Format) -> Message:
+def _start(output_format: OutputFormat) -> Message:
+    filename = f"runs.{output_format.extension}"
     headers = {
-        "Content-Type": form.content_type,
-        "Content-Disposition": f'attachment; filename="runs.{form.extension}"',
+        "Content-Type": output_format.content_type,
+        "Content-Disposition": f'attachment; filename="{filename}"',
         "Cache-Control": "no-cache",
     }
     pairs = [(key.encode(), value.encode()) for key, value in headers.items()]

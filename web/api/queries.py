@@ -1,7 +1,7 @@
-"""Every select of the web side, and the answers made of them.
+"""The selects behind the wall, runs, filters, config and health, as JSON responses.
 
-The JSON is built inside SQLite: Python never handles single values. All of an answer is
-read at one revision.
+SQLite builds the JSON: Python never handles single values. A response is read at one
+revision.
 """
 
 import json
@@ -10,22 +10,23 @@ from typing import Any
 
 from datasette.app import Datasette
 
-from ci_observer.web.api.cursors import encode_cursor
-from ci_observer.web.api.run_queries import fetch_run_page
-from ci_observer.web.cache import Answer, reuse
+from ci_observer.web.api.run_queries import encode_cursor, fetch_run_page
+from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.columns import (
     FILTER_COLUMNS,
-    TILE_COLUMNS_BUT_STRIP,
+    TILE_COLUMNS_WITHOUT_STRIP,
     json_object_sql,
 )
 from ci_observer.web.database import Params, fetch_row, fetch_snapshot
 from ci_observer.web.errors import Unavailable
-from ci_observer.web.filters import STATES, Filters
+from ci_observer.web.filter_sql import state_sql, where_sql
+from ci_observer.web.filters import Filters
+from ci_observer.web.vocabulary import STATES
 
-_TILE = json_object_sql(TILE_COLUMNS_BUT_STRIP)
+_TILE = json_object_sql(TILE_COLUMNS_WITHOUT_STRIP)
 
-# The strip is JSON as it is stored: SQLite would take it apart to put it in. Both are
-# bytes as the answer is: a megabyte of text need not be decoded to be encoded again.
+# The strip is a column of its own: within the object SQLite would parse its JSON. Both
+# are blobs, so that Python does not decode and encode a megabyte.
 WALL_SQL = f"""
 select
   repo, workflow, branch, rank, since_at, tile_state, activity, alarm, expires_at,
@@ -74,7 +75,7 @@ select
 from polling
 """
 
-# Those of one run are many, and stand in no index by their counts.
+# Values of a single run are many, and the index by count leaves them out.
 _VALUES_SQL = """
 (
   select json_group_array(json_object('value', value, 'count', runs)) from (
@@ -103,44 +104,52 @@ select
 """  # noqa: S608 (own names)
 
 
-async def fetch_runs(datasette: Datasette, filters: Filters) -> Answer:
-    """One page of runs, newest first."""
+async def fetch_runs(datasette: Datasette, filters: Filters) -> CachedResponse:
+    """One page of runs, newest first: `{"ok", "revision", "runs", "next"}`.
 
-    async def compute() -> Answer:
+    Raises `Unavailable` when SQLite fails, and `BadRequest` for a bad cursor.
+    """
+
+    async def compute() -> CachedResponse:
         row = await fetch_run_page(datasette, filters)
         revision = int(row["revision"])
         head = json.dumps({"ok": True, "revision": revision})[:-1].encode()
         cursor = json.dumps(row["next"] and encode_cursor(row["next"])).encode()
         pieces = (head, b', "runs": ', row["runs"], b', "next": ', cursor, b"}")
-        return Answer(b"".join(pieces), revision)
+        return CachedResponse(b"".join(pieces), revision)
 
-    return await reuse(datasette, ("runs", filters), compute)
+    return await get_or_compute(datasette, ("runs", filters), compute)
 
 
-async def fetch_wall(datasette: Datasette, filters: Filters) -> Answer:
-    """The tiles, and how many there are of each state."""
+async def fetch_wall(datasette: Datasette, filters: Filters) -> CachedResponse:
+    """The tiles, most urgent first: `{"ok", "revision", "counts", "tiles"}`.
 
-    async def compute() -> Answer:
+    The counts by state are of all tiles, also of those that `state` leaves out.
+    """
+
+    async def compute() -> CachedResponse:
         sql, params = wall_sql(filters)
         selects = {"revision": REVISION_SQL, "tiles": sql}
         rows = await fetch_snapshot(datasette, selects, params)
-        tiles = sorted(rows["tiles"], key=_place)
+        tiles = sorted(rows["tiles"], key=_sort_key)
         revision = int(rows["revision"][0]["revision"])
         head = {"ok": True, "revision": revision, "counts": _counts(tiles)}
-        flips = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
-        return Answer(_wall_json(head, tiles), revision, min(flips, default=None))
+        expiries = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
+        return CachedResponse(
+            _wall_json(head, tiles), revision, min(expiries, default=None)
+        )
 
-    return await reuse(datasette, ("wall", filters), compute)
+    return await get_or_compute(datasette, ("wall", filters), compute)
 
 
-def _place(tile: Row) -> tuple[Any, ...]:
-    """What needs somebody first, then what is so the longest."""
+def _sort_key(tile: Row) -> tuple[Any, ...]:
+    """Most urgent first, then the longest in that state, then by name."""
     names = (tile["repo"].lower(), tile["workflow"], tile["branch"] or "")
     return (tile["rank"], tile["since_at"] or "", *names)
 
 
 def _wall_json(head: dict[str, Any], tiles: list[Row]) -> bytes:
-    # A megabyte: each piece is copied once.
+    # Up to a megabyte, so each piece is copied only once.
     pieces = [json.dumps(head)[:-1].encode(), b', "tiles": [']
     separator = b""
     for tile in tiles:
@@ -157,52 +166,62 @@ def _wall_json(head: dict[str, Any], tiles: list[Row]) -> bytes:
 
 
 def _counts(tiles: list[Row]) -> dict[str, int]:
-    """How many tiles say each word of `state`, whether it is shown or not."""
+    """How many tiles are in each state; a tile may count for up to three."""
     counts = dict.fromkeys(("total", *STATES), 0)
     for tile in tiles:
-        words = {tile["tile_state"], tile["activity"], tile["alarm"]}
-        for word in ("total", *filter(None, words)):
-            counts[word] = counts.get(word, 0) + 1
+        states = {tile["tile_state"], tile["activity"], tile["alarm"]}
+        for state in ("total", *filter(None, states)):
+            counts[state] = counts.get(state, 0) + 1
     return counts
 
 
-async def fetch_filters(datasette: Datasette) -> Answer:
-    """What the runs can be filtered by, and how many runs have each value."""
+async def fetch_filters(datasette: Datasette) -> CachedResponse:
+    """The values of each filter, each with its number of runs.
 
-    async def compute() -> Answer:
+    The JSON has a list of `{"value", "count"}` for each key of `FILTER_COLUMNS`.
+    """
+
+    async def compute() -> CachedResponse:
         row = await fetch_row(datasette, FILTERS_SQL)
         values = ", ".join(f'"{name}": {row[name]}' for name in FILTER_COLUMNS)
-        return Answer(
+        return CachedResponse(
             f'{{"ok": true, "revision": {row["revision"]}, {values}}}'.encode(),
             revision=int(row["revision"]),
         )
 
-    return await reuse(datasette, "filters", compute)
+    return await get_or_compute(datasette, "filters", compute)
 
 
 async def fetch_config(datasette: Datasette) -> dict[str, Any]:
-    """The public settings and how polling goes; never a secret."""
+    """The public settings and the state of polling; never a secret."""
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
     return config
 
 
-async def fetch_health(datasette: Datasette) -> Answer:
-    """That the data are fresh, or off on purpose; else raise `Unavailable`."""
+async def fetch_health(datasette: Datasette) -> CachedResponse:
+    """`{"ok", "state", "last_success_at", "reason"}` of polling.
+
+    Raises `Unavailable` with the reason when the data are not fresh, unless polling is
+    off on purpose.
+    """
     row = await fetch_row(datasette, HEALTH_SQL)
     facts = {name: row[name] for name in ("state", "last_success_at")}
     if not row["is_healthy"]:
         raise Unavailable(row["reason"] or "Nothing was fetched lately.", **facts)
-    return Answer(
+    return CachedResponse(
         json.dumps({"ok": True} | facts | {"reason": row["reason"]}).encode(),
         revision=int(row["revision"]),
     )
 
 
 def wall_sql(filters: Filters) -> tuple[str, Params]:
-    """The select of the tiles, of the default branches unless others are named."""
-    where, params = filters.where_sql(branch="branch")
-    state, state_params = filters.state_sql()
+    """The select of the tiles and its parameters.
+
+    Without a `branch` filter it gives the tiles of the default branches.
+    """
+    where, params = where_sql(filters, branch="branch")
+    state, state_params = state_sql(filters)
     source = "wall_branches" if filters.branch else "wall"
     sql = WALL_SQL.format(source=source, where=where, state=state)
     return sql, params | state_params

@@ -1,11 +1,13 @@
-"""The select of one page of runs: which index leads it, and what is read of it.
+"""One page of runs: the planner that chooses an index, the select, and cursors.
 
-SQLite cannot know that half of all runs are of one branch and a thousandth of another;
-`run_values` does. Most selections walk down the runs by time, in the index that holds
-all that they are filtered by. Where that would pass over too many, the runs of the
-rarest value are collected and sorted.
+SQLite does not know that half of all runs are of one branch and a thousandth of
+another; the table `run_values` does. Most selections walk the index by time, which also
+holds the columns of all filters. Where that walk would pass too many runs, the runs of
+the rarest value are collected and sorted.
 """
 
+import base64
+import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,20 +18,20 @@ from sqlite3 import Row
 from datasette.app import Datasette
 from datasette.utils.sqlite import sqlite3
 
-from ci_observer.web.api.cursors import decode_cursor
 from ci_observer.web.columns import json_object_sql, run_columns
-from ci_observer.web.conditions import NULL, marks
 from ci_observer.web.database import Params, fetch
+from ci_observer.web.errors import BadRequest
+from ci_observer.web.filter_sql import NULL, placeholders, where_sql
 from ci_observer.web.filters import COLUMNS, Filters
 
 PAGE_SQL = """
-select run_id, started_at from {lead}
+select run_id, started_at from {source}
 where {where}
 order by started_at desc, run_id desc limit :limit + 1
 """
 
-# The page of keys comes first: a row is read only when it is shown, and in the keys'
-# order. As bytes, as the answer is.
+# The page of keys is materialized first, so that only the rows shown are read, and in
+# that order. The JSON is a blob, since the response is bytes.
 RUNS_SQL = """
 with page as materialized ({page})
 select
@@ -44,16 +46,16 @@ select
   ) as next
 """
 
-# So many entries of an index are read in the time that a run's row takes.
+# Index entries that SQLite reads in the time of one row of `runs`.
 ENTRIES_PER_ROW = 20
-# A search is taken to find one run in so many: it may find none.
+# The planner's guess: a text search matches one run in so many. It may match none.
 SEARCHED_PER_FOUND = 100
 
 BY_TIME = "runs indexed by runs_started"
 OF_FEED = "runs indexed by runs_workflow"
 UNFINISHED = "runs indexed by runs_unfinished"
-# The filters with an index that finds their runs, in no order that is of use. Every run
-# stands under a feed, watched or not.
+# Filters with an index on their value, whose runs must be sorted. Each run has a row in
+# `feeds`, watched or not, so the joins lose none.
 BY_VALUE = {
     "repo": "runs indexed by runs_workflow",
     "workflow": "feeds cross join runs indexed by runs_workflow using (repo, workflow)",
@@ -63,10 +65,14 @@ BY_VALUE = {
 
 
 @dataclass(frozen=True)
-class Lead:
-    """What a page is read from, and how many rows that may take to read."""
+class AccessPath:
+    """A way to find a page of runs.
 
-    sql: str
+    `source` is the text after `from`, `cost` the estimated number of rows read, and
+    `condition` what the `where` clause needs for the index.
+    """
+
+    source: str
     cost: float
     condition: str = ""
 
@@ -74,9 +80,11 @@ class Lead:
 async def fetch_run_page(
     datasette: Datasette, filters: Filters, *, inline: bool = True
 ) -> Row:
-    """One page of runs as `revision`, `runs` (JSON) and `next` (JSON or null).
+    """One page of runs: `revision`, `runs` (JSON) and `next`.
 
-    Raises `Unavailable` when SQLite fails, and `BadRequest` for a bad cursor.
+    `next` is the sort key of the page's last run as JSON, for `encode_cursor`, or None
+    on the last page. Raises `Unavailable` when SQLite fails, `BadRequest` for a bad
+    cursor.
     """
     key = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
     select = partial(read_run_page, filters)
@@ -84,7 +92,7 @@ async def fetch_run_page(
 
 
 def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
-    """The same, within the caller's transaction."""
+    """The row of `fetch_run_page`, read in the caller's transaction."""
     counts: dict[str, int] = {}
     if any(getattr(filters, name) for name in COLUMNS):
         counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
@@ -94,14 +102,17 @@ def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
 
 
 def counts_sql(filters: Filters) -> tuple[str, Params]:
-    """How many runs have the values of each filter, and how many there are, as JSON."""
+    """The select of a JSON object: the number of runs by filter, and of all runs.
+
+    A filter with the value `null` has no count.
+    """
     pairs = ["'all', (select sum(runs) from run_values where name = 'repo')"]
     params: Params = {}
     for name in COLUMNS:
         values = getattr(filters, name)
-        # Of those without a value none are counted.
+        # `run_values` does not count runs without a value.
         if values and NULL not in values:
-            names, named = marks(name, values)
+            names, named = placeholders(name, values)
             value = "value collate nocase" if name == "repo" else "value"
             pairs.append(
                 f"'{name}', (select total(runs) from run_values"  # noqa: S608
@@ -112,9 +123,8 @@ def counts_sql(filters: Filters) -> tuple[str, Params]:
 
 
 def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
-    """The select of one page of runs; the limit is the caller's parameter."""
-    lead = min(leads(filters, counts), key=lambda one: one.cost)
-    page, params = page_sql(filters, lead)
+    """The select of one page of runs, without the parameter `limit`."""
+    page, params = page_sql(filters, choose_access_path(filters, counts))
     columns = run_columns(raw=filters.raw)
     source = "runs_full" if filters.raw else "runs"
     sql = RUNS_SQL.format(
@@ -125,50 +135,81 @@ def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
     return sql, params
 
 
-def page_sql(filters: Filters, lead: Lead) -> tuple[str, Params]:
-    """The select of the keys of a page's runs, and of one more."""
+def page_sql(filters: Filters, access_path: AccessPath) -> tuple[str, Params]:
+    """The select of the keys of a page's runs, and of one run more."""
     position: Params = {}
     if filters.cursor:
         cursor_at, cursor_id = decode_cursor(filters.cursor)
         position = {"cursor_at": cursor_at, "cursor_id": cursor_id}
-        # SQLite begins to walk at one of two upper bounds, which may be the higher one.
+        # Given two upper bounds, SQLite may start its walk at the higher one.
         until = min(cursor_at, filters.until or cursor_at)
         filters = replace(filters, until=until)
-    where, params = filters.where_sql()
+    where, params = where_sql(filters)
     if position:
         where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
-    if lead.condition:
-        where += f" and {lead.condition}"
+    if access_path.condition:
+        where += f" and {access_path.condition}"
     params |= position
-    return PAGE_SQL.format(lead=lead.sql, where=where), params
+    return PAGE_SQL.format(source=access_path.source, where=where), params
 
 
-def leads(filters: Filters, counts: Mapping[str, int]) -> Iterator[Lead]:
-    """The ways to find a page.
+def choose_access_path(filters: Filters, counts: Mapping[str, int]) -> AccessPath:
+    """The cheapest access path; `counts` are those of `counts_sql`."""
+    return min(access_paths(filters, counts), key=lambda path: path.cost)
 
-    Their costs are as if the filters had nothing to do with each other. Where two
-    hardly ever meet, the walk goes to the end of the index: 50 to 120 ms for a million
-    runs.
+
+def access_paths(filters: Filters, counts: Mapping[str, int]) -> Iterator[AccessPath]:
+    """The possible access paths with their costs.
+
+    The estimate assumes that filters are independent. Where two hardly ever meet, the
+    walk goes to the end of the index: 50 to 120 ms for a million runs.
     """
     total = counts.get("all") or 0
     shares = {name: n / total for name, n in counts.items() if name != "all" and total}
-    walked = min(total, _passed(filters, shares.values()))
+    walked = min(total, _runs_until_full(filters, shares.values()))
     searched = walked * prod(shares.values()) if filters.q else 0
-    yield Lead(BY_TIME, walked / ENTRIES_PER_ROW + searched)
+    yield AccessPath(BY_TIME, walked / ENTRIES_PER_ROW + searched)
     if len(filters.repo) == len(filters.workflow) == 1 and "repo" in shares:
         others = [n for name, n in shares.items() if name not in ("repo", "workflow")]
         of_feed = total * shares["repo"] * shares.get("workflow", 1)
-        yield Lead(OF_FEED, min(of_feed, _passed(filters, others)))
+        yield AccessPath(OF_FEED, min(of_feed, _runs_until_full(filters, others)))
     if filters.status and not {"completed", NULL} & {*filters.status}:
-        yield Lead(UNFINISHED, counts.get("status", 0), "status <> 'completed'")
-    for name, sql in BY_VALUE.items():
+        yield AccessPath(UNFINISHED, counts.get("status", 0), "status <> 'completed'")
+    for name, source in BY_VALUE.items():
         if name in shares:
-            yield Lead(sql, counts[name])
+            yield AccessPath(source, counts[name])
     if 0 in counts.values():
-        yield Lead(BY_TIME, -1, "false")
+        yield AccessPath(BY_TIME, -1, "false")
 
 
-def _passed(filters: Filters, shares: Iterable[float]) -> float:
-    """How many runs are looked at until a page is full."""
+def _runs_until_full(filters: Filters, shares: Iterable[float]) -> float:
+    """How many runs a walk passes until the page is full."""
     searched = SEARCHED_PER_FOUND if filters.q else 1
     return filters.limit * searched / max(prod(shares), 1e-9)
+
+
+def encode_cursor(key: str) -> str:
+    """The sort key of a page's last run, given as JSON, as opaque text for a URL."""
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, int]:
+    """The sort key (started_at, run_id) in a cursor; raises `BadRequest`."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        started_at, run_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        started_at.encode()
+        run_id.to_bytes(8, signed=True)
+    except (
+        binascii.Error,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
+        raise BadRequest(
+            f"cursor={cursor} is not a cursor of this API. Use the value of next, or"
+            " leave it out for the first page."
+        ) from None
+    return started_at, run_id

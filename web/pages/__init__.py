@@ -1,1 +1,1 @@
-"""The HTML pages next to the wall."""
+"""The HTML pages: runs, one workflow, and the wall's table without JavaScript."""

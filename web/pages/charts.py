@@ -1,6 +1,6 @@
-"""Bars of a chart, as plain numbers for an SVG whose height is `HEIGHT`.
+"""Geometry of the bar charts, for an SVG of the height `HEIGHT`.
 
-The drawing is stretched to the page's width: no text in it, and shapes that bear that.
+The SVG is stretched to the page's width, so it has only rectangles and lines, no text.
 """
 
 import math
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ci_observer.web.times import DAY, HOUR, MINUTE
+from ci_observer.web.pages.times import DAY, HOUR, MINUTE
 
 HEIGHT = 100
 STEP = 10
 BAR = 8
-# Fewer bars than these are no broader than as many would be.
-FEWEST = 7
-# What is there at all can be seen.
-LEAST = 1.5
+# A chart has room for at least so many bars, so that a few are not too wide.
+MIN_SLOTS = 7
+# A value of zero is still visible.
+MIN_HEIGHT = 1.5
 
 _NICE_SECONDS = (
     *(5, 10, 15, 20, 30, 45),
@@ -28,12 +28,12 @@ _NICE_SECONDS = (
 
 @dataclass(frozen=True)
 class Bar:
-    """What `item` is worth; None where there is nothing to measure."""
+    """One bar: `item` is the row behind it, `value` is None when it has none."""
 
     item: Any
     value: float | None
     key: str
-    look: str
+    css_class: str
     href: str | None
     is_counted: bool = True
     x: float = 0
@@ -65,37 +65,39 @@ class Chart:
 def chart(
     bars: Sequence[Bar], top: float, lines: dict[str, float | None] | None = None
 ) -> Chart:
-    """Place the bars side by side; what is higher than the axis is cut.
-
-    The last one stands at the right, however few there are.
-    """
-    left = max(0, FEWEST - len(bars))
+    """A chart of the bars, aligned to the right; those above `top` are cut."""
+    empty_slots = max(0, MIN_SLOTS - len(bars))
     return Chart(
-        bars=[_place(bar, left + index, top) for index, bar in enumerate(bars)],
+        bars=[
+            _with_geometry(bar, empty_slots + index, top)
+            for index, bar in enumerate(bars)
+        ],
         lines=[
             Line(name, _y(value, top))
             for name, value in (lines or {}).items()
             if value is not None
         ],
         top=top,
-        width=max(FEWEST, len(bars)) * STEP,
-        is_short=left > 0,
+        width=max(MIN_SLOTS, len(bars)) * STEP,
+        is_short=empty_slots > 0,
     )
 
 
 def top_of_seconds(values: Sequence[float], usual: float | None) -> float:
-    """Where an axis of durations ends: one that hung for hours flattens no others."""
+    """The top of an axis of durations, at a round number.
+
+    At most a quarter above the usual duration, so that one run that hung for hours does
+    not flatten the others.
+    """
     longest = max(values, default=0)
-    wanted = min(longest, 1.25 * usual) if usual else longest
-    return next(
-        (n for n in _NICE_SECONDS if n >= wanted), math.ceil(wanted / DAY) * DAY
-    )
+    top = min(longest, 1.25 * usual) if usual else longest
+    return next((n for n in _NICE_SECONDS if n >= top), math.ceil(top / DAY) * DAY)
 
 
-def _place(bar: Bar, index: int, top: float) -> Bar:
+def _with_geometry(bar: Bar, index: int, top: float) -> Bar:
     height = None
     if bar.value is not None:
-        height = max(LEAST, HEIGHT - _y(bar.value, top))
+        height = max(MIN_HEIGHT, HEIGHT - _y(bar.value, top))
     return replace(
         bar,
         x=index * STEP + (STEP - BAR) / 2,

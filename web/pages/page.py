@@ -1,4 +1,4 @@
-"""Our pages of HTML: how the URL wants them to look, rendered once, kept while true."""
+"""HTML pages: the parameters in the URL, rendering, caching, and the error page."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.api.queries import fetch_config
-from ci_observer.web.cache import Answer, reuse
+from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
-from ci_observer.web.responses import refuse_method, with_etag
-from ci_observer.web.times import duration, local_time, zone_of
+from ci_observer.web.pages.times import duration, local_time, zone_of
+from ci_observer.web.responses import respond_to_method, with_etag
 from ci_observer.web.urls import web_address, with_query, workflow_path
-from ci_observer.web.vocabulary import result_of, state_word
+from ci_observer.web.vocabulary import label_of, result_of, state_of
 
 HTML = "text/html; charset=utf-8"
 THEMES = ("dark", "light", "auto")
-LOOKS = ("theme", "tz")
+DISPLAY_OPTIONS = ("theme", "tz")
 TEMPORARY = 503
-# What a page says of itself while the database cannot be read; it keeps asking.
+# The configuration on a page while the database cannot be read; the page keeps polling.
 NO_CONFIG: dict[str, Any] = {
     "title": "CI Observer",
     "refresh_seconds": 60,
@@ -37,10 +37,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A page's URL: what to select, and how it shall look.
+class PageParams:
+    """A page's query string: the selection in `pairs`, and the display options.
 
-    What the looks do not know is left out: a bookmark never breaks by its theme.
+    An invalid display option is None, so that it never breaks a bookmark.
     """
 
     pairs: Pairs
@@ -48,31 +48,32 @@ class Asked:
     tz: str | None = None
 
     @classmethod
-    def from_query(cls, query: str) -> "Asked":
+    def from_query(cls, query: str) -> "PageParams":
+        """Parse a query string; raises `BadRequest` if it has too many arguments."""
         try:
             pairs = parse_qsl(query, max_num_fields=MAX_ARGUMENTS)
         except ValueError:
             raise BadRequest(
                 f"Too many arguments: a URL may have {MAX_ARGUMENTS}."
             ) from None
-        looks = {name: value for name, value in pairs if name in LOOKS}
-        theme, tz = looks.get("theme"), looks.get("tz")
+        options = {name: value for name, value in pairs if name in DISPLAY_OPTIONS}
+        theme, tz = options.get("theme"), options.get("tz")
         return cls(
-            pairs=tuple(pair for pair in pairs if pair[0] not in LOOKS),
+            pairs=tuple(pair for pair in pairs if pair[0] not in DISPLAY_OPTIONS),
             theme=theme if theme in THEMES else None,
             tz=tz if zone_of(tz) else None,
         )
 
     @property
-    def looks(self) -> Pairs:
-        """What a link to another page of ours hands on."""
+    def display_options(self) -> Pairs:
+        """The arguments that links to our other pages carry on."""
         pairs = (("theme", self.theme), ("tz", self.tz))
         return tuple((name, value) for name, value in pairs if value)
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a template shows, and what it holds good for, as an `Answer` does."""
+    """A template's context, and how long it is valid as in `CachedResponse`."""
 
     context: dict[str, Any]
     revision: int
@@ -82,92 +83,102 @@ class Content:
 
 @dataclass(frozen=True)
 class Page:
-    """One kind of page: its template, its title, and what fills it."""
+    """A page: its template, its title, and the function that fetches its content.
+
+    `key` tells pages of the same template apart in the cache.
+    """
 
     template: str
     title: str
-    fetch: Callable[[Datasette, Asked], Awaitable[Content]]
+    fetch: Callable[[Datasette, PageParams], Awaitable[Content]]
     key: tuple[Hashable, ...] = field(default=())
 
     async def respond(self, datasette: Datasette, request: Request) -> Response:
-        """The page with its ETag, or a page that says what is wrong."""
-        refused = refuse_method(request)
-        if refused is not None:
-            return refused
-        asked, config = Asked(()), NO_CONFIG
+        """The page with its ETag, or the error page."""
+        method_response = respond_to_method(request)
+        if method_response is not None:
+            return method_response
+        params, config = PageParams(()), NO_CONFIG
         try:
             config = await fetch_config(datasette)
-            asked = Asked.from_query(request.query_string)
-            key = (self.template, self.key, asked, repr(_shown(config)))
-            compute = partial(self._compute, datasette, request, asked, config)
-            answer = await reuse(datasette, key, compute)
+            params = PageParams.from_query(request.query_string)
+            key = (self.template, self.key, params, repr(_stable_config(config)))
+            compute = partial(self._compute, datasette, request, params, config)
+            cached = await get_or_compute(datasette, key, compute)
         except WebError as error:
-            return await self._refuse(datasette, request, asked, config, error)
-        return with_etag(request, answer, HTML)
+            return await self._error_page(datasette, request, params, config, error)
+        return with_etag(request, cached, HTML)
 
     async def _compute(
-        self, datasette: Datasette, request: Request, asked: Asked, config: Any
-    ) -> Answer:
-        content = await self.fetch(datasette, asked)
-        frame = self._frame(datasette, asked, config, content.title)
-        context = frame | content.context
+        self, datasette: Datasette, request: Request, params: PageParams, config: Any
+    ) -> CachedResponse:
+        content = await self.fetch(datasette, params)
+        context = self._layout_context(datasette, params, config, content.title)
+        context |= content.context
         text = await datasette.render_template(self.template, context, request=request)
-        return Answer(
+        return CachedResponse(
             text.encode(), revision=content.revision, expires_at=content.expires_at
         )
 
-    async def _refuse(
+    async def _error_page(
         self,
         datasette: Datasette,
         request: Request,
-        asked: Asked,
+        params: PageParams,
         config: Any,
         error: WebError,
     ) -> Response:
         if config is NO_CONFIG:
             polling = NO_CONFIG["polling"] | {"reason": str(error)}
             config = NO_CONFIG | {"polling": polling}
-        context = self._frame(datasette, asked, config)
+        context = self._layout_context(datasette, params, config)
         context |= {"error": str(error), "is_temporary": error.status == TEMPORARY}
         context |= error.facts
-        html = await datasette.render_template("refusal.html", context, request=request)
+        html = await datasette.render_template(
+            "error_page.html", context, request=request
+        )
         headers = {"Cache-Control": "no-store"}
         return Response.html(html, status=error.status, headers=headers)
 
-    def _frame(
-        self, datasette: Datasette, asked: Asked, config: Any, title: str | None = None
+    def _layout_context(
+        self,
+        datasette: Datasette,
+        params: PageParams,
+        config: Any,
+        title: str | None = None,
     ) -> dict[str, Any]:
-        """What the layout and every page of ours need."""
-        zone = zone_of(asked.tz) or zone_of(config["timezone"]) or ZoneInfo("UTC")
+        """The variables and functions that the layout and the macros use."""
+        zone = zone_of(params.tz) or zone_of(config["timezone"]) or ZoneInfo("UTC")
         return {
             "title": f"{title or self.title} \N{EN DASH} {config['title']}",
-            "config": _shown(config),
-            "theme": asked.theme,
-            "looks": asked.looks,
+            "config": _stable_config(config),
+            "theme": params.theme,
+            "display_options": params.display_options,
             "zone": zone.key,
             "local_time": partial(local_time, zone=zone),
             "duration": duration,
             "result_of": result_of,
-            "state_word": state_word,
+            "state_of": state_of,
+            "label_of": label_of,
             "web_address": web_address,
-            "link": _linker(datasette, asked.looks),
+            "link": _linker(datasette, params.display_options),
             "with_query": with_query,
             "workflow_path": workflow_path,
         }
 
 
-def _shown(config: dict[str, Any]) -> dict[str, Any]:
-    """What of the configuration a page holds: nothing that changes with every poll."""
+def _stable_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without the keys that change with every poll."""
     names = ("title", "refresh_seconds", "timezone", "version")
     polling = {name: config["polling"].get(name) for name in ("state", "reason")}
     return {name: config[name] for name in names} | {"polling": polling}
 
 
-def _linker(datasette: Datasette, looks: Pairs) -> Callable[..., str]:
+def _linker(datasette: Datasette, display_options: Pairs) -> Callable[..., str]:
     def link(path: str) -> str:
-        """A page of ours, which shall look as this one does."""
+        """The address of another of our pages, with this page's display options."""
         path, _, query = path.partition("?")
-        pairs = [*parse_qsl(query), *looks]
+        pairs = [*parse_qsl(query), *display_options]
         address: str = datasette.urls.path(with_query(path, pairs))
         return address
 

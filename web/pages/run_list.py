@@ -1,4 +1,4 @@
-"""The page of runs: one selection of the API's, as a table with a form above it."""
+"""The page /runs: a selection of the API as a table, with a filter form above it."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.api.queries import fetch_runs
 from ci_observer.web.filters import COLUMNS, COMMON, Filters
-from ci_observer.web.pages.page import Asked, Content, Pairs
+from ci_observer.web.pages.page import Content, PageParams, Pairs
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import FAILURES, UNFINISHED
 
@@ -22,17 +22,17 @@ LABELS = {
     "status": "Status",
     "conclusion": "Conclusion",
 }
-# What is asked for most, as links: the values of status and conclusion that it means.
+# Label → the filters of the link. "All" has none.
 SHORTCUTS: dict[str, Pairs] = {
     "All": (),
-    "Failed": tuple(("conclusion", word) for word in FAILURES),
-    "Unfinished": tuple(("status", word) for word in UNFINISHED),
+    "Failed": tuple(("conclusion", conclusion) for conclusion in FAILURES),
+    "Unfinished": tuple(("status", status) for status in UNFINISHED),
 }
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One value that narrows the list, and the list without it."""
+class ActiveFilter:
+    """A filter value in the URL; `without` is the path of the list without it."""
 
     name: str
     label: str
@@ -40,37 +40,40 @@ class Chosen:
     without: str
 
 
-async def fetch_run_list(datasette: Datasette, asked: Asked) -> Content:
-    """What the page shows for a URL: the very runs of `/api/runs`."""
-    filters = Filters.from_args(asked.pairs, ALLOWED)
-    answer = await fetch_runs(datasette, filters)
-    data = json.loads(answer.content)
-    selection = tuple(p for p in asked.pairs if p[0] not in ("limit", "cursor"))
+async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
+    """The runs that `/api/runs` gives for the same filters, and the form's values.
+
+    Raises `BadRequest` for an unknown filter or a bad value.
+    """
+    filters = Filters.from_args(params.pairs, ALLOWED)
+    response = await fetch_runs(datasette, filters)
+    data = json.loads(response.content)
+    selection = tuple(p for p in params.pairs if p[0] not in ("limit", "cursor"))
     context: dict[str, Any] = {
         "runs": data["runs"],
         "selection": selection,
-        "chosen": [*_chosen(selection)],
+        "active_filters": _active_filters(selection),
         "searches": filters.q or ("",),
-        "span": {name: _last(selection, name) for name in ("since", "until")},
+        "period": {name: _last(selection, name) for name in ("since", "until")},
         "labels": LABELS,
-        "shortcuts": [*_shortcuts(selection)],
+        "shortcuts": _shortcuts(selection),
         "is_first_page": filters.cursor is None,
         "first_page": with_query("/runs", selection),
-        "next_page": data["next"] and _page(asked.pairs, data["next"]),
+        "next_page": data["next"] and _next_page(params.pairs, data["next"]),
     }
-    return Content(context, revision=answer.revision)
+    return Content(context, revision=response.revision)
 
 
-def _chosen(selection: Pairs) -> list[Chosen]:
+def _active_filters(selection: Pairs) -> list[ActiveFilter]:
     return [
-        Chosen(name, LABELS[name], value, _address(selection, (name, value)))
+        ActiveFilter(name, LABELS[name], value, _without(selection, (name, value)))
         for name, value in dict.fromkeys(selection)
         if name in COLUMNS and value.strip()
     ]
 
 
-def _address(selection: Pairs, left_out: tuple[str, str]) -> str:
-    return with_query("/runs", [pair for pair in selection if pair != left_out])
+def _without(selection: Pairs, removed: tuple[str, str]) -> str:
+    return with_query("/runs", [pair for pair in selection if pair != removed])
 
 
 def _shortcuts(selection: Pairs) -> list[dict[str, Any]]:
@@ -90,6 +93,6 @@ def _last(selection: Pairs, name: str) -> str:
     return next((value for key, value in reversed(selection) if key == name), "")
 
 
-def _page(pairs: Pairs, cursor: str) -> str:
-    kept = [pair for pair in pairs if pair[0] != "cursor"]
-    return with_query("/runs", [*kept, ("cursor", cursor)])
+def _next_page(pairs: Pairs, cursor: str) -> str:
+    others = [pair for pair in pairs if pair[0] != "cursor"]
+    return with_query("/runs", [*others, ("cursor", cursor)])

@@ -1,34 +1,32 @@
-"""The tiles as a table, for browsers without JavaScript: the same facts in words."""
+"""The wall as a table of text, for browsers without JavaScript."""
 
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from ci_observer.web.urls import web_address
+from ci_observer.web.vocabulary import label_of, state_of
+
 Tile = dict[str, Any]
 Cell = tuple[str, str | None]
 
 
-def state_of(tile: Tile) -> str:
-    """What the tile's colour says, whatever goes on above it."""
-    return str(tile["alarm"] or tile["tile_state"])
-
-
 def run_url(tile: Tile) -> str | None:
-    """The run to open, if its address is one for the web."""
+    """The run that the tile is about, or None without a web address."""
     active_url, result_url = tile["html_url"], tile["last_result_html_url"]
     url = str(active_url if tile["activity"] else result_url or active_url)
-    return url if url.startswith(("https://", "http://")) else None
+    return web_address(url)
 
 
 def _state(tile: Tile) -> str:
-    words = [
-        state_of(tile),
+    parts = [
+        label_of(state_of(tile)),
         f"was {tile['last_result']}" if tile["alarm"] else None,
         tile["activity"],
         "flaky" if tile["is_flaky"] else None,
     ]
     error = f": {tile['error']}" if tile["error"] else ""
-    return ", ".join(filter(None, words)) + error
+    return ", ".join(filter(None, parts)) + error
 
 
 def _result(tile: Tile) -> str:
@@ -45,7 +43,7 @@ def _rounded(number: float | None, unit: str, scale: int = 1) -> str:
     return "" if number is None else f"{round(number * scale)} {unit}"
 
 
-# Each column: what is in it, by its head.
+# Column title → the text of a cell.
 COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Workflow": lambda tile: tile["workflow_name"] or tile["workflow"],
     "Repository": lambda tile: tile["repo"],
@@ -62,11 +60,14 @@ COLUMNS: dict[str, Callable[[Tile], str]] = {
 
 
 def table_row(tile: Tile, runs_path: str) -> list[Cell]:
-    """Texts with the addresses they lead to; `runs_path` is that of the runs' table."""
+    """A row as (text, link or None) per column.
+
+    `runs_path` is the path of Datasette's table `runs`.
+    """
     runs = {"repo": tile["repo"], "workflow": tile["workflow"]}
     links = {
         "Workflow": run_url(tile),
         "State": f"?{urlencode({'state': tile['tile_state']})}",
         "History": f"{runs_path}?{urlencode(runs | {'_sort_desc': 'started_at'})}",
     }
-    return [(text(tile), links.get(head)) for head, text in COLUMNS.items()]
+    return [(text(tile), links.get(title)) for title, text in COLUMNS.items()]

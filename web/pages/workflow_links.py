@@ -1,4 +1,4 @@
-"""Where the rows behind each number of a workflow's page stand."""
+"""Links from the numbers on a workflow's page to the rows they count."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from ci_observer.web.pages.workflow_queries import GRID_RUNS
 from ci_observer.web.urls import table_path, web_address, with_query
-from ci_observer.web.vocabulary import DECISIVE, FAILURES
+from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
 
 class Links:
@@ -25,7 +25,7 @@ class Links:
         return self._table("runs", self._branch, _sort_desc="started_at")
 
     def api(self, path: str) -> str:
-        """The API's runs of the branch; `path` says in which form."""
+        """The branch's runs in the API, at `/api/runs`, `/api/runs.csv` and so on."""
         return with_query(path, self._api)
 
     def newest(self) -> str:
@@ -33,7 +33,7 @@ class Links:
         return with_query("/api/runs", self._feed | {"limit": GRID_RUNS})
 
     def streak(self, result: str, streak_at: str | None) -> str:
-        """The decisive runs in a row, of which the first was created then."""
+        """The decisive runs in a row, from the one created at `streak_at` on."""
         return self._table(
             "decisive_runs", self._branch, result=result, created_at__gte=streak_at
         )
@@ -56,7 +56,13 @@ class Links:
             "flaky_runs", self._branch, last_started_at__gte=self._first_day
         )
 
-    def commit(self, head_sha: str, *conclusions: str) -> str:
+    def commit_failures(self, head_sha: str) -> str:
+        return self._commit(head_sha, FLAKY_FAILURES)
+
+    def commit_successes(self, head_sha: str) -> str:
+        return self._commit(head_sha, ("success",))
+
+    def _commit(self, head_sha: str, conclusions: tuple[str, ...]) -> str:
         """The attempts for a commit that had one of these conclusions."""
         return self._table(
             "run_history",
@@ -68,10 +74,10 @@ class Links:
         )
 
     def github(self, runs: list[dict[str, Any]]) -> str | None:
-        """The workflow's page on the GitHub that the runs came from; None without."""
+        """The workflow's page on GitHub; None when no run has a web address."""
         url = next((web_address(run["html_url"]) for run in runs), None) or ""
-        repository, found, _ = url.partition("/actions/runs/")
-        if not found:
+        repository, separator, _ = url.partition("/actions/runs/")
+        if not separator:
             return None
         file, branch = quote(self._feed["workflow"], safe=""), self._api["branch"]
         path = f"{repository}/actions/workflows/{file}"
@@ -84,11 +90,11 @@ class Links:
 
     def _recent(self, **more: str | int) -> str:
         more = {"day__gte": self._first_day} | more
-        # For the index, as in the page's own selects.
+        # Lets SQLite use the index by time, as in the page's own selects.
         day_before = date.fromisoformat(str(more["day__gte"])) - timedelta(days=1)
         more |= {"started_at__gte": day_before.isoformat(), "_sort_desc": "started_at"}
         return self._table("tile_run_days", self._branch, **more)
 
     @staticmethod
-    def _table(table: str, place: dict[str, Any], **more: str | int | None) -> str:
-        return table_path(table, place | more)
+    def _table(table: str, filters: dict[str, Any], **more: str | int | None) -> str:
+        return table_path(table, filters | more)

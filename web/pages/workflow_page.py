@@ -1,4 +1,4 @@
-"""The page of one workflow: its state as on the wall, and the history behind it."""
+"""The page of one workflow: its state as on the wall, and its history."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.database import fetch_rows, fetch_snapshot
 from ci_observer.web.errors import BadRequest, NotFound
-from ci_observer.web.pages.page import Asked, Content
+from ci_observer.web.pages.page import Content, PageParams
 from ci_observer.web.pages.workflow_history import (
     branch_rows,
     by_run,
@@ -22,78 +22,84 @@ from ci_observer.web.pages.workflow_queries import (
     SNAPSHOT_SQL,
 )
 from ci_observer.web.urls import workflow_path
-from ci_observer.web.vocabulary import state_word
+from ci_observer.web.vocabulary import label_of
 
 PERIODS = (7, 30, 90, 365)
 DEFAULT_DAYS = 30
 ALLOWED = ("branch", "days")
 
 Row = dict[str, Any]
-Found = dict[str, list[Row]]
+Rows = dict[str, list[Row]]
 
 
 async def fetch_workflow(
-    datasette: Datasette, asked: Asked, repo: str, workflow: str
+    datasette: Datasette, params: PageParams, repo: str, workflow: str
 ) -> Content:
-    """What the page shows of a feed, on the branch and for the days that are asked."""
-    given = _arguments(asked)
-    days = _days(given.get("days"))
+    """The page's content, on the branch and for the days that the URL names.
+
+    Raises `BadRequest` for an unknown argument, `NotFound` for an unknown workflow.
+    """
+    arguments = _arguments(params)
+    days = _days(arguments.get("days"))
     feed = await _fetch_feed(datasette, repo, workflow, days)
-    branch = given.get("branch") or feed["default_branch"]
-    place = {name: feed[name] for name in ("repo", "workflow", "first_day")}
-    rows = await fetch_snapshot(datasette, SNAPSHOT_SQL, place | {"branch": branch})
-    found = {name: [dict(row) for row in some] for name, some in rows.items()}
-    tile = json.loads(found["tile"][0]["tile"]) if found["tile"] else None
+    branch = arguments.get("branch") or feed["default_branch"]
+    sql_params = {name: feed[name] for name in ("repo", "workflow", "first_day")}
+    sql_params["branch"] = branch
+    snapshot = await fetch_snapshot(datasette, SNAPSHOT_SQL, sql_params)
+    rows = {
+        name: [dict(row) for row in selected] for name, selected in snapshot.items()
+    }
+    tile = json.loads(rows["tile"][0]["tile"]) if rows["tile"] else None
     links = Links(feed, branch)
     context = {
         "feed": feed,
         "branch": branch,
-        "branches": _branches(feed, branch, found["branches"]),
+        "branches": _branches(feed, branch, rows["branches"]),
         "days": days,
         "periods": _periods(feed, branch, days),
         "links": links,
     }
-    state, history = _state(feed, tile, found, links), _history(feed, found, links)
+    state, history = _state(feed, tile, rows, links), _history(feed, rows, links)
     return Content(
-        context | state | history | {"grid": branch_rows(feed, branch, found["grid"])},
-        revision=int(found["revision"][0]["revision"]),
-        expires_at=_expires_at(found),
+        context | state | history | {"grid": branch_rows(feed, branch, rows["grid"])},
+        revision=int(rows["revision"][0]["revision"]),
+        expires_at=_expires_at(rows),
         title=_title(state["name"], feed["repo"], tile),
     )
 
 
-def _state(feed: Row, tile: Row | None, found: Found, links: Links) -> Row:
-    [bounds] = found["bounds"]
+def _state(feed: Row, tile: Row | None, rows: Rows, links: Links) -> Row:
+    [bounds] = rows["bounds"]
     return {
         "name": _name(feed, tile),
         "icon": _icon(tile),
         "tile": tile,
         "streak_rows": tile and links.streak(tile["last_result"], bounds["streak_at"]),
-        "github": links.github(found["grid"]),
+        "github": links.github(rows["grid"]),
     }
 
 
-def _history(feed: Row, found: Found, links: Links) -> Row:
+def _history(feed: Row, rows: Rows, links: Links) -> Row:
     [counts], [durations], [reruns] = (
-        found[name] for name in ("counts", "durations", "reruns")
+        rows[name] for name in ("counts", "durations", "reruns")
     )
     return {
         "counts": counts,
-        "newest": found["newest"],
+        "newest": rows["newest"],
         "durations": durations,
-        "duration_chart": duration_chart(found["newest"], durations),
-        "rate": failure_rate(feed, found["days"], links),
-        "flaky": found["flaky"][:LISTED],
-        "flaky_count": len(found["flaky"]),
+        "duration_chart": duration_chart(rows["newest"], durations),
+        "rate": failure_rate(feed, rows["days"], links),
+        "flaky": rows["flaky"][:LISTED],
+        "flaky_count": len(rows["flaky"]),
         "reruns": reruns["runs"],
-        "attempts": by_run(found["attempts"]),
+        "attempts": by_run(rows["attempts"]),
     }
 
 
-def _expires_at(found: Found) -> str | None:
-    """When the page changes by time alone: the tile does, or a new day begins."""
-    instants = [row["tomorrow_at"] for row in found["bounds"]]
-    instants += [row["expires_at"] for row in found["tile"]]
+def _expires_at(rows: Rows) -> str | None:
+    """When the page changes by time alone: the tile expires, or a new day starts."""
+    instants = [row["tomorrow_at"] for row in rows["bounds"]]
+    instants += [row["expires_at"] for row in rows["tile"]]
     return min(filter(None, instants), default=None)
 
 
@@ -103,20 +109,20 @@ async def _fetch_feed(datasette: Datasette, repo: str, workflow: str, days: int)
     if not feeds:
         others = await fetch_rows(datasette, FEEDS_SQL, {"repo": repo})
         raise NotFound(
-            f"There is no workflow {workflow} of {repo} here: it is not watched, and"
-            " never was. GH_REPOS and GH_WORKFLOWS name what is.",
+            f"There is no workflow {workflow} of {repo} here: it was never watched."
+            " GH_REPOS and GH_WORKFLOWS name the watched workflows.",
             feeds=[dict(row) for row in others],
         )
     return dict(feeds[0])
 
 
-def _arguments(asked: Asked) -> dict[str, str]:
-    unknown = [name for name, _ in asked.pairs if name not in ALLOWED]
+def _arguments(params: PageParams) -> dict[str, str]:
+    unknown = [name for name, _ in params.pairs if name not in ALLOWED]
     if unknown:
         raise BadRequest(
             f"Unknown argument {unknown[0]!r}. Allowed: {', '.join(ALLOWED)}."
         )
-    return dict(asked.pairs)
+    return dict(params.pairs)
 
 
 def _days(text: str | None) -> int:
@@ -130,13 +136,13 @@ def _days(text: str | None) -> int:
 
 def _name(feed: Row, tile: Row | None) -> str:
     name = (tile and tile["workflow_name"]) or feed["workflow_name"]
-    # GitHub calls a workflow without a name by its path.
+    # GitHub gives a workflow without a name its path as the name.
     return str(name or feed["workflow"]).removeprefix(".github/workflows/")
 
 
 def _title(name: str, repo: str, tile: Row | None) -> str:
-    """The tab's title: how it stands, before what it is."""
-    state = [state_word(tile["tile_state"])] if tile else []
+    """The browser tab's title, with the state first."""
+    state = [label_of(tile["tile_state"])] if tile else []
     return " · ".join([*state, name, repo])
 
 
@@ -153,14 +159,14 @@ def _branches(feed: Row, branch: str | None, rows: list[Row]) -> list[str]:
 
 
 def _periods(feed: Row, branch: str | None, chosen: int) -> list[Row]:
-    own = None if branch == feed["default_branch"] else branch
+    branch_argument = None if branch == feed["default_branch"] else branch
     return [
         {
             "days": days,
             "path": workflow_path(
                 feed["repo"],
                 feed["workflow"],
-                branch=own,
+                branch=branch_argument,
                 days=None if days == DEFAULT_DAYS else days,
             ),
             "is_current": days == chosen,

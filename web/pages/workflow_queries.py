@@ -1,13 +1,13 @@
-"""The selects of a workflow's page: its state, its newest runs, its last days.
+"""The selects of a workflow's page.
 
-What the page counts stands in views, so that the table behind each number has the
-filters to show the very rows: `tile_run_days`, `decisive_runs`, `flaky_runs`.
+They count rows of views (`tile_run_days`, `decisive_runs`, `flaky_runs`), so that the
+link behind each number can select exactly those rows by Datasette's filters.
 """
 # ruff: noqa: S608 (own names, and no value)
 
 from ci_observer.web.api.queries import REVISION_SQL
 from ci_observer.web.columns import RUN_COLUMNS, TILE_COLUMNS, json_object_sql
-from ci_observer.web.vocabulary import DECISIVE, FAILURES
+from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
 GRID_RUNS = 100
 BRANCH_RUNS = 20
@@ -18,7 +18,7 @@ MAX_BRANCHES = 500
 _RUN = ", ".join(RUN_COLUMNS)
 _FEED = "repo = :repo and workflow = :workflow"
 _BRANCH = f"{_FEED} and head_branch = :branch"
-# started_at is what an index knows; one day more, for the zones west of Greenwich.
+# The index has started_at, not the day; one day more, for the zones west of Greenwich.
 _RECENT = f"""
 from tile_run_days
 where {_BRANCH} and started_at >= date(:first_day, '-1 day') and day >= :first_day"""
@@ -39,14 +39,14 @@ select repo, workflow from feeds
 order by repo <> :repo, is_watched desc, repo, workflow limit 50
 """
 
-# By name; all of them are read at one revision.
+# All are read at one revision.
 SNAPSHOT_SQL = {
     "revision": REVISION_SQL,
     "tile": f"""
 select {json_object_sql(TILE_COLUMNS)} as tile, expires_at
 from wall_branches where {_FEED} and branch is :branch
 """,
-    # From when on the rows of the streak were created, and when today ends.
+    # When the first run of the streak was created, and when today ends.
     "bounds": f"""
 select
   (
@@ -107,7 +107,7 @@ select
   day, sum({_DECIDED}) as decided, sum({_FAILED}) as failed
 {_RECENT} and {_DECIDED} group by day
 """,
-    # As in `flaky_runs`, but led by the branch's index.
+    # The same rows as in `flaky_runs`, found by the branch's index.
     "flaky": f"""
 with shas as (
   select distinct head_sha from runs
@@ -117,7 +117,7 @@ commits as materialized (
   select
     r.head_sha, max(r.run_id) as run_id,
     sum(a.conclusion = 'success') as successes,
-    sum(a.conclusion in ('failure', 'timed_out')) as failures,
+    sum(a.conclusion in {FLAKY_FAILURES}) as failures,
     max(a.started_at) as last_started_at
   from shas
   cross join runs r

@@ -1,4 +1,4 @@
-"""Times and durations as our pages write them before any script has run."""
+"""Times and durations as text, as the scripts of the pages write them too."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,22 +8,25 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
-    """The time zone of an IANA name; None when there is none of that name."""
+    """The time zone of an IANA name, or None if there is no such zone."""
     try:
         return ZoneInfo(name) if name else None
-    # A folder's name, a name with a NUL, one that is too long for a file.
+    # ZoneInfo opens a file: the name may be a folder's, hold a NUL or be too long.
     except (ValueError, OSError, KeyError):
         return None
 
 
 def seconds_ahead(name: str) -> int:
-    """By how many seconds the clocks of a time zone are ahead of UTC now."""
+    """The offset of a time zone from UTC now, in seconds."""
     ahead = datetime.now(zone_of(name) or UTC).utcoffset() or timedelta()
     return int(ahead.total_seconds())
 
 
 def local_time(instant: str | None, zone: ZoneInfo) -> str:
-    """A stored instant as the clock of a time zone shows it: `2026-03-01 14:05`."""
+    """A stored instant in a time zone, as `2026-03-01 14:05`.
+
+    A text that is no instant is returned as it is.
+    """
     try:
         at = datetime.fromisoformat(instant or "")
     except ValueError:
@@ -32,7 +35,7 @@ def local_time(instant: str | None, zone: ZoneInfo) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the words that the wall uses: `45 s`, `5 m`, `1 h 20 m`, `3 d`."""
+    """Seconds as text: `45 s`, `5 m`, `1 h 20 m`, `3 d`; empty for None."""
     if seconds is None:
         return ""
     s = max(0, int(seconds + 0.5))
