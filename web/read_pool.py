@@ -35,7 +35,7 @@ class ReadPool:
     async def read(
         self, select: Callable[[sqlite3.Connection], T], *, seconds: float
     ) -> T:
-        """The result of `select`, which is interrupted after so many seconds.
+        """The result of `select`, which is interrupted after `seconds`.
 
         The time in the queue counts. Raises `sqlite3.DatabaseError`.
         """

@@ -31,8 +31,8 @@ async def respond(
 ) -> Response:
     """Respond to a request: 200, 204 to OPTIONS, 304, 405, or a JSON error.
 
-    `fetch` gets the URL's filters, of which `allowed` may be set. A `WebError` that it
-    raises becomes a JSON error.
+    `fetch` gets the URL's filters; those that are not `allowed` are an error. A
+    `WebError` that it raises becomes a JSON error.
     """
     method_response = respond_to_method(request)
     if method_response is not None:

@@ -1,4 +1,4 @@
-"""The API's manners: methods, ETags, errors, and nothing computed twice."""
+"""The API in general: methods, ETags, caching and errors."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ WEB = ("acme/web", "ci.yml")
 
 @pytest.fixture
 def polled(db: Database) -> None:
-    """Two watched feeds, one passing and one failing, after a good poll."""
+    """Two watched feeds, one passing and one failing, after a successful poll."""
     watch(db, API, WEB)
     save(
         db,
@@ -57,7 +57,7 @@ async def etag(datasette: Datasette, path: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_the_index_names_every_route(datasette: Datasette) -> None:
+async def test_the_index_lists_every_route(datasette: Datasette) -> None:
     answer = await get_json(datasette, "/api")
 
     assert {route["path"] for route in answer["routes"]} == set(ROUTES)
@@ -65,7 +65,7 @@ async def test_the_index_names_every_route(datasette: Datasette) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", JSON_ROUTES)
-async def test_an_unchanged_answer_is_304(datasette: Datasette, path: str) -> None:
+async def test_an_unchanged_response_is_304(datasette: Datasette, path: str) -> None:
     headers = {"if-none-match": await etag(datasette, path)}
 
     response = await datasette.client.get(path, headers=headers)
@@ -91,7 +91,7 @@ def test_etags_compare_weakly(if_none_match: str, expected: bool) -> None:
     assert has_etag(if_none_match, '"a"') is expected
 
 
-def test_equal_answers_have_equal_etags() -> None:
+def test_equal_contents_have_equal_etags() -> None:
     first, second = (CachedResponse(b"{}", revision=1) for _ in range(2))
 
     assert first.etag == second.etag != CachedResponse(b"[]", revision=1).etag
@@ -157,7 +157,7 @@ async def test_a_poll_that_changed_nothing_is_304(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["/api/runs?limit=5", "/api/wall", "/api/filters"])
-async def test_many_askers_have_an_answer_computed_once(
+async def test_concurrent_requests_share_one_computation(
     datasette: Datasette, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements = counting(datasette, monkeypatch)
@@ -201,7 +201,7 @@ async def test_other_methods_are_405(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ROUTES)
-async def test_options_names_the_methods(datasette: Datasette, path: str) -> None:
+async def test_options_lists_the_methods(datasette: Datasette, path: str) -> None:
     response = await datasette.client.options(path)
 
     assert (response.status_code, response.content) == (204, b"")
@@ -234,7 +234,7 @@ async def test_an_unknown_route_is_a_json_404(datasette: Datasette, path: str) -
     status, error = await get_error(datasette, path)
 
     assert status == 404
-    assert error == f"There is no {path} here. /api lists what there is."
+    assert error == f"There is no {path} here. /api lists the routes."
 
 
 @pytest.mark.asyncio
@@ -284,7 +284,7 @@ async def test_filters_are_counted_most_frequent_first(
 
 
 @pytest.mark.asyncio
-async def test_config_tells_the_public_settings(
+async def test_config_has_the_public_settings(
     datasette: Datasette, db: Database
 ) -> None:
     config = await get_json(datasette, "/api/config")
@@ -319,7 +319,7 @@ async def test_config_tells_the_public_settings(
 
 
 @pytest.mark.asyncio
-async def test_config_has_the_etag_of_the_wall_that_is_asked_for(
+async def test_config_has_the_etag_of_the_filtered_wall(
     datasette: Datasette, db: Database
 ) -> None:
     both, narrowed = [
@@ -334,7 +334,7 @@ async def test_config_has_the_etag_of_the_wall_that_is_asked_for(
 
 
 @pytest.mark.asyncio
-async def test_config_refuses_what_is_no_filter_of_the_wall(
+async def test_config_rejects_filters_that_the_wall_does_not_have(
     datasette: Datasette,
 ) -> None:
     status, error = await get_error(datasette, "/api/config?limit=3")
@@ -347,7 +347,7 @@ async def test_config_refuses_what_is_no_filter_of_the_wall(
 @pytest.mark.parametrize(
     ("accepted", "encoding"), [("gzip, br", "gzip"), ("identity", None)]
 )
-async def test_large_answers_are_compressed_for_those_that_take_it(
+async def test_large_responses_are_compressed_if_the_client_accepts_gzip(
     datasette: Datasette,
     monkeypatch: pytest.MonkeyPatch,
     accepted: str,

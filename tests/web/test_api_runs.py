@@ -1,4 +1,4 @@
-"""/api/runs and its exports: which runs, in which order, and all of their data."""
+"""/api/runs and its exports: filters, order, paging and content."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ HOSTILE = (
 
 @pytest.fixture
 def runs(db: Database) -> None:
-    """Five runs that differ in everything a filter asks for, newest last."""
+    """Five runs with different values for every filter, newest last."""
     pairs = (("acme/api", "ci.yml"), ("acme/web", "ci.yml"), ("acme/api", "cd.yml"))
     watch(db, *pairs)
     save(
@@ -115,7 +115,7 @@ async def test_filters_select(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
-async def test_pages_over_equal_times_lose_and_repeat_nothing(
+async def test_pages_of_runs_with_equal_times_neither_skip_nor_repeat_a_run(
     datasette: Datasette, db: Database, limit: int
 ) -> None:
     watch(db, ("acme/api", "ci.yml"))
@@ -166,7 +166,7 @@ async def test_raw_adds_githubs_object(
 
 
 @pytest.mark.asyncio
-async def test_githubs_object_may_hold_what_utf_8_has_not(
+async def test_githubs_object_may_hold_a_lone_surrogate(
     datasette: Datasette, db: Database
 ) -> None:
     watch(db, ("acme/api", "ci.yml"))
@@ -183,7 +183,7 @@ async def test_githubs_object_may_hold_what_utf_8_has_not(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_hostile_text_comes_back_as_it_is(
+async def test_hostile_text_is_returned_unchanged(
     datasette: Datasette, db: Database, text: str
 ) -> None:
     watch(db, ("acme/api", "ci.yml"))
@@ -245,7 +245,7 @@ async def test_an_export_has_every_selected_run(
 
 
 @pytest.mark.asyncio
-async def test_an_empty_export_still_names_its_columns(datasette: Datasette) -> None:
+async def test_an_empty_export_has_its_header(datasette: Datasette) -> None:
     response = await datasette.client.get("/api/runs.csv")
 
     assert response.text == ",".join(RUN_COLUMNS) + "\r\n"
@@ -263,7 +263,7 @@ async def test_head_of_an_export_sends_no_body(
 
 
 @pytest.mark.asyncio
-async def test_an_export_stops_when_nobody_listens(
+async def test_an_export_stops_when_the_client_disconnects(
     datasette: Datasette, runs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ci_observer.web.api.exports.PAGE_SIZE", 1)
@@ -289,7 +289,7 @@ async def test_an_export_stops_when_nobody_listens(
 
 
 @pytest.mark.asyncio
-async def test_an_export_refuses_paging(datasette: Datasette) -> None:
+async def test_an_export_rejects_limit_and_cursor(datasette: Datasette) -> None:
     status, error = await get_error(datasette, "/api/runs.csv?limit=5")
 
     assert status == 400

@@ -1,4 +1,4 @@
-"""/api/wall: the tiles and their numbers, filtered."""
+"""/api/wall: the tiles, their counts and filters."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,7 +45,7 @@ async def tiles(datasette: Datasette, query: str = "") -> list[dict[str, Any]]:
 
 
 @pytest.mark.asyncio
-async def test_a_tile_has_the_views_columns_but_what_every_poll_changes(
+async def test_a_tile_has_the_views_columns_except_those_that_change_at_every_poll(
     datasette: Datasette, db: Database
 ) -> None:
     [tile] = await tiles(datasette, "repo=acme/web")
@@ -58,7 +58,7 @@ async def test_a_tile_has_the_views_columns_but_what_every_poll_changes(
 
 
 @pytest.mark.asyncio
-async def test_what_needs_somebody_comes_first(datasette: Datasette) -> None:
+async def test_tiles_are_sorted_most_urgent_first(datasette: Datasette) -> None:
     assert [
         (tile["repo"], tile["tile_state"], tile["activity"])
         for tile in await tiles(datasette)
@@ -70,7 +70,7 @@ async def test_what_needs_somebody_comes_first(datasette: Datasette) -> None:
 
 
 @pytest.mark.asyncio
-async def test_counts_are_of_all_states_whatever_state_is_asked_for(
+async def test_counts_are_of_all_tiles_whatever_the_state_filter(
     datasette: Datasette,
 ) -> None:
     answer = await get_json(datasette, "/api/wall?state=failing")
@@ -133,7 +133,7 @@ async def test_an_unknown_state_is_400(datasette: Datasette) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_walls_states_are_those_that_the_filter_knows(
+async def test_the_filter_accepts_every_state_of_the_view(
     datasette: Datasette, db: Database
 ) -> None:
     counts = (await get_json(datasette, "/api/wall"))["counts"]
@@ -143,7 +143,7 @@ async def test_the_walls_states_are_those_that_the_filter_knows(
 
 
 @pytest.mark.asyncio
-async def test_an_invalid_file_is_failing_and_a_word_of_its_own(
+async def test_an_invalid_file_counts_as_failing_and_as_its_own_state(
     datasette: Datasette, db: Database
 ) -> None:
     path = ".github/workflows/ci.yml"

@@ -47,7 +47,7 @@ def run(run_id: int, started_at: str, seconds: int, **changes: Any) -> dict[str,
 
 
 def fill(db: Database) -> None:
-    """Two days in Zurich, of which the first begins on the day before in UTC."""
+    """Two days in Zurich; the first starts on the previous day in UTC."""
     watch(db, ("acme/api", "ci.yml"))
     config = Config(
         repos=("acme/api",), workflows=("ci.yml",), timezone="Europe/Zurich"
@@ -89,7 +89,7 @@ async def datasette(
 
 
 async def chart_rows(datasette: Datasette, chart: str, **filters: str) -> list[Any]:
-    """What the page's script fetches for a chart."""
+    """The rows that the page's script fetches for a chart."""
     sql = replace_opts_in_query(CHARTS[chart]["query"], filters)
     response = await datasette.client.get(
         "/ci_observer.json", params={"sql": sql, "_shape": "objects", **filters}
@@ -223,7 +223,7 @@ def test_every_chart_with_a_query_has_expected_rows():
     )
 
 
-def test_every_chart_has_its_place_and_every_place_its_chart():
+def test_the_layout_places_every_chart_and_no_other():
     assert {place for row in DASHBOARD["layout"] for place in row} == set(CHARTS)
     assert len({len(row) for row in DASHBOARD["layout"]}) == 1
 
@@ -285,9 +285,7 @@ async def test_a_chart_takes_every_filter_and_finds_nothing_of_others(datasette,
     ],
     ids=str,
 )
-async def test_the_filters_and_the_window_bound_what_is_counted(
-    datasette, filters, runs
-):
+async def test_filters_and_window_limit_the_counted_runs(datasette, filters, runs):
     assert await chart_rows(datasette, "runs", **filters) == [{"runs": runs}]
 
 
@@ -313,7 +311,7 @@ async def test_a_charts_link_opens_the_runs_that_it_counts(datasette, chart, cou
 
 
 @in_loop
-async def test_the_page_offers_what_is_stored_to_choose_from(datasette):
+async def test_the_filters_offer_the_stored_values(datasette):
     page = await datasette.client.get(f"{PAGE}?days=30")
 
     assert page.status_code == 200
@@ -322,7 +320,7 @@ async def test_the_page_offers_what_is_stored_to_choose_from(datasette):
 
 
 @in_loop
-async def test_one_readers_filters_do_not_stay_for_the_next(datasette):
+async def test_filters_of_one_request_do_not_affect_the_next(datasette):
     await datasette.client.get(f"{PAGE}?repo=acme/api")
 
     page = await datasette.client.get(f"{PAGE}?days=30")
@@ -359,7 +357,7 @@ def url(db: Database, db_path: Path) -> Iterator[str]:
 
 
 def open_dashboard(chromium: Any, url: str, timezone: str) -> tuple[Any, list[str]]:
-    """The drawn dashboard, and what went wrong or was executed meanwhile."""
+    """The drawn dashboard, and the errors and executed scripts until then."""
     page = chromium.new_page(
         timezone_id=timezone, viewport={"width": 1440, "height": 900}
     )
@@ -391,7 +389,9 @@ def test_hostile_names_are_shown_as_text_and_run_no_script(chromium, url):
 
 
 @pytest.mark.parametrize("timezone", ["America/Los_Angeles", "Pacific/Kiritimati"])
-def test_a_bar_names_and_opens_its_day_wherever_the_reader_is(chromium, url, timezone):
+def test_a_bar_shows_and_opens_its_day_in_any_browser_time_zone(
+    chromium, url, timezone
+):
     page, trouble = open_dashboard(chromium, url, timezone)
 
     bar = page.locator("#chart-runs-by-day .mark-rect path").last

@@ -1,4 +1,4 @@
-"""On which day a run was, and the statistics of days."""
+"""The day of a run in the instance's time zone, and statistics by day."""
 
 import pytest
 from archive import NOW, save_runs, watch
@@ -74,7 +74,7 @@ def test_a_rerun_counts_on_the_day_of_its_latest_attempt(db):
     assert row_of(db, "run_days", "day") == ("2026-03-01",)
 
 
-def test_the_daily_statistics_leave_out_what_decides_nothing(db):
+def test_the_daily_failure_rate_ignores_runs_that_are_not_decisive(db):
     watch(db, FEED)
     save_runs(
         db,

@@ -1,4 +1,4 @@
-"""Filters: what a URL may say, and that no value of it becomes SQL."""
+"""Filters: parsing of URLs, and SQL that never contains a value."""
 
 import re
 import sqlite3
@@ -42,13 +42,13 @@ selections = st.builds(
 
 @few
 @given(selections)
-def test_a_query_is_read_as_the_filters_that_wrote_it(filters: Filters) -> None:
+def test_a_query_string_parses_back_to_its_filters(filters: Filters) -> None:
     assert Filters.from_query(filters.to_query()) == filters
 
 
 @few
 @given(selections)
-def test_pairs_and_mappings_are_read_alike(filters: Filters) -> None:
+def test_pairs_and_mappings_parse_alike(filters: Filters) -> None:
     mapping: dict[str, list[str]] = {}
     for name, value in filters.to_pairs():
         mapping.setdefault(name, []).append(value)
@@ -58,7 +58,7 @@ def test_pairs_and_mappings_are_read_alike(filters: Filters) -> None:
 
 @few
 @given(selections)
-def test_the_sql_is_the_same_whatever_the_values_are(filters: Filters) -> None:
+def test_the_sql_does_not_depend_on_the_values(filters: Filters) -> None:
     where, params = where_sql(filters)
     state, state_params = state_sql(filters)
     sql = f"{where} and {state}"
@@ -83,7 +83,7 @@ def test_sqlite_runs_every_selection(filters: Filters) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["since", "until", "limit"]), st.text())))
-def test_any_value_is_read_or_refused(pairs: list[tuple[str, str]]) -> None:
+def test_any_value_is_accepted_or_a_bad_request(pairs: list[tuple[str, str]]) -> None:
     try:
         Filters.from_args(pairs)
     except BadRequest as error:
@@ -136,7 +136,7 @@ def test_times_are_utc_and_a_bare_day_is_whole(
         ("&".join(["repo=a/b"] * 101), "a URL may have 100"),
     ],
 )
-def test_what_cannot_be_read_is_explained(query: str, message: str) -> None:
+def test_a_bad_value_is_explained(query: str, message: str) -> None:
     with pytest.raises(BadRequest, match=re.escape(message)):
         Filters.from_query(query)
 

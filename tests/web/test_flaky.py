@@ -1,4 +1,4 @@
-"""Commits with both results."""
+"""Flaky commits: they both failed and succeeded."""
 
 import pytest
 from archive import save_runs, watch
@@ -47,7 +47,7 @@ def test_flaky_runs_are_commits_with_both_results_by_rerun_or_by_a_second_run(db
     ],
     ids=str,
 )
-def test_flaky_runs_are_not_made_of_other_things(db, second):
+def test_other_pairs_of_runs_are_not_flaky(db, second):
     watch(db, FEED)
     same = {"head_sha": "a" * 40}
     save_runs(db, run(1, "09:00", "failure", **same), run(2, "10:00", **same | second))

@@ -1,4 +1,4 @@
-"""The links that queries return stay within this server, and lead to rows."""
+"""Links in the rows of queries: they stay on this server and open rows."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -45,7 +45,7 @@ async def test_a_path_below_a_base_url_starts_with_it(db, db_path):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("value", ["//evil.example/x", "javascript:alert(1)", HOSTILE])
-async def test_a_hostile_value_is_no_link_elsewhere_and_no_markup(db, db_path, value):
+async def test_a_hostile_value_becomes_neither_a_link_nor_markup(db, db_path, value):
     page = await page_of(db_path, f"select '{value}' as runs_path")
 
     assert "<img src=x" not in page

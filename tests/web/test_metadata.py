@@ -76,7 +76,7 @@ def web(run_id: int, **changes: Any) -> dict[str, Any]:
 
 
 def fill(db: Database) -> None:
-    """Two workflows: one red, re-run and flaky, one green and slower than before."""
+    """A failing, re-run and flaky workflow, and a passing one that became slower."""
     watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
     rerun = {"head_sha": "b" * 40, "display_title": "Cache the index"}
     save_runs(
@@ -143,7 +143,7 @@ async def datasette(
 
 
 def days_of(path: str, more: str) -> str:
-    """The link to a feed's runs of the 30 days that a query looks at by itself."""
+    """The link to a feed's runs of the last 30 days, the default of the queries."""
     path = path.replace("/runs?", "/run_days?")
     return f"{path}{more}&day__gte=2026-01-31&started_at__gte=2026-01-30"
 
@@ -249,7 +249,7 @@ async def test_run_history_streams_as_csv_with_one_row_per_attempt(datasette):
 
 
 @in_loop
-async def test_run_history_answers_json_objects(datasette):
+async def test_run_history_gives_json_objects(datasette):
     rows = await rows_of(datasette, "/run_history", run_id="2", run_attempt="1")
 
     assert rows == [
@@ -562,14 +562,14 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
 }
 
 
-def test_every_canned_query_has_an_expected_answer():
+def test_every_canned_query_has_expected_rows():
     assert list(QUERIES) == list(EXPECTED)
     assert all(query["title"] and query["description"] for query in QUERIES.values())
 
 
 @in_loop
 @pytest.mark.parametrize("name", EXPECTED)
-async def test_a_canned_query_answers_exactly(datasette, name):
+async def test_a_canned_query_gives_exactly_these_rows(datasette, name):
     params, expected = EXPECTED[name]
 
     assert await rows_of(datasette, f"/{name}", **params) == expected
@@ -594,9 +594,7 @@ async def test_a_canned_querys_page_opens_without_parameters(datasette, name):
         ("archive", "runs", {}),
     ],
 )
-async def test_the_link_beside_a_count_opens_that_many_rows(
-    datasette, name, count, params
-):
+async def test_the_link_of_a_count_opens_that_many_rows(datasette, name, count, params):
     for row in await rows_of(datasette, f"/{name}", **params):
         path, _, query = row["runs_path"].partition("?")
 
@@ -607,7 +605,7 @@ async def test_the_link_beside_a_count_opens_that_many_rows(
 
 @in_loop
 @pytest.mark.parametrize("days", ["0", "-1", "much", "1e99"])
-async def test_a_senseless_number_of_days_is_no_error(datasette, days):
+async def test_an_invalid_number_of_days_is_no_error(datasette, days):
     assert isinstance(await rows_of(datasette, "/recent_failures", days=days), list)
 
 
@@ -627,7 +625,7 @@ def test_links_to_a_feed_escape_its_workflow(db):
 QUESTIONS = re.findall(r"(?ms)^## (.+?)\n.*?^```sql\n(.+?)^```$", QUERIES_PAGE)
 
 
-def test_the_queries_page_has_an_answer_to_each_question():
+def test_the_queries_page_has_a_query_for_each_heading():
     assert [title for title, _ in QUESTIONS] == re.findall(
         r"(?m)^## (.+)", QUERIES_PAGE
     )
@@ -635,7 +633,7 @@ def test_the_queries_page_has_an_answer_to_each_question():
 
 @in_loop
 @pytest.mark.parametrize(("title", "sql"), QUESTIONS)
-async def test_a_question_of_the_queries_page_finds_rows(datasette, title, sql):
+async def test_a_query_of_the_queries_page_finds_rows(datasette, title, sql):
     rows = await rows_of(datasette, "", sql=sql)
 
     assert rows, title

@@ -1,4 +1,4 @@
-"""The pages beside the wall for everybody: what axe-core says, contrast, zoom."""
+"""Accessibility of the pages except the wall: axe-core, contrast, zoom."""
 
 import re
 from pathlib import Path
@@ -24,13 +24,13 @@ PAGES = {
     "workflow without runs": "workflows/acme/web/ci.yml",
     "error page": "workflows/acme/api/none.yml",
 }
-# At 200 % a full HD screen has the room of half of it.
+# At 200 % zoom a full HD screen has half as many CSS pixels.
 ZOOMED = {"width": 960, "height": 540}
 
 
 @pytest.fixture
 def archive(db: Database) -> Database:
-    """Every kind of result, a re-run, a run in progress, and a workflow without any."""
+    """Every kind of result, a re-run, an unfinished run, a workflow without runs."""
     watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
     save_poll(db)
     words = (
@@ -63,7 +63,7 @@ def test_axe_finds_nothing(
     path = PAGES[name]
     page = visit.open(f"{path}{'&' if '?' in path else '?'}theme={theme}")
     expect(page.locator("#age")).to_contain_text("data 20")
-    # Chromium itself writes a line about the 404 of a page.
+    # Chromium logs the 404 of a page to the console.
     visit.complaints = [c for c in visit.complaints if "404" not in c]
     for summary in page.locator("summary").all():
         summary.click()
@@ -96,6 +96,6 @@ def chart_colours() -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", ["chart-good", "chart-bad", "chart-line"])
-def test_what_a_chart_draws_can_be_seen(theme: str, name: str) -> None:
+def test_chart_colours_have_enough_contrast(theme: str, name: str) -> None:
     panel = themes()[theme]["panel"]
     assert contrast(chart_colours()[theme][name], panel) >= GRAPHIC

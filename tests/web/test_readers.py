@@ -1,4 +1,4 @@
-"""Walls read while ingest writes: neither ever waits for the other, nor is refused."""
+"""Reads during writes of ingest: neither waits for the other or gets an error."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ NEWER_PAGE = """
 
 
 @pytest.fixture(autouse=True)
-def _nobody_waits(db):
-    """A lock is an error at once; and the log is written into the file often."""
+def _no_waiting(db):
+    """A lock is an immediate error, and checkpoints are frequent."""
     db.execute("pragma busy_timeout = 0")
     db.execute("pragma wal_autocheckpoint = 50")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read transaction of another connection, which waits for nobody either."""
+    """A read transaction on another connection, which does not wait for locks."""
     uri = f"{path.as_uri()}?mode=ro"
     with closing(
         sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
@@ -37,7 +37,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def pages(conn: sqlite3.Connection) -> Iterator[list[int]]:
-    """The ids of all runs, a page of whole runs after the other."""
+    """The ids of all runs, page by page."""
     last = 0
     while rows := conn.execute(NEWER_PAGE, [last, PAGE]).fetchall():
         assert all(size for _, size in rows)

@@ -1,4 +1,4 @@
-"""How a page of runs is found: by an index, whatever is asked, however rare it is."""
+"""The query plans of a page of runs: every selection uses an index."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ CHOSEN = {
     "q": "q=deploy",
     "cursor": f"cursor={encode_cursor(json.dumps(['2026-03-01T00:00:00Z', 7]))}",
 }
-# Everything that can be chosen beside everything else.
+# Every combination of filters.
 SELECTIONS = [
     names for size in range(len(CHOSEN) + 1) for names in combinations(CHOSEN, size)
 ]
@@ -54,32 +54,32 @@ def steps_on_runs(plan: list[str]) -> list[str]:
     return [step for step in plan if " runs " in step]
 
 
-def test_runs_of_what_is_common_come_in_the_order_of_an_index(db):
+def test_runs_of_common_values_are_read_in_the_order_of_an_index(db):
     for names in SELECTIONS:
         if {"repo", "workflow", "q"} <= {*names}:
-            continue  # One feed's are searched in an index of their own.
+            continue  # A feed's runs have an index of their own.
         counts = {name: TOTAL // 2 for name in names if name in COLUMNS}
         plan = plan_of_page(db, chosen(names), counts)
         [step] = steps_on_runs(plan)
 
-        # What the index does not hold makes it read the rows of what else matches.
+        # For columns outside the index SQLite reads the rows that match so far.
         is_covering = not {"q", "status"} & {*names}
         kind = "COVERING INDEX" if is_covering else "INDEX"
         assert f"USING {kind} runs_started" in step, names
         assert step.startswith("SEARCH") == bool({"span", "cursor"} & {*names}), names
-        # The runs that were started in one second are put in order, and no others.
+        # Only runs started in the same second are sorted.
         assert "USE TEMP B-TREE FOR ORDER BY" not in plan, names
 
 
-def rare_ones() -> Iterator[tuple[str, tuple[str, ...]]]:
+def rare_selections() -> Iterator[tuple[str, tuple[str, ...]]]:
     for names in SELECTIONS:
         for rare in BY_VALUE:
             if rare in names:
                 yield rare, names
 
 
-def test_runs_of_what_is_rare_are_searched_by_it(db):
-    for rare, names in rare_ones():
+def test_runs_of_a_rare_value_are_found_by_that_value(db):
+    for rare, names in rare_selections():
         counts = {name: TOTAL // 2 for name in names if name in COLUMNS}
         plan = plan_of_page(db, chosen(names), counts | {rare: 50})
         [step] = steps_on_runs(plan)
@@ -88,7 +88,7 @@ def test_runs_of_what_is_rare_are_searched_by_it(db):
         assert "runs_started" not in step, names
 
 
-def test_a_feed_s_runs_come_in_the_order_of_its_own_index(db):
+def test_the_runs_of_a_feed_are_read_in_the_order_of_its_index(db):
     for names in SELECTIONS:
         if {"repo", "workflow"} <= {*names}:
             counts = {"repo": 20_000, "workflow": 20_000}
@@ -98,14 +98,14 @@ def test_a_feed_s_runs_come_in_the_order_of_its_own_index(db):
             assert "USE TEMP B-TREE FOR ORDER BY" not in plan, names
 
 
-def test_unfinished_runs_are_found_among_themselves(db):
+def test_unfinished_runs_are_found_by_their_own_index(db):
     filters = Filters.from_query("status=queued&status=in_progress")
     plan = plan_of_page(db, filters, {"status": 20})
 
     assert "SCAN runs USING INDEX runs_unfinished" in plan
 
 
-def test_for_a_value_that_no_run_has_none_is_read(db):
+def test_a_value_without_runs_reads_none(db):
     filters = Filters.from_query("conclusion=never&event=push")
 
     plan = plan_of_page(db, filters, {"conclusion": 0, "event": TOTAL // 2})
@@ -117,7 +117,7 @@ def test_for_a_value_that_no_run_has_none_is_read(db):
 
 @pytest.fixture
 def runs(db: Database) -> None:
-    """Runs that share some of their values, five of them started at once."""
+    """Runs that share some of their values; five started in the same second."""
     watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
     save_runs(
         db,
@@ -150,7 +150,7 @@ def runs(db: Database) -> None:
         "actor=ada&since=2026-03-01T10:30:00Z",
     ],
 )
-def test_every_way_finds_the_same_page(db, query):
+def test_every_access_path_finds_the_same_page(db, query):
     filters = Filters.from_query(f"{query}&limit=3")
     sql, params = counts_sql(filters)
     counts = json.loads(db.execute(sql, params).fetchone()[0])
@@ -169,7 +169,7 @@ def test_every_way_finds_the_same_page(db, query):
 
 
 @pytest.mark.usefixtures("runs")
-def test_runs_are_counted_without_regard_to_the_letter_case_of_a_repository(db):
+def test_counts_ignore_the_letter_case_of_a_repository(db):
     sql, params = counts_sql(Filters.from_query("repo=Acme/API&actor=ada&branch=null"))
 
     counts = json.loads(db.execute(sql, params).fetchone()[0])
@@ -181,7 +181,7 @@ def test_runs_are_counted_without_regard_to_the_letter_case_of_a_repository(db):
     ("until", "begins_at"),
     [("2026-06-01", "2026-03-01T00:00:00Z"), ("2026-02-01", "2026-02-01T23:59:59Z")],
 )
-def test_a_deep_page_is_walked_to_from_the_lower_of_its_bounds(until, begins_at):
+def test_the_walk_to_a_deep_page_starts_at_its_lower_bound(until, begins_at):
     filters = Filters.from_query(f"until={until}&{CHOSEN['cursor']}")
     [path, *_] = access_paths(filters, {})
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def archive(db: Database) -> Database:
-    """Five runs of acme/api, one each ten minutes."""
+    """Five runs of acme/api, ten minutes apart."""
     watch(db, ("acme/api", "ci.yml"))
     save_poll(db)
     save_runs(db, *(run_payload(n, **times(f"12:{n}0")) for n in range(1, 6)))
@@ -56,7 +56,7 @@ def test_the_focus_stays_on_its_run(
     save_runs(
         archive,
         run_payload(6, **times("14:00")),
-        # The one in focus is re-run: it moves to the top.
+        # The focused run is re-run, so it moves to the top.
         run_payload(3, run_attempt=2, **times("15:00")),
     )
     visit.refresh()

@@ -1,4 +1,4 @@
-"""The page of runs as the server sends it, without any JavaScript."""
+"""The page /runs as the server renders it, without JavaScript."""
 
 import json
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def test_the_runs_are_those_of_the_api_in_its_order(
     assert keys == [str(run["run_id"]) for run in api["runs"]] == ["3", "2", "1"]
 
 
-async def test_a_row_leads_to_github_and_to_its_workflow(
+async def test_a_row_links_to_github_and_to_its_workflow(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1))
@@ -114,7 +114,7 @@ async def test_a_row_leads_to_github_and_to_its_workflow(
         ("repo=acme/none", []),
     ],
 )
-async def test_the_address_narrows_the_list(
+async def test_the_url_filters_the_list(
     db: Database, datasette: Datasette, query: str, expected: list[int]
 ) -> None:
     save_three(db)
@@ -124,7 +124,7 @@ async def test_the_address_narrows_the_list(
     assert shown == [f"Change {n} #{n}" for n in expected]
 
 
-async def test_every_value_chosen_can_be_taken_away_again(
+async def test_every_active_filter_has_a_link_that_removes_it(
     db: Database, datasette: Datasette
 ) -> None:
     save_three(db)
@@ -137,7 +137,7 @@ async def test_every_value_chosen_can_be_taken_away_again(
     assert main.href == "/runs?actor=bob&actor=ada&tz=UTC"
 
 
-async def test_the_form_keeps_what_is_chosen(datasette: Datasette) -> None:
+async def test_the_form_keeps_the_active_filters(datasette: Datasette) -> None:
     page = await get_page(
         datasette, "/runs?repo=acme/api&q=a+b&since=2026-03-01&tz=UTC"
     )
@@ -162,7 +162,7 @@ async def test_a_shortcut_keeps_the_other_filters(
     assert await titles(datasette, shortcuts["Unfinished"]) == []
 
 
-async def test_next_leads_through_all_pages_and_back(
+async def test_next_links_through_all_pages_and_back(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, *(run_payload(n, **times(f"10:{n:02}")) for n in range(1, 6)))
@@ -178,7 +178,7 @@ async def test_next_leads_through_all_pages_and_back(
     assert back == "/runs?repo=acme%2Fapi"
 
 
-async def test_the_exports_hold_the_same_selection(
+async def test_the_exports_have_the_same_selection(
     db: Database, datasette: Datasette
 ) -> None:
     save_three(db)
@@ -192,7 +192,7 @@ async def test_the_exports_hold_the_same_selection(
     assert [run["run_id"] for run in api["runs"]] == [3]
 
 
-async def test_times_are_of_the_zone_asked_for(
+async def test_times_are_in_the_requested_time_zone(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1, **times("20:00")))
@@ -205,9 +205,7 @@ async def test_times_are_of_the_zone_asked_for(
 
 
 @pytest.mark.parametrize("tz", ["Mars/Base", "..", "America", "%00", "a" * 300])
-async def test_a_time_zone_that_does_not_exist_changes_nothing(
-    datasette: Datasette, tz: str
-) -> None:
+async def test_an_unknown_time_zone_is_ignored(datasette: Datasette, tz: str) -> None:
     page = await get_page(datasette, f"/runs?tz={tz}")
 
     assert "UTC" in page.one("caption").text
@@ -235,7 +233,7 @@ async def test_hostile_names_are_text(db: Database, datasette: Datasette) -> Non
     assert harms(page) == []
 
 
-async def test_a_run_of_a_fork_names_the_fork(
+async def test_a_run_of_a_fork_shows_the_fork(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(
@@ -269,13 +267,13 @@ async def test_an_unchanged_page_reads_no_runs(
     save_three(db)
     statements = counting(datasette, monkeypatch)
     await get_page(datasette, "/runs")
-    asked = len(statements())
+    read_before = len(statements())
     await get_page(datasette, "/runs")
 
-    assert [s for s in statements()[asked:] if " runs" in s] == []
+    assert [s for s in statements()[read_before:] if " runs" in s] == []
 
 
-async def test_trouble_with_polling_changes_the_page(
+async def test_a_polling_error_changes_the_page(
     db: Database, datasette: Datasette
 ) -> None:
     await get_page(datasette, "/runs")
@@ -297,7 +295,7 @@ async def test_trouble_with_polling_changes_the_page(
         ("&".join(["repo=a"] * 101), "Too many arguments"),
     ],
 )
-async def test_a_broken_address_says_what_to_do(
+async def test_a_bad_query_string_says_what_to_do(
     datasette: Datasette, query: str, words: str
 ) -> None:
     page = await get_page(datasette, f"/runs?{query}", status=400)
@@ -314,13 +312,13 @@ async def test_without_a_database_the_page_says_what_to_do(tmp_path: Path) -> No
     assert "Start ci-observer" in page.one("main").text
 
 
-async def test_other_methods_are_refused(datasette: Datasette) -> None:
+async def test_other_methods_are_405(datasette: Datasette) -> None:
     assert (await datasette.client.post("/runs")).status_code == 405
     head = await datasette.client.head("/runs")
     assert (head.status_code, head.text) == (200, "")
 
 
-async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -> None:
+async def test_every_link_has_the_base_url(db: Database, db_path: Path) -> None:
     watch(db, ("acme/api", "ci.yml"))
     save_runs(db, run_payload(1))
     async with serving(db_path, base_url="/ci/") as datasette:
@@ -345,7 +343,7 @@ async def test_each_page_marks_itself_in_the_navigation(datasette: Datasette) ->
     assert here.text == "Runs"
 
 
-async def test_datasettes_pages_lead_to_ours(datasette: Datasette) -> None:
+async def test_datasettes_pages_link_to_ours(datasette: Datasette) -> None:
     page = await datasette.client.get("/ci_observer")
 
     assert '<a href="/runs">Runs</a>' in page.text

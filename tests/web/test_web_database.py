@@ -1,4 +1,4 @@
-"""A database that cannot answer: every route says so, and what to do."""
+"""A database that cannot be read: every route responds with 503 and advice."""
 
 import asyncio
 import sqlite3
@@ -24,7 +24,7 @@ ROUTES = (
 
 
 async def errors(db_path: Path) -> set[tuple[int, str]]:
-    """What every route answers."""
+    """The statuses and messages of all routes."""
     async with serving(db_path) as datasette:
         return {await get_error(datasette, path) for path in ROUTES}
 
@@ -48,7 +48,7 @@ async def test_a_file_that_is_no_database_is_503(db_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_empty_file_asks_for_migrate(db_path: Path) -> None:
+async def test_an_empty_file_says_to_migrate(db_path: Path) -> None:
     db_path.touch()
     [(status, error)] = await errors(db_path)
 
@@ -92,7 +92,7 @@ with recursive n (n) as (select 1 union all select n + 1 from n) select count(*)
 
 
 @pytest.mark.asyncio
-async def test_a_slow_query_asks_to_narrow(
+async def test_a_slow_query_says_to_narrow_the_selection(
     db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ci_observer.web.database.INLINE_SECONDS", 0.01)
@@ -103,7 +103,7 @@ async def test_a_slow_query_asks_to_narrow(
 
 
 @pytest.mark.asyncio
-async def test_a_database_works_as_soon_as_it_is_there(db_path: Path) -> None:
+async def test_a_database_works_as_soon_as_it_exists(db_path: Path) -> None:
     async with serving(db_path) as datasette:
         status, _ = await get_error(datasette, "/api/runs")
         await asyncio.to_thread(_make_database, db_path)

@@ -1,4 +1,4 @@
-"""The web process: what Datasette is given, and how the server ends."""
+"""The web process: how Datasette is built, and how the server stops."""
 
 import asyncio
 import signal
@@ -41,7 +41,7 @@ server.run(uvicorn, datasette)
 
 
 @pytest.mark.asyncio
-async def test_the_database_has_our_name_whatever_the_file_is_called(
+async def test_the_database_has_our_name_for_any_file_name(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "other name.sqlite"
@@ -108,7 +108,7 @@ def test_metadata_is_read_alike_with_and_without_libyaml(
 
 
 @pytest.mark.asyncio
-async def test_settings_can_be_given(db_path: Path, db: Database) -> None:
+async def test_settings_can_be_overridden(db_path: Path, db: Database) -> None:
     async with serving(db_path, default_page_size=7) as datasette:
         settings = await get_json(datasette, "/-/settings.json")
 
@@ -117,7 +117,7 @@ async def test_settings_can_be_given(db_path: Path, db: Database) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_server_ends_although_a_browser_keeps_its_connection(
+async def test_the_server_stops_although_a_browser_keeps_its_connection(
     db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(db_path) as datasette:
@@ -147,7 +147,7 @@ async def test_the_server_ends_although_a_browser_keeps_its_connection(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_cleanly(
+def test_a_signal_stops_the_process_cleanly(
     db_path: Path, db: Database, number: signal.Signals
 ) -> None:
     command = [sys.executable, "-c", SERVER, str(db_path), str(ROOT)]
@@ -162,7 +162,7 @@ def test_a_signal_ends_the_process_cleanly(
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_wall_keeps_its_connection_between_two_questions(db_path: Path) -> None:
+def test_a_wall_keeps_its_connection_between_two_requests(db_path: Path) -> None:
     datasette = build_datasette(db_path, root=ROOT)
     server = make_server(datasette, "127.0.0.1", 0)
     datasette.executor.shutdown()

@@ -21,7 +21,7 @@ PAGE = "workflows/acme/api/ci.yml"
 
 @pytest.fixture
 def archive(db: Database) -> Database:
-    """Three runs of acme/api, the first of which failed."""
+    """Three runs of acme/api; the first failed."""
     watch(db, ("acme/api", "ci.yml"))
     save_poll(db)
     save_runs(
@@ -39,7 +39,7 @@ def open_page(visit: "Visit", expect: Any, query: str = "") -> Any:
     return page
 
 
-def test_the_state_has_the_words_of_the_wall(
+def test_the_state_has_the_texts_of_the_wall(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     save_runs(
@@ -59,7 +59,7 @@ def test_the_state_has_the_words_of_the_wall(
     expect(page.locator("#state-facts")).to_contain_text("2nd in a row")
 
 
-def test_a_failure_turns_the_page_without_a_reload(
+def test_a_failure_changes_the_page_without_a_reload(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = open_page(visit, expect)
@@ -198,7 +198,7 @@ def test_without_javascript_the_facts_are_there(
     expect(page.locator(".chart__bars a")).to_have_count(4)
 
 
-def test_server_and_script_have_the_same_words(
+def test_server_and_scripts_write_the_same_texts(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     spans = [

@@ -1,4 +1,4 @@
-"""The page of one workflow as the server sends it, without any JavaScript."""
+"""A workflow's page as the server renders it, without JavaScript."""
 
 import json
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ def on(day: str, minutes: int = 5, hour: int = 12) -> dict[str, str]:
 
 
 def save_history(db: Database) -> None:
-    """Every kind of run that some number on the page counts, or must leave out."""
+    """Every kind of run that a number on the page counts or must not count."""
     failed = {"conclusion": "failure"}
     save_runs(
         db,
@@ -52,7 +52,7 @@ def save_history(db: Database) -> None:
         run_payload(6, run_attempt=1, head_sha="f" * 40, **failed, **on("2026-02-20")),
         run_payload(7, conclusion="timed_out", **on("2026-02-27")),
         run_payload(8, conclusion="startup_failure", **on("2026-02-28")),
-        # Of other branches, of a fork's, of a pull request, of long ago.
+        # Of other branches, a fork, a pull request, and long ago.
         run_payload(20, head_branch="fix", **failed, **on("2026-02-21")),
         run_payload(21, head_repository=None, **failed, **on("2026-02-21")),
         run_payload(22, event="pull_request", **failed, **on("2026-02-21")),
@@ -65,7 +65,7 @@ def save_history(db: Database) -> None:
 
 
 def numbers(page: Element) -> list[tuple[int, str]]:
-    """Every number that says how many, and where its rows are."""
+    """Every count on the page, with the link to its rows."""
     found = [
         (int(a.text), a.href) for a in page.all("a") if "data-count" in a.attributes
     ]
@@ -74,7 +74,7 @@ def numbers(page: Element) -> list[tuple[int, str]]:
 
 
 async def count_rows(datasette: Datasette, path: str) -> int:
-    """How many rows an address has, in Datasette or in the API."""
+    """The number of rows at a link, in Datasette or in the API."""
     name, _, query = path.partition("?")
     if name.startswith("/api/"):
         return len((await get_json(datasette, path))["runs"])
@@ -97,7 +97,7 @@ async def test_the_state_is_that_of_the_wall(
     assert "last result: #8 by ada" in state.text
 
 
-async def test_the_title_says_the_state(db: Database, datasette: Datasette) -> None:
+async def test_the_title_has_the_state(db: Database, datasette: Datasette) -> None:
     save_history(db)
     page = await get_page(datasette, PAGE)
 
@@ -146,7 +146,7 @@ async def test_each_day_has_its_share_of_failures(
     assert ["2026-02-11", "1", "2", "50.0 %"] in rows
 
 
-async def test_more_days_are_told_by_weeks_from_monday_on(
+async def test_more_days_are_shown_by_weeks_from_monday(
     db: Database, datasette: Datasette
 ) -> None:
     save_history(db)
@@ -206,7 +206,7 @@ async def test_the_grid_has_a_row_per_branch_the_default_one_on_top(
     ]
 
 
-async def test_the_branch_asked_for_keeps_its_row_among_many_others(
+async def test_the_chosen_branch_keeps_its_row_among_many_others(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(
@@ -279,7 +279,7 @@ async def test_every_attempt_is_there_with_its_result_and_link(
     ]
 
 
-async def test_a_bar_per_run_leads_to_it_and_failures_have_a_mark(
+async def test_a_bar_links_to_its_run_and_failures_have_a_mark(
     db: Database, datasette: Datasette
 ) -> None:
     save_history(db)
@@ -307,7 +307,7 @@ async def test_a_bar_per_run_leads_to_it_and_failures_have_a_mark(
     assert bars[2].href == "https://github.com/acme/api/actions/runs/3"
 
 
-async def test_the_page_leads_to_github_and_to_its_runs(
+async def test_the_page_links_to_github_and_to_its_runs(
     db: Database, datasette: Datasette
 ) -> None:
     save_history(db)
@@ -386,7 +386,7 @@ async def test_green_turns_stale_by_time_alone(
     assert 'data-state="stale"' in later.text
 
 
-async def test_a_new_day_begins_by_time_alone(
+async def test_a_new_day_starts_by_time_alone(
     db: Database, datasette: Datasette
 ) -> None:
     save_runs(db, run_payload(1, **on("2026-02-10")))
@@ -419,7 +419,7 @@ async def test_a_feed_that_was_never_fetched_has_a_page(
     assert not page.all("option")
 
 
-async def test_a_feed_that_is_watched_no_more_keeps_its_history(
+async def test_a_feed_that_is_no_longer_watched_keeps_its_history(
     db: Database, datasette: Datasette
 ) -> None:
     save_history(db)
@@ -434,7 +434,7 @@ async def test_a_feed_that_is_watched_no_more_keeps_its_history(
     "path",
     ["/workflows/acme/api/none.yml", "/workflows/a/b/c", "/workflows/acme/api/a/b"],
 )
-async def test_an_unknown_workflow_leads_to_those_there_are(
+async def test_an_unknown_workflow_lists_the_known_ones(
     datasette: Datasette, path: str
 ) -> None:
     page = await get_page(datasette, path, status=404)
@@ -448,7 +448,7 @@ async def test_an_unknown_workflow_leads_to_those_there_are(
     ("query", "words"),
     [("days=8", "days=8 is not one of 7, 30"), ("colour=red", "Unknown argument")],
 )
-async def test_a_broken_address_says_what_to_do(
+async def test_a_bad_query_string_says_what_to_do(
     datasette: Datasette, query: str, words: str
 ) -> None:
     page = await get_page(datasette, f"{PAGE}?{query}", status=400)
@@ -501,7 +501,7 @@ async def test_names_of_every_kind_have_a_page(
             assert await count_rows(datasette, rows) == number, rows
 
 
-async def test_every_address_honours_the_base_url(db: Database, db_path: Path) -> None:
+async def test_every_link_has_the_base_url(db: Database, db_path: Path) -> None:
     watch(db, ("acme/api", "ci.yml"))
     save_history_of_one(db)
     async with serving(db_path, base_url="/ci/") as datasette:
@@ -522,14 +522,14 @@ async def test_an_unchanged_page_is_not_sent_again(
     save_history(db)
     statements = counting(datasette, monkeypatch)
     etag = (await datasette.client.get(PAGE)).headers["etag"]
-    asked = len(statements())
+    read_before = len(statements())
     again = await datasette.client.get(PAGE, headers={"If-None-Match": etag})
-    late = [s for s in statements()[asked:] if "tile_run_days" in s]
+    late = [s for s in statements()[read_before:] if "tile_run_days" in s]
 
     assert (again.status_code, again.text, late) == (304, "", [])
 
 
-async def test_other_methods_are_refused(datasette: Datasette) -> None:
+async def test_other_methods_are_405(datasette: Datasette) -> None:
     assert (await datasette.client.post(PAGE)).status_code == 405
     assert (await datasette.client.head(PAGE)).text == ""
 

@@ -48,7 +48,7 @@ select
 
 # Index entries that SQLite reads in the time of one row of `runs`.
 ENTRIES_PER_ROW = 20
-# The planner's guess: a text search matches one run in so many. It may match none.
+# The planner's guess: a text search matches one run in a hundred. It may match none.
 SEARCHED_PER_FOUND = 100
 
 BY_TIME = "runs indexed by runs_started"

@@ -13,7 +13,7 @@ from ci_observer.web.pages.times import DAY, HOUR, MINUTE
 HEIGHT = 100
 STEP = 10
 BAR = 8
-# A chart has room for at least so many bars, so that a few are not too wide.
+# The minimum number of slots for bars, so that a few bars are not too wide.
 MIN_SLOTS = 7
 # A value of zero is still visible.
 MIN_HEIGHT = 1.5

@@ -9,7 +9,7 @@ from ci_observer.web.pages.workflow_links import Links
 from ci_observer.web.urls import web_address
 from ci_observer.web.vocabulary import result_of
 
-# Up to so many days a bar is a day, else a week.
+# Up to this number of days a bar is a day, else a week.
 MAX_DAILY_BARS = 31
 WIDE_RUNS = 12
 AXIS_PERCENT = (10, 25, 50, 100)
