@@ -1,4 +1,4 @@
-"""Fixtures and the report header; payloads are made by `factories` and `demo`."""
+"""Fixtures, the report header and the order of the tests."""
 
 import functools
 import signal
@@ -24,7 +24,7 @@ from ci_observer.web import database
 pytest_plugins = ("browser",)
 # A failed assert in this module shows its values, as in the tests.
 pytest.register_assert_rewrite("truth")
-# A property holds however slow the machine is; each example cleans up its own files.
+# No deadlines: they would test the machine. Each example cleans up its own files.
 settings.register_profile(
     "ci_observer",
     deadline=None,
@@ -44,13 +44,13 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests first, whatever order pytest-randomly has given them."""
+    """Start the long tests first; pytest-randomly has set the order of the others."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_ssl_context() -> Iterator[None]:
-    """Load the certificates once: each HTTP client would take 20 ms for them."""
+    """Load the certificates once. Every HTTP client would take 20 ms for them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             ssl, "create_default_context", functools.cache(ssl.create_default_context)
@@ -73,7 +73,7 @@ def db_path(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An empty database of this schema. Migrating takes 20 times as long as a copy."""
+    """An empty migrated database. Migrating takes 20 times as long as copying it."""
     path = tmp_path_factory.mktemp("migrated") / "ci_observer.db"
     with closing(schema.connect(path)) as db:
         schema.migrate(db)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import stamina
-from kills import Left, at_each_statement, in_the_middle_of
+from kills import DatabaseFiles, at_each_statement, states_within_commit
 from polling import REPO, Ingest, add_runs
 from sqlite_utils import Database
 from truth import assert_is_truth, assert_sound
@@ -71,15 +71,15 @@ def live(world: World, github: GitHubServer, ingest: Ingest) -> None:
 
 
 @pytest.fixture
-def left(world, github, ingest, db, db_path) -> list[Left]:
+def left(world, github, ingest, db, db_path) -> list[DatabaseFiles]:
     """All that kills between the statements of that life would leave, each once."""
-    states: dict[Left, None] = {}
+    states: dict[DatabaseFiles, None] = {}
     statements = 0
 
     def note() -> None:
         nonlocal statements
         statements += 1
-        states[Left.of(db_path)] = None
+        states[DatabaseFiles.read(db_path)] = None
 
     # So that the log is also written into the file, and begun anew, several times.
     db.execute("pragma wal_autocheckpoint = 50")
@@ -89,9 +89,9 @@ def left(world, github, ingest, db, db_path) -> list[Left]:
     return list(states)
 
 
-def opened(left: Left, path: Path) -> closing[Database]:
+def opened(left: DatabaseFiles, path: Path) -> closing[Database]:
     """What the next start of an ingest finds."""
-    return closing(schema.connect(left.put(path)))
+    return closing(schema.connect(left.write(path)))
 
 
 def test_a_kill_between_any_two_statements_leaves_a_sound_database(left, tmp_path):
@@ -108,13 +108,13 @@ def test_a_kill_in_the_middle_of_a_commit_leaves_what_was_before_or_after(
     whole = [contents(state, path) for state in left]
     cuts = 0
     for states, texts in zip(pairwise(left), pairwise(whole), strict=True):
-        for cut in in_the_middle_of(*states):
+        for cut in states_within_commit(*states):
             cuts += 1
             assert contents(cut, path) in texts
     assert cuts > len(left)
 
 
-def contents(left: Left, path: Path) -> str:
+def contents(left: DatabaseFiles, path: Path) -> str:
     with opened(left, path) as db:
         assert_sound(db)
         return "\n".join(db.conn.iterdump())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import stamina
-from kills import Left, at_each_statement
+from kills import DatabaseFiles, at_each_statement
 from polling import Ingest
 from truth import assert_is_truth
 
@@ -126,13 +126,13 @@ class Mortal:
             nonlocal number, left
             number += 1
             if number <= at_statement:
-                left = Left.of(self.path)
+                left = DatabaseFiles.read(self.path)
 
         with at_each_statement(self.db, note):
             self.ingest.poll()
         self.close()
         assert left
-        left.put(self.path)
+        left.write(self.path)
         self._start()
 
     def close(self) -> None:

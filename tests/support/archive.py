@@ -1,4 +1,4 @@
-"""Databases with watched feeds and runs, written as ingest writes them."""
+"""Databases with watched feeds and runs, stored by the functions that ingest uses."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +14,14 @@ NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 
 
 def set_clock(db: Database, now: datetime) -> None:
-    """Put the views' "now" at an instant; the next `schema.migrate` puts it back."""
+    """Stop the clock of the views; the next `schema.migrate` restores it."""
     with db.atomic():
         db.execute("drop view clock")
         db.execute(f"create view clock as select '{utc(now)}' as now")
 
 
 def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
-    """Watch (repo, workflow) pairs as an ingest that has just polled them would."""
+    """Watch (repo, workflow) pairs, as if ingest had just polled them."""
     repos = tuple(dict.fromkeys(repo for repo, _ in pairs))
     workflows = tuple(dict.fromkeys(workflow for _, workflow in pairs))
     config = Config(repos=repos, workflows=workflows)
@@ -47,7 +47,7 @@ def save_runs(
     workflow: str = "ci.yml",
     now: datetime = NOW,
 ) -> Saved:
-    """Store runs of a watched feed as a live poll that found them would."""
+    """Store runs of a watched feed, as if a live poll had found them."""
     [feed] = [
         feed
         for feed in feeds.watched(db)

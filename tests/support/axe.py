@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page in the tests' browser: https://www.deque.com/axe/"""
+"""Accessibility checks of a page in the browser: https://www.deque.com/axe/"""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ SCRIPT = Path(__file__).parents[2] / ".node/node_modules/axe-core/axe.min.js"
 
 
 def violations(page: Any) -> list[str]:
-    """Each broken rule with the elements that break it; none is what a test wants."""
+    """The violations that axe-core finds, one for each rule and element."""
     if not SCRIPT.exists():
         pytest.skip("axe-core is not installed: CONTRIBUTING.md says how")
-    # Evaluated by the debugger, which the page's Content-Security-Policy does not bind.
+    # The debugger evaluates it: the Content-Security-Policy does not apply there.
     page.evaluate(SCRIPT.read_text())
     found = page.evaluate("async () => (await axe.run()).violations")
     return [

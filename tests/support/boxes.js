@@ -1,6 +1,6 @@
-// What is cut off on the page, computed from boxes: run in the page by the tests.
-// A text may end in an ellipsis, or wrap out of sight as a whole, if its tile's link
-// says it in full; it may never be cut through. No tile covers another.
+// Finds texts that are cut off and tiles that overlap; the tests run it in the page.
+// A text may end in an ellipsis or be hidden as a whole if the tile's link has it in
+// full. No text may be cut in the middle of a line.
 () => {
   const isCutOff = (style) => style.overflowX === "hidden" || style.overflowY === "hidden";
   const complaints = [];
@@ -14,7 +14,7 @@
       range.selectNodeContents(node);
       const size = parseFloat(getComputedStyle(node.parentElement).fontSize);
       for (const rect of range.getClientRects()) {
-        // A font's own box is higher than what is drawn of it.
+        // The box of a font is higher than its glyphs.
         const top = rect.top + 0.2 * size;
         const bottom = rect.bottom - 0.2 * size;
         let isTold = false;

@@ -1,4 +1,4 @@
-"""Fixtures for tests in a browser: Debian's Chromium, and the real server on a port."""
+"""Fixtures for tests in a browser: Chromium, and the real server on a port."""
 
 import asyncio
 import shutil
@@ -74,7 +74,7 @@ class WallServer:
 
 
 class _Server(PromptServer):
-    """Stops at once, but after the open requests: they may just open a file."""
+    """A server that waits for open requests, which may be opening a file."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -159,7 +159,7 @@ NewVisit = Callable[..., Visit]
 
 @pytest.fixture
 def server(db_path: Path) -> Iterator[WallServer]:
-    """A server of the test's database, started."""
+    """A running server of the test's database."""
     server = WallServer(db_path)
     server.start()
     yield server
@@ -242,7 +242,7 @@ def new_visit(chromium: Any, server: WallServer) -> Iterator[NewVisit]:
 
 @pytest.fixture
 def visit(new_visit: NewVisit) -> Visit:
-    """One such window."""
+    """A window with the defaults of `new_visit`."""
     return new_visit()
 
 

@@ -10,7 +10,7 @@ STATIC = Path(__file__).parents[2] / "static"
 CSS = (STATIC / "shared/base.css").read_text()
 
 
-# WCAG 2.2: 4.5 for text, 3 for what is seen rather than read; 7 is its highest demand.
+# WCAG 2.2: 4.5 for text and 3 for graphics. 7 is its strictest level (AAA).
 NAME, TEXT, GRAPHIC = 7.0, 4.5, 3.0
 
 

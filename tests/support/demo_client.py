@@ -1,4 +1,4 @@
-"""What the tests of the simulated GitHub share: one client and small worlds."""
+"""A client and payloads for the tests of the simulated GitHub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKFLOW_RUNS = f"/repos/{REPO}/actions/workflows/{FILE}/runs"
 
 @contextmanager
 def client_of(github: GitHubServer, **headers: str) -> Iterator[httpx.Client]:
-    """A client with the server's own token, unless `authorization` says otherwise."""
+    """A client with the server's token, or with the given `authorization` header."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     defaults = {"authorization": f"Bearer {github.token}"}
     with httpx.Client(
@@ -31,12 +31,12 @@ def client_of(github: GitHubServer, **headers: str) -> Iterator[httpx.Client]:
 
 
 def numbers(response: httpx.Response) -> list[int]:
-    """The run numbers of a list, in its order."""
+    """The run numbers of a list, in order."""
     return [run["run_number"] for run in response.json()["workflow_runs"]]
 
 
 def payload(run_id: int, **changes: Any) -> dict[str, Any]:
-    """A recorded run object cut down to what the world reads, plus odd keys."""
+    """A recorded run object: the keys that the world reads, and an unknown one."""
     owner = {"login": "hub4j-test-org", "type": "Organization"}
     repository = {"id": 348674220, "full_name": "hub4j-test-org/Flow", "owner": owner}
     return {

@@ -1,4 +1,4 @@
-"""Small payloads for tests in which a run's size does not matter.
+"""Small payloads, for tests that do not depend on the size of a run.
 
 Full-size objects, and a server that sends them, are in `demo`.
 """

@@ -1,6 +1,7 @@
-"""What kill -9 leaves of a database: its files as they are between two statements.
+"""The files of a database as kill -9 leaves them.
 
-What a process has not yet written to them dies with it; the rest the kernel keeps.
+The kernel keeps all that the process has written before. So a copy of the files between
+two statements is the state after a kill at that moment.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,8 +16,8 @@ from ci_observer.ingest.db.schema import PAGE_SIZE
 WAL_HEADER, WAL_FRAME = 32, 24 + PAGE_SIZE
 
 
-class Left(NamedTuple):
-    """The bytes of the file and of its write-ahead log."""
+class DatabaseFiles(NamedTuple):
+    """The content of the file and of its write-ahead log."""
 
     file: bytes
     wal: bytes
@@ -25,13 +26,13 @@ class Left(NamedTuple):
         return f"<{len(self.file)} bytes, {len(self.wal)} in the log>"
 
     @classmethod
-    def of(cls, path: Path) -> "Left":
-        """As they are now."""
+    def read(cls, path: Path) -> "DatabaseFiles":
+        """Read them."""
         wal = Path(f"{path}-wal")
         return cls(path.read_bytes(), wal.read_bytes() if wal.exists() else b"")
 
-    def put(self, path: Path) -> Path:
-        """Write them elsewhere, to be opened there."""
+    def write(self, path: Path) -> Path:
+        """Write them to another path, to be opened there."""
         path.write_bytes(self.file)
         Path(f"{path}-wal").write_bytes(self.wal)
         return path
@@ -39,7 +40,7 @@ class Left(NamedTuple):
 
 @contextmanager
 def at_each_statement(db: Database, call: Callable[[], None]) -> Iterator[None]:
-    """Call something before each statement of this connection, and at the end."""
+    """Call a function before each statement of this connection, and at the end."""
     db.conn.set_trace_callback(lambda _: call())
     try:
         yield
@@ -48,10 +49,12 @@ def at_each_statement(db: Database, call: Callable[[], None]) -> Iterator[None]:
         db.conn.set_trace_callback(None)
 
 
-def in_the_middle_of(before: Left, after: Left) -> list[Left]:
-    """A commit cut off: the log's frames are written one after the other.
+def states_within_commit(
+    before: DatabaseFiles, after: DatabaseFiles
+) -> list[DatabaseFiles]:
+    """The states within a commit, which appends frames to the log one by one.
 
-    In the middle of a frame, and behind all but the last one.
+    The log ends between two frames or inside a frame.
     """
     written = next(
         (
@@ -65,5 +68,6 @@ def in_the_middle_of(before: Left, after: Left) -> list[Left]:
     cuts = [at for start in frames for at in (start, start + 2000) if at > written]
     chosen = {cuts[0], cuts[len(cuts) // 2], cuts[-1]} if cuts else set()
     return [
-        Left(before.file, after.wal[:cut] + before.wal[cut:]) for cut in sorted(chosen)
+        DatabaseFiles(before.file, after.wal[:cut] + before.wal[cut:])
+        for cut in sorted(chosen)
     ]

@@ -1,6 +1,6 @@
-"""Makes its output its terminal, then becomes the command that its arguments are.
+"""Make the output the controlling terminal, then execute the given command.
 
-Whoever runs the tests may have them ignore that their own terminal closes.
+SIGHUP gets its default action back, because `nohup` may run the tests.
 """
 
 import fcntl
@@ -11,4 +11,4 @@ import termios
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(sys.stdout, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 (the tests' own command)
+os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 (our own command)

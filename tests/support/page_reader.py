@@ -1,4 +1,4 @@
-"""A page of ours as the server sent it: rows, links, texts, what may do harm."""
+"""A parser of the HTML pages: elements, table rows, links and unsafe parts."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -9,7 +9,7 @@ VOID = {"meta", "link", "input", "br", "img", "use", "path", "circle", "line", "
 
 
 class Element:
-    """A tag with its attributes, and everything in it."""
+    """An HTML element with its attributes and its content."""
 
     def __init__(self, tag: str, attributes: dict[str, str], parent: Any) -> None:
         self.tag = tag
@@ -23,7 +23,7 @@ class Element:
         return " ".join("".join(texts).split())
 
     def all(self, tag: str = "", **attributes: str) -> list["Element"]:
-        """Every element within, of a tag and with attributes (`class_` is class)."""
+        """The descendants with a tag and attributes; `class_` stands for `class`."""
         found = []
         for part in self.parts:
             if isinstance(part, Element):
@@ -73,7 +73,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(html: str) -> Element:
-    """The page; it fails when a tag is not closed by its own."""
+    """Parse a page. Fails unless every element has its end tag."""
     reader = _Reader(html)
     assert reader._open is reader.root, f"<{reader._open.tag}> stays open"
     return reader.root
@@ -86,7 +86,7 @@ async def get_page(datasette: Datasette, path: str, status: int = 200) -> Elemen
 
 
 def table_rows(page: Element, class_: str) -> list[list[str]]:
-    """The texts of a table's cells, without its header."""
+    """The texts of the cells in the body of a table."""
     [body] = page.one("table", class_=class_).all("tbody")
     return [
         [cell.text for cell in row.parts if isinstance(cell, Element)]
@@ -95,7 +95,7 @@ def table_rows(page: Element, class_: str) -> list[list[str]]:
 
 
 def harms(page: Element) -> list[str]:
-    """What a page of ours must not have: anything inline, a link that runs a script."""
+    """Unsafe parts: inline styles and scripts, event handlers, `javascript:` links."""
     found = []
     for element in page.all():
         names = element.attributes
@@ -111,7 +111,7 @@ def harms(page: Element) -> list[str]:
 
 
 def local_addresses(page: Element) -> list[str]:
-    """Every address on this server that the page leads to, loads or sends to."""
+    """The URLs on this server in links, resources and forms."""
     addresses = [
         element.attributes.get(name, "")
         for element in page.all()

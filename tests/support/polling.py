@@ -1,4 +1,4 @@
-"""An ingest process in miniature: real HTTP, a real file, a settable clock."""
+"""Ingest within a test: real HTTP, a real database file, a settable clock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,7 +26,7 @@ REPO, FILE = "acme/api", "ci.yml"
 
 
 class Ingest:
-    """An ingest process of one database, its passes at the simulated GitHub's time."""
+    """Ingest of one database. Its clock is that of the simulated GitHub."""
 
     def __init__(
         self, db: Database, server: GitHubServer, clock: Clock | None = None
@@ -46,7 +46,7 @@ class Ingest:
         self.restart()
 
     def restart(self, **settings: Any) -> None:
-        """Begin anew on the same database, as after an upgrade."""
+        """Start again with other settings on the same database."""
         self._settings |= settings
         self._config = config = Config(**self._settings)
         clock = self.clock
@@ -66,7 +66,7 @@ class Ingest:
         return self._runner.run(self._poller.poll(**options))
 
     def next_wait(self) -> timedelta:
-        """How long the pass just made asks to wait."""
+        """The time between the last pass and the next."""
         now = self.clock()
         return self._poller.schedule_next(now) - now
 
@@ -83,7 +83,7 @@ class Ingest:
 
     @contextmanager
     def timeout(self, path: str, *, seconds: float) -> Iterator[None]:
-        """A short timeout for some requests; others may take as long as they do."""
+        """Set a short timeout for requests to a path; the others have a long one."""
 
         async def shorten(request: httpx.Request) -> None:
             if path in str(request.url):
@@ -99,7 +99,7 @@ class Ingest:
 
 
 def add_runs(world: World, count: int, *, repo: str = REPO, file: str = FILE) -> None:
-    """Runs an hour apart, the newest now."""
+    """Add runs an hour apart, the newest now."""
     for age in range(count - 1, -1, -1):
         world.add_run(
             repo, file, created_at=world.now - timedelta(hours=age), duration=60

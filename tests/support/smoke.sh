@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ask a running instance for each of its pages: tests/support/smoke.sh http://127.0.0.1:8089
+# Request every page of a running instance: tests/support/smoke.sh http://127.0.0.1:8089
 set -eu
 base=${1:?usage: tests/support/smoke.sh BASE_URL}
 failed=0

@@ -1,4 +1,4 @@
-"""Runs of one feed in a few words, and what its tile says of them."""
+"""Short ways to write the runs of one feed and to read its tile."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def rows_of(db: Database, sql: str) -> list[dict[str, Any]]:
 
 
 def row_of(db: Database, view: str, *columns: str) -> tuple[Any, ...]:
-    """The one row of a view, or those of its columns that are named."""
+    """The named columns of the only row of a view."""
     [row] = rows_of(db, f"select * from {view}")  # noqa: S608 (own names)
     return tuple(row[column] for column in columns)
 

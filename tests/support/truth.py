@@ -1,4 +1,4 @@
-"""Whether a database holds what the simulated GitHub has, and holds together."""
+"""Checks that a database is consistent and equal to the simulated GitHub."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.github.rows import run_row
 
-# Each finds something only when rows are missing that belong together.
+# Queries of inconsistent rows; each must find none.
 UNSOUND = {
     "an ETag of a feed without its runs": """
         select 1 from feeds f where etag is not null and not exists (
@@ -23,7 +23,7 @@ UNSOUND = {
             or oldest_at not in (select created_at from runs)
         )
     """,
-    "an ETag without the proof of freshness": """
+    "an ETag without checked_at": """
         select 1 from feeds where etag is not null and checked_at is null
     """,
     "a run without its attempt": """
@@ -34,7 +34,7 @@ UNSOUND = {
     "a run without its payload": """
         select run_id from runs_full where raw_json is null or not json_valid(raw_json)
     """,
-    "a missing attempt that is not asked for": """
+    "a missing attempt that is not pending": """
         with recursive below (run_id, run_attempt) as (
             select run_id, run_attempt - 1 from runs
             union all
@@ -46,7 +46,7 @@ UNSOUND = {
             select run_id, run_attempt from pending where kind = 'attempt'
         )
     """,
-    "a tile that is not what its runs say": """
+    "a tile that differs from its view": """
         select * from (select * from tiles except select * from tile_facts)
         union all
         select * from (select * from tile_facts except select * from tiles)
@@ -55,7 +55,7 @@ UNSOUND = {
 
 
 def assert_sound(db: Database) -> None:
-    """What holds at every moment, whatever GitHub has said so far."""
+    """The database is consistent, after any responses of GitHub."""
     assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
     assert db.execute("pragma foreign_key_check").fetchall() == []
     found = {name: db.execute(sql).fetchall() for name, sql in UNSOUND.items()}
@@ -63,7 +63,7 @@ def assert_sound(db: Database) -> None:
 
 
 def assert_is_truth(db: Database, world: World) -> None:
-    """Every run once, as GitHub has it now, with every attempt that it ever had."""
+    """The database has every run as GitHub has it now, and every attempt."""
     assert_sound(db)
     runs = {row["run_id"]: row for row in db["runs"].rows}
     assert set(runs) == set(world.runs)
@@ -84,7 +84,7 @@ def assert_is_truth(db: Database, world: World) -> None:
 def differences(
     stored: dict[int, dict[str, Any]], expected: dict[int, dict[str, Any]]
 ) -> dict[int, Any]:
-    """What is stored otherwise, as (stored, expected) by run and column."""
+    """The differing values, as (stored, expected) by run and column."""
     return {
         run_id: {
             column: (value, expected[run_id][column])
@@ -101,6 +101,6 @@ def _payload(world: World, run: Run) -> dict[str, Any]:
 
 
 def _row(world: World, run: Run) -> dict[str, Any]:
-    """As a poll would map it."""
+    """The row that a poll stores."""
     file = run.workflow.path.rpartition("/")[2]
     return run_row(_payload(world, run), repo=run.repo.full_name, workflow=file)

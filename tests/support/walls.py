@@ -1,4 +1,4 @@
-"""Walls of any size for tests in a browser: real rows, with every state among them."""
+"""Walls of any size, with tiles of every state, for the tests in a browser."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ NAMES = (
     "اختبارات التكامل الليلية",
     "継続的インテグレーションと夜間ビルドのテスト",
 )
-TITLE = "Keep the basket when somebody signs in on a second device (#1234)"
+TITLE = "Keep the basket when a customer signs in on a second device (#1234)"
 LOUD = (
     "failing", "failing_running", "invalid_file", "failing_once",
     "no_access", "stale", "disabled", "stuck", "overdue",
@@ -36,7 +36,7 @@ QUIET = (
     "passing", "running", "passing", "flaky", "queued", "waiting", "passing", "held",
     "over", "unknown", "cancelled",
 )  # fmt: skip
-# What goes on: hours since its start, status, conclusion.
+# Unfinished runs by kind of tile: hours since the start, status, conclusion.
 ACTIVE = {
     "running": (0.06, "in_progress", None),
     "failing_running": (0.05, "in_progress", None),
@@ -56,7 +56,7 @@ def save_wall(
     loud: float = 0.25,
     names: Sequence[str] = NAMES,
 ) -> None:
-    """So many feeds: of these kinds, or a share of them alarms or fails."""
+    """Store feeds: of these kinds, or `loud` of them failing or with an alarm."""
     repos = [f"acme/service-{number:03}" for number in range(feeds)]
     watch(db, *((repo, "ci.yml") for repo in repos))
     save_poll(db, feeds)
@@ -71,7 +71,7 @@ def save_wall(
 
 
 def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
-    """A poll pass that has just gone well."""
+    """Store a poll pass that has just succeeded."""
     poll = {
         "started_at": utc(NOW - timedelta(seconds=21)),
         "finished_at": utc(NOW - timedelta(seconds=20)),
@@ -90,7 +90,7 @@ def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
 
 
 def overflow(page: Any) -> tuple[int, int]:
-    """By how many pixels the page is wider and higher than the window."""
+    """The pixels by which the page is wider and higher than the window."""
     width, height = page.evaluate(
         "() => [document.documentElement.scrollWidth - innerWidth,"
         " document.documentElement.scrollHeight - innerHeight]"
@@ -120,7 +120,7 @@ def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
 
 
 def _history(number: int, kind: str) -> list[dict[str, Any]]:
-    """A run a day; of a schedule that stopped ten days ago where that is overdue."""
+    """A run a day. For an overdue tile: by a schedule that ended ten days ago."""
     is_overdue = kind == "overdue"
     late = 24 * 10 if is_overdue else 0
     event = {"event": "schedule"} if is_overdue else {}

@@ -1,4 +1,4 @@
-"""A real Datasette on a test's database, and what tests ask of it."""
+"""A real Datasette on the database of a test, and requests to it."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ from ci_observer.web.server import build_datasette
 
 @asynccontextmanager
 async def serving(db_path: Path, **settings: Any) -> AsyncIterator[Datasette]:
-    """Datasette as `serve` builds it; its threads and connections end with the test."""
+    """Datasette as `serve` builds it. Closes its threads and connections at the end."""
     datasette = build_datasette(db_path, root=ROOT, settings=settings)
     try:
         yield datasette
@@ -26,7 +26,7 @@ async def serving(db_path: Path, **settings: Any) -> AsyncIterator[Datasette]:
 
 
 def counting(datasette: Datasette, monkeypatch: Any) -> Callable[[], list[str]]:
-    """Record the SQL of every read from now on; the result gives what was run."""
+    """Record the SQL of every read; returns a function that gives the statements."""
     database = datasette.get_database(DATABASE)
     statements: list[str] = []
     connect = database.connect
@@ -41,15 +41,15 @@ def counting(datasette: Datasette, monkeypatch: Any) -> Callable[[], list[str]]:
 
 
 async def get_json(datasette: Datasette, path: str) -> dict[str, Any]:
-    """The answer of a route, which must be 200."""
+    """The JSON of a response with status 200."""
     response = await datasette.client.get(path)
     assert response.status_code == 200, response.text
-    answer: dict[str, Any] = json.loads(response.text)
-    return answer
+    content: dict[str, Any] = json.loads(response.text)
+    return content
 
 
 async def get_error(datasette: Datasette, path: str) -> tuple[int, str]:
-    """The status and the words of an error."""
+    """The status and the message of an error."""
     response = await datasette.client.get(path)
     body = response.json()
     assert body["ok"] is False
