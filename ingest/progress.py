@@ -15,7 +15,7 @@ MAX_LINES = 10
 class Progress(Protocol):
     """Yields the items one after the other and shows how many are done.
 
-    `label` names the work, such as "making indexes".
+    `label` names the work, such as "creating indexes".
     """
 
     def __call__(self, items: Sequence[Any], label: str) -> Iterable[Any]: ...

@@ -1,6 +1,6 @@
-"""The tables that are made of the runs, each equal to the view that defines it.
+"""Rebuilds the derived tables: each holds the rows of the view that defines it.
 
-All of these functions are part of the caller's transaction.
+Every function runs within the caller's transaction.
 """
 # ruff: noqa: S608 (own names, and no value)
 
@@ -11,15 +11,15 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.progress import Progress, no_progress
 
-# What is made anew branch by branch, and the views that define it.
-OF_BRANCHES = {
+# The tables that are rebuilt branch by branch, and the views that define them.
+BRANCH_TABLES = {
     "tiles": "tile_facts",
     "decisions": "run_decisions",
     "branch_events": "timed_events",
 }
 VALUES, COUNTED_VALUES = "run_values", "counted_values"
-# The columns of `runs` by whose values runs are counted.
-COUNTED = (
+# The columns of `runs` whose values are counted.
+COUNTED_COLUMNS = (
     "repo",
     "workflow",
     "head_branch",
@@ -32,26 +32,31 @@ COUNTED = (
 _BRANCH = "where repo = ? and workflow = ? and branch = ?"
 
 
-def remake(
+def rebuild_changed(
     db: Database, before: Mapping[str, str], now: Mapping[str, str], progress: Progress
 ) -> None:
-    """Make anew what other views define now; both are `create view` texts by name."""
+    """Rebuild the tables whose defining views changed.
+
+    `before` and `now` are the `create view` statements by name.
+    """
 
     def has_changed(view: str) -> bool:
         return definition(view, before) != definition(view, now)
 
-    if any(has_changed(OF_BRANCHES[table]) for table in ("decisions", "branch_events")):
-        remake_tiles(db, progress=progress)
-    elif has_changed(OF_BRANCHES["tiles"]):
-        for key in progress(_branches(db), "making tiles"):
+    if any(
+        has_changed(BRANCH_TABLES[table]) for table in ("decisions", "branch_events")
+    ):
+        rebuild_tiles(db, progress=progress)
+    elif has_changed(BRANCH_TABLES["tiles"]):
+        for key in progress(_branches(db), "rebuilding tiles"):
             refresh_tile(db, *key)
     if has_changed(COUNTED_VALUES):
-        for name in progress(COUNTED, "counting runs"):
+        for name in progress(COUNTED_COLUMNS, "counting runs"):
             recount(db, name)
 
 
 def definition(view: str, views: Mapping[str, str]) -> dict[str, str]:
-    """A view's text and those of the views that it names, without their comments."""
+    """The text of a view and of all views that it uses, without their comments."""
     found: dict[str, str] = {}
     names = [view]
     for name in names:
@@ -62,34 +67,34 @@ def definition(view: str, views: Mapping[str, str]) -> dict[str, str]:
 
 
 def recount(db: Database, name: str) -> None:
-    """Count anew the runs by their values of one column."""
+    """Count the runs again by their values of one column."""
     db.execute(f"delete from {VALUES} where name = ?", [name])
     db.execute(
         f"insert into {VALUES} select * from {COUNTED_VALUES} where name = ?", [name]
     )
 
 
-def remake_tiles(
+def rebuild_tiles(
     db: Database, repo: str | None = None, *, progress: Progress = no_progress
 ) -> None:
-    """Make all tiles anew, or those of one repository."""
-    for table in OF_BRANCHES:
+    """Rebuild the derived tables of all branches, or of one repository's."""
+    for table in BRANCH_TABLES:
         db.execute(
             f"delete from {table} where :repo is null or repo = :repo", {"repo": repo}
         )
-    for key in progress(_branches(db, repo), "making tiles"):
-        _make_tile(db, *key)
+    for key in progress(_branches(db, repo), "rebuilding tiles"):
+        _insert_branch(db, *key)
 
 
-def remake_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
-    """Make what is derived of a branch's runs anew: their decisions and their tile."""
-    for table in OF_BRANCHES:
+def rebuild_branch(db: Database, repo: str, workflow: str, branch: str) -> None:
+    """Rebuild the decisions, events and tile of one branch."""
+    for table in BRANCH_TABLES:
         db.execute(f"delete from {table} {_BRANCH}", [repo, workflow, branch])
-    _make_tile(db, repo, workflow, branch)
+    _insert_branch(db, repo, workflow, branch)
 
 
 def _branches(db: Database, repo: str | None = None) -> list[tuple[str, str, str]]:
-    """Repository, workflow and branch of every tile that there should be."""
+    """The repository, workflow and branch of each tile that is needed."""
     return db.execute(
         "select distinct repo, workflow, head_branch from branch_runs"
         " where :repo is null or repo = :repo",
@@ -97,15 +102,15 @@ def _branches(db: Database, repo: str | None = None) -> list[tuple[str, str, str
     ).fetchall()
 
 
-def _make_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
+def _insert_branch(db: Database, repo: str, workflow: str, branch: str) -> None:
     save_decisions(db, _BRANCH, [repo, workflow, branch])
     refresh_tile(db, repo, workflow, branch)
 
 
 def save_decisions(db: Database, where: str, params: Sequence[str | int]) -> None:
-    """Write what runs decide, and of which events they are; `where` tells which.
+    """Insert the decisions and the events of the runs that `where` selects.
 
-    An event of which a run took time stays, until all of the branch is made anew.
+    An event is deleted only when its branch is rebuilt.
     """
     db.execute(
         f"insert into decisions select * from run_decisions {where}",
@@ -119,7 +124,7 @@ def save_decisions(db: Database, where: str, params: Sequence[str | int]) -> Non
 
 
 def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
-    """Make one row of `tiles` equal to the view `tile_facts`, which defines it."""
+    """Replace one row of `tiles` by that of the view `tile_facts`."""
     key = [repo, workflow, branch]
     db.execute(
         "insert or ignore into tiles (repo, workflow, branch) values (?, ?, ?)", key

@@ -125,7 +125,7 @@ def m001_runs(db: Database) -> None:
 
 @migrations()
 def m002_polling(db: Database) -> None:
-    """What is watched, what the polls found, and what this instance is."""
+    """Watched feeds, polls and the settings of this instance."""
     execute_all(
         db,
         """
@@ -184,7 +184,7 @@ def m002_polling(db: Database) -> None:
 
 @migrations()
 def m003_pending(db: Database) -> None:
-    """What is still to be fetched of single runs, and the jobs that were."""
+    """Pending fetches of single runs, and the jobs of runs."""
     execute_all(
         db,
         """
@@ -228,7 +228,7 @@ def m003_pending(db: Database) -> None:
 
 @migrations()
 def m010_payload_parts(db: Database) -> None:
-    """What the payloads of many runs have in common is kept once.
+    """Text that the payloads of many runs share is stored once.
 
     Those that are stored whole stay so until they are repacked: `phrases_id` is 0.
     """
@@ -252,9 +252,9 @@ def m010_payload_parts(db: Database) -> None:
 
 @migrations()
 def m020_places(db: Database) -> None:
-    """What GitHub says of repositories and of their workflow files.
+    """Metadata of repositories and of their workflow files.
 
-    Each is asked for anew, since an ETag of before would leave them unknown.
+    Stored ETags are dropped: a 304 response would leave the new columns empty.
     """
     execute_all(
         db,
@@ -287,13 +287,13 @@ def m020_places(db: Database) -> None:
 
 @migrations()
 def m021_listed_repos(db: Database) -> None:
-    """Which repositories are in the list of a watched owner."""
+    """The repositories that a watched owner's list has."""
     db.execute("alter table repos add column listed_on text")
 
 
 @migrations()
 def m030_windows(db: Database) -> None:
-    """How far catching up has come, also below the end of GitHub's plain list."""
+    """The progress of a backfill, also below the end of GitHub's plain list."""
     execute_all(
         db,
         """
@@ -310,10 +310,10 @@ def m030_windows(db: Database) -> None:
 
 @migrations()
 def m050_decisions(db: Database) -> None:
-    """What each run decided, so that a tile need not look at all of its runs.
+    """The result of each run, so that a tile does not read all of its runs.
 
-    And what a tile says besides: lost runs, usual durations, the ends of schedules,
-    phantom failures.
+    Tiles also get lost runs, usual durations, the ends of schedules and phantom
+    failures.
     """
     execute_all(
         db,
@@ -362,7 +362,7 @@ def m050_decisions(db: Database) -> None:
 
 @migrations()
 def m060_repacking(db: Database) -> None:
-    """Payloads of before are to be taken apart anew, little by little."""
+    """Mark existing payloads for incremental repacking."""
     db.execute(
         "insert into instance"
         " select 'payloads_repacked_to', '0' where exists (select 1 from run_payloads)"
@@ -371,7 +371,7 @@ def m060_repacking(db: Database) -> None:
 
 @migrations()
 def m061_narrower_indexes(db: Database) -> None:
-    """An index ends in the row's key by itself: naming it there stores it twice."""
+    """SQLite appends a row's key to every index; naming the key stores it twice."""
     execute_all(
         db,
         """
@@ -387,10 +387,10 @@ def m061_narrower_indexes(db: Database) -> None:
 
 @migrations()
 def m062_ready_tiles(db: Database) -> None:
-    """What a tile says of its runs stands in its row, so that the wall joins little.
+    """A tile's row has all facts about its runs, so that the wall joins little.
 
-    The long strip comes last, and rows are apart from their keys: a row is found, and
-    all else of it read, without the pages that hold strips.
+    The table has a rowid, and the long strip is its last column: a row is found by its
+    key, and its other columns are read, without the pages that hold strips.
     """
     execute_all(
         db,
@@ -442,7 +442,7 @@ def m062_ready_tiles(db: Database) -> None:
 
 @migrations()
 def m070_run_values(db: Database) -> None:
-    """How many runs have each value that runs are filtered by."""
+    """The number of runs with each value of a filter."""
     db.execute(
         """
         create table run_values (

@@ -1,7 +1,7 @@
 """The objects that versions without the table `schema_objects` created.
 
 In a database of such a version these names are ours and all others a user's. The list
-is complete: what later versions ship is recorded instead.
+is complete: the objects of later versions are recorded instead.
 """
 
 _NAMES = {

@@ -20,15 +20,15 @@ from ci_observer.ingest.progress import Progress, log_progress, no_progress
 log = logging.getLogger("ci_observer")
 
 BUSY_TIMEOUT_SECONDS = 20
-# Of a new file. Rows of a kilobyte leave less of such a page empty than of one half as
-# large, which makes the file 4 % smaller.
+# For new files. With rows of a kilobyte, these pages waste less space than pages of
+# half the size: the file is 4 % smaller.
 PAGE_SIZE = 8192
-# What a full disk, a lock that is held too long or a broken file raises.
+# Raised for a full disk, a lock that is held too long and a broken file.
 StorageError = sqlite3.Error
 
 
 def connect(path: Path) -> Database:
-    """Open the database for writing, making the file and its folder when absent.
+    """Open the database for writing; create the file and its folder when absent.
 
     WAL lets the web side read while a poll writes. Raises `DatabaseError` when the file
     cannot be opened or is not an SQLite database.
@@ -49,7 +49,7 @@ def connect(path: Path) -> Database:
 
 
 def connect_read_only(path: Path) -> Database:
-    """Open the database without a way to change it.
+    """Open the database read-only.
 
     Raises `DatabaseError` when it is not there or has another version's schema.
     """
@@ -112,7 +112,7 @@ def _upgrade(db: Database, progress: Progress) -> None:
             db.execute(sql)
     objects.restore(db, users)
     objects.record(db)
-    derived.remake(db, _texts(ours), _texts(objects.shipped()), progress)
+    derived.rebuild_changed(db, _texts(ours), _texts(objects.shipped()), progress)
 
 
 def _create_indexes(db: Database, progress: Progress) -> None:
@@ -126,7 +126,7 @@ def _create_indexes(db: Database, progress: Progress) -> None:
     former = [name for name, sql in stored.items() if wanted.get(name) != sql]
     objects.drop(db, [("index", name) for name in former])
     missing = [name for name, sql in wanted.items() if stored.get(name) != sql]
-    for name in progress(missing, "making indexes"):
+    for name in progress(missing, "creating indexes"):
         db.execute(wanted[name])
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import recount, remake_tiles
+from ci_observer.ingest.db.derived import rebuild_tiles, recount
 from ci_observer.ingest.github.names import every_repo_of, owner_of
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, responses
@@ -125,7 +125,7 @@ def rename(db: Database, old: str, new: str) -> None:
         _move_rows(db, "workflows", old, new)
         responses.delete(db, old)
         for name in (old, new):
-            remake_tiles(db, name)
+            rebuild_tiles(db, name)
         bump_revision(db)
 
 

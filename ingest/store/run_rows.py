@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import COUNTED
+from ci_observer.ingest.db.derived import COUNTED_COLUMNS
 from ci_observer.ingest.github.rows import (
     Row,
     attempt_row,
@@ -142,7 +142,7 @@ def _update_run_values(
 
 
 def _values(run: Row) -> list[tuple[str, str]]:
-    return [(name, run[name]) for name in COUNTED if run[name] is not None]
+    return [(name, run[name]) for name in COUNTED_COLUMNS if run[name] is not None]
 
 
 def _attempt_key(row: Row) -> tuple[int, int]:

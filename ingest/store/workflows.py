@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import recount, remake_tiles
+from ci_observer.ingest.db.derived import rebuild_tiles, recount
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
@@ -75,4 +75,4 @@ def rename(db: Database, repo: str, old: str, new: str) -> None:
     )
     recount(db, "workflow")
     db.execute("delete from workflows where repo = ? and workflow = ?", [repo, old])
-    remake_tiles(db, repo)
+    rebuild_tiles(db, repo)

@@ -238,7 +238,7 @@ def test_migrate_shows_a_bar_on_a_terminal(environ, db_path):
     os.close(its_end)
     os.close(terminal)
 
-    assert "making indexes" in shown
+    assert "creating indexes" in shown
     assert "100%  runs_actor" in shown
 
 

@@ -1,4 +1,4 @@
-"""Run objects taken apart and put together again: nothing is lost, little is kept."""
+"""Packed run objects: nothing is lost, and little space is used."""
 
 import json
 import sqlite3
@@ -54,8 +54,8 @@ def start_empty(db):
     watch(db, FEED)
 
 
-# GitHub's own keys, at their places and elsewhere, and what would break a careless way
-# of putting a text together: tokens, quotes, dots, SQL's and JSON's own characters.
+# GitHub's own keys, in their own places and elsewhere, and text that would break
+# careless unpacking: tokens, quotes, dots, and special characters of SQL and JSON.
 PATHS = {
     *CONTAINERS,
     *MIN_SHARED_LENGTH,
@@ -164,7 +164,7 @@ def test_a_run_without_a_payload_has_a_null(db):
     assert raw_json(db) is None
 
 
-def test_json_functions_find_their_way_in_it(db):
+def test_json_functions_can_read_it(db):
     watch(db, FEED)
     save_runs(db, run_payload(1, head_commit={"message": "Fix\nit", "author": None}))
 
@@ -177,7 +177,7 @@ def test_json_functions_find_their_way_in_it(db):
 
 
 @pytest.mark.skipif(which("sqlite3") is None, reason="there is no sqlite3 shell")
-def test_the_plain_shell_of_sqlite_puts_it_together(db, db_path):
+def test_the_sqlite_shell_unpacks_it(db, db_path):
     watch(db, FEED)
     [objects] = full_size_runs(runs=1).values()
     save_runs(db, *objects)
@@ -241,7 +241,7 @@ def test_runs_of_a_workflow_share_phrases_and_parts(db):
     assert parts < 15
 
 
-def test_an_object_that_changed_is_kept_beside_the_former_one(db):
+def test_a_changed_object_is_stored_next_to_the_former_one(db):
     watch(db, FEED)
     before, after = ({"id": 1, "full_name": name * 20} for name in ("old/", "new/"))
     save_runs(db, run_payload(1, repository=before))
@@ -251,7 +251,7 @@ def test_an_object_that_changed_is_kept_beside_the_former_one(db):
     assert json.loads(raw_json(db, 2))["repository"] == after
 
 
-def test_equal_objects_of_other_texts_each_come_back_as_they_were(db):
+def test_equal_objects_with_different_texts_keep_their_texts(db):
     watch(db, FEED)
     login = "ada" * 20
     actors = [
@@ -288,11 +288,11 @@ def test_an_unchanged_payload_is_not_written_again(db):
     saved = save_runs(db, run_payload(1))
 
     assert saved.written == 0
-    # Only the proof of freshness, in `feeds`.
+    # The only write is `checked_at` in `feeds`.
     assert db.conn.total_changes == changes + 1
 
 
-def test_a_changed_run_s_former_payload_is_not_put_together_for_nothing(db):
+def test_a_changed_run_s_former_payload_is_not_unpacked(db):
     watch(db, FEED)
     save_runs(db, run_payload(1, status="in_progress"))
     db.execute("create table written (body text)")
@@ -344,7 +344,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_row_that_somebody_changes_leaves_the_payload_as_it_is(db, column):
+def test_changing_a_row_leaves_the_payload_unchanged(db, column):
     watch(db, FEED)
     payload = run_payload(1, pull_requests=[{"number": 5}])
     save_runs(db, payload)
@@ -356,7 +356,7 @@ def test_a_row_that_somebody_changes_leaves_the_payload_as_it_is(db, column):
     assert text == compact(payload)
 
 
-def test_a_watched_name_in_other_letters_leaves_the_payload_as_it_is(db):
+def test_a_watched_name_in_another_letter_case_leaves_the_payload(db):
     """Its URLs are GitHub's, however the settings write the repository."""
     watch(db, FEED)
     payload = run_payload(1, url="https://api.github.com/repos/acme/api/actions/runs/1")

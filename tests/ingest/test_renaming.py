@@ -116,7 +116,7 @@ def test_an_interrupted_move_changes_nothing(renamed, db, monkeypatch):
         raise RuntimeError("power cut")
 
     renamed.restart(repos=(NEW,))
-    monkeypatch.setattr("ci_observer.ingest.store.repos.remake_tiles", fail)
+    monkeypatch.setattr("ci_observer.ingest.store.repos.rebuild_tiles", fail)
     with pytest.raises(BaseExceptionGroup):
         renamed.poll()
 

@@ -44,7 +44,7 @@ def objects():
 
 
 def with_whole_payloads(path, objects):
-    """A database of the version that kept each object as it was."""
+    """A database of the version that stored each object whole."""
     db = schema.connect(path)
     schema.migrations.apply(db, stop_before="m010_payload_parts")
     for payload in objects:
@@ -121,7 +121,7 @@ def test_every_payload_can_be_read_as_soon_as_the_schema_is_up_to_date(former, o
     assert left(former) == 10
 
 
-def test_what_is_done_to_the_schema_is_said_before(former, caplog):
+def test_the_log_names_the_migrations_before_they_run(former, caplog):
     caplog.set_level(logging.INFO)
 
     schema.migrate(former)
@@ -132,7 +132,7 @@ def test_what_is_done_to_the_schema_is_said_before(former, caplog):
     assert "m060_repacking, m061_narrower_indexes" in said
 
 
-def test_a_new_database_is_made_without_a_word(db_path, caplog):
+def test_creating_a_database_logs_nothing(db_path, caplog):
     caplog.set_level(logging.INFO)
     db = schema.connect(db_path)
 
@@ -142,7 +142,7 @@ def test_a_new_database_is_made_without_a_word(db_path, caplog):
     db.close()
 
 
-def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, objects):
+def test_repacking_keeps_every_payload_in_less_space(former, objects):
     schema.migrate(former)
 
     repack(former)
@@ -154,7 +154,7 @@ def test_repacking_leaves_every_payload_as_it_was_in_less_space(former, objects)
     assert former.execute("pragma foreign_key_check").fetchall() == []
 
 
-def test_a_repacked_database_holds_what_a_new_one_would(former, objects, tmp_path):
+def test_a_repacked_database_equals_a_new_one(former, objects, tmp_path):
     schema.migrate(former)
     repack(former)
     new = schema.connect(tmp_path / "new.db")
@@ -190,9 +190,7 @@ def test_a_new_database_has_nothing_to_repack(db):
     assert payloads.repack(db, 10) == 0
 
 
-def test_every_payload_can_be_read_halfway_and_it_goes_on_where_it_was(
-    former, objects, db_path
-):
+def test_repacking_resumes_and_every_payload_stays_readable(former, objects, db_path):
     schema.migrate(former)
     repack(former, times=2)
     former.close()
@@ -206,7 +204,7 @@ def test_every_payload_can_be_read_halfway_and_it_goes_on_where_it_was(
     again.close()
 
 
-def test_what_polling_writes_halfway_is_kept(former, objects):
+def test_runs_saved_during_repacking_are_kept(former, objects):
     schema.migrate(former)
     repack(former, times=1)
     watch(former, FEED)
@@ -219,7 +217,7 @@ def test_what_polling_writes_halfway_is_kept(former, objects):
     assert texts(former) == expected(objects) | expected(gone_on)
 
 
-def test_a_payload_that_is_pruned_halfway_stays_pruned(former, objects):
+def test_a_payload_pruned_during_repacking_stays_pruned(former, objects):
     schema.migrate(former)
     repack(former, times=1)
     payloads.prune(former, NOW.date() + timedelta(days=1), 4)
@@ -242,7 +240,7 @@ def test_a_payload_that_is_pruned_halfway_stays_pruned(former, objects):
         "",
     ],
 )
-def test_a_text_that_would_not_come_back_the_same_is_left_as_it_is(db_path, text):
+def test_a_text_that_unpacks_differently_stays_whole(db_path, text):
     db = with_whole_payloads(db_path, [run_payload(1)])
     db.execute("update run_payloads set raw_json = ?", [text])
 
@@ -254,7 +252,7 @@ def test_a_text_that_would_not_come_back_the_same_is_left_as_it_is(db_path, text
     db.close()
 
 
-def test_migrate_repacks_and_says_so(former, objects, db_path, monkeypatch):
+def test_migrate_repacks_and_reports_it(former, objects, db_path, monkeypatch):
     monkeypatch.setattr("ci_observer.ingest.commands.payloads.REPACK_BATCH", 4)
 
     result = CliRunner().invoke(main, ["migrate"], env={"CI_OBSERVER_DB": str(db_path)})
@@ -265,7 +263,7 @@ def test_migrate_repacks_and_says_so(former, objects, db_path, monkeypatch):
     assert left(former) == 0
 
 
-def test_polling_repacks_some_in_each_pass_and_says_so(
+def test_each_polling_pass_repacks_some_and_logs_it(
     former, objects, caplog, monkeypatch
 ):
     monkeypatch.setattr(maintenance, "REPACK_BATCH", 2)
@@ -290,7 +288,7 @@ def test_polling_repacks_some_in_each_pass_and_says_so(
     ]
 
 
-def test_a_pass_of_ingest_goes_on_with_it(former, objects, world, github):
+def test_a_pass_of_ingest_continues_repacking(former, objects, world, github):
     schema.migrate(former)
     world.add_repo(REPO)
 
@@ -318,7 +316,7 @@ payloads.repack(db, 3)
 """
 
 
-def test_a_process_that_is_killed_amid_it_loses_nothing(former, objects, db_path):
+def test_a_killed_repacking_loses_nothing(former, objects, db_path):
     former.close()
 
     killed = subprocess.run([sys.executable, "-c", KILLED, db_path], check=False)  # noqa: S603

@@ -1,4 +1,4 @@
-"""`run_values`: how many runs have each value, and what `/api/filters` makes of it."""
+"""`run_values`: the number of runs with each value, and its use by `/api/filters`."""
 
 import pytest
 from archive import save_runs, watch
@@ -11,7 +11,7 @@ from ci_observer.ingest.store.database import transaction
 
 
 def counted(db: Database, name: str) -> dict[str, int]:
-    """The counts of one column, which are those that the view makes of all runs."""
+    """The stored counts of one column, after comparing them with the view's."""
     select = "select value, runs from {} where name = ? order by value"
     kept, defined = (
         db.execute(select.format(table), [name]).fetchall()
@@ -39,7 +39,7 @@ def test_a_run_that_is_seen_again_is_counted_once(db):
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_value_that_no_run_has_any_more_is_gone(db):
+def test_a_value_without_runs_is_deleted(db):
     running = {"status": "in_progress", "conclusion": None, "event": "schedule"}
     save_runs(db, run_payload(4, **times("10:00"), **running))
     before = counted(db, "status"), counted(db, "conclusion")
@@ -61,7 +61,7 @@ def test_a_renamed_repository_joins_the_counts_of_its_new_name(db):
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_renamed_workflow_file_takes_its_counts_along(db):
+def test_a_renamed_workflow_file_keeps_its_counts(db):
     with transaction(db):
         workflows.rename(db, "acme/api", "ci.yml", "test.yml")
 
@@ -69,7 +69,7 @@ def test_a_renamed_workflow_file_takes_its_counts_along(db):
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_is_rolled_back_is_not_counted(db):
+def test_rolled_back_runs_are_not_counted(db):
     before = counted(db, "event")
 
     db.conn.execute("begin")

@@ -1,4 +1,4 @@
-"""The database's making, on real files."""
+"""Creating and upgrading the database, on real files."""
 
 import logging
 import signal
@@ -18,7 +18,7 @@ from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.progress import log_progress
 
 
-def test_the_database_and_its_folder_are_made_on_the_first_start(tmp_path):
+def test_the_first_start_creates_the_database_and_its_folder(tmp_path):
     path = tmp_path / "new" / "folder" / "ci_observer.db"
     db = schema.connect(path)
     applied = schema.migrate(db)
@@ -86,12 +86,12 @@ def test_a_second_start_changes_nothing(db_path):
 
     assert schema.migrate(db) == []
     assert db.schema == before
-    # Not even the tiles are made anew, for which other processes would have to wait.
+    # The tiles are not rebuilt either: other processes would have to wait.
     assert db.conn.total_changes == changes
     db.close()
 
 
-def test_a_view_that_changed_is_made_anew(db_path):
+def test_a_changed_view_is_replaced(db_path):
     db = schema.connect(db_path)
     schema.migrate(db)
     expected = db.schema
@@ -104,7 +104,7 @@ def test_a_view_that_changed_is_made_anew(db_path):
     db.close()
 
 
-def test_an_index_that_changed_is_made_anew_and_an_old_one_dropped(db):
+def test_a_changed_index_is_replaced_and_an_old_one_dropped(db):
     expected = [name for kind, name in objects.shipped() if kind == "index"]
     db.execute("drop index runs_actor")
     db.execute("create index runs_actor on runs (actor, run_id)")
@@ -123,21 +123,21 @@ def test_an_index_that_changed_is_made_anew_and_an_old_one_dropped(db):
         " and tbl_name not like '!_%' escape '!'"
     )
     assert sorted(name for (name,) in stored) == sorted(expected)
-    # No view has changed: what the views define need not be made anew.
-    assert told == [("making indexes", ["runs_actor"])]
+    # No view has changed, so no derived table is rebuilt.
+    assert told == [("creating indexes", ["runs_actor"])]
 
 
 @pytest.mark.parametrize(
     ("view", "told"),
     [
-        ("tile_facts", ["making tiles"]),
-        ("decisive_attempts", ["making tiles"]),
+        ("tile_facts", ["rebuilding tiles"]),
+        ("decisive_attempts", ["rebuilding tiles"]),
         ("counted_values", ["counting runs"]),
-        ("branch_runs", ["making tiles"]),
+        ("branch_runs", ["rebuilding tiles"]),
         ("wall", []),
     ],
 )
-def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
+def test_only_the_tables_of_a_changed_view_are_rebuilt(db, view, told):
     watch(db, ("acme/api", "ci.yml"))
     save_runs(db, run_payload(1))
     tables = ("tiles", "decisions", "branch_events", "run_values")
@@ -152,11 +152,11 @@ def test_only_what_a_changed_view_defines_is_made_anew(db, view, told):
 
     schema.migrate(db, progress=each)
 
-    assert labels == ["making indexes", *told]
+    assert labels == ["creating indexes", *told]
     assert before == [db.execute(f"select * from {n}").fetchall() for n in tables]  # noqa: S608
 
 
-def test_tiles_that_a_migration_has_dropped_are_made_anew(db):
+def test_tiles_that_a_migration_dropped_are_rebuilt(db):
     watch(db, ("acme/api", "ci.yml"))
     save_runs(db, run_payload(1))
     before = db.execute("select * from tiles").fetchall()
@@ -169,16 +169,16 @@ def test_tiles_that_a_migration_has_dropped_are_made_anew(db):
     assert db.execute("select * from tiles").fetchall() == before != []
 
 
-def test_the_log_tells_ten_times_how_far_long_work_is(caplog):
+def test_the_log_reports_progress_ten_times(caplog):
     caplog.set_level(logging.INFO)
     keys = [("acme/api", "ci.yml", f"branch-{number}") for number in range(25)]
 
-    assert [*log_progress(keys, "making tiles")] == keys
+    assert [*log_progress(keys, "rebuilding tiles")] == keys
 
     said = [record.getMessage() for record in caplog.records]
     assert said[:2] == [
-        "making tiles: 1 of 25, acme/api ci.yml branch-0",
-        "making tiles: 4 of 25, acme/api ci.yml branch-3",
+        "rebuilding tiles: 1 of 25, acme/api ci.yml branch-0",
+        "rebuilding tiles: 4 of 25, acme/api ci.yml branch-3",
     ]
     assert len(said) == 9
 
@@ -196,7 +196,7 @@ schema.migrate(schema.connect(Path(sys.argv[1])), progress=each)
 """
 
 
-def test_a_process_that_is_killed_amid_it_leaves_the_old_database(db, db_path):
+def test_a_killed_upgrade_leaves_the_old_database(db, db_path):
     watch(db, ("acme/api", "ci.yml"))
     save_runs(db, run_payload(1))
     for name in ("runs_actor", "runs_commit"):
@@ -238,7 +238,7 @@ def test_a_start_keeps_every_row(db):
     assert db["runs"].count == db["run_payloads"].count == 1
 
 
-def test_the_views_are_all_there_and_can_be_read(db):
+def test_every_view_exists_and_can_be_read(db):
     names = [name for kind, name in objects.shipped() if kind == "view"]
     assert sorted(db.view_names()) == sorted(names)
     for name in names:

@@ -1,4 +1,4 @@
-"""What users add to the database outlives every start and upgrade."""
+"""Objects that users add to the database outlive every start and upgrade."""
 
 import pytest
 from archive import save_runs, watch

@@ -51,7 +51,7 @@ def strip(db: Database, *keys: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("last_result", ["success", "failure"])
-def test_the_newest_run_cancelled_keeps_the_base_and_is_lost(db, last_result):
+def test_the_newest_run_cancelled_keeps_the_last_result_and_is_lost(db, last_result):
     save_runs(db, run(1, "12:00", last_result), run(2, "13:00", "cancelled", minutes=3))
 
     assert tile(db, "last_result_run_id", "streak", "alarm", "activity") == (
@@ -117,7 +117,7 @@ def test_of_two_cancelled_runs_the_newer_is_lost(db):
     assert strip(db, "run_id", "is_superseded") == [(1, True), (2, False)]
 
 
-def test_a_commit_that_the_base_has_tested_is_not_lost(db):
+def test_a_commit_that_the_last_result_tested_is_not_lost(db):
     same = {"head_sha": "a" * 40}
     save_runs(db, run(1, "12:00", **same), run(2, "13:00", "cancelled", **same))
 
@@ -185,7 +185,7 @@ def test_a_run_that_a_failed_job_cancelled_has_failed(db, failed):
     assert revision(db) != before
 
 
-def test_a_run_that_somebody_cancelled_has_not_failed(db):
+def test_a_run_that_a_person_cancelled_has_not_failed(db):
     save_runs(db, run(1, "12:00"), run(2, "13:00", "cancelled"))
 
     jobs(db, 2, "success", "cancelled", "skipped")
@@ -206,7 +206,7 @@ def test_a_failed_job_counts_for_its_own_attempt(db):
     )
 
 
-def test_a_failure_of_which_jobs_were_only_cancelled_names_no_step(db):
+def test_a_failure_whose_jobs_were_only_cancelled_names_no_step(db):
     save_runs(db, run(1, "12:00", "failure"))
 
     jobs(db, 1, "success", "cancelled")

@@ -1,4 +1,4 @@
-"""`decisions`, `tiles`, `run_values`: equal to the views that define them, always."""
+"""The derived tables always equal the views that define them."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ BASES = {"success": "passing", "failure": "failing", "timed_out": "failing"}
 
 @st.composite
 def observations(draw):
-    """What is seen of a few runs: attempts one after the other, and jobs of some."""
+    """A few runs as polling finds them: attempt after attempt, and jobs of some."""
     seen = []
     for run_id in range(1, draw(st.integers(1, 6)) + 1):
         event = draw(st.sampled_from(("push", "schedule")))
@@ -65,7 +65,7 @@ def assert_is_kept_ready(db: Database) -> None:
 
 
 def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
-    """Base, streak and since of the branch, by reading all of its runs."""
+    """The last result, streak and since of a branch, computed from all of its runs."""
     decided: dict[int, list[tuple[str, str]]] = {}
     for payload, job in seen:
         base = BASES.get(payload["conclusion"])
@@ -91,24 +91,24 @@ def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
 
 @settings(max_examples=30)
 @given(observations())
-def test_what_is_kept_ready_is_what_its_view_defines(tmp_path, seen):
+def test_each_derived_table_equals_its_view(tmp_path, seen):
     db = fresh(tmp_path)
     for payload, job in seen:
         save(db, payload, job)
         assert_is_kept_ready(db)
-    before = [rows(db, name) for name in derived.OF_BRANCHES]
+    before = [rows(db, name) for name in derived.BRANCH_TABLES]
     with db.atomic():
         for key in db.execute("select repo, workflow, branch from tiles").fetchall():
-            derived.remake_tile(db, *key)
+            derived.rebuild_branch(db, *key)
 
-    assert [rows(db, name) for name in derived.OF_BRANCHES] == before
+    assert [rows(db, name) for name in derived.BRANCH_TABLES] == before
     db.close()
 
 
 @settings(max_examples=30)
 @given(observations())
-def test_base_streak_and_since_are_those_of_all_runs_read_one_by_one(tmp_path, seen):
-    # A failure in no time may be a phantom, which has tests of its own.
+def test_the_last_result_and_its_streak_are_those_of_all_runs(tmp_path, seen):
+    # A failure in zero seconds may be a phantom, which has its own tests.
     seen = [(payload | times_of_a_minute(payload), job) for payload, job in seen]
     db = fresh(tmp_path)
     for payload, job in seen:
@@ -137,7 +137,7 @@ def fresh(tmp_path: Path) -> Database:
     return db
 
 
-def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
+def test_no_step_of_a_tile_reads_all_runs_of_a_branch(db):
     plan = [
         row[3]
         for row in db.execute(
@@ -148,7 +148,7 @@ def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
     of_runs = [step for step in plan if " runs " in step and "PRIMARY KEY" not in step]
     of_decisions = [step for step in plan if step.startswith("SEARCH d ")]
 
-    # What is read from end to end holds 20 rows at most.
+    # A full scan reads at most 20 rows.
     scans = {
         step for step in plan if step.startswith("SCAN") and "subquery" not in step
     }
@@ -159,13 +159,13 @@ def test_no_step_of_making_a_tile_reads_all_runs_of_a_branch(db):
     assert of_decisions
 
 
-def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
+def test_a_renamed_repository_s_decisions_can_be_rebuilt(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"), run(2, "13:00", "failure"))
     save_runs(db, rerun(2, "13:00", "14:00", "success"))
     with db.atomic():
         db.execute("update runs set repo = 'acme/new', head_repo = 'acme/new'")
-        derived.remake_tile(db, "acme/new", "ci.yml", "main")
+        derived.rebuild_branch(db, "acme/new", "ci.yml", "main")
 
     assert rows(db, "decisions") == rows(db, "run_decisions")
     assert len(rows(db, "decisions")) == 2
@@ -174,7 +174,7 @@ def test_a_renamed_repository_s_decisions_can_be_made_anew(db):
     ).fetchall() == [("passing", 2)]
 
 
-def test_a_run_whose_row_changes_leaves_no_decision_of_before(db):
+def test_a_run_whose_row_changes_loses_its_former_decision(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"), run(2, "13:00"))
 

@@ -1,4 +1,4 @@
-"""Failures in no time of an event that the workflow does not have."""
+"""Failures in zero seconds for an event that the workflow does not have."""
 
 import json
 
@@ -17,7 +17,7 @@ def db(db: Database) -> Database:
 
 
 @pytest.mark.parametrize("conclusion", ["failure", "startup_failure"])
-def test_a_phantom_failure_is_shown_apart_and_not_as_the_base(db, conclusion):
+def test_a_phantom_failure_is_shown_apart_and_not_as_the_last_result(db, conclusion):
     phantom = AT_ONCE | {"conclusion": conclusion}
     save_runs(
         db,
@@ -36,7 +36,7 @@ def test_a_phantom_failure_is_shown_apart_and_not_as_the_base(db, conclusion):
     assert [item["run_id"] for item in json.loads(tile(db, "strip")[0])] == [1]
 
 
-def test_phantoms_before_the_base_are_not_counted(db):
+def test_phantoms_before_the_last_result_are_not_counted(db):
     save_runs(db, run(1, "10:00", **AT_ONCE), run(2, "11:00", event="schedule"))
 
     assert tile(db, "last_result", "streak", "phantom_failures") == ("passing", 1, 0)
@@ -81,7 +81,7 @@ def test_a_rerun_that_fails_in_no_time_is_no_phantom(db):
     )
 
 
-def test_an_event_of_which_a_run_took_time_long_ago_has_no_phantoms(db):
+def test_an_event_with_a_run_that_took_time_long_ago_has_no_phantoms(db):
     save_runs(db, run(1, "08:00"))
     save_runs(db, *(run(n, f"09:{n:02}", event="schedule") for n in range(2, 60)))
     save_runs(db, run(60, "12:00", **AT_ONCE))

@@ -1,4 +1,4 @@
-"""What goes on above a tile's base."""
+"""Unfinished runs newer than a tile's last result."""
 
 import pytest
 from archive import save_runs, watch
@@ -16,7 +16,7 @@ from tiles import FEED, RUNNING, run, state, tile
         ("dreaming", "unfinished"),
     ],
 )
-def test_a_newer_unfinished_run_shows_over_the_base(db, status, activity):
+def test_a_newer_unfinished_run_shows_over_the_last_result(db, status, activity):
     watch(db, FEED)
     save_runs(
         db,
@@ -43,7 +43,7 @@ def test_a_first_run_in_progress_is_unknown_and_running(db):
     assert state(db) == ("unknown", "unknown", "running", None)
 
 
-def test_an_unfinished_run_that_is_older_than_the_base_is_no_activity(db):
+def test_an_unfinished_run_that_is_older_than_the_last_result_is_no_activity(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", **RUNNING), run(2, "17:00"))
 

@@ -10,7 +10,7 @@ from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import utc
 
 
-def test_a_tile_is_stale_after_three_refreshes_without_an_answer(db):
+def test_a_tile_is_stale_after_three_refreshes_without_a_response(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"))
 
@@ -89,7 +89,7 @@ def test_a_failure_that_took_time_is_no_invalid_file(db):
 
 
 @pytest.mark.parametrize("status", ["in_progress", "queued", "requested"])
-def test_an_unfinished_run_is_a_stuck_after_six_hours(db, status):
+def test_an_unfinished_run_is_stuck_after_six_hours(db, status):
     watch(db, FEED)
     save_runs(db, run(1, "11:00"), run(2, "12:00", None, status=status))
 
@@ -99,7 +99,7 @@ def test_an_unfinished_run_is_a_stuck_after_six_hours(db, status):
     assert state(db)[3] is None
 
 
-def test_a_stuck_must_be_far_beyond_its_own_history(db):
+def test_a_stuck_run_is_far_slower_than_earlier_runs(db):
     watch(db, FEED)
     save_runs(
         db,
@@ -113,7 +113,7 @@ def test_a_stuck_must_be_far_beyond_its_own_history(db):
     assert tile(db, "stuck_at", "alarm") == ("2026-03-01T19:00:00Z", None)
 
 
-def test_one_slow_run_in_twenty_does_not_put_a_stuck_off(db):
+def test_one_slow_run_in_twenty_does_not_delay_the_stuck_alarm(db):
     watch(db, FEED)
     save_runs(
         db,
@@ -126,7 +126,7 @@ def test_one_slow_run_in_twenty_does_not_put_a_stuck_off(db):
     assert tile(db, "stuck_at") == ("2026-03-01T15:00:00Z",)
 
 
-def test_a_newer_decisive_run_rules_over_a_stuck(db):
+def test_a_newer_decisive_run_ends_the_stuck_alarm(db):
     watch(db, FEED)
     save_runs(db, run(1, "01:00", **RUNNING), run(2, "13:00", "failure"))
 
@@ -157,7 +157,7 @@ def test_an_unfinished_run_counts_no_longer_than_github_lets_it_last(
     assert tile(db, "run_id") == (1,)
 
 
-def test_waiting_for_an_approval_is_never_a_stuck(db):
+def test_a_run_that_waits_for_an_approval_is_never_stuck(db):
     watch(db, FEED)
     save_runs(db, run(1, "01:00"), run(2, "02:00", None, status="waiting"))
 

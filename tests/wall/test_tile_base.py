@@ -1,4 +1,4 @@
-"""What a tile says of its branch: base, streak and since, and the views behind it."""
+"""A tile's last result, streak and since, and the views behind them."""
 
 import pytest
 from archive import NOW, save_runs, watch
@@ -6,7 +6,7 @@ from tiles import FEED, FORK, RUNNING, rerun, rows_of, run, state, tile
 
 from ci_observer.ingest.store import feeds
 
-# -- the base
+# -- the last result
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from ci_observer.ingest.store import feeds
         ("startup_failure", "failing"),
     ],
 )
-def test_a_decisive_conclusion_gives_the_base(db, conclusion, last_result):
+def test_a_decisive_conclusion_gives_the_last_result(db, conclusion, last_result):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", conclusion))
 
@@ -41,7 +41,7 @@ def test_other_conclusions_colour_nothing(db, conclusion, decisive, last_result)
 
 
 @pytest.mark.parametrize("conclusion", ["skipped", "neutral", "stale", "cancelled"])
-def test_without_a_decisive_run_the_base_is_unknown(db, conclusion):
+def test_without_a_decisive_run_the_last_result_is_unknown(db, conclusion):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", conclusion))
 
@@ -99,7 +99,7 @@ def test_runs_of_every_other_event_count(db, event):
     assert state(db) == ("passing", "passing", None, None)
 
 
-def test_the_tile_speaks_of_the_default_branch_whatever_its_name(db):
+def test_the_tile_shows_the_default_branch_under_any_name(db):
     watch(db, FEED)
     feeds.save_metadata(
         db,
@@ -193,7 +193,7 @@ def test_runs_that_another_workflow_triggered_are_not_flaky(db):
 # -- streak and since
 
 
-def test_streak_and_since_count_from_the_first_run_of_the_same_base(db):
+def test_streak_and_since_count_from_the_first_run_with_the_same_result(db):
     watch(db, FEED)
     save_runs(
         db,
@@ -294,7 +294,7 @@ def test_a_decisive_run_shows_its_last_decisive_attempt(db):
     ]
 
 
-def test_tile_facts_are_of_each_branch_by_itself(db):
+def test_tile_facts_keeps_branches_apart(db):
     watch(db, FEED)
     save_runs(
         db,

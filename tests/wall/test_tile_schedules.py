@@ -1,4 +1,4 @@
-"""Scheduled runs that do not come."""
+"""Overdue scheduled runs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def test_a_scheduled_run_is_overdue_after_twice_its_longest_gap_and_half_a_day(d
 
 
 def at(db: Database, now: datetime) -> tuple[Any, ...]:
-    """What the tile says at an instant at which GitHub has just been asked."""
+    """The tile at a time when its feed has just been fetched."""
     db["feeds"].update(FEED, {"checked_at": utc(now)})
     set_clock(db, now)
     return tile(db, "tile_state", "alarm")
@@ -44,7 +44,7 @@ def test_a_run_of_another_event_does_not_hide_that_the_schedule_is_overdue(db):
     nightly(db)
     save_runs(db, pushed(100, day=3))
 
-    # It is long after the schedule came due from 4 March, 8:00, on: as late again.
+    # A result only counts from 4 March, 8:00, on: as late again.
     assert at(db, NOW + timedelta(days=2)) == ("overdue", "overdue")
 
 

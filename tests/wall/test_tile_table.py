@@ -65,7 +65,7 @@ BEFORE = {None: None, "success": "passing", "failure": "failing"}
 
 
 class Case(NamedTuple):
-    """What GitHub says of the newest run, and what came before."""
+    """The newest run as GitHub sends it, and the run before it."""
 
     status: str
     conclusion: str | None
@@ -90,7 +90,7 @@ CASES = [
 
 
 def expected(case: Case) -> dict[str, Any]:
-    """The rules: what the tile must say."""
+    """The rules for a tile."""
     speaks = (
         EVENTS[case.event] and BRANCHES.get(case.branch or "") and HEADS[case.head][1]
     )
@@ -171,7 +171,7 @@ def fill(db: Database) -> None:
         db["runs"].upsert_all(rows, pk="run_id")
         db["run_attempts"].insert_all(map(attempt_row, rows))
         for workflow in cases:
-            derived.remake_tile(db, REPO, workflow, "main")
+            derived.rebuild_branch(db, REPO, workflow, "main")
 
 
 @pytest.mark.long

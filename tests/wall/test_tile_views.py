@@ -12,7 +12,7 @@ from ci_observer.ingest.db import objects
 
 @pytest.fixture
 def branch(db):
-    """Runs of every kind, of which 4 is the last result and 2 the other one's last."""
+    """Runs of every kind; 4 has the last result, and 2 the last other one."""
     watch(db, FEED)
     save_runs(
         db,

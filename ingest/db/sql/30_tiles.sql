@@ -1,4 +1,4 @@
--- What the runs of one branch say, whatever the time. Each of these views has one row per
+-- Facts about the runs of one branch that do not depend on the time. Each of these views has one row per
 -- row of the table `tiles` and is made to be read for one (repo, workflow, branch).
 -- Newest means created last; a re-run does not make an old commit new.
 
@@ -196,8 +196,8 @@ select t.repo, t.workflow, t.branch, (
 from tiles t;
 
 -- A branch is flaky when one commit among its last 20 runs has both results. Runs that
--- another workflow triggered do not count: they carry the head of the default branch,
--- whatever caused them.
+-- another workflow triggered do not count: they always carry the head of the default
+-- branch.
 create view tile_flakiness as
 select t.repo, t.workflow, t.branch, (
   select count(*) > 0 from (
@@ -283,7 +283,7 @@ select k.repo, k.workflow, k.branch, (
 ) as strip
 from tile_key_runs k;
 
--- What an unfinished or held run is doing.
+-- The activity of an unfinished or held run.
 create view run_activities as
 select
   run_id,
@@ -295,7 +295,7 @@ select
     when status = 'completed' then null
     else 'unfinished'
   end as activity,
-  -- Since when it can be stuck: other runs wait for a person.
+  -- From this start on it can become stuck. Other runs wait for a person.
   iif(status in {{busy_statuses}}, started_at, null) as busy_since_at,
   -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
   -- what still looks unfinished then is a remnant.
