@@ -34,7 +34,7 @@ from ci_observer.ingest.errors import (
     DatabaseError,
     GitHubError,
 )
-from ci_observer.ingest.github.names import EVERY_WORKFLOW, every_repo_of, owner_of
+from ci_observer.ingest.github.names import every_repo_of, owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
 from ci_observer.ingest.store import backfills, feeds, instance, pending
@@ -232,7 +232,7 @@ class Backfill:
         undated = [
             feed.key
             for feed in self._feeds()
-            if feed.key not in self._dated and feed.workflow != EVERY_WORKFLOW
+            if feed.key not in self._dated and not feed.key.is_placeholder
         ]
         horizon = self._clock() - timedelta(days=self._config.history_days)
         backfills.request(self._db, undated, since=self._since, horizon=horizon)

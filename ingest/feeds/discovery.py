@@ -162,7 +162,7 @@ class FeedDiscovery:
     def record_error(self, item: str, error: GitHubError, wait: timedelta) -> None:
         """Retry a failed refresh after `wait`, and make its error visible until then.
 
-        A feed for the whole repository or owner carries the error to the wall. A
+        If there is no feed, a placeholder shows the error on the wall. A
         repository that the settings do not name leaves the wall instead.
         """
         self._postpone(item, wait)
@@ -174,7 +174,7 @@ class FeedDiscovery:
             self._update_owner_error(owner_of(item))
             return
         if not self.feeds_of(item):
-            feeds.save_watched_in(self._db, item, [EVERY_WORKFLOW])
+            feeds.save_placeholder(self._db, item)
 
     def schedule_refresh(self, repo: str) -> None:
         """Make a repository due because one of its feeds was not found.
@@ -223,7 +223,7 @@ class FeedDiscovery:
         if any(map(self.feeds_of, listed)):
             feeds.save_watched_in(self._db, item, [])
             return
-        feeds.save_watched_in(self._db, item, [EVERY_WORKFLOW])
+        feeds.save_placeholder(self._db, item)
         [feed] = self.feeds_of(item)
         names = " or ".join(self._config.workflows)
         error = (

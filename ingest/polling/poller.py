@@ -15,7 +15,6 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import Unauthorized
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.polling.backfill import BackfillPages
 from ci_observer.ingest.polling.concurrency import RequestPool
@@ -236,8 +235,8 @@ class Poller:
     def _is_due(self, feed: Feed, now: datetime) -> bool:
         # After a restart, also feeds that wait: the settings or the token may be new.
         is_waiting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        is_workflow = feed.workflow != EVERY_WORKFLOW
-        return is_workflow and not is_waiting and feed.key not in self._errors.failed
+        is_skipped = is_waiting or feed.key in self._errors.failed
+        return not feed.key.is_placeholder and not is_skipped
 
     def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
@@ -60,6 +61,11 @@ def save_watched_in(db: Database, repo: str, workflows: Sequence[str]) -> None:
         _watch(db, [(repo, workflow) for workflow in workflows])
         if _watched_pairs(db, repo) != before:
             bump_revision(db)
+
+
+def save_placeholder(db: Database, item: str) -> None:
+    """Watch a placeholder, which shows an error of a repository or an owner."""
+    save_watched_in(db, item, [EVERY_WORKFLOW])
 
 
 def watched(db: Database, repo: str | None = None) -> list[Feed]:
