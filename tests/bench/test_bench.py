@@ -62,6 +62,7 @@ def quick_bench(folder: Path, *arguments: str | Path) -> str:
     return run_module("bench", *sizes, *arguments)
 
 
+@pytest.mark.long
 def test_one_table_has_the_figures_of_all_parts(tmp_path):
     document = tmp_path / "performance.md"
     document.write_text("Before.\n<!-- measured --><!-- end of measured -->\nAfter.\n")
