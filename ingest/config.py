@@ -40,9 +40,9 @@ _WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 class Config:
     """The settings of one instance; `docs/configuration.md` explains each.
 
-    `repos` are `owner/repo` or `owner/*`, `workflows` are file names or `*`, which may
-    stand beside paths of GitHub's own workflows. Either may be empty: then nothing is
-    polled, and `why_not_polling` says so in a sentence.
+    `repos` are `owner/repo` or `owner/*`. `workflows` are file names, paths of GitHub's
+    own workflows, or `*`. If either is empty, nothing is polled, and `why_not_polling`
+    gives the reason in a sentence.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -62,17 +62,17 @@ class Config:
 
     @property
     def named_repos(self) -> tuple[str, ...]:
-        """The repositories that are named one by one."""
+        """The repositories with a name of their own in `GH_REPOS`."""
         return tuple(r for r in self.repos if not is_every_repo(r))
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The owners of whom every repository is watched."""
+        """The owners in `owner/*`, whose repositories are all watched."""
         return tuple(owner_of(r) for r in self.repos if is_every_repo(r))
 
     @property
     def why_not_polling(self) -> str | None:
-        """Why these settings give nothing to poll, or None when they do."""
+        """Why nothing is polled with these settings; None if something is."""
         missing = [
             name
             for name, items in (
@@ -112,9 +112,10 @@ class Config:
 
 
 def load_config(*, with_token: bool = True) -> Config:
-    """The settings of this process: its environment, else `.env` in this folder.
+    """The settings from the environment, or from `.env` in the current folder.
 
-    The web side passes `with_token=False` and never holds the token.
+    Raises `ConfigError` for a bad value. The web side passes `with_token=False` and
+    never reads the token.
     """
     from_file = {k: v for k, v in dotenv_values(".env").items() if v is not None}
     if any(name in os.environ for name in SECRETS) or not with_token:
@@ -128,9 +129,9 @@ def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_token_file(path: Path) -> str:
-    """The token that stands in a file, as Docker and systemd hand out secrets.
+    """The token in a file, such as a secret from Docker or systemd.
 
-    Raises `ConfigError` when the file cannot be read or holds no single token.
+    Raises `ConfigError` if the file cannot be read or does not hold exactly one token.
     """
     try:
         text = path.read_text()
@@ -146,7 +147,7 @@ def read_token_file(path: Path) -> str:
 
 
 def _token(text: str, name: str) -> str:
-    # The value must never be part of the message.
+    # The message must not contain the token.
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ConfigError(
             f"{name}: the token has a space, a line break or a letter that no token "
@@ -164,7 +165,7 @@ def _text(text: str, _name: str) -> str:
 
 
 def _items(text: str) -> list[str]:
-    """Split at commas, drop empty items and repetitions whatever their letter case."""
+    """Split at commas; drop empty items, and repetitions in any letter case."""
     seen: dict[str, str] = {}
     for item in text.split(","):
         if stripped := item.strip():

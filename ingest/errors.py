@@ -1,26 +1,26 @@
-"""Every error that CI Observer raises on purpose, each saying what to do about it.
+"""The errors that CI Observer raises on purpose. Their texts say what to do.
 
 CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
-│   └── AlreadyPolling     another ingest works on it
+│   └── AlreadyPolling     another ingest uses it
 ├── ExportError            the file cannot be written
-└── GitHubError            GitHub's answer, or the lack of one
+└── GitHubError            an error response from GitHub, or no response
     ├── Unauthorized       401: the token is bad or has expired
-    ├── Forbidden          403 that no waiting mends: the token lacks a permission
+    ├── Forbidden          403 that is no rate limit: the token lacks a permission
     ├── NotFound           404: no such thing, or the token may not see it
-    ├── RateLimited        403 or 429: ask again at `retry_at`
-    ├── GitHubUnavailable  5xx, a dropped connection, no answer in time
+    ├── RateLimited        403 or 429: retry at `retry_at`
+    ├── GitHubUnavailable  5xx, a dropped connection or a timeout
     │   └── GitHubUnreachable  no connection at all
-    └── InvalidResponse    an answer that is not what GitHub documents
-        └── Unprocessable  422: what was asked for is beyond what GitHub lists
+    └── InvalidResponse    a response that GitHub does not document
+        └── Unprocessable  422: a page beyond the end of a list
 """
 
 from datetime import datetime
 
 
 class CIObserverError(Exception):
-    """Root of all expected errors; the text is meant for people."""
+    """Root of all expected errors. The text is shown to users."""
 
 
 class ConfigError(CIObserverError):
@@ -40,16 +40,13 @@ class ExportError(CIObserverError):
 
 
 class GitHubError(CIObserverError):
-    """GitHub did not give what was asked for.
-
-    `kind` is the word that the database keeps beside the text.
-    """
+    """A request to GitHub failed. The database stores `kind` and the text."""
 
     kind = "error"
 
 
 class Unauthorized(GitHubError):
-    """401. Asking again with the same token only gets the address blocked."""
+    """401. More requests with the same token could get the address blocked."""
 
     kind = "unauthorized"
 
@@ -61,7 +58,7 @@ class Forbidden(GitHubError):
 
 
 class NotFound(GitHubError):
-    """404. GitHub also answers so when the token may not see the repository."""
+    """404. Also sent for repositories that the token may not see."""
 
     kind = "not_found"
 
@@ -77,22 +74,22 @@ class RateLimited(GitHubError):
 
 
 class GitHubUnavailable(GitHubError):
-    """5xx, a dropped connection or no answer in time; may pass by itself."""
+    """5xx, a dropped connection or a timeout. A retry may succeed."""
 
     kind = "unavailable"
 
 
 class GitHubUnreachable(GitHubUnavailable):
-    """No connection: not one feed's trouble but the network's."""
+    """No connection. It concerns every request, not one feed."""
 
     kind = "unreachable"
 
 
 class InvalidResponse(GitHubError):
-    """The body is not the JSON that GitHub documents."""
+    """The response is not one that GitHub documents."""
 
     kind = "invalid_response"
 
 
 class Unprocessable(InvalidResponse):
-    """422, as pages beyond the end of a list answer."""
+    """422, GitHub's status for pages beyond the end of a list."""

@@ -1,4 +1,4 @@
-"""One ingest for one database: a lock that ends with its process, however that ends."""
+"""The lock that keeps a second ingest from a database; it ends with its process."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,9 +10,11 @@ from ci_observer.ingest.errors import AlreadyPolling, DatabaseError
 
 @contextmanager
 def only_ingest(db_path: Path) -> Iterator[None]:
-    """Hold the database's lock; raise `AlreadyPolling` when another ingest does.
+    """Hold the lock of a database.
 
-    Not on the database file itself: SQLite's own locks on it would be lost with ours.
+    Raises `AlreadyPolling` if another process holds it. The lock is on a separate file:
+    closing the database file would also drop SQLite's own locks of this process.
+    https://www.sqlite.org/howtocorrupt.html
     """
     path = db_path.with_name(f"{db_path.name}.lock")
     try:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 
 def utc(instant: datetime) -> str:
-    """An aware time as GitHub writes it, with whole seconds and a Z."""
+    """The text of an aware time, such as 2026-01-31T12:00:00Z."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_instant(text: str) -> datetime | None:
-    """The time that a text of GitHub's says, in UTC unless it says otherwise."""
+    """The aware time in a text, in UTC without an offset; None if it is invalid."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

@@ -16,7 +16,7 @@ LINE_EVERY_SECONDS = 60.0
 
 
 def is_interactive() -> bool:
-    """Whether somebody can answer a question: standard input is a terminal."""
+    """Whether standard input is a terminal, so that a user can confirm."""
     return sys.stdin.isatty()
 
 

@@ -181,7 +181,7 @@ class Connection:
 
 
 def open_http(version: str) -> httpx.AsyncClient:
-    """An HTTP client with timeouts and the headers that GitHub asks for.
+    """An HTTP client with timeouts and the headers that GitHub recommends.
 
     https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#headers
     """
