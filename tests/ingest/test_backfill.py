@@ -1,4 +1,4 @@
-"""`ci-observer backfill`: alone, beside a running ingest, and through every end."""
+"""`ci-observer backfill`: alone, with a running ingest, and after interruptions."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
 KILLS = 50
-# Of a GitHub whose search lists few runs.
+# The number of runs that GitHub's search lists in these tests.
 SEARCHED = 60
 
 
@@ -64,7 +64,7 @@ def github(world: World) -> Iterator[GitHubServer]:
 
 @pytest.fixture
 def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
-    """What polls `acme/api`, one day of it at the first start."""
+    """Settings that poll `acme/api`, with one day of history at the first start."""
     return {
         "GITHUB_TOKEN": github.token,
         "GITHUB_API_URL": github.url,
@@ -77,7 +77,7 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    """No settings but the test's own, and the logging of before afterwards."""
+    """Only the test's own settings; restores the logging afterwards."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -126,7 +126,7 @@ def run_count(db_path: Path) -> int:
 
 
 def pages(github: GitHubServer) -> list[tuple[str, int]]:
-    """The pages of 100 that were asked for, as (number, status)."""
+    """The requested pages of 100, as (page, status)."""
     return [
         (entry.query.get("page", "1"), entry.status)
         for entry in github.log
@@ -291,7 +291,7 @@ def test_history_goes_on_below_the_end_of_github_s_list(environ, github, db_path
 def test_runs_that_the_search_counts_but_does_not_list_are_told(
     environ, github, db_path
 ):
-    """And asked for anew by the next call."""
+    """The next call requests them again."""
     github.settings.caps = Caps(listed=200)
     github.faults.add(
         "partial",
@@ -314,7 +314,7 @@ def test_runs_that_the_search_counts_but_does_not_list_are_told(
 
 
 def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
-    """When the search, too, knows of nothing older."""
+    """The search lists nothing older either."""
     github.settings.caps = Caps(listed=100)
     github.faults.add("empty_list", path="created=", count=None)
 
@@ -339,7 +339,7 @@ def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch
     assert result.exit_code == 0
     assert "only watches" in result.output
     assert "0 of 1 feeds complete" in result.output
-    # The ingest requests the newest page again and again.
+    # The ingest requests the newest page repeatedly.
     assert [page for page, _ in pages(github) if page != "1"] == ["2", "3"]
     assert run_count(db_path) == 300
     assert unknown.exit_code == 2
@@ -401,7 +401,7 @@ def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number)
 
 @pytest.mark.parametrize("listed", [40_000, 100])
 def test_a_terminal_shows_a_bar(environ, github, listed):
-    """Which never goes back, below the end of GitHub's list neither."""
+    """It never goes backwards, not even below the end of GitHub's list."""
     github.settings.caps = Caps(listed=listed)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(  # noqa: S603 (our own command)
@@ -426,7 +426,7 @@ def test_a_terminal_shows_a_bar(environ, github, listed):
 
 
 def test_a_date_further_back_does_not_begin_anew(db):
-    """Also while another process fetches a page of the same feed."""
+    """Not even while another process fetches a page of the same feed."""
     now = utc_now()
     feeds.save_watched(db, [(REPO, FILE)])
     near, far = now - timedelta(days=5), now - timedelta(days=50)
@@ -448,7 +448,7 @@ def test_a_date_further_back_does_not_begin_anew(db):
 
 
 class Killer:
-    """Starts the command, and kills it after a seeded number of answered requests."""
+    """Starts the command, and kills it after a seeded number of responses."""
 
     def __init__(
         self,
@@ -463,11 +463,11 @@ class Killer:
         self.kills = 0
 
     def life(self, *arguments: str) -> bool:
-        """One process's life; whether it came to its own end before."""
+        """Run one process; return whether it ended before it was killed."""
         last_request = len(self.github.log) + self.chance.randint(1, 14)
         process = start_command(self.environ, *arguments, constants=self.constants)
         if wait_for(lambda: len(self.github.log) >= last_request, process.is_alive):
-            # Not always just after a response, but also while it is being written.
+            # Sometimes just after a response, sometimes while it is being saved.
             time.sleep(self.chance.random() * 0.02)
         process.kill()
         process.join()
@@ -478,7 +478,7 @@ class Killer:
 
 
 def change_world(world: World, chance: random.Random) -> None:
-    """GitHub goes on meanwhile: new runs move the pages, old runs are run again."""
+    """New runs move the pages, and old runs are re-run."""
     world.advance_to(utc_now())
     runs = list(world.runs.values())
     for run_ in chance.sample(runs, 2):
@@ -488,7 +488,7 @@ def change_world(world: World, chance: random.Random) -> None:
 
 
 def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
-    """Every run's latest attempt and whole object, as GitHub has them now."""
+    """Every run's latest attempt and whole object on GitHub."""
     versions = [(run_, run_.version_at(world.now)) for run_ in world.runs.values()]
     return {
         run_.id: (version.run_attempt, run_object(run_, version, world.sites))
@@ -498,7 +498,7 @@ def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
 
 @pytest.mark.long
 def test_50_kills_cost_nothing(db_path):
-    """Killed at any moment, while history is fetched further and further back."""
+    """Killed at random moments, while older and older history is fetched."""
     world = synthetic_world.build(repos=2, workflows=3, runs=250, now=utc_now())
     with GitHubServer(world, clock=utc_now, latency=0.005) as github:
         environ = synthetic_environ(github, db_path)
@@ -509,7 +509,7 @@ def test_50_kills_cost_nothing(db_path):
             days += killer.life("backfill", "--since", days_ago(days))
         world.advance_to(utc_now())
         github.settings.latency = 0
-        # What was under way goes on, a second walk sees what has changed above it.
+        # The first call completes the backfill, the second finds the changes above it.
         codes = [
             run("backfill", "--since", "2020-01-01", **environ).exit_code
             for _ in range(2)
@@ -526,7 +526,7 @@ def test_50_kills_cost_nothing(db_path):
 
 @pytest.mark.long
 def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
-    """Killed while a search is asked that lists little, lags and leaves out."""
+    """Killed during requests to a search that lists few runs, lags and misses some."""
     world = synthetic_world.build(repos=1, workflows=2, runs=250, now=utc_now())
     caps = Caps(listed=100, counted=100, searched=SEARCHED)
     with GitHubServer(world, clock=utc_now, latency=0.005, caps=caps) as github:
@@ -537,7 +537,7 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
         in_windows = lives = 0
         while killer.kills < KILLS:
             change_world(world, killer.chance)
-            # Each further back: a date that was reached leaves nothing to ask for.
+            # Each date is older: a date that was reached needs no requests.
             lives += 1
             killer.life("backfill", "--since", days_ago(1000 + lives))
             in_windows += "created" in github.log[-1].query
@@ -545,7 +545,7 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
         github.faults.clear()
         github.settings.latency = 0
         monkeypatch.setattr(windows, "MAX_LISTED", SEARCHED)
-        # The first date may have been reached before the last changes.
+        # The backfill may have reached the first date before the last changes.
         codes = [
             run("backfill", "--since", f"{year}-01-01", **environ).exit_code
             for year in (2020, 2019)
@@ -558,7 +558,7 @@ def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
 
 
 def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
-    """What polls a synthetic world, all of its repositories and workflows."""
+    """Settings that poll all repositories and workflows of a synthetic world."""
     repos = github.world.repos.values()
     files = {file for repo in repos for file in repo.workflows}
     return {
@@ -575,7 +575,7 @@ def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
 def assert_archived(
     db: Database, expected: dict[int, tuple[int, dict[str, Any]]]
 ) -> None:
-    """Every run once, as GitHub has it, with every attempt that it ever had."""
+    """Every run is stored once, as on GitHub, with all of its attempts."""
     assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
     assert db.execute("pragma foreign_key_check").fetchall() == []
     runs = db.execute("select run_id, run_attempt, raw_json from runs_full").fetchall()

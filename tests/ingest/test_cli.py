@@ -1,4 +1,4 @@
-"""The commands: what they print, and their exit codes."""
+"""The commands: output and exit codes."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 
 @pytest.fixture
 def github() -> Iterator[GitHubServer]:
-    """Two runs of `acme/api` `ci.yml`, now; it knows the token."""
+    """A GitHub that accepts the token and has two runs of `acme/api` `ci.yml`."""
     world = World(utc_now())
     for _ in range(2):
         world.add_run("acme/api", "ci.yml")
@@ -51,7 +51,7 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    """No settings but the test's own, and the logging of before afterwards."""
+    """Only the test's own settings; restores the logging afterwards."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

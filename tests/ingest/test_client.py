@@ -1,6 +1,6 @@
-"""Single requests: what is sent, and what each answer or the lack of one becomes.
+"""Single requests: the headers sent, and the result of each response or failure.
 
-Whole conversations with a server are in `test_poller`.
+`test_poller` tests whole passes with a server.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
 
 @respx.mock
 def test_an_error_is_known_before_the_context_of_its_request_ends():
-    """So that nothing more is asked when it is one that stops all."""
+    """An error that concerns all requests can stop the next one."""
     respx.get(RUNS).respond(429)
     known: list[GitHubError] = []
 
@@ -230,7 +230,7 @@ def test_redirects_in_a_circle_end():
 )
 @respx.mock
 def test_the_token_goes_to_no_other_origin(elsewhere):
-    """Neither by a redirect nor by the link to a next page."""
+    """Neither through a redirect nor through the link to a next page."""
     ours = respx.get(RUNS).respond(301, headers={"location": elsewhere})
 
     with pytest.raises(InvalidResponse):

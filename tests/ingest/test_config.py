@@ -1,4 +1,4 @@
-"""Settings: a mapping in, a `Config` or an error that names its variable out."""
+"""Settings: from a mapping to a `Config`, or to an error that names the variable."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 
 
 def test_nothing_set_gives_the_defaults():
-    """Without polling: both lists are empty."""
+    """Nothing is polled: both lists are empty."""
     config = Config.from_environ({})
 
     assert config == Config()
@@ -65,7 +65,7 @@ def test_lists_forgive_spaces_empty_items_repetitions_and_letter_case():
     )
 
     assert config.repos == ("acme/api", "acme/web")
-    # File names, unlike repositories, differ by letter case on GitHub.
+    # On GitHub, file names are case-sensitive, repository names are not.
     assert config.workflows == ("ci.yml", "CI.yml", "deploy.yaml")
 
 
@@ -193,7 +193,7 @@ def test_a_dotenv_file_is_read_and_the_environment_goes_first(tmp_path, monkeypa
 
 
 def test_the_web_side_reads_no_token(tmp_path, monkeypatch):
-    """Not even a bad one can stop it."""
+    """Not even a missing token file stops it."""
     (tmp_path / ".env").write_text("GITHUB_TOKEN_FILE=/nonexistent\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)

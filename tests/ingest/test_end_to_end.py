@@ -1,4 +1,4 @@
-"""The product as its users run it: processes, a GitHub on loopback, HTTP."""
+"""The product as users run it: processes, a GitHub on loopback, HTTP."""
 
 import subprocess
 from pathlib import Path
@@ -19,7 +19,7 @@ def environ(db_path: Path) -> dict[str, str]:
 
 
 def test_github_to_browser(environ, tmp_path):
-    """`ingest --once`, `serve`, and every way to read what was found."""
+    """`ingest --once`, `serve`, and every way to read the runs."""
     world = World(utc_now())
     for conclusion in ("success", "failure"):
         world.add_run("acme/api", "ci.yml", conclusion=conclusion)

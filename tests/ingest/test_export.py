@@ -1,4 +1,4 @@
-"""`ci-observer export`: what is written, in which order, and never half a file."""
+"""`ci-observer export`: content, order, and never an incomplete file."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""kill -9 between any two statements of an ingest, and in the middle of its commits."""
+"""kill -9 between any two statements of an ingest, and during its commits."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,14 +31,14 @@ def _one_try_each() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that few runs are many pages."""
+    """Small pages, so that few runs fill many."""
     monkeypatch.setattr(run_pages, "FEED_PAGE_SIZE", 3)
     monkeypatch.setattr(run_pages, "REPO_PAGE_SIZE", 4)
     monkeypatch.setattr(backfill, "PAGE_SIZE", 4)
 
 
 def live(world: World, github: GitHubServer, ingest: Ingest) -> None:
-    """Passes with descriptions, pages of history, new runs, re-runs and errors."""
+    """Passes with metadata, pages of history, new runs, re-runs and errors."""
     add_runs(world, 11)
     add_runs(world, 2, file="deploy.yml")
     old = list(world.runs.values())[1]
@@ -72,7 +72,7 @@ def live(world: World, github: GitHubServer, ingest: Ingest) -> None:
 
 @pytest.fixture
 def left(world, github, ingest, db, db_path) -> list[DatabaseFiles]:
-    """All that kills between the statements of that life would leave, each once."""
+    """Each different database that a kill between two statements would leave."""
     states: dict[DatabaseFiles, None] = {}
     statements = 0
 
@@ -81,7 +81,7 @@ def left(world, github, ingest, db, db_path) -> list[DatabaseFiles]:
         statements += 1
         states[DatabaseFiles.read(db_path)] = None
 
-    # So that the log is also written into the file, and begun anew, several times.
+    # Several checkpoints: the log is written into the file and restarted.
     db.execute("pragma wal_autocheckpoint = 50")
     with at_each_statement(db, note):
         live(world, github, ingest)
@@ -90,7 +90,7 @@ def left(world, github, ingest, db, db_path) -> list[DatabaseFiles]:
 
 
 def opened(left: DatabaseFiles, path: Path) -> closing[Database]:
-    """What the next start of an ingest finds."""
+    """The database as the next start of an ingest finds it."""
     return closing(schema.connect(left.write(path)))
 
 
@@ -124,7 +124,7 @@ def contents(left: DatabaseFiles, path: Path) -> str:
 def test_after_a_kill_at_any_statement_the_next_ingest_reaches_github_s_truth(
     left, world, github, tmp_path
 ):
-    """Within a day, which an old run's re-run may take."""
+    """Within a day, in which re-runs of old runs are found."""
     github.faults.clear()
     for number, state in enumerate(left):
         with opened(state, tmp_path / f"{number}.db") as db:
@@ -136,7 +136,7 @@ def test_after_a_kill_at_any_statement_the_next_ingest_reaches_github_s_truth(
 
 
 def go_on(db: Database, github: GitHubServer) -> list[PollResult]:
-    """The passes of an ingest that starts a day later: then, and yet a day later."""
+    """Passes of an ingest one day and two days later."""
     days = 1
     with closing(Ingest(db, github, lambda: github.clock() + days * DAY)) as ingest:
         ingest.restart(workflows=FILES)

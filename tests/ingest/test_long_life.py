@@ -1,6 +1,6 @@
-"""A long seeded life: 500 polls with faults, kills and a revoked token.
+"""A long seeded simulation: 500 polls with faults, kills and a revoked token.
 
-Meanwhile runs come, progress, end and are re-run, also far below the newest page.
+Runs start, progress, end and are re-run, also far below the newest page.
 """
 
 import random
@@ -44,10 +44,10 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-# Polls between which GitHub refuses the token, until its file holds another.
+# Between these polls GitHub refuses the token, until its file holds a new one.
 REVOKED, RENEWED = 200, 215
 KILLS = 12
-# Below so many newer runs of its workflow, a run is on page 4 or beyond.
+# A run with this number of newer runs is on page 4 or later.
 PAGE_4 = 90
 
 
@@ -58,7 +58,7 @@ def _one_try_each() -> Iterator[None]:
 
 
 class Life:
-    """Runs that are born, progress, end and are re-run, by a seeded chance."""
+    """Runs that start, progress, end and are re-run at seeded random."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self.world = world
@@ -104,7 +104,7 @@ class Life:
 
 
 class Mortal:
-    """An ingest process that can be killed while it polls, and is started anew."""
+    """An ingest process that can be killed during a poll, and restarts."""
 
     def __init__(self, path: Path, github: GitHubServer, **settings: Any) -> None:
         self.path = path
@@ -119,7 +119,7 @@ class Mortal:
         self.ingest.restart()
 
     def killed_poll(self, at_statement: int) -> None:
-        """A pass that is killed before one of its statements, if it has so many."""
+        """A pass that is killed before the given statement, if there is one."""
         number, left = 0, None
 
         def note() -> None:
@@ -182,7 +182,7 @@ def test_after_500_polls_with_faults_the_table_is_github_s_truth(db_path, tmp_pa
                 "select count(*) from polls where error_kind = 'unauthorized'"
             ).fetchone()
         repo_lists = sum(e.path.endswith("/actions/runs") for e in github.log)
-    # The life was as hard as it says.
+    # The simulation had the announced faults.
     assert refused[0] >= 1
     assert life.reruns_on_page_4 >= 5
     assert repo_lists > POLLS

@@ -1,4 +1,4 @@
-"""1,000 feeds in 250 repositories: who is asked, and what one failing feed disturbs."""
+"""1,000 feeds in 250 repositories: which are polled, and the effect of one error."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from ci_observer.ingest.times import utc
 
 REPOS = tuple(f"acme/service-{n:03}" for n in range(250))
 FILES = ("build.yml", "ci.yml", "deploy.yml", "docs.yml")
-# Somebody works on these; on the others nobody has for six weeks.
+# These repositories are active; the others have had no run for six weeks.
 BUSY = REPOS[:10]
 FAILING = REPOS[100]
 
 
 def one_run_each() -> World:
-    """A run of each workflow, always the same."""
+    """The same run for each workflow."""
     world = World("2026-03-02T09:00:00Z")
     for repo in REPOS:
         age = timedelta(hours=1) if repo in BUSY else timedelta(weeks=6)
@@ -39,7 +39,7 @@ def one_run_each() -> World:
 def after_first_pass(
     migrated_file: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> bytes:
-    """The database after a pass that asked for everything."""
+    """The database after a pass that polled everything."""
     path = tmp_path_factory.mktemp("many") / "ci_observer.db"
     path.write_bytes(migrated_file)
     with GitHubServer(one_run_each()) as github, watching(path, github) as ingest:
@@ -67,14 +67,14 @@ def world() -> World:
 def ingest(
     github: GitHubServer, db_path: Path, after_first_pass: bytes
 ) -> Iterator[Ingest]:
-    """One that has just started again; its next pass asks for everything."""
+    """An ingest that has just restarted: its next pass polls everything."""
     db_path.write_bytes(after_first_pass)
     with watching(db_path, github) as ingest:
         yield ingest
 
 
 def asked(github: GitHubServer) -> Counter[str]:
-    """How often each repository was asked for its newest runs."""
+    """The number of requests for newest runs, by repository."""
     return Counter(
         entry.path.removeprefix("/repos/").split("/actions")[0]
         for entry in github.log
@@ -83,7 +83,7 @@ def asked(github: GitHubServer) -> Counter[str]:
 
 
 def passes(github: GitHubServer, ingest: Ingest, number: int) -> list[Counter[str]]:
-    """Whom each of the next passes asks."""
+    """The repositories that each of the next passes polls."""
     found = []
     for _ in range(number):
         github.advance(60)
@@ -148,7 +148,7 @@ def test_news_of_a_quiet_repository_is_found_within_two_passes(github, ingest):
 
 
 def test_what_a_spent_limit_leaves_out_is_asked_next(github, ingest):
-    """So that a limit that is spent again and again starves nobody."""
+    """A limit that is spent in every pass starves no repository."""
     before = utc(github.clock())
     for _ in range(6):
         github.faults.add("secondary_limit", path="", nth=60, count=None)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def snapshot(db: Database) -> list[Any]:
-    """All that a reader of runs or wall can see."""
+    """All data that a reader of runs or wall can see."""
     return [
         db.execute(f"select * from {table}").fetchall()  # noqa: S608 (own names)
         for table in ("runs", "run_attempts", "run_payloads", "tiles")
@@ -90,7 +90,7 @@ def test_nothing_is_ever_written_to_github(world, github, ingest):
 def test_history_is_fetched_back_to_the_horizon_and_no_further(
     world, github, ingest, db
 ):
-    """250 runs, an hour apart; 5 days hold 121 of them, a page of 100 two hundred."""
+    """250 runs, an hour apart: 121 of them in 5 days, 200 on two pages of 100."""
     add_runs(world, 250)
     ingest.restart(history_days=5)
 
@@ -168,7 +168,7 @@ def test_more_new_runs_than_a_page_between_two_polls_are_all_fetched(
 def test_a_gap_is_closed_even_when_the_process_dies_before_the_second_page(
     world, github, ingest, db
 ):
-    """The ETag of the first page must not hide the pages below it."""
+    """The ETag of the first page must not hide the next pages."""
     add_runs(world, 5)
     ingest.poll()
     for _ in range(170):
@@ -262,7 +262,7 @@ def test_a_passing_fault_is_retried_within_the_pass(world, github, ingest, db):
 
 @pytest.mark.usefixtures("no_waiting")
 def test_older_pages_get_smaller_where_only_they_fail(world, github, ingest, db):
-    """Between the passes the newest page is fine and clears the feed's error."""
+    """In between, the newest page succeeds and clears the feed's error."""
     add_runs(world, 120)
     github.faults.add("server_error", path="per_page=100", count=None)
 
@@ -312,7 +312,7 @@ def test_a_pair_that_does_not_exist_is_asked_again_rarely(world, github, ingest,
 
 
 def test_a_restart_asks_a_missing_pair_again_at_once(world, github, ingest, db):
-    """Somebody may just have mended the name or the token."""
+    """The name or the token may have been corrected."""
     ingest.poll()
     assert the_feed(db).error_kind == "not_found"
     add_runs(world, 1)
@@ -343,10 +343,10 @@ def test_a_rate_limit_ends_the_pass_and_decides_the_wait(
     result = ingest.poll()
 
     assert result.error_kind == "rate_limited"
-    # Four were under way at once when the first one was refused.
+    # Four requests were open when the first one was refused.
     assert len([e for e in github.log if e.status in (403, 429)]) <= 4
     assert ingest.next_wait() == timedelta(seconds=wait)
-    # No feed is to blame.
+    # It is not the error of a feed.
     assert db.execute(
         "select count(*) from feeds where error is not null"
     ).fetchone() == (0,)
@@ -370,7 +370,7 @@ def test_a_secondary_limit_hit_again_and_again_asks_for_growing_waits(
 def test_polling_stretches_when_little_of_the_rate_limit_is_left(
     world, github, ingest, used, wait
 ):
-    """At 4,990 of 5,000 used, a request a pass and an hour to go: 9 are left."""
+    """4,990 of 5,000 are used, an hour remains, a pass costs one request: 9 left."""
     add_runs(world, 1)
     ingest.poll()
     github.spend_rate_limit(used=used)
@@ -431,7 +431,7 @@ def test_a_refused_token_is_tried_again_after_an_hour(world, github, ingest, tmp
 
 
 def test_without_a_network_one_failure_ends_the_pass(world, db):
-    """Not one timeout for each of a thousand feeds."""
+    """Not one timeout per feed."""
     add_runs(world, 1)
     with GitHubServer(world) as github:
         ingest = Ingest(db, github)
@@ -582,7 +582,7 @@ def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db)
 
 
 def test_without_a_token_304s_count_when_polling_stretches(world, github, ingest):
-    """GitHub charges them then: at 58 of 60 used, two are left for half an hour."""
+    """58 of 60 requests are used: two are left for half an hour."""
     add_runs(world, 1)
     ingest.restart(token=None)
     ingest.poll()

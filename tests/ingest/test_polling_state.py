@@ -1,4 +1,4 @@
-"""The view `polling`: is GitHub being polled, and if not, why."""
+"""The view `polling`: whether GitHub is polled, and if not, the reason."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""`ci-observer prune` and `PAYLOAD_DAYS`: what is deleted, when, and what is said."""
+"""`ci-observer prune` and `PAYLOAD_DAYS`: deleted payloads, times and messages."""
 
 import shutil
 from collections import namedtuple
@@ -21,7 +21,7 @@ from ci_observer.ingest.polling.maintenance import Pruning
 
 def created(run_id, day):
     at = f"{day}T12:00:00Z"
-    # Of its own, so that deleting it frees pages.
+    # Large and different for each run, so that deleting it frees pages.
     actor = {"login": f"{run_id}" * 90_000}
     return run_payload(
         run_id, created_at=at, run_started_at=at, updated_at=at, actor=actor
@@ -30,7 +30,7 @@ def created(run_id, day):
 
 @pytest.fixture
 def archive(db, db_path):
-    """Two runs of January, one of February."""
+    """Two runs in January, one in February."""
     watch(db, ("acme/api", "ci.yml"))
     for run_id, day in ((1, "2026-01-01"), (2, "2026-01-31"), (3, "2026-02-01")):
         save_runs(db, created(run_id, day))
@@ -114,7 +114,7 @@ def test_payloads_are_kept_for_ever_unless_set(archive, db):
 
 
 def test_payloads_older_than_the_setting_are_deleted_once_a_day(archive, db):
-    # 2026-03-01 less 28 days is 2026-02-01, which is kept.
+    # 2026-03-01 minus 28 days is 2026-02-01, which is kept.
     now = NOW
     pruning = Pruning(Config(payload_days=28), db, lambda: now)
     pruning.prune_daily()

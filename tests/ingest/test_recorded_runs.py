@@ -1,7 +1,6 @@
-"""Real run objects, as GitHub sent them, through the whole line.
+"""Recorded run objects of GitHub, from HTTP through ingest and SQLite to JSON.
 
-Over real HTTP into ingest and SQLite, and out again as JSON. The recordings lie beside
-the project, not in it.
+The recordings are in a folder next to the project, not in it.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ from ci_observer.ingest.store import instance
 from ci_observer.web.server import build_datasette
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "github" / "recorded_runs.jsonl"
-# After the youngest recording, with all of them within the history to fetch.
+# After the newest recording, so that the history to fetch contains all of them.
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HISTORY_DAYS = 3650
 
@@ -44,7 +43,7 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def newest(runs: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """The newest recording of each run: 5 runs were recorded twice."""
+    """The newest recording of each run; 5 runs were recorded twice."""
     in_order = sorted(
         runs, key=lambda run: (run.get("run_attempt") or 1, run["updated_at"])
     )
@@ -53,7 +52,7 @@ def newest(runs: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Iterator[Database]:
-    """The database after one complete poll of a GitHub that has the recorded runs."""
+    """The database after one complete poll of a GitHub with the recorded runs."""
     world = World(NOW)
     world.load_runs(recorded())
     db = schema.connect(tmp_path_factory.mktemp("recorded") / "ci_observer.db")
@@ -111,7 +110,7 @@ def test_every_run_is_kept_as_it_was_sent(archive):
 
 
 def test_every_duration_is_that_of_the_attempt(archive):
-    """`updated_at - run_started_at`, as `gh` counts it; none of 401 days."""
+    """`updated_at - run_started_at`, as in `gh`; no duration of 401 days."""
     durations = dict(archive.execute("select run_id, duration_seconds from runs"))
 
     assert durations == {

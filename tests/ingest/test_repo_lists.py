@@ -1,4 +1,4 @@
-"""Several watched workflows of one repository are asked with one question."""
+"""Several watched workflows of one repository are polled with one request."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def watched(world, ingest):
 
 
 def lists(github: GitHubServer) -> list[tuple[str, int]]:
-    """Which list of runs was asked, and the answer."""
+    """The requested lists of runs, with the status of the response."""
     return [
         (entry.path.removesuffix("/runs").rpartition("/")[2], entry.status)
         for entry in github.log

@@ -1,4 +1,4 @@
-"""Re-runs of runs that are far below their feed's newest page."""
+"""Re-runs of runs far below the newest page of their feed."""
 
 from datetime import timedelta
 
@@ -66,7 +66,7 @@ def test_a_rerun_that_ended_unseen_is_found_within_a_day(
 
 
 def test_a_quiet_day_costs_nothing(world, github, ingest, db, old_run):
-    """The walk back, the lists of what is in progress, restarts: all are 304."""
+    """The rescan, the lists of runs in progress, restarts: every response is 304."""
     github.advance(DAY)
     ingest.poll()
     github.log.clear()
@@ -78,7 +78,7 @@ def test_a_quiet_day_costs_nothing(world, github, ingest, db, old_run):
 
     assert {entry.status for entry in github.log} == {304}
     assert not any(entry.charged for entry in github.log)
-    # Stale after the hours without a poll, and fresh again.
+    # Stale after hours without a poll, then fresh again.
     assert int(revision(db)) == number + 2
 
 
@@ -99,7 +99,7 @@ def test_the_walk_goes_back_as_far_as_runs_can_be_re_run(
 
 @pytest.fixture
 def many(world, ingest):
-    """24 workflows whose histories were complete at the same time."""
+    """24 workflows whose histories became complete at the same time."""
     files = tuple(f"w{n:02}.yml" for n in range(24))
     for file in files:
         add_runs(world, 2, file=file)
@@ -109,7 +109,7 @@ def many(world, ingest):
 
 
 def walks(github):
-    """How many walks have begun: first pages of 100 runs."""
+    """The number of rescans that began: requests for a first page of 100 runs."""
     return sum(
         entry.path.endswith("/runs") and entry.query["per_page"] == "100"
         for entry in github.log
@@ -117,7 +117,7 @@ def walks(github):
 
 
 def walks_in_each_pass(github, ingest, *, hours):
-    """How many walks begin in each pass; five minutes lie between."""
+    """The number of rescans that begin in each pass, with passes five minutes apart."""
     numbers = []
     for _ in range(12 * hours):
         github.advance(300)
@@ -167,7 +167,7 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
 
 
 def test_no_walk_is_later_than_a_day_and_a_pass(github, many):
-    """Also when ingest was not running in the hour over which they are spread."""
+    """Not even if ingest was not running in the hour over which they are spread."""
     github.advance(DAY)
     github.log.clear()
     many.restart()
@@ -202,7 +202,7 @@ def test_a_refused_list_is_no_feed_s_error(world, github, ingest, old_run, fault
 
 
 def test_without_a_token_what_is_in_progress_is_not_listed(world, github, ingest):
-    """Each list would be charged, of 60 requests an hour."""
+    """Each list would cost one of 60 requests an hour."""
     add_runs(world, 3)
     ingest.restart(token=None)
     for _ in range(3):

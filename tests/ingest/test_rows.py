@@ -1,4 +1,4 @@
-"""Mapping GitHub's run objects to rows: pure functions, whole rows compared."""
+"""Rows from GitHub's run objects: pure functions, whole rows compared."""
 
 import pytest
 from factories import run_payload
@@ -48,7 +48,7 @@ def test_a_run_object_becomes_a_row():
 
 
 def test_a_run_in_progress_has_no_duration_and_no_conclusion():
-    """Even where GitHub still sends the conclusion of before."""
+    """Even if GitHub still sends the former conclusion."""
     running = row(status="in_progress", conclusion="failure")
 
     assert (running["conclusion"], running["duration_seconds"]) == (None, None)
@@ -61,7 +61,7 @@ def test_unknown_words_are_kept_as_they_come():
 
 
 def test_an_old_server_s_run_lacks_attempt_start_and_actors():
-    """As GitHub Enterprise Server once sent them: the first attempt, begun at once."""
+    """GitHub Enterprise Server once sent such runs: first attempts without a queue."""
     old = run_payload()
     for key in ("run_attempt", "run_started_at", "actor", "triggering_actor", "name"):
         del old[key]
@@ -86,7 +86,7 @@ def test_a_fork_keeps_its_own_name():
 
 
 def test_a_renamed_repository_s_own_runs_stay_its_own():
-    """The object carries the new name, the settings still the old one."""
+    """The object has the new name, the settings still have the old one."""
     renamed = {"id": 1, "full_name": "acme/new-name"}
 
     assert row(repository=renamed, head_repository=renamed)["head_repo"] == "acme/api"
@@ -105,7 +105,7 @@ def test_a_run_without_any_time_sorts_as_the_oldest():
 
 
 def test_without_its_end_a_run_has_no_duration():
-    """0 would be kept as the shortest one that was seen."""
+    """0 would be kept as the shortest duration."""
     assert row(updated_at=None)["duration_seconds"] is None
 
 
@@ -120,12 +120,12 @@ def test_a_lone_surrogate_can_be_stored():
         ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z", 0),
         # The clock went backwards.
         ("2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", 0),
-        # 35 days, the longest a run may last, and a second more.
+        # 35 days, the maximum duration of a run, and a second more.
         ("2026-03-01T12:00:00Z", "2026-04-05T12:00:00Z", 35 * 86400),
         ("2026-03-01T12:00:00Z", "2026-04-05T12:00:01Z", None),
         # `updated_at` moved when the checks were archived, 401 days later.
         ("2022-12-24T07:30:36Z", "2024-01-29T23:29:45Z", None),
-        # Other servers write an offset, or none.
+        # Other servers write another offset, or none.
         ("2026-03-01T12:00:00+01:00", "2026-03-01T12:00:00", 3600),
         ("yesterday", "2026-03-01T12:00:00Z", None),
     ],
@@ -165,7 +165,7 @@ def test_a_newer_attempt_row_wins_and_an_older_one_never():
 
 
 def test_the_end_that_moved_does_not_stretch_the_duration():
-    """`updated_at` moves after completion; the first end seen is the true one."""
+    """`updated_at` moves after completion; the first one is the true end."""
     done, moved = attempt(), attempt(updated_at="2026-03-03T09:00:00Z")
 
     expected = moved | {"duration_seconds": 300}

@@ -1,4 +1,4 @@
-"""`ci-observer up` as real processes on loopback, with a simulated GitHub behind it."""
+"""`ci-observer up` as real processes on loopback, with a simulated GitHub."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
 UP = [sys.executable, "-m", "ci_observer", "up"]
-# A process whose terminal is its output: closing that sends it SIGHUP.
+# A process whose output is its terminal: closing the output sends it SIGHUP.
 ON_A_TERMINAL = [
     sys.executable,
     str(Path(__file__).parents[1] / "support" / "on_a_terminal.py"),
@@ -34,7 +34,7 @@ ON_A_TERMINAL = [
 
 
 class Up:
-    """A running `ci-observer up`, and what the system knows of its processes."""
+    """A running `ci-observer up` and its processes in `/proc`."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
         self.process = process
@@ -50,14 +50,14 @@ class Up:
         return httpx.get(f"{self.url}{path}", timeout=HANG_SECONDS, trust_env=False)
 
     def tree(self) -> list[int]:
-        """The supervisor and everything below it."""
+        """The ids of the supervisor and all its descendants."""
         found = [self.process.pid]
         for pid in found:
             found += children(pid)
         return found
 
     def pid_of(self, command: str) -> int | None:
-        """The process that runs a command of ours, once it does."""
+        """The id of the process that runs a command, None before it starts."""
         for pid in children(self.process.pid):
             if command_line(pid)[-2:] == ["ci_observer", command]:
                 return pid
@@ -82,7 +82,7 @@ def environment(pid: int) -> list[str]:
 
 
 def read(path: Path) -> str:
-    """The text of a file of /proc; empty when the process has gone."""
+    """The text of a file in /proc; empty if the process has ended."""
     try:
         return path.read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -112,7 +112,7 @@ def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:
 
 
 def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """An `up` that is expected to end by itself."""
+    """The result of an `up` that ends by itself."""
     return subprocess.run(  # noqa: S603 (our own command)
         UP,
         check=False,
@@ -128,7 +128,7 @@ def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[st
 def running_up(
     folder: Path, output: int, before: Sequence[str] = (), **settings: str
 ) -> Iterator[Up]:
-    """An `up` that serves, writing to a file descriptor; started by a command."""
+    """A serving `up` with its output on a file descriptor, started by a command."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
         [*before, *UP],
@@ -168,7 +168,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def up(folder: Path, github: GitHubServer) -> Iterator[Up]:
-    """One that has polled, and whose output until then is in a file."""
+    """An `up` that has polled, with its output in a file."""
     reading, writing = os.pipe()
     with running_up(
         folder,
@@ -182,7 +182,7 @@ def up(folder: Path, github: GitHubServer) -> Iterator[Up]:
         os.close(writing)
         eventually(lambda: up.get("/api/config").json()["polling"]["state"] == "ok")
         (folder / "output").write_bytes(os.read(reading, 65536))
-        # Whoever read it has gone, as `up | head` would.
+        # The reader of the output has ended, as in `up | head`.
         os.close(reading)
         yield up
 
@@ -230,7 +230,7 @@ def test_a_process_that_does_not_stop_is_killed_within_10_seconds(
 def test_a_killed_ingest_comes_back_while_pages_are_served(
     up: Up, github: GitHubServer
 ) -> None:
-    """Also when nobody reads the output any more."""
+    """Also after the reader of the output has ended."""
     killed = up.pid_of("ingest")
     assert killed
     github.log.clear()
@@ -245,7 +245,7 @@ def test_a_killed_ingest_comes_back_while_pages_are_served(
 
 
 def test_sigterm_ends_every_process_with_exit_code_0(tmp_path: Path) -> None:
-    """The output is a socket, as systemd's journal is; it has no name to open."""
+    """The output is a socket without a path, like that of systemd's journal."""
     ours, theirs = socket.socketpair()
     with ours, theirs, running_up(tmp_path, theirs.fileno()) as up:
         theirs.close()
@@ -264,7 +264,7 @@ def test_sigterm_ends_every_process_with_exit_code_0(tmp_path: Path) -> None:
 
 
 def test_a_closed_terminal_ends_every_process(tmp_path: Path) -> None:
-    """Supervisor would take SIGHUP for a restart, with no output to write to."""
+    """Supervisor by itself restarts on SIGHUP, without an output to write to."""
     ours, theirs = pty.openpty()
     with running_up(tmp_path, theirs, ON_A_TERMINAL) as up:
         os.close(theirs)

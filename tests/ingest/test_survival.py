@@ -1,4 +1,4 @@
-"""What ingest lives through, each fault alone: it is told, and nothing is lost."""
+"""Single faults that ingest survives: each is reported, and no run is lost."""
 
 import asyncio
 import errno
@@ -39,7 +39,7 @@ def _one_try_each() -> Iterator[None]:
 
 @pytest.fixture
 def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
-    """Two repositories polled; then each has more new runs than a page holds."""
+    """Two polled repositories, each with more new runs than fit on a page."""
     for repo in (REPO, OTHER):
         add_runs(world, 5, repo=repo)
     ingest.restart(repos=(REPO, OTHER))
@@ -52,7 +52,7 @@ def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
 
 
 def told(db: Database) -> dict[str, tuple[str | None, str | None]]:
-    """Each feed's kind of error, and when it last answered."""
+    """The kind of error and the time of the last check, by feed."""
     return {feed.repo: (feed.error_kind, feed.checked_at) for feed in feeds.watched(db)}
 
 
@@ -127,7 +127,7 @@ def test_one_feed_s_fault_is_told_and_loses_nothing(
 def test_a_missing_or_wrong_field_of_runs_is_mended_by_later_answers(
     world, github, two, db, name, value
 ):
-    """Within a day, in which older pages are asked for anew; an id alone is needed."""
+    """Within a day, by the rescan of older pages. Only the id is required."""
     options = {"name": name} | ({} if value is MISSING else {"value": value})
     kind = "missing_field" if value is MISSING else "replaced"
     github.faults.add(kind, path="/runs", count=None, **options)
@@ -147,7 +147,7 @@ def test_a_missing_or_wrong_field_of_runs_is_mended_by_later_answers(
 
 
 def refused_url() -> str:
-    """The address of a port on which nobody listens."""
+    """The URL of a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -182,7 +182,7 @@ def test_without_a_connection_no_feed_is_to_blame_and_nothing_is_lost(
 def test_a_token_revoked_in_the_middle_of_a_pass_stops_it_until_there_is_another(
     world, github, ingest, db, tmp_path
 ):
-    """Of twelve repositories, a few more are asked than the one that is refused."""
+    """Of twelve repositories, only a few are requested after the refused one."""
     repos = tuple(f"acme/service-{n:02}" for n in range(12))
     for repo in repos:
         add_runs(world, 2, repo=repo)
@@ -223,7 +223,7 @@ def test_a_token_revoked_in_the_middle_of_a_pass_stops_it_until_there_is_another
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with two megabytes of its own where the system lets us mount one."""
+    """A folder of two megabytes, mounted if the system permits that."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
@@ -234,7 +234,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take all the space that is left."""
+    """Use all the remaining space."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         chunks = iter(lambda: file.write(b"x" * 512), 0)
@@ -244,7 +244,7 @@ def fill(folder: Path) -> Path:
 
 
 def poll_times(ingest, github, *between):
-    """Run the loop, calling one thing in each wait; it ends after the last."""
+    """Run the loop, with one call in each wait, until after the last call."""
     steps = iter(between)
 
     async def wait(seconds: float) -> None:
@@ -259,7 +259,7 @@ def poll_times(ingest, github, *between):
 
 
 def test_a_full_disk_is_told_and_loses_nothing(world, github, small_disk, caplog):
-    """A real one where it could be mounted, else a limit of the file's pages."""
+    """On a mounted disk if possible, otherwise with a limit on the file's pages."""
     path = small_disk / "ci_observer.db"
     add_runs(world, 5)
     with closing(schema.connect(path)) as db:
@@ -335,7 +335,7 @@ def test_a_second_ingest_on_one_database_is_refused(world, github, ingest, db, d
 
 
 def test_a_second_writer_that_is_not_refused_does_no_harm(world, github, db_path, db):
-    """The lock is for politeness to GitHub; what is written is right without it."""
+    """The lock only saves requests; the stored data is correct without it."""
     add_runs(world, 130)
     with (
         closing(schema.connect(db_path)) as other_db,

@@ -1,7 +1,7 @@
 """The known traps of GitHub's data, by number, each from simulated GitHub to tile.
 
-Two are not here: 21, the rate limit, is in `test_poller.py`; 28, several schedules of
-one workflow that share a tile, is one that CI Observer does not avoid.
+Two are missing: 21, the rate limit, is in `test_poller.py`; 28, several schedules of
+one workflow on one tile, is a trap that CI Observer does not avoid.
 """
 
 from datetime import timedelta
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 class Scene:
-    """A feed at the simulated GitHub, polled at its time, and the tile it gives."""
+    """A feed at the simulated GitHub, polled at the simulator's time, and its tile."""
 
     def __init__(self, world: World, github: GitHubServer, ingest: Any, db: Database):
         self.world, self.github, self.ingest, self.db = world, github, ingest, db
 
     def run(self, conclusion: str | None = None, **fields: Any) -> Any:
-        """A run that ends now, a minute after whatever was before."""
+        """A run that ends now, a minute after the last event."""
         self.github.advance(120)
         return self.world.add_run(REPO, FILE, conclusion=conclusion, **fields)
 
@@ -35,7 +35,7 @@ class Scene:
         self.world.update_run(run, **fields)
 
     def tile(self, *columns: str) -> tuple[Any, ...]:
-        """Poll, and see what the wall says at that instant."""
+        """Poll, and return the tile at that instant."""
         self.ingest.poll()
         set_clock(self.db, self.github.clock())
         [row] = self.db.query("select * from wall")
@@ -105,7 +105,7 @@ def test_trap_03_a_rerun_keeps_its_run_s_id_and_has_times_of_its_own(scene):
     assert scene.db.execute(
         "select run_attempt, conclusion, duration_seconds from run_attempts"
     ).fetchall() == [(1, "failure", 60), (2, "success", 60)]
-    # A repeated part says nothing of how long the whole takes.
+    # The duration of a partial re-run is not that of the whole workflow.
     assert scene.tile("median_duration_seconds") == (None,)
 
 
@@ -199,7 +199,7 @@ def test_trap_10_a_broken_workflow_file_is_an_alarm_and_renames_nothing(
 
 
 def test_trap_10_phantom_failures_are_shown_apart(scene):
-    """Pushes of a workflow that only runs on a schedule."""
+    """Push runs of a workflow that only runs on a schedule."""
     scene.run("success", event="schedule")
     for _ in range(3):
         scene.run("failure", duration=0, name=f".github/workflows/{FILE}")

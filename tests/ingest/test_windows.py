@@ -1,4 +1,4 @@
-"""History below the end of GitHub's plain list, asked for by windows of time."""
+"""History below the end of GitHub's run list, fetched by time windows."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ PAGE, CAP, LISTED = 12, 40, 60
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch, github: GitHubServer) -> None:
-    """GitHub and its limits in miniature: pages of 12, 60 runs listed, 40 found."""
+    """GitHub's limits in miniature: pages of 12, 60 runs listed, 40 in a search."""
     monkeypatch.setattr(backfill, "PAGE_SIZE", PAGE)
     monkeypatch.setattr(windows, "MAX_LISTED", CAP)
     github.settings.caps = Caps(listed=LISTED, counted=LISTED, searched=CAP)
@@ -44,7 +44,7 @@ def _far_back(ingest: Ingest, _small) -> None:
 
 
 def asked(github: GitHubServer) -> list[LogEntry]:
-    """The requests of windows."""
+    """The requests for time windows."""
     return [entry for entry in github.log if "created" in entry.query]
 
 
@@ -88,7 +88,7 @@ def test_history_ends_at_the_date_also_below_the_list(world, github, ingest, db)
 
 
 def test_pages_of_windows_are_few(world, github, ingest):
-    """Ten known runs are a quarter of a window here, and of GitHub's a hundredth."""
+    """The overlap of ten runs is a quarter of a window here, at GitHub a hundredth."""
     add_runs(world, LISTED + 400)
 
     ingest.poll()
@@ -115,7 +115,7 @@ def test_a_list_whose_last_page_is_full_asks_once(world, github, ingest, count):
 
 
 def test_a_walk_that_sees_the_same_last_page_asks_for_nothing(world, github, ingest):
-    """Its count was in the answer for which a 304 stands."""
+    """The cached response behind the 304 had the count."""
     add_runs(world, 45)
     ingest.poll()
     github.advance(24 * 3600)
@@ -129,7 +129,7 @@ def test_a_walk_that_sees_the_same_last_page_asks_for_nothing(world, github, ing
 
 
 def test_many_runs_of_one_second_are_fetched(world, github, ingest, db, monkeypatch):
-    """Seconds full to the cap, beside each other and where the list ends."""
+    """Full seconds, next to each other and at the end of the list."""
     for seconds in (90, 70, 31, 30, 30, 10):
         for _ in range(CAP - 5):
             born = world.now - timedelta(seconds=seconds)
@@ -221,7 +221,7 @@ def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
 
 
 def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, db):
-    """The runs that it lacks are more than a search lists, and above all others."""
+    """It misses more runs than a search lists, and they are newer than all others."""
     add_runs(world, 200)
     github.faults.add(
         "empty_list", path="created=", nth=2, count=windows.MAX_INCOMPLETE
@@ -238,7 +238,7 @@ def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, 
 def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
     world, github, ingest, db, seed
 ):
-    """And the next backfill, when it has recovered, finds every run."""
+    """After the search has recovered, the next backfill finds every run."""
     chance = random.Random(seed)  # noqa: S311 (a repeatable test)
     for _ in range(300):
         age = timedelta(seconds=int(10 ** chance.uniform(2, 7)))
@@ -354,7 +354,7 @@ def test_a_creation_time_that_is_none_stops_nothing(world, github, ingest, db, v
         (1, 0, 0, False, True),
         (1, 7, 7, False, True),
         (3, 7, 27, False, True),
-        (3, 7, 26, False, True),  # One was deleted meanwhile.
+        (3, 7, 26, False, True),  # A run was deleted in between.
         (3, 7, 28, False, False),
         (3, 7, 27, True, False),
         (3, 10, 30, False, False),
@@ -391,7 +391,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 def answers(
     seconds: list[int], window: Window, known: set[int]
 ) -> tuple[WindowPage, set[int]]:
-    """What a search that finds everything says, on a single page."""
+    """The single page of a complete search, and the known runs after it."""
     at = [utc(BEGAN + timedelta(seconds=second)) for second in seconds]
     inside = [i for i, t in enumerate(at) if window.start <= t <= window.end]
     listed = sorted(inside, key=lambda i: at[i], reverse=True)[:CAP]
@@ -412,7 +412,7 @@ def answers(
     scale=st.sampled_from([1, 7, 3600, 40_000]),
 )
 def test_windows_find_every_run_that_can_be_listed(seconds, scale):
-    """Whatever their density; only what one second has too much of is left out."""
+    """At any density. Only runs of a second with too many runs may be missing."""
     seconds = [second * scale for second in seconds]
     until, top = utc(BEGAN), utc(BEGAN + timedelta(seconds=401 * scale))
     window: Window | None = Window(until, top, top)
@@ -444,7 +444,7 @@ def test_a_window_is_never_empty_nor_beyond_the_date():
 
 
 def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
-    """They would fill what the search lists."""
+    """The search would list nothing else."""
     watch(db, (REPO, FILE))
     [feed] = feeds.watched(db)
     crowd = [run_payload(n, created_at="2026-02-01T00:00:01Z") for n in range(1, 150)]

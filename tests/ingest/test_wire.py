@@ -1,4 +1,4 @@
-"""Deciphering GitHub's answers: pure functions on status, headers and body."""
+"""GitHub's responses: pure functions of status, headers and body."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ def test_each_refusal_has_its_error(status, headers, body, error):
         ),
         (429, LEFT, b"", timedelta(minutes=1)),
         (429, {"retry-after": "soon"}, b"", timedelta(minutes=1)),
-        # A reset that has passed while the answer was under way.
+        # The reset passed while the response was on its way.
         (403, SPENT | {"x-ratelimit-reset": "0"}, b"", timedelta(seconds=1)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who is asked in which pass: quiet feeds in every second one, and never stale."""
+"""Quiet feeds are polled in every second pass, and never become stale."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ PASSES = 12
 
 
 def add_old_run(world: World, *, repo: str = REPO, **fields: str) -> None:
-    """A run of six weeks ago, finished unless the fields say otherwise."""
+    """A run of six weeks ago, completed unless the fields change that."""
     created_at = world.now - timedelta(weeks=6)
     world.add_run(repo, FILE, created_at=created_at, **fields)
 
@@ -33,7 +33,7 @@ def lists_asked(github: GitHubServer) -> int:
 def asked_in_each_pass(
     github: GitHubServer, ingest: Ingest, *, refresh: float, passes: int = PASSES
 ) -> list[int]:
-    """How many lists of newest runs each pass asks for, after the first two."""
+    """The number of polled lists of newest runs in each pass after the first two."""
     for _ in range(2):
         ingest.poll()
         github.advance(refresh)
@@ -60,7 +60,7 @@ def test_a_quiet_feed_is_asked_in_every_second_pass(world, github, ingest, refre
 def test_a_quiet_feed_never_waits_where_that_is_too_long_or_too_tight(
     world, github, ingest, refresh
 ):
-    """Beyond five minutes, or where three tries take up what is left until stale."""
+    """Waits over five minutes, or no time for three attempts before it is stale."""
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
 
@@ -144,7 +144,7 @@ def test_the_quiet_feeds_are_spread_over_the_passes(world, github, ingest):
 
 
 def test_what_was_answered_the_longest_ago_is_asked_first(world, github, ingest):
-    """So that a limit that is spent again and again starves nobody."""
+    """A limit that is spent in every pass starves no feed."""
     repos = [f"acme/service-{n}" for n in range(12)]
     for repo in repos:
         world.add_run(repo, FILE)
@@ -162,12 +162,12 @@ def test_what_was_answered_the_longest_ago_is_asked_first(world, github, ingest)
 
     asked = [entry.path.split("/")[3] for entry in github.log]
     assert set(asked[:6]).isdisjoint(asked[-4:])
-    # By their names they would be the last. Four at once arrive in no certain order.
+    # By name they would be last. Four concurrent requests arrive in any order.
     assert {"service-9", "service-8"} <= set(asked[:10])
 
 
 class Wall:
-    """A loop of passes, and whether the wall was ever stale meanwhile."""
+    """A loop of passes that records whether the wall was ever stale."""
 
     def __init__(self, github: GitHubServer, ingest: Ingest, db: Database) -> None:
         self.github = github
@@ -176,7 +176,7 @@ class Wall:
         self.states: list[str] = []
 
     def watch(self, *, passes: int, failing: int, late: float) -> None:
-        """Let one pass get no answer, each begin late, and look just before it."""
+        """One pass gets no response, and each begins late; look just before it."""
         number = 0
 
         async def wait(seconds: float) -> None:
@@ -203,7 +203,7 @@ class Wall:
 def test_one_failed_pass_makes_no_quiet_tile_stale(
     world, github, ingest, db, refresh, lateness, failing
 ):
-    """Whichever pass it is, and also when each pass begins late."""
+    """Whichever pass fails, and also if each pass begins late."""
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
     wall = Wall(github, ingest, db)
