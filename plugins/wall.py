@@ -20,7 +20,7 @@ from ci_observer.web.vocabulary import STATES, state_of
 # The first data are without the strips, which the script requests later.
 FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
 # More tiles may not fit a screen; the page then preloads the script for that.
-MANY = 60
+MANY_TILES = 60
 FILTERS = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 
 
@@ -43,7 +43,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "values": [
             [tile[name] for name in FIRST_COLUMNS] for tile in page["all_tiles"]
         ],
-        "may_overflow": len(page["tiles"]) > MANY,
+        "may_overflow": len(page["tiles"]) > MANY_TILES,
         "ahead": seconds_ahead(page["config"]["timezone"]),
         "column_titles": COLUMNS,
         "rows": [

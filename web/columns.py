@@ -25,7 +25,7 @@ RUN_COLUMNS = (
     "html_url",
 )
 
-# Not stale_at, expires_at and rank: those change with every poll, this answer must not.
+# Without stale_at, expires_at and rank: they change at every poll, the ETag must not.
 TILE_COLUMNS = (
     "repo",
     "workflow",
