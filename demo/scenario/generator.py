@@ -45,7 +45,7 @@ class RunGenerator:
     def __init__(self, profile: WorkflowProfile, start: datetime, seed: int) -> None:
         self.profile = profile
         self.start = start
-        self.end = start - timedelta(days=profile.days_until_start)
+        self.end = start - timedelta(days=profile.stops_days_before)
         self.random: Random = seeded_random(seed, profile.repo, profile.file)
         self.failures_left = 0
         self.is_failing = False
@@ -55,7 +55,7 @@ class RunGenerator:
 
     def schedule_from(self, world: World, first: datetime) -> None:
         """Schedule the first run after `first`, and the extra runs."""
-        for minutes in self.profile.extra_runs:
+        for minutes in self.profile.extra_runs_before:
             before = timedelta(minutes=minutes)
             world.schedule(self.start - before, self.add_extra_run)
         self._schedule_next(world, first)
@@ -70,7 +70,7 @@ class RunGenerator:
         following = self._draw_next_start(at)
         if following is None:
             return
-        if not self.profile.days_until_start or following <= self.end:
+        if not self.profile.stops_days_before or following <= self.end:
             world.schedule(following, self.on_due)
 
     def _is_live(self, at: datetime) -> bool:

@@ -34,9 +34,10 @@ class WorkflowProfile:
     Before the start of the demo there are `runs_per_day` runs on a working day. After
     it there is a run about every `live_interval` seconds (0: as often as before), the
     first one `live_delay` seconds after the start. `nightly_hour` (UTC) replaces
-    `runs_per_day`. `days_until_start` ends the runs that many days before the start;
-    `extra_runs` adds one successful run each, that many minutes before the start.
-    `seconds` is the median duration. The rates are probabilities of one run.
+    `runs_per_day`. There are no runs in the last `stops_days_before` days before the
+    start (0: runs never stop). `extra_runs_before` is a list of minutes before the
+    start, with one successful run each. `seconds` is the median duration. The rates
+    are probabilities for each run.
     """
 
     repo: str
@@ -53,8 +54,8 @@ class WorkflowProfile:
     cancels_in_progress: bool = False
     needs_approval: bool = False
     nightly_hour: int | None = None
-    days_until_start: float = 0
-    extra_runs: tuple[float, ...] = ()
+    stops_days_before: float = 0
+    extra_runs_before: tuple[float, ...] = ()
     state: str = "active"
     path: str | None = None
     live_delay: float = 0
@@ -138,7 +139,7 @@ WORKFLOW_PROFILES = (
         0,
         PUSH_AND_MANUAL,
         DEPLOY_JOBS,
-        days_until_start=0.3,
+        stops_days_before=0.3,
         failure_rate=0.02,
     ),
     WorkflowProfile(
@@ -151,19 +152,21 @@ WORKFLOW_PROFILES = (
         "acme/design-system", "storybook.yml", "Storybook", 0.8, 55, 0, PUSH
     ),
     WorkflowProfile(
-        "acme/mobile-app", "android.yml", "Android", 1, 1560, extra_runs=(9,)
+        "acme/mobile-app", "android.yml", "Android", 1, 1560, extra_runs_before=(9,)
     ),
-    WorkflowProfile("acme/mobile-app", "ios.yml", "iOS", 1, 2050, extra_runs=(21,)),
+    WorkflowProfile(
+        "acme/mobile-app", "ios.yml", "iOS", 1, 2050, extra_runs_before=(21,)
+    ),
     WorkflowProfile(
         "acme/mobile-app",
         "device-farm.yml",
         "Nightly device farm",
         nightly_hour=1,
         seconds=5400,
-        days_until_start=6.5,
+        stops_days_before=6.5,
     ),
     WorkflowProfile(
-        "acme/data-pipeline", "ci.yml", "CI", 1.2, 360, days_until_start=0.1
+        "acme/data-pipeline", "ci.yml", "CI", 1.2, 360, stops_days_before=0.1
     ),
     WorkflowProfile(
         "acme/data-pipeline",
@@ -203,7 +206,7 @@ WORKFLOW_PROFILES = (
         "Check links",
         nightly_hour=5,
         seconds=70,
-        days_until_start=61,
+        stops_days_before=61,
         state="disabled_inactivity",
     ),
     WorkflowProfile(
@@ -225,6 +228,6 @@ WORKFLOW_PROFILES = (
     ),
     WorkflowProfile(INFRA, "apply.yml", ".github/workflows/apply.yml", runs_per_day=0),
     WorkflowProfile(
-        INFRA, "drift.yml", "Drift", nightly_hour=4, seconds=240, days_until_start=1.2
+        INFRA, "drift.yml", "Drift", nightly_hour=4, seconds=240, stops_days_before=1.2
     ),
 )
