@@ -5,8 +5,9 @@
 | `world.py`, `repositories.py`, `model.py` | the state at one time, and its changes |
 | `recorded_runs.py` | recorded run objects as runs of the world |
 | `objects.py`, `run_objects.py`, `job_objects.py` | GitHub's JSON objects |
-| `api.py`, `filters.py`, `pagination.py`, `viewer.py` | the endpoints |
-| `github.py`, `rate_limits.py`, `settings.py` | one request: access, limits, log |
+| `api.py`, `run_endpoints.py`, `filters.py`, `pagination.py` | the endpoints |
+| `github.py`, `viewer.py`, `rate_limits.py` | one request: access, limits, log |
+| `settings.py` | the behaviour of this GitHub |
 | `faults.py`, `fault_kinds.py` | errors on request |
 | `messages.py`, `run_encoder.py`, `byte_cache.py` | requests, responses, caches |
 | `asgi_app.py`, `github_server.py` | HTTP on a real socket |

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
-from ci_observer.demo.server.messages import BadParameter, Request
+from ci_observer.demo.server.messages import (
+    BadParameter,
+    Request,
+    Response,
+    json_response,
+)
+from ci_observer.demo.server.model import Repo
 
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 30, 100
 
@@ -86,3 +92,14 @@ def page_url(request: Request, path: str, page: int) -> str:
     pairs = parse_qsl(request.query_string, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name != "page"]
     return f"{request.url(quote(path))}?{urlencode([*kept, ('page', page)])}"
+
+
+def counted_list(
+    request: Request, repo: Repo, path: str, key: str, objects: Sequence[Any]
+) -> Response:
+    """A page of objects under `key`, with `total_count` and a Link header."""
+    page = parse_page(request.query)
+    numeric = f"/repositories/{repo.id}{path}"
+    link = link_header(request, numeric, page.number, page.last(len(objects)))
+    body = {"total_count": len(objects), key: page.cut(objects)}
+    return json_response(body, headers={"link": link} if link else None)
