@@ -94,9 +94,9 @@ async def chart_rows(datasette: Datasette, chart: str, **filters: str) -> list[A
     response = await datasette.client.get(
         "/ci_observer.json", params={"sql": sql, "_shape": "objects", **filters}
     )
-    answer = response.json()
-    assert (response.status_code, answer.get("error")) == (200, None)
-    rows: list[Any] = answer["rows"]
+    body = response.json()
+    assert (response.status_code, body.get("error")) == (200, None)
+    rows: list[Any] = body["rows"]
     return rows
 
 
@@ -304,8 +304,8 @@ async def test_a_charts_link_opens_the_runs_that_it_counts(datasette, chart, cou
     found = []
     for row in await chart_rows(datasette, chart, days="2"):
         path, _, query = row["runs_path"].partition("?")
-        answer = await datasette.client.get(f"{path}.json?{query}&_shape=objects")
-        found.append(answer.json()["filtered_table_rows_count"])
+        response = await datasette.client.get(f"{path}.json?{query}&_shape=objects")
+        found.append(response.json()["filtered_table_rows_count"])
 
     assert found == counts
 
@@ -361,22 +361,26 @@ def open_dashboard(chromium: Any, url: str, timezone: str) -> tuple[Any, list[st
     page = chromium.new_page(
         timezone_id=timezone, viewport={"width": 1440, "height": 900}
     )
-    trouble: list[str] = []
-    page.on("dialog", lambda dialog: (trouble.append("a script ran"), dialog.dismiss()))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
+    problems: list[str] = []
+    page.on(
+        "dialog", lambda dialog: (problems.append("a script ran"), dialog.dismiss())
+    )
+    page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
         "response",
-        lambda answer: answer.ok or trouble.append(f"{answer.status} {answer.url}"),
+        lambda response: (
+            response.ok or problems.append(f"{response.status} {response.url}")
+        ),
     )
     page.goto(f"{url}{PAGE}?days=2")
     drawn = "document.querySelectorAll('.dashboard-card-chart > *').length"
     page.wait_for_function(f"count => {drawn} >= count", arg=len(CHARTS))
     page.wait_for_load_state("networkidle")
-    return page, trouble
+    return page, problems
 
 
 def test_hostile_names_are_shown_as_text_and_run_no_script(chromium, url):
-    page, trouble = open_dashboard(chromium, url, "UTC")
+    page, problems = open_dashboard(chromium, url, "UTC")
 
     # The tooltip is the one place where Vega writes HTML.
     page.locator("#chart-success-by-workflow .mark-rect path").hover()
@@ -385,14 +389,14 @@ def test_hostile_names_are_shown_as_text_and_run_no_script(chromium, url):
     assert "onerror=alert(1)" in page.locator("#vg-tooltip-element").inner_text()
     assert page.locator("img[src=x]").count() == 0
     assert page.locator("#repo option").nth(1).inner_text() == HOSTILE
-    assert trouble == []
+    assert problems == []
 
 
 @pytest.mark.parametrize("timezone", ["America/Los_Angeles", "Pacific/Kiritimati"])
 def test_a_bar_shows_and_opens_its_day_in_any_browser_time_zone(
     chromium, url, timezone
 ):
-    page, trouble = open_dashboard(chromium, url, timezone)
+    page, problems = open_dashboard(chromium, url, timezone)
 
     bar = page.locator("#chart-runs-by-day .mark-rect path").last
     bar.hover()
@@ -402,4 +406,4 @@ def test_a_bar_shows_and_opens_its_day_in_any_browser_time_zone(
     page.wait_for_url("**/run_days?*")
 
     assert "day=2026-03-01" in page.url
-    assert trouble == []
+    assert problems == []

@@ -152,9 +152,9 @@ async def rows_of(datasette: Datasette, path: str, **params: str) -> list[Any]:
     response = await datasette.client.get(
         f"/ci_observer{path}.json", params={"_shape": "objects", **params}
     )
-    answer = response.json()
-    assert (response.status_code, answer.get("error")) == (200, None)
-    rows: list[Any] = answer["rows"]
+    body = response.json()
+    assert (response.status_code, body.get("error")) == (200, None)
+    rows: list[Any] = body["rows"]
     return rows
 
 
@@ -236,9 +236,9 @@ async def test_only_the_records_of_the_schema_are_hidden(datasette):
 
 @in_loop
 async def test_run_history_streams_as_csv_with_one_row_per_attempt(datasette):
-    answer = await datasette.client.get("/ci_observer/run_history.csv?_stream=on")
+    response = await datasette.client.get("/ci_observer/run_history.csv?_stream=on")
 
-    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    lines = list(csv.DictReader(io.StringIO(response.text)))
     assert list(lines[0]) == list(TABLES["run_history"]["columns"])
     assert [(line["run_id"], line["run_attempt"]) for line in lines] == [
         *[(str(run_id), "1") for run_id in (14, 13, 12, 11, 8, 7, 6, 5, 4, 3)],
@@ -622,17 +622,15 @@ def test_links_to_a_feed_escape_its_workflow(db):
     assert path == ("/ci_observer/runs?repo=acme/api&workflow=a%2Bb%26c%20%231%25.yml")
 
 
-QUESTIONS = re.findall(r"(?ms)^## (.+?)\n.*?^```sql\n(.+?)^```$", QUERIES_PAGE)
+EXAMPLES = re.findall(r"(?ms)^## (.+?)\n.*?^```sql\n(.+?)^```$", QUERIES_PAGE)
 
 
 def test_the_queries_page_has_a_query_for_each_heading():
-    assert [title for title, _ in QUESTIONS] == re.findall(
-        r"(?m)^## (.+)", QUERIES_PAGE
-    )
+    assert [title for title, _ in EXAMPLES] == re.findall(r"(?m)^## (.+)", QUERIES_PAGE)
 
 
 @in_loop
-@pytest.mark.parametrize(("title", "sql"), QUESTIONS)
+@pytest.mark.parametrize(("title", "sql"), EXAMPLES)
 async def test_a_query_of_the_queries_page_finds_rows(datasette, title, sql):
     rows = await rows_of(datasette, "", sql=sql)
 
