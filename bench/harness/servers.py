@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60
 RETRY_SECONDS = 0.005
-STOP_TIMEOUT = 10
+STOP_TIMEOUT = 60
 RESPONSE_TIMEOUT = 60
 HOST = "127.0.0.1"
 MINIMAL_PATH = "/minimal"

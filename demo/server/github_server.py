@@ -19,7 +19,8 @@ from ci_observer.demo.server.settings import DEMO_TOKEN, Settings
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import Clock, SettableClock
 
-START_SECONDS = STOP_SECONDS = 10.0
+# Limits for a thread that hangs.
+START_SECONDS = STOP_SECONDS = 60.0
 
 
 class GitHubServer:

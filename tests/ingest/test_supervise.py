@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from processes import free_port
 from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
@@ -92,12 +93,6 @@ def read(path: Path) -> str:
 def is_running(pid: int) -> bool:
     stat = read(PROC / str(pid) / "stat")
     return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:
