@@ -544,7 +544,7 @@ def m090_responses(db: Database) -> None:
 
 @migrations()
 def m091_plain_polling_names(db: Database) -> None:
-    """Columns of what is polled get the names that the documentation uses."""
+    """Columns of feeds, repositories and pending fetches get plain names."""
     execute_all(
         db,
         """

@@ -83,7 +83,7 @@ def split_by_owner(db: Database) -> tuple[Objects, Objects]:
 
 
 def are_up_to_date(db: Database) -> bool:
-    """Whether exactly the shipped objects are in the database, besides the user's."""
+    """Whether the database has all shipped objects, and no former ones of ours."""
     wanted, found = shipped(), stored(db)
     return _recorded(db) == wanted.keys() and all(
         found.get(key) == sql for key, sql in wanted.items()

@@ -220,7 +220,7 @@ def test_full_size_runs_that_differ_cost_little_on_disk(tmp_path):
     assert_costs_at_most(tmp_path, runs_of, BYTES_PER_RUN)
 
 
-def test_runs_of_a_workflow_share_phrases_however_they_differ(db):
+def test_runs_of_a_workflow_share_phrases_even_if_all_values_differ(db):
     runs_of = full_size_runs(runs=100)
     payload_size.make_different(runs_of)
 
@@ -380,7 +380,7 @@ STATES = st.tuples(
 
 
 @given(st.lists(STATES, min_size=1))
-def test_the_newest_state_comes_back_whatever_came_before_and_after(db, states):
+def test_the_newest_state_comes_back_in_any_order_of_arrival(db, states):
     start_empty(db)
     newest = None
     for attempt, updated_at, status, conclusion, title, branch in states:

@@ -127,9 +127,9 @@ def test_the_log_names_the_migrations_before_they_run(former, caplog):
     schema.migrate(former)
     schema.migrate(former)
 
-    said, *_ = [record.getMessage() for record in caplog.records]
-    assert said.startswith("Bringing the database up to date: ")
-    assert "m060_repacking, m061_narrower_indexes" in said
+    first, *_ = [record.getMessage() for record in caplog.records]
+    assert first.startswith("Bringing the database up to date: ")
+    assert "m060_repacking, m061_narrower_indexes" in first
 
 
 def test_creating_a_database_logs_nothing(db_path, caplog):

@@ -175,12 +175,12 @@ def test_the_log_reports_progress_ten_times(caplog):
 
     assert [*log_progress(keys, "rebuilding tiles")] == keys
 
-    said = [record.getMessage() for record in caplog.records]
-    assert said[:2] == [
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[:2] == [
         "rebuilding tiles: 1 of 25, acme/api ci.yml branch-0",
         "rebuilding tiles: 4 of 25, acme/api ci.yml branch-3",
     ]
-    assert len(said) == 9
+    assert len(messages) == 9
 
 
 KILLED = """

@@ -15,7 +15,7 @@ from ci_observer.ingest.store import pending
 from ci_observer.ingest.store.pending import PendingItem
 
 CONCLUSIONS = ("success", "failure", "timed_out", "cancelled", "skipped", None)
-BASES = {"success": "passing", "failure": "failing", "timed_out": "failing"}
+RESULTS = {"success": "passing", "failure": "failing", "timed_out": "failing"}
 
 
 @st.composite
@@ -54,7 +54,7 @@ def rows(db: Database, name: str) -> list[Any]:
     return sorted(db.execute(f"select * from {name}").fetchall())  # noqa: S608
 
 
-def assert_is_kept_ready(db: Database) -> None:
+def assert_tables_equal_views(db: Database) -> None:
     assert rows(db, "decisions") == rows(db, "run_decisions")
     timed = db.execute(
         "select distinct repo, workflow, branch, event from timed_events"
@@ -68,22 +68,22 @@ def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
     """The last result, streak and since of a branch, computed from all of its runs."""
     decided: dict[int, list[tuple[str, str]]] = {}
     for payload, job in seen:
-        base = BASES.get(payload["conclusion"])
+        result = RESULTS.get(payload["conclusion"])
         if payload["conclusion"] == "cancelled" and job == "failure":
-            base = "failing"
-        if payload["head_branch"] == "main" and base:
+            result = "failing"
+        if payload["head_branch"] == "main" and result:
             decided.setdefault(payload["id"], []).append(
-                (base, payload["run_started_at"])
+                (result, payload["run_started_at"])
             )
     runs = [decided[run_id] for run_id in sorted(decided, reverse=True)]
     streak, since = 0, []
     for attempts in runs:
-        base = runs[0][-1][0]
-        if attempts[-1][0] != base:
+        result = runs[0][-1][0]
+        if attempts[-1][0] != result:
             break
         streak += 1
         for of_attempt, started_at in reversed(attempts):
-            if of_attempt != base:
+            if of_attempt != result:
                 break
             since.append(started_at)
     return (runs[0][-1][0] if runs else None, streak, min(since, default=None))
@@ -95,7 +95,7 @@ def test_each_derived_table_equals_its_view(tmp_path, seen):
     db = fresh(tmp_path)
     for payload, job in seen:
         save(db, payload, job)
-        assert_is_kept_ready(db)
+        assert_tables_equal_views(db)
     before = [rows(db, name) for name in derived.BRANCH_TABLES]
     with db.atomic():
         for key in db.execute("select repo, workflow, branch from tiles").fetchall():

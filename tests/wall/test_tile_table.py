@@ -30,7 +30,7 @@ UNFINISHED = {
     "pending": "waiting",
     "dreaming": "unfinished",
 }
-# Of a completed run: conclusion → base, activity.
+# Of a completed run: conclusion → result, activity.
 COMPLETED = {
     "success": ("passing", None),
     "failure": ("failing", None),
@@ -94,7 +94,7 @@ def expected(case: Case) -> dict[str, Any]:
     speaks = (
         EVENTS[case.event] and BRANCHES.get(case.branch or "") and HEADS[case.head][1]
     )
-    base, activity = BEFORE[case.run_before], None
+    result, activity = BEFORE[case.run_before], None
     is_lost = False
     if speaks:
         own, activity = (
@@ -103,9 +103,9 @@ def expected(case: Case) -> dict[str, Any]:
             else (None, UNFINISHED[case.status])
         )
         own = own or BEFORE[case.attempt_before]
-        base = own or base
+        result = own or result
         is_lost = case.conclusion == "cancelled" and own is None
-    state = base or "unknown"
+    state = result or "unknown"
     return {
         "tile_state": state,
         "last_result": state,

@@ -298,7 +298,7 @@ select
   -- From this start on it can become stuck. Other runs wait for a person.
   iif(status in {{busy_statuses}}, started_at, null) as busy_since_at,
   -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
-  -- what still looks unfinished then is a remnant.
+  -- a run that still looks unfinished then is a remnant.
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', started_at,
     iif(conclusion = 'action_required', '+30 days', '+35 days')
