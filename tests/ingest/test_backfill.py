@@ -145,7 +145,7 @@ def test_history_is_fetched_back_to_the_date_and_no_further(environ, db_path):
     assert run_count(db_path) == 300
 
 
-def test_pages_that_were_seen_before_are_free(environ, github):
+def test_cached_pages_cost_nothing(environ, github):
     run("ingest", "--once", **environ)
     github.log.clear()
 
@@ -154,7 +154,7 @@ def test_pages_that_were_seen_before_are_free(environ, github):
     assert pages(github) == [("1", 304), ("2", 200), ("3", 200), ("4", 200)]
 
 
-def test_what_is_complete_is_not_fetched_again(environ, github):
+def test_a_complete_history_is_not_fetched_again(environ, github):
     run("backfill", "--since", days_ago(10), **environ)
     github.log.clear()
 
@@ -173,7 +173,7 @@ def test_the_whole_list_is_fetched_when_it_ends_above_the_date(environ, db_path)
     assert run_count(db_path) == 400
 
 
-def test_a_first_start_goes_back_as_far_as_ingest_would(environ, db_path):
+def test_a_first_start_fetches_as_much_history_as_ingest(environ, db_path):
     result = run("backfill", "--since", days_ago(0), **environ | {"HISTORY_DAYS": "10"})
 
     assert result.exit_code == 0
@@ -203,7 +203,7 @@ def test_every_workflow_is_found_first(environ, github, db_path):
     assert run_count(db_path) == 300 + 150
 
 
-def test_a_repository_of_a_watched_owner_can_be_asked_for(environ, github, db_path):
+def test_a_repository_of_a_watched_owner_can_be_named(environ, github, db_path):
     add_runs(github.world, 50, repo="acme/web")
 
     result = run(
@@ -240,7 +240,7 @@ def test_a_repository_that_is_not_watched_is_refused(environ, github):
     assert github.log == []
 
 
-def test_without_anything_watched_it_is_refused(environ):
+def test_without_watched_feeds_it_is_refused(environ):
     result = run("backfill", "--since", days_ago(3), **environ | {"GH_REPOS": ""})
 
     assert result.exit_code == 2
@@ -267,7 +267,7 @@ def test_a_refused_token_ends_it(environ, github):
     assert result.output.splitlines()[-1].endswith(backfill.CONTINUES)
 
 
-def test_a_rate_limit_is_waited_for(environ, github, db_path):
+def test_it_waits_for_a_rate_limit(environ, github, db_path):
     github.faults.add("primary_limit", path="[?&]page=3", seconds=2)
     environ["REFRESH_SECONDS"] = "5"
 
@@ -279,7 +279,7 @@ def test_a_rate_limit_is_waited_for(environ, github, db_path):
     assert run_count(db_path) == 300
 
 
-def test_history_goes_on_below_the_end_of_github_s_list(environ, github, db_path):
+def test_history_continues_below_the_end_of_github_s_list(environ, github, db_path):
     github.settings.caps = Caps(listed=200, counted=200)
 
     result = run("backfill", "--since", "2020-01-01", **environ)
@@ -288,7 +288,7 @@ def test_history_goes_on_below_the_end_of_github_s_list(environ, github, db_path
     assert run_count(db_path) == 400
 
 
-def test_runs_that_the_search_counts_but_does_not_list_are_told(
+def test_runs_that_the_search_counts_but_does_not_list_are_reported(
     environ, github, db_path
 ):
     """The next call requests them again."""
@@ -313,7 +313,7 @@ def test_runs_that_the_search_counts_but_does_not_list_are_told(
     assert run_count(db_path) >= 361
 
 
-def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
+def test_a_list_that_ends_too_early_is_reported(environ, github, db_path):
     """The search lists nothing older either."""
     github.settings.caps = Caps(listed=100)
     github.faults.add("empty_list", path="created=", count=None)
@@ -325,7 +325,7 @@ def test_a_list_that_ends_too_early_is_told(environ, github, db_path):
     assert run_count(db_path) == 100
 
 
-def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch):
+def test_a_running_ingest_does_the_fetching(environ, github, db_path, monkeypatch):
     monkeypatch.setattr(backfill, "WATCH_SECONDS", 0.05)
     ingest = start(environ | {"REFRESH_SECONDS": "5"}, "ingest")
     wait_for_page(github, "1", ingest)
@@ -345,7 +345,7 @@ def test_a_running_ingest_is_left_to_do_it(environ, github, db_path, monkeypatch
     assert unknown.exit_code == 2
 
 
-def test_an_ingest_that_ends_meanwhile_is_told(environ, db_path, monkeypatch):
+def test_the_end_of_the_running_ingest_is_reported(environ, db_path, monkeypatch):
     run("ingest", "--once", **environ)
     seconds, attempts = 0.0, 0
     with ExitStack() as lock:
@@ -372,7 +372,7 @@ def test_an_ingest_that_ends_meanwhile_is_told(environ, db_path, monkeypatch):
     assert run_count(db_path) == 300
 
 
-def test_an_ingest_that_polls_nothing_is_not_waited_for(environ, db_path):
+def test_it_does_not_wait_for_an_ingest_that_polls_nothing(environ, db_path):
     run("ingest", "--once", **environ | {"GH_REPOS": ""})
     with only_ingest(db_path):
         result = run("backfill", "--since", days_ago(10), **environ)
@@ -382,7 +382,7 @@ def test_an_ingest_that_polls_nothing_is_not_waited_for(environ, db_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_was_stopped_goes_on_where_it_was(environ, github, db_path, number):
+def test_a_stopped_backfill_continues_where_it_was(environ, github, db_path, number):
     github.faults.add("delay", path="[?&]page=3", seconds=HANG_SECONDS)
     process = start(environ, "backfill", "--since", days_ago(10))
     wait_for_page(github, "3", process)
@@ -425,7 +425,7 @@ def test_a_terminal_shows_a_bar(environ, github, listed):
     assert "INFO" not in shown
 
 
-def test_a_date_further_back_does_not_begin_anew(db):
+def test_an_older_date_does_not_restart_a_backfill(db):
     """Not even while another process fetches a page of the same feed."""
     now = utc_now()
     feeds.save_watched(db, [(REPO, FILE)])
@@ -497,7 +497,7 @@ def truth(world: World) -> dict[int, tuple[int, dict[str, Any]]]:
 
 
 @pytest.mark.long
-def test_50_kills_cost_nothing(db_path):
+def test_50_kills_lose_nothing(db_path):
     """Killed at random moments, while older and older history is fetched."""
     world = synthetic_world.build(repos=2, workflows=3, runs=250, now=utc_now())
     with GitHubServer(world, clock=utc_now, latency=0.005) as github:
@@ -525,7 +525,7 @@ def test_50_kills_cost_nothing(db_path):
 
 
 @pytest.mark.long
-def test_50_kills_below_the_end_of_the_list_cost_nothing(db_path, monkeypatch):
+def test_50_kills_below_the_end_of_the_list_lose_nothing(db_path, monkeypatch):
     """Killed during requests to a search that lists few runs, lags and misses some."""
     world = synthetic_world.build(repos=1, workflows=2, runs=250, now=utc_now())
     caps = Caps(listed=100, counted=100, searched=SEARCHED)

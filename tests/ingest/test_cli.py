@@ -67,7 +67,7 @@ def run(*arguments: str, **environ: str) -> Result:
     return result
 
 
-def test_one_pass_says_what_it_did_and_exits_0(environ, db_path):
+def test_one_pass_prints_its_result_and_exits_0(environ, db_path):
     result = run("ingest", "--once", **environ)
 
     assert result.exit_code == 0
@@ -113,7 +113,7 @@ def test_a_bad_setting_stops_every_command_by_name_with_exit_code_2(environ, com
     assert result.output.startswith("Error: REFRESH_SECONDS: 'soon'")
 
 
-def test_a_database_that_is_none_is_an_error_in_one_line(environ, db_path):
+def test_a_file_that_is_no_database_is_an_error_in_one_line(environ, db_path):
     db_path.write_text("my shopping list")
 
     result = run("ingest", "--once", **environ)
@@ -156,7 +156,7 @@ def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
     assert "acme/locked: GitHub forbids this (403)" in result.output
 
 
-def test_check_lists_what_it_finds_of_an_owner(environ, github):
+def test_check_lists_the_repositories_of_an_owner(environ, github):
     world = github.world
     world.add_repo("acme/web")
     for name in ("archived", "disabled", "fork"):
@@ -176,7 +176,9 @@ def test_check_lists_what_it_finds_of_an_owner(environ, github):
     ) in result.output
 
 
-def test_check_says_of_an_owner_s_repositories_only_what_is_there(environ, github):
+def test_check_lists_only_existing_workflows_of_an_owner_s_repositories(
+    environ, github
+):
     github.world.add_repo("acme/web")
 
     result = run(
@@ -187,7 +189,7 @@ def test_check_says_of_an_owner_s_repositories_only_what_is_there(environ, githu
     assert "nope.yml:" not in result.output
 
 
-def test_check_tells_an_owner_that_is_not_there(environ):
+def test_check_reports_an_unknown_owner(environ):
     result = run("check", **environ | {"GH_REPOS": "acme/*,nobody/*"})
 
     assert result.exit_code == 1
@@ -206,14 +208,14 @@ def test_check_names_the_new_name_of_a_renamed_repository(environ, github):
     assert "acme/core: the same repository as acme/api, polled once" in result.output
 
 
-def test_check_without_a_token_says_what_that_costs(environ):
+def test_check_without_a_token_prints_its_limit(environ):
     result = run("check", **environ | {"GITHUB_TOKEN": ""})
 
     assert result.exit_code == 0
     assert "none (public repositories, 60 requests an hour)" in result.output
 
 
-def test_migrate_makes_the_database_and_says_so(environ, db_path):
+def test_migrate_creates_the_database_and_prints_that(environ, db_path):
     first, second = run("migrate", **environ), run("migrate", **environ)
 
     assert first.exit_code == second.exit_code == 0

@@ -50,7 +50,7 @@ def fetch_runs(github: GitHub) -> Awaitable[RunPage]:
 
 
 @respx.mock
-def test_a_request_carries_the_headers_that_github_asks_for():
+def test_a_request_carries_the_headers_that_github_recommends():
     route = respx.get(RUNS, params={"per_page": 30}).respond(json={"workflow_runs": []})
 
     ask(fetch_runs)
@@ -83,7 +83,7 @@ def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
 
 
 @respx.mock
-def test_an_error_is_known_before_the_context_of_its_request_ends():
+def test_an_error_is_raised_inside_the_slot_of_its_request():
     """An error that concerns all requests can stop the next one."""
     respx.get(RUNS).respond(429)
     known: list[GitHubError] = []
@@ -125,7 +125,7 @@ def test_a_304_keeps_the_etag():
 
 
 @respx.mock
-def test_answers_are_counted_and_the_latest_rate_limit_is_kept():
+def test_responses_are_counted_and_the_latest_rate_limit_is_kept():
     limit = {
         "x-ratelimit-limit": "5000",
         "x-ratelimit-remaining": "4321",
@@ -161,7 +161,7 @@ def test_answers_are_counted_and_the_latest_rate_limit_is_kept():
     ],
 )
 @respx.mock
-def test_no_answer_is_told_apart_from_no_connection(fault, error):
+def test_no_response_differs_from_no_connection(fault, error):
     respx.get(RUNS).mock(side_effect=fault)
 
     with pytest.raises(GitHubUnavailable) as caught:
@@ -179,7 +179,7 @@ def test_a_redirect_within_the_origin_is_followed():
 
 
 @respx.mock
-def test_a_permanent_redirect_to_a_number_is_taken_once():
+def test_a_permanent_redirect_to_an_id_is_followed_once():
     old = respx.get(RUNS).respond(
         301, headers={"location": f"{API}/repositories/1/actions/runs?page=1"}
     )
@@ -197,7 +197,7 @@ def test_a_permanent_redirect_to_a_number_is_taken_once():
 
 
 @respx.mock
-def test_a_passing_redirect_is_not_remembered():
+def test_a_temporary_redirect_is_not_remembered():
     respx.get(RUNS).respond(307, headers={"location": f"{API}/repositories/1/runs"})
     respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
 
@@ -209,7 +209,7 @@ def test_a_passing_redirect_is_not_remembered():
 
 
 @respx.mock
-def test_redirects_in_a_circle_end():
+def test_a_redirect_loop_ends():
     route = respx.get(RUNS).respond(301, headers={"location": RUNS})
 
     with pytest.raises(InvalidResponse, match="loop"):
@@ -242,7 +242,7 @@ def test_the_token_goes_to_no_other_origin(elsewhere):
 
 
 @respx.mock
-def test_a_workflow_s_name_cannot_leave_its_place_in_the_path():
+def test_a_workflow_s_name_cannot_change_the_path():
     route = respx.get(url__startswith=API).respond(json={"workflow_runs": []})
 
     ask(lambda g: g.fetch_runs("acme/api", "../../x?y#z.yml", per_page=30))

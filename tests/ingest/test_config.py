@@ -69,7 +69,7 @@ def test_lists_forgive_spaces_empty_items_repetitions_and_letter_case():
     assert config.workflows == ("ci.yml", "CI.yml", "deploy.yaml")
 
 
-def test_an_owner_stands_beside_named_repositories():
+def test_owners_and_named_repositories_can_be_mixed():
     config = Config.from_environ({"GH_REPOS": "acme/*, corp_ada/api,ACME/*,acme/api"})
 
     assert config.repos == ("acme/*", "corp_ada/api", "acme/api")
@@ -77,7 +77,7 @@ def test_an_owner_stands_beside_named_repositories():
     assert config.named_repos == ("corp_ada/api", "acme/api")
 
 
-def test_github_s_own_workflows_are_named_by_their_path_also_beside_a_star():
+def test_github_s_own_workflows_are_named_by_their_path_also_with_a_star():
     pages = "dynamic/pages/pages-build-deployment"
 
     for text in (f"ci.yml,{pages}", f"*,{pages}"):
@@ -85,7 +85,7 @@ def test_github_s_own_workflows_are_named_by_their_path_also_beside_a_star():
         assert ",".join(workflows) == text
 
 
-def test_a_star_watches_every_workflow_whatever_stands_beside_it():
+def test_a_star_watches_every_workflow_next_to_any_names():
     assert Config.from_environ({"GH_WORKFLOWS": "ci.yml,*"}).workflows == ("*",)
 
 

@@ -187,7 +187,7 @@ def test_a_database_of_an_older_version_is_not_changed(tmp_path):
     db.close()
 
 
-def test_it_reads_along_an_index_and_sorts_the_runs_of_a_second_only(archive):
+def test_it_reads_an_index_in_order_and_sorts_only_within_a_second(archive):
     db = schema.connect_read_only(Path(archive))
     plans: list[str] = []
     db.conn.set_trace_callback(plans.append)

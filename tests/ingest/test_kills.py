@@ -101,9 +101,7 @@ def test_a_kill_between_any_two_statements_leaves_a_sound_database(left, tmp_pat
 
 
 @pytest.mark.long
-def test_a_kill_in_the_middle_of_a_commit_leaves_what_was_before_or_after(
-    left, tmp_path
-):
+def test_a_kill_during_a_commit_leaves_the_state_before_or_after_it(left, tmp_path):
     path = tmp_path / "cut.db"
     whole = [contents(state, path) for state in left]
     cuts = 0

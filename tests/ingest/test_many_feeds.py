@@ -111,7 +111,7 @@ def test_the_first_pass_stores_every_feed(github, ingest):
     assert {runs[0].id for runs in runs_of_each_workflow(github)} <= stored
 
 
-def test_a_pass_asks_each_busy_repository_once_and_half_of_the_quiet_ones(
+def test_a_pass_polls_each_busy_repository_once_and_half_of_the_quiet_ones(
     github, ingest
 ):
     _, *found = passes(github, ingest, 5)
@@ -125,7 +125,7 @@ def test_a_pass_asks_each_busy_repository_once_and_half_of_the_quiet_ones(
         assert set(first) & set(second) == set(BUSY)
 
 
-def test_one_failing_repository_disturbs_no_other(github, ingest):
+def test_an_error_of_one_repository_affects_no_other(github, ingest):
     github.faults.add("server_error", path=f"{FAILING}/", count=None)
 
     passes(github, ingest, 2)
@@ -147,7 +147,9 @@ def test_news_of_a_quiet_repository_is_found_within_two_passes(github, ingest):
     assert {run.id for run in new} <= stored
 
 
-def test_what_a_spent_limit_leaves_out_is_asked_next(github, ingest):
+def test_repositories_skipped_by_a_spent_limit_come_first_in_the_next_pass(
+    github, ingest
+):
     """A limit that is spent in every pass starves no repository."""
     before = utc(github.clock())
     for _ in range(6):

@@ -35,9 +35,7 @@ def snapshot(db: Database) -> list[Any]:
     ] + [revision(db)]
 
 
-def test_the_first_pass_stores_the_runs_and_describes_the_repository(
-    world, github, ingest, db
-):
+def test_the_first_pass_stores_the_runs_and_the_metadata(world, github, ingest, db):
     world.add_repo(REPO, default_branch="trunk")
     add_runs(world, 3)
 
@@ -116,7 +114,7 @@ def test_the_newest_runs_of_every_feed_come_before_any_history(
     assert sizes == ["30", "30", "100", "100", "100", "100"]
 
 
-def test_history_that_was_interrupted_goes_on_where_it_was(world, github, ingest, db):
+def test_an_interrupted_backfill_continues_where_it_was(world, github, ingest, db):
     add_runs(world, 350)
     github.faults.add("unauthorized", path="[?&]page=3")
     ingest.poll()
@@ -131,7 +129,7 @@ def test_history_that_was_interrupted_goes_on_where_it_was(world, github, ingest
     assert pages == ["3", "4"]
 
 
-def test_catching_up_leaves_off_when_live_polling_is_due(world, github, ingest, db):
+def test_the_backfill_pauses_when_the_newest_runs_are_due(world, github, ingest, db):
     add_runs(world, 350)
 
     ingest.poll(backfill_deadline=github.clock())
@@ -141,7 +139,7 @@ def test_catching_up_leaves_off_when_live_polling_is_due(world, github, ingest, 
     assert len(run_ids(db)) == 350
 
 
-def test_progress_is_told_in_complete_feeds(world, github, ingest):
+def test_progress_counts_complete_feeds(world, github, ingest):
     add_runs(world, 150)
     told: list[tuple[int, int]] = []
 
@@ -227,7 +225,7 @@ def test_a_run_is_followed_to_its_end_and_through_its_rerun(world, github, inges
         ("replaced", {"name": "id", "value": None}, "invalid_response"),
     ],
 )
-def test_one_failing_feed_is_noted_and_stops_no_other(
+def test_an_error_of_one_feed_is_recorded_and_stops_no_other(
     world, github, ingest, db, fault, options, kind
 ):
     for repo in ("acme/api", "acme/web"):
@@ -252,7 +250,7 @@ def test_one_failing_feed_is_noted_and_stops_no_other(
     assert len(run_ids(db)) == 4
 
 
-def test_a_passing_fault_is_retried_within_the_pass(world, github, ingest, db):
+def test_a_temporary_error_is_retried_within_the_pass(world, github, ingest, db):
     add_runs(world, 2)
     github.faults.add("server_error", path="/runs", count=2)
 
@@ -272,7 +270,7 @@ def test_older_pages_get_smaller_where_only_they_fail(world, github, ingest, db)
     assert len(run_ids(db)) == 120
 
 
-def test_a_list_that_fails_again_and_again_is_asked_for_in_smaller_pages(
+def test_a_list_that_keeps_failing_is_requested_in_smaller_pages(
     world, github, ingest, db
 ):
     add_runs(world, 150)
@@ -297,7 +295,7 @@ def test_the_etag_of_an_error_is_not_kept(world, github, ingest, db):
     assert the_feed(db).etag == etag
 
 
-def test_a_pair_that_does_not_exist_is_asked_again_rarely(world, github, ingest, db):
+def test_a_missing_feed_is_requested_rarely(world, github, ingest, db):
     add_runs(world, 1)
     ingest.restart(workflows=("ci.yml", "nope.yml"))
     ingest.poll()
@@ -311,7 +309,7 @@ def test_a_pair_that_does_not_exist_is_asked_again_rarely(world, github, ingest,
     assert ingest.poll().feeds_failed == 1
 
 
-def test_a_restart_asks_a_missing_pair_again_at_once(world, github, ingest, db):
+def test_a_restart_requests_a_missing_feed_immediately(world, github, ingest, db):
     """The name or the token may have been corrected."""
     ingest.poll()
     assert the_feed(db).error_kind == "not_found"
@@ -352,9 +350,7 @@ def test_a_rate_limit_ends_the_pass_and_decides_the_wait(
     ).fetchone() == (0,)
 
 
-def test_a_secondary_limit_hit_again_and_again_asks_for_growing_waits(
-    world, github, ingest
-):
+def test_a_repeated_secondary_limit_makes_waits_longer(world, github, ingest):
     add_runs(world, 1)
     github.faults.add("secondary_limit", path="", count=None, retry_after=None)
     waits = []
@@ -367,7 +363,7 @@ def test_a_secondary_limit_hit_again_and_again_asks_for_growing_waits(
 
 
 @pytest.mark.parametrize(("used", "wait"), [(4400, 60), (4900, 60), (4990, 400)])
-def test_polling_stretches_when_little_of_the_rate_limit_is_left(
+def test_passes_are_spread_when_the_rate_limit_is_scarce(
     world, github, ingest, used, wait
 ):
     """4,990 of 5,000 are used, an hour remains, a pass costs one request: 9 left."""
@@ -410,7 +406,7 @@ def test_a_new_token_in_its_file_is_used_at_the_next_poll(
     assert (result.error_kind, result.runs_written) == (None, 1)
 
 
-def test_when_the_token_expires_is_told(world, github, ingest, db):
+def test_the_expiration_of_the_token_is_saved(world, github, ingest, db):
     for expires_at in ("2026-03-12 09:00:00 UTC", "2026-03-12 11:00:00 +0200"):
         github.settings.tokens[github.token] = Token(expires_at=expires_at)
         ingest.poll()
@@ -463,7 +459,7 @@ def test_a_renamed_repository_is_followed_within_the_origin(world, github, inges
     ).fetchone() == (0,)
 
 
-def test_repositories_are_described_again_after_a_day(world, github, ingest, db):
+def test_metadata_is_refreshed_after_a_day(world, github, ingest, db):
     add_runs(world, 1)
     ingest.poll()
     github.log.clear()
@@ -499,7 +495,7 @@ def test_a_workflow_that_becomes_disabled_is_an_alarm_within_a_day(
     assert db.execute("select tile_state from wall").fetchall() == [("passing",)]
 
 
-def test_a_description_that_fails_keeps_the_feeds_polled(world, github, ingest, db):
+def test_feeds_are_polled_when_their_metadata_fails(world, github, ingest, db):
     add_runs(world, 1)
     github.faults.add("server_error", path=r"acme/api$", count=None)
 
@@ -535,7 +531,7 @@ def test_a_star_keeps_a_workflow_that_becomes_disabled_on_the_wall(
     assert the_feed(db).workflow_state == "disabled_inactivity"
 
 
-def test_a_star_shows_a_repository_that_is_not_there(world, github, ingest, db):
+def test_a_star_shows_a_missing_repository(world, github, ingest, db):
     ingest.restart(repos=("acme/gone",), workflows=("*",))
     ingest.poll()
 
@@ -560,7 +556,7 @@ def test_enterprise_server_needs_no_rate_limit_headers_and_has_a_base_path(world
     assert result.rate_limit is None
 
 
-def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db):
+def test_the_loop_polls_saves_the_next_time_and_waits(world, github, ingest, db):
     add_runs(world, 1)
     waits: list[float] = []
 
@@ -581,7 +577,9 @@ def test_the_loop_polls_tells_the_next_time_and_waits(world, github, ingest, db)
     assert next_poll_at == utc(github.clock())
 
 
-def test_without_a_token_304s_count_when_polling_stretches(world, github, ingest):
+def test_without_a_token_304s_count_when_the_rate_limit_is_scarce(
+    world, github, ingest
+):
     """58 of 60 requests are used: two are left for half an hour."""
     add_runs(world, 1)
     ingest.restart(token=None)

@@ -81,7 +81,9 @@ def test_polling_is_ok_after_a_good_poll(db):
         ("surprising", "offline"),
     ],
 )
-def test_a_failed_poll_says_why_and_is_healthy_while_data_are_fresh(db, kind, expected):
+def test_a_failed_poll_has_a_reason_and_is_healthy_while_data_are_fresh(
+    db, kind, expected
+):
     watch(db, FEED)
     polled(db, now=NOW - timedelta(seconds=60))
     polled(db, kind)
@@ -102,7 +104,7 @@ def test_polling_is_stale_when_ingest_has_died(db):
     assert polling(db) == ("stale", "The ingest process has stopped polling.", 0)
 
 
-def test_waiting_long_for_the_rate_limit_is_not_being_dead(db):
+def test_a_long_wait_for_the_rate_limit_is_not_stale(db):
     watch(db, FEED)
     polled(db, "rate_limited")
     instance.save_next_poll(db, NOW + timedelta(hours=1))

@@ -51,7 +51,7 @@ def _on_a_terminal(monkeypatch):
     monkeypatch.setattr(payloads, "is_interactive", lambda: True)
 
 
-def test_it_deletes_payloads_before_a_day_and_says_what_is_free(archive, db):
+def test_it_deletes_payloads_before_a_day_and_prints_the_freed_space(archive, db):
     result = prune("--payloads-before", "2026-02-01", db_path=archive)
 
     assert result.exit_code == 0
@@ -72,7 +72,7 @@ def test_on_a_terminal_it_asks_first(archive, db, answer, left):
 
 
 @pytest.mark.usefixtures("_on_a_terminal")
-def test_it_does_not_ask_when_told_so_or_when_there_is_nothing(archive):
+def test_it_does_not_ask_with_yes_or_with_nothing_to_delete(archive):
     yes = prune("--payloads-before", "2026-02-01", "--yes", db_path=archive)
     again = prune("--payloads-before", "2026-02-01", db_path=archive)
 
@@ -102,12 +102,12 @@ def test_vacuum_is_refused_when_the_disk_is_too_full(archive, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--yes"], ["--payloads-before", "soon"]])
-def test_it_must_be_told_what_to_delete(archive, db, arguments):
+def test_it_needs_an_option_for_what_to_delete(archive, db, arguments):
     assert prune(*arguments, db_path=archive).exit_code == 2
     assert with_payloads(db) == [1, 2, 3]
 
 
-def test_payloads_are_kept_for_ever_unless_set(archive, db):
+def test_payloads_are_kept_without_the_setting(archive, db):
     Pruning(Config(), db, lambda: NOW).prune_daily()
 
     assert with_payloads(db) == [1, 2, 3]

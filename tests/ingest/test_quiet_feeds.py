@@ -47,7 +47,7 @@ def asked_in_each_pass(
 
 
 @pytest.mark.parametrize("refresh", [30, 60, 150])
-def test_a_quiet_feed_is_asked_in_every_second_pass(world, github, ingest, refresh):
+def test_a_quiet_feed_is_polled_in_every_second_pass(world, github, ingest, refresh):
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
 
@@ -57,7 +57,7 @@ def test_a_quiet_feed_is_asked_in_every_second_pass(world, github, ingest, refre
 
 
 @pytest.mark.parametrize("refresh", [5, 10, 151, 300, 600])
-def test_a_quiet_feed_never_waits_where_that_is_too_long_or_too_tight(
+def test_a_quiet_feed_skips_no_pass_if_there_is_too_little_time(
     world, github, ingest, refresh
 ):
     """Waits over five minutes, or no time for three attempts before it is stale."""
@@ -72,7 +72,7 @@ def test_a_quiet_feed_never_waits_where_that_is_too_long_or_too_tight(
 @pytest.mark.parametrize(
     "fields", [{"status": "in_progress"}, {"run_started_at": "2026-02-20T09:00:00Z"}]
 )
-def test_a_feed_with_an_unfinished_or_a_recent_run_is_asked_in_every_pass(
+def test_a_feed_with_an_unfinished_or_a_recent_run_is_polled_in_every_pass(
     world, github, ingest, fields
 ):
     add_old_run(world, **fields)
@@ -82,7 +82,7 @@ def test_a_feed_with_an_unfinished_or_a_recent_run_is_asked_in_every_pass(
     assert asked == [1] * PASSES
 
 
-def test_a_quiet_feed_in_error_is_asked_in_every_pass_until_it_answers(
+def test_a_failing_quiet_feed_is_polled_in_every_pass_until_it_works(
     world, github, ingest, db
 ):
     add_old_run(world)
@@ -108,7 +108,7 @@ def test_a_new_run_makes_a_quiet_feed_busy(world, github, ingest):
     assert asked == [1] * PASSES
 
 
-def test_one_busy_workflow_has_its_whole_repository_asked_in_every_pass(
+def test_one_busy_workflow_has_its_whole_repository_polled_in_every_pass(
     world, github, ingest
 ):
     add_old_run(world)
@@ -120,7 +120,7 @@ def test_one_busy_workflow_has_its_whole_repository_asked_in_every_pass(
     assert asked == [1] * PASSES
 
 
-def test_after_a_restart_all_are_asked_at_once(world, github, ingest):
+def test_after_a_restart_all_feeds_are_polled(world, github, ingest):
     add_old_run(world)
     ingest.poll()
     for _ in range(4):
@@ -143,7 +143,7 @@ def test_the_quiet_feeds_are_spread_over_the_passes(world, github, ingest):
     assert {sum(pair) for pair in pairwise(asked)} == {60}
 
 
-def test_what_was_answered_the_longest_ago_is_asked_first(world, github, ingest):
+def test_the_least_recently_checked_feed_is_polled_first(world, github, ingest):
     """A limit that is spent in every pass starves no feed."""
     repos = [f"acme/service-{n}" for n in range(12)]
     for repo in repos:
@@ -214,9 +214,7 @@ def test_one_failed_pass_makes_no_quiet_tile_stale(
     assert the_feed(db).error is None
 
 
-def test_after_a_fault_that_may_pass_the_next_pass_comes_sooner_once(
-    world, github, ingest
-):
+def test_after_a_temporary_error_the_next_pass_comes_sooner_once(world, github, ingest):
     add_old_run(world)
     github.faults.add("server_error", path="/workflows/", count=None)
     waits = []
@@ -230,7 +228,7 @@ def test_after_a_fault_that_may_pass_the_next_pass_comes_sooner_once(
     assert waits == [timedelta(seconds=seconds) for seconds in (30, 60, 30, 60)]
 
 
-def test_no_access_brings_no_pass_sooner(world, github, ingest):
+def test_missing_access_makes_no_pass_sooner(world, github, ingest):
     ingest.poll()
 
     assert ingest.next_wait() == timedelta(seconds=60)

@@ -152,7 +152,7 @@ def test_every_run_keeps_github_s_own_words(archive):
     }
 
 
-def test_runs_with_a_path_stand_under_its_file_name(archive):
+def test_runs_with_a_path_belong_to_its_file_name(archive):
     stored = dict(archive.execute("select run_id, workflow from runs"))
     names = {
         run_id: run["path"].rpartition("/")[2]

@@ -32,14 +32,16 @@ def lists(github: GitHubServer) -> list[tuple[str, int]]:
     ]
 
 
-def test_the_first_pass_asks_each_workflow_and_then_the_repository(github, watched, db):
+def test_the_first_pass_polls_each_workflow_and_then_the_repository(
+    github, watched, db
+):
     watched.poll()
 
     assert lists(github) == [(name, 200) for name in FILES] + [("actions", 200)]
     assert len(run_ids(db)) == 20
 
 
-def test_a_quiet_pass_asks_one_free_question(github, watched, db):
+def test_a_quiet_pass_makes_one_free_request(github, watched, db):
     watched.poll()
     github.log.clear()
     github.advance(60)
@@ -124,9 +126,7 @@ def test_a_run_that_leaves_the_repository_s_page_unfinished_is_followed(
     assert conclusion == "failure"
 
 
-def test_a_workflow_that_does_not_exist_is_told_by_its_own_list(
-    world, github, watched, db
-):
+def test_a_missing_workflow_is_found_by_its_own_list(world, github, watched, db):
     watched.restart(workflows=(*FILES, "nope.yml"))
     for _ in range(2):
         watched.poll()
@@ -136,7 +136,7 @@ def test_a_workflow_that_does_not_exist_is_told_by_its_own_list(
     assert errors == dict.fromkeys(FILES) | {"nope.yml": "not_found"}
 
 
-def test_a_repository_busy_with_other_workflows_is_asked_workflow_by_workflow(
+def test_a_repository_busy_with_other_workflows_is_polled_workflow_by_workflow(
     world, github, watched, db
 ):
     watched.poll()
@@ -156,7 +156,7 @@ def test_a_repository_busy_with_other_workflows_is_asked_workflow_by_workflow(
     assert [name for name, _ in lists(github)] == ["actions"]
 
 
-def test_a_failing_repository_list_is_every_feed_s_error_and_mends(
+def test_a_failing_repository_list_is_every_feed_s_error_until_it_works(
     world, github, watched, db
 ):
     watched.poll()
@@ -168,9 +168,7 @@ def test_a_failing_repository_list_is_every_feed_s_error_and_mends(
     assert watched.poll().feeds_failed == 0
 
 
-def test_an_empty_answer_takes_nothing_back_and_hides_nothing(
-    world, github, watched, db
-):
+def test_an_empty_response_deletes_and_hides_nothing(world, github, watched, db):
     watched.poll()
     github.faults.add("empty_list", path="actions/runs")
     github.advance(60)
@@ -183,7 +181,7 @@ def test_an_empty_answer_takes_nothing_back_and_hides_nothing(
     assert len(run_ids(db)) == 21
 
 
-def test_one_workflow_alone_is_asked_by_its_own_list(world, github, ingest, db):
+def test_a_single_workflow_is_polled_by_its_own_list(world, github, ingest, db):
     add_runs(world, 3)
     for _ in range(2):
         ingest.poll()

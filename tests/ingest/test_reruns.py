@@ -82,7 +82,7 @@ def test_a_quiet_day_costs_nothing(world, github, ingest, db, old_run):
     assert int(revision(db)) == number + 2
 
 
-def test_the_walk_goes_back_as_far_as_runs_can_be_re_run(
+def test_the_rescan_covers_the_days_in_which_runs_can_be_re_run(
     world, github, ingest, db, old_run
 ):
     github.advance(DAY)
@@ -127,7 +127,7 @@ def walks_in_each_pass(github, ingest, *, hours):
     return numbers
 
 
-def test_the_walks_of_many_feeds_are_spread_over_an_hour(github, many):
+def test_the_rescans_of_many_feeds_are_spread_over_an_hour(github, many):
     github.advance(22.5 * 3600)
     many.poll()
 
@@ -142,9 +142,7 @@ def test_the_walks_of_many_feeds_are_spread_over_an_hour(github, many):
         assert sum(number > 0 for number in numbers) == 12
 
 
-def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
-    github, many, db
-):
+def test_the_rescans_begin_with_the_feeds_whose_last_one_is_oldest(github, many, db):
     last_walks = [f"2026-03-02T09:00:{second:02}Z" for second in range(24)]
     watched = feeds.watched(db)
     with db.atomic():
@@ -166,7 +164,7 @@ def test_the_walks_begin_with_the_feeds_whose_last_one_is_the_longest_ago(
     assert walked == [feed.workflow for feed in watched[-2:]]
 
 
-def test_no_walk_is_later_than_a_day_and_a_pass(github, many):
+def test_no_rescan_is_later_than_a_day_and_a_pass(github, many):
     """Not even if ingest was not running in the hour over which they are spread."""
     github.advance(DAY)
     github.log.clear()
@@ -177,7 +175,7 @@ def test_no_walk_is_later_than_a_day_and_a_pass(github, many):
 
 
 @pytest.mark.parametrize("fault", ["empty_list", "partial"])
-def test_a_lagging_index_takes_nothing_back(world, github, ingest, db, old_run, fault):
+def test_a_lagging_index_reverts_nothing(world, github, ingest, db, old_run, fault):
     world.rerun(old_run)
     world.update_run(old_run, status="in_progress")
     github.advance(TEN_MINUTES)
@@ -201,7 +199,7 @@ def test_a_refused_list_is_no_feed_s_error(world, github, ingest, old_run, fault
     assert [entry for entry in github.log if "status" in entry.query] == asked
 
 
-def test_without_a_token_what_is_in_progress_is_not_listed(world, github, ingest):
+def test_without_a_token_runs_in_progress_are_not_listed(world, github, ingest):
     """Each list would cost one of 60 requests an hour."""
     add_runs(world, 3)
     ingest.restart(token=None)

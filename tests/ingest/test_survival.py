@@ -84,7 +84,7 @@ def last_poll(db: Database) -> tuple[int, str | None]:
         ),
     ],
 )
-def test_one_feed_s_fault_is_told_and_loses_nothing(
+def test_a_fault_of_one_feed_is_reported_and_loses_nothing(
     world, github, two, db, fault, options, kind
 ):
     before = told(db)
@@ -124,7 +124,7 @@ def test_one_feed_s_fault_is_told_and_loses_nothing(
         ("head_branch", ["main"]),
     ],
 )
-def test_a_missing_or_wrong_field_of_runs_is_mended_by_later_answers(
+def test_a_missing_or_wrong_field_is_corrected_by_later_responses(
     world, github, two, db, name, value
 ):
     """Within a day, by the rescan of older pages. Only the id is required."""
@@ -158,7 +158,7 @@ def fail_to_resolve(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("fault", ["DNS failure", "refused connection"])
-def test_without_a_connection_no_feed_is_to_blame_and_nothing_is_lost(
+def test_a_missing_connection_is_no_feed_s_error_and_loses_nothing(
     world, github, two, db, monkeypatch, fault
 ):
     before = told(db)
@@ -179,7 +179,7 @@ def test_without_a_connection_no_feed_is_to_blame_and_nothing_is_lost(
     assert_is_truth(db, world)
 
 
-def test_a_token_revoked_in_the_middle_of_a_pass_stops_it_until_there_is_another(
+def test_a_token_revoked_during_a_pass_stops_polling_until_there_is_a_new_one(
     world, github, ingest, db, tmp_path
 ):
     """Of twelve repositories, only a few are requested after the refused one."""
@@ -258,7 +258,7 @@ def poll_times(ingest, github, *between):
         ingest.run_forever(wait)
 
 
-def test_a_full_disk_is_told_and_loses_nothing(world, github, small_disk, caplog):
+def test_a_full_disk_is_reported_and_loses_nothing(world, github, small_disk, caplog):
     """On a mounted disk if possible, otherwise with a limit on the file's pages."""
     path = small_disk / "ci_observer.db"
     add_runs(world, 5)
@@ -289,7 +289,7 @@ def test_a_full_disk_is_told_and_loses_nothing(world, github, small_disk, caplog
         assert_is_truth(db, world)
 
 
-def test_a_locked_database_is_told_and_loses_nothing(
+def test_a_locked_database_is_reported_and_loses_nothing(
     world, github, ingest, db, db_path, caplog
 ):
     add_runs(world, 5)

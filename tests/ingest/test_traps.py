@@ -80,9 +80,7 @@ def test_trap_01_a_conclusion_counts_only_once_a_run_is_completed(scene):
     ],
     ids=str,
 )
-def test_trap_02_words_that_github_invents_are_kept_and_break_nothing(
-    scene, words, activity
-):
+def test_trap_02_unknown_words_are_kept_and_break_nothing(scene, words, activity):
     scene.run("success")
     run = scene.run(**words)
 
@@ -147,7 +145,7 @@ def test_trap_06_every_page_is_fetched_of_runs_and_of_jobs(scene):
 
 
 @pytest.mark.parametrize("fault", ["empty_list", "partial"])
-def test_trap_07_no_filtered_or_partial_list_takes_anything_back(scene, fault):
+def test_trap_07_no_filtered_or_partial_list_deletes_anything(scene, fault):
     for conclusion in ("failure", "success", "success"):
         scene.run(conclusion)
     before = scene.tile(*STATE, "streak", "strip")
@@ -160,7 +158,7 @@ def test_trap_07_no_filtered_or_partial_list_takes_anything_back(scene, fault):
     assert [e for e in scene.github.log if filters & set(e.query)] == []
 
 
-def test_trap_08_an_approval_that_is_asked_for_is_neither_red_nor_running(scene):
+def test_trap_08_a_required_approval_is_neither_red_nor_running(scene):
     scene.run("success")
     run = scene.run("action_required", duration=0)
     assert scene.tile(*STATE) == ("passing", "passing", "held", None)
@@ -172,7 +170,7 @@ def test_trap_08_an_approval_that_is_asked_for_is_neither_red_nor_running(scene)
 
 
 @pytest.mark.parametrize("status", ["waiting", "pending"])
-def test_trap_09_who_waits_for_an_approval_or_another_run_is_never_stuck(scene, status):
+def test_trap_09_a_run_waiting_for_an_approval_or_a_run_is_never_stuck(scene, status):
     scene.run("success")
     run = scene.run(status=status)
     scene.github.advance(20 * 86_400)
@@ -232,7 +230,7 @@ def test_trap_12a_a_superseded_run_is_harmless(scene):
     )
 
 
-def test_trap_12b_a_cancelled_newest_run_is_a_loss_that_shows(scene):
+def test_trap_12b_a_cancelled_newest_run_is_visible(scene):
     scene.run("success")
     run = scene.run("cancelled")
 
@@ -365,7 +363,7 @@ def test_trap_23_times_are_utc_and_days_are_the_instance_s(scene):
     assert day == "2026-03-02"
 
 
-def test_trap_24_an_older_answer_never_overwrites_a_newer_one(scene):
+def test_trap_24_an_older_response_never_overwrites_a_newer_one(scene):
     run = scene.run(status="in_progress")
     scene.ingest.poll()
     scene.change(run, conclusion="failure")
@@ -410,7 +408,7 @@ def test_trap_27_a_success_with_failed_jobs_says_so(scene):
     )
 
 
-def test_trap_29_what_github_forgets_is_kept(scene):
+def test_trap_29_runs_that_github_deletes_are_kept(scene):
     runs = [scene.run(conclusion) for conclusion in ("failure", "success")]
     before = scene.tile(*STATE, "streak", "strip")
     for run in runs:

@@ -68,7 +68,7 @@ def test_runs_below_the_end_of_the_list_are_fetched(
     assert the_backfill(db).windows_given_up == 0
 
 
-def test_what_the_list_reaches_is_not_asked_by_time(world, github, ingest, db):
+def test_runs_in_the_list_are_not_requested_by_time(world, github, ingest, db):
     add_runs(world, 300)
 
     ingest.poll()
@@ -87,7 +87,7 @@ def test_history_ends_at_the_date_also_below_the_list(world, github, ingest, db)
     assert run_ids(db) == all_runs(world)[-121:]
 
 
-def test_pages_of_windows_are_few(world, github, ingest):
+def test_windows_need_few_pages(world, github, ingest):
     """The overlap of ten runs is a quarter of a window here, at GitHub a hundredth."""
     add_runs(world, LISTED + 400)
 
@@ -97,7 +97,9 @@ def test_pages_of_windows_are_few(world, github, ingest):
 
 
 @pytest.mark.parametrize("count", [35, 41, 49])
-def test_a_list_that_really_ends_asks_for_nothing_below(world, github, ingest, count):
+def test_below_a_list_that_really_ends_nothing_is_requested(
+    world, github, ingest, count
+):
     add_runs(world, count)
 
     ingest.poll()
@@ -106,7 +108,9 @@ def test_a_list_that_really_ends_asks_for_nothing_below(world, github, ingest, c
 
 
 @pytest.mark.parametrize("count", [48, LISTED])
-def test_a_list_whose_last_page_is_full_asks_once(world, github, ingest, count):
+def test_below_a_list_with_a_full_last_page_is_one_request(
+    world, github, ingest, count
+):
     add_runs(world, count)
 
     ingest.poll()
@@ -114,7 +118,7 @@ def test_a_list_whose_last_page_is_full_asks_once(world, github, ingest, count):
     assert len(asked(github)) <= -(-windows.OVERLAP_RUNS // PAGE) + 1
 
 
-def test_a_walk_that_sees_the_same_last_page_asks_for_nothing(world, github, ingest):
+def test_a_rescan_with_the_same_last_page_requests_nothing_below(world, github, ingest):
     """The cached response behind the 304 had the count."""
     add_runs(world, 45)
     ingest.poll()
@@ -142,7 +146,7 @@ def test_many_runs_of_one_second_are_fetched(world, github, ingest, db, monkeypa
     assert run_ids(db) == all_runs(world)
 
 
-def test_a_second_with_more_runs_than_are_listed_is_told_and_passed(
+def test_a_second_with_more_runs_than_are_listed_is_reported_and_skipped(
     world, github, ingest, db, caplog
 ):
     add_runs(world, 100)
@@ -159,7 +163,7 @@ def test_a_second_with_more_runs_than_are_listed_is_told_and_passed(
 
 @pytest.mark.parametrize("counts_all", [True, False])
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_partial_answer_is_asked_for_again(
+def test_a_partial_response_is_requested_again(
     world, github, ingest, db, counts_all, times
 ):
     add_runs(world, 85)
@@ -177,7 +181,7 @@ def test_a_partial_answer_is_asked_for_again(
 @pytest.mark.parametrize(
     "fault", [("empty_list", {}), ("status", {"status": 422}), ("partial", {"keep": 0})]
 )
-def test_an_empty_answer_proves_nothing(world, github, ingest, db, nth, fault):
+def test_an_empty_response_proves_nothing(world, github, ingest, db, nth, fault):
     kind, options = fault
     add_runs(world, 200)
     github.faults.add(kind, path="created=", nth=nth, **options)
@@ -189,7 +193,7 @@ def test_an_empty_answer_proves_nothing(world, github, ingest, db, nth, fault):
     assert the_backfill(db).windows_given_up == 0
 
 
-def test_a_search_that_never_answers_is_given_up_for_the_rest(
+def test_a_search_that_always_lists_nothing_is_given_up(
     world, github, ingest, db, caplog
 ):
     add_runs(world, 200)
@@ -204,7 +208,7 @@ def test_a_search_that_never_answers_is_given_up_for_the_rest(
     assert "has not listed all that it counts" in caplog.text
 
 
-def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
+def test_a_window_that_was_given_up_is_requested_by_the_next_backfill(
     world, github, ingest, db
 ):
     add_runs(world, 200)
@@ -220,7 +224,9 @@ def test_a_shortened_history_is_asked_anew_by_the_next_backfill(
     assert the_backfill(db).windows_given_up == 0
 
 
-def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, db):
+def test_a_window_that_was_given_up_does_not_affect_older_ones(
+    world, github, ingest, db
+):
     """It misses more runs than a search lists, and they are newer than all others."""
     add_runs(world, 200)
     github.faults.add(
@@ -235,7 +241,7 @@ def test_a_window_left_short_does_not_hinder_those_below(world, github, ingest, 
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
+def test_a_search_that_often_fails_gets_a_bounded_number_of_requests(
     world, github, ingest, db, seed
 ):
     """After the search has recovered, the next backfill finds every run."""
@@ -263,7 +269,9 @@ def test_a_search_that_often_fails_is_asked_a_bounded_number_of_times(
     assert the_backfill(db).windows_given_up == 0
 
 
-def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest, db):
+def test_known_runs_that_were_deleted_leave_no_window_incomplete(
+    world, github, ingest, db
+):
     add_runs(world, 200)
     ingest.poll()
     for run_id in all_runs(world)[::4]:
@@ -278,7 +286,7 @@ def test_known_runs_that_were_deleted_make_no_window_short(world, github, ingest
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_window_that_fails_is_asked_by_smaller_pages(world, github, ingest, db):
+def test_a_failing_window_is_requested_in_smaller_pages(world, github, ingest, db):
     add_runs(world, 200)
     github.faults.add(
         "server_error", path="per_page=12&created=", count=None, status=502
@@ -292,7 +300,7 @@ def test_a_window_that_fails_is_asked_by_smaller_pages(world, github, ingest, db
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_window_goes_on_where_a_broken_pass_left_it(world, github, ingest, db):
+def test_a_window_continues_after_an_interrupted_pass(world, github, ingest, db):
     add_runs(world, 200)
     github.faults.add("server_error", path="created=.*page=3", count=3)
     ingest.poll()
@@ -309,7 +317,7 @@ def test_a_window_goes_on_where_a_broken_pass_left_it(world, github, ingest, db)
     assert run_ids(db) == all_runs(world)
 
 
-def test_live_polls_never_ask_by_time(world, github, ingest):
+def test_polls_of_the_newest_runs_never_request_by_time(world, github, ingest):
     add_runs(world, 200)
     ingest.poll()
     github.log.clear()
@@ -321,7 +329,7 @@ def test_live_polls_never_ask_by_time(world, github, ingest):
     assert asked(github) == []
 
 
-def test_a_gap_during_a_window_begins_anew(world, github, ingest, db):
+def test_a_gap_during_a_window_restarts_the_backfill(world, github, ingest, db):
     add_runs(world, 200)
     fault = github.faults.add("unauthorized", path="created=", nth=4, count=None)
     ingest.poll()
@@ -338,7 +346,7 @@ def test_a_gap_during_a_window_begins_anew(world, github, ingest, db):
 
 
 @pytest.mark.parametrize("value", ["no time", None, 7, "0000-00-00", "9999-99-99"])
-def test_a_creation_time_that_is_none_stops_nothing(world, github, ingest, db, value):
+def test_an_invalid_creation_time_stops_nothing(world, github, ingest, db, value):
     add_runs(world, 200)
     github.faults.add("replaced", name="created_at", value=value, count=None)
 
@@ -362,7 +370,7 @@ def test_a_creation_time_that_is_none_stops_nothing(world, github, ingest, db, v
         (2, 7, None, False, False),
     ],
 )
-def test_a_last_page_is_told_from_one_where_the_list_is_cut(
+def test_a_last_page_differs_from_a_page_where_the_list_is_cut(
     page, runs, total, has_next, expected
 ):
     url = f"https://api/runs?per_page=10&page={page}"
@@ -443,7 +451,7 @@ def test_a_window_is_never_empty_nor_beyond_the_date():
     )
 
 
-def test_known_runs_of_one_crowded_second_are_not_asked_along(db):
+def test_a_window_does_not_overlap_with_too_many_runs_of_one_second(db):
     """The search would list nothing else."""
     watch(db, (REPO, FILE))
     [feed] = feeds.watched(db)

@@ -66,7 +66,7 @@ def test_a_200_without_json_is_an_invalid_response(body):
         (503, {}, b"<html>Unicorn!</html>", GitHubUnavailable),
     ],
 )
-def test_each_refusal_has_its_error(status, headers, body, error):
+def test_each_error_status_has_its_error(status, headers, body, error):
     with pytest.raises(error):
         answer(status, headers, body)
 
@@ -90,7 +90,7 @@ def test_each_refusal_has_its_error(status, headers, body, error):
         (403, SPENT | {"x-ratelimit-reset": "0"}, b"", timedelta(seconds=1)),
     ],
 )
-def test_a_rate_limit_says_when_to_ask_again(status, headers, body, wait):
+def test_a_rate_limit_has_the_time_to_retry(status, headers, body, wait):
     with pytest.raises(RateLimited) as caught:
         answer(status, headers, body)
 
@@ -125,17 +125,17 @@ def test_missing_or_broken_rate_limit_headers_are_no_rate_limit(headers):
 @pytest.mark.parametrize(
     "data", [None, [], {}, {"workflow_runs": None}, {"workflow_runs": [1]}]
 )
-def test_a_list_answer_without_its_list_is_invalid(data):
+def test_a_list_response_without_its_list_is_invalid(data):
     with pytest.raises(InvalidResponse, match="workflow_runs"):
         parse_runs(data)
 
 
-def test_lists_are_taken_from_their_keys():
+def test_lists_are_read_from_their_keys():
     assert parse_runs({"workflow_runs": [{"id": 1}]}) == [{"id": 1}]
     assert parse_workflows({"workflows": []}) == []
 
 
-def test_a_repository_is_its_number_its_name_and_its_default_branch():
+def test_a_repository_has_an_id_a_name_and_a_default_branch():
     item = {"id": 7, "full_name": "acme/api", "default_branch": "trunk"}
 
     assert parse_repository(item) == Repository(7, "acme/api", "trunk")
@@ -145,7 +145,7 @@ def test_a_repository_is_its_number_its_name_and_its_default_branch():
 
 
 @pytest.mark.parametrize("number", [None, "7", 0, 2**63])
-def test_a_repository_without_a_number_to_store_is_refused(number):
+def test_a_repository_without_a_valid_id_is_refused(number):
     with pytest.raises(InvalidResponse):
         parse_repository({"id": number, "full_name": "acme/api"})
 
@@ -153,7 +153,7 @@ def test_a_repository_without_a_number_to_store_is_refused(number):
 @pytest.mark.parametrize(
     "name", ["acme", "acme/../x", "acme/..", "acme/a?b", "a b/c", "/c"]
 )
-def test_a_name_that_could_leave_its_place_in_an_address_is_refused(name):
+def test_a_name_that_could_change_a_url_path_is_refused(name):
     with pytest.raises(InvalidResponse):
         parse_repositories([{"id": 7, "full_name": name}])
     with pytest.raises(InvalidResponse):
