@@ -306,10 +306,10 @@ def test_runs_that_the_search_counts_but_does_not_list_are_reported(
     second = run("backfill", "--since", days_ago(15), **environ)
 
     assert first.exit_code == second.exit_code == 0
-    told = "did not list all the runs that it counts in a window of time"
-    assert f"{REPO} {FILE}: GitHub's search {told}" in first.output
+    missing = "did not list all the runs that it counts in a window of time"
+    assert f"{REPO} {FILE}: GitHub's search {missing}" in first.output
     assert stored < 361
-    assert told not in second.output
+    assert missing not in second.output
     assert run_count(db_path) >= 361
 
 

@@ -30,7 +30,7 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def ask(
+def call(
     work: Callable[[GitHub], Awaitable[Any]],
     token: str | None = TOKEN,
     slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
@@ -53,7 +53,7 @@ def fetch_runs(github: GitHub) -> Awaitable[RunPage]:
 def test_a_request_carries_the_headers_that_github_recommends():
     route = respx.get(RUNS, params={"per_page": 30}).respond(json={"workflow_runs": []})
 
-    ask(fetch_runs)
+    call(fetch_runs)
 
     headers = route.calls.last.request.headers
     assert headers["accept"] == "application/vnd.github+json"
@@ -67,7 +67,7 @@ def test_a_request_carries_the_headers_that_github_recommends():
 def test_without_a_token_no_authorization_is_sent():
     route = respx.get(RUNS).respond(json={"workflow_runs": []})
 
-    ask(fetch_runs, token=None)
+    call(fetch_runs, token=None)
 
     assert "authorization" not in route.calls.last.request.headers
 
@@ -76,7 +76,7 @@ def test_without_a_token_no_authorization_is_sent():
 def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
     route = respx.get(RUNS).respond(json={"workflow_runs": []})
 
-    ask(fetch_runs)
+    call(fetch_runs)
 
     timeout = route.calls.last.request.extensions["timeout"]
     assert timeout == {"connect": 10, "read": 20, "write": 20, "pool": 20}
@@ -97,7 +97,7 @@ def test_an_error_is_raised_inside_the_slot_of_its_request():
             raise
 
     with pytest.raises(RateLimited) as raised:
-        ask(fetch_runs, slot=slot)
+        call(fetch_runs, slot=slot)
 
     assert known == [raised.value]
 
@@ -112,7 +112,7 @@ def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
         },
     )
 
-    assert ask(fetch_runs) == RunPage(
+    assert call(fetch_runs) == RunPage(
         runs=[{"id": 1}], etag='W/"2"', next_url=f"{API}/repositories/1/runs?page=2"
     )
 
@@ -121,7 +121,7 @@ def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
 def test_a_304_keeps_the_etag():
     respx.get(RUNS).respond(304)
 
-    assert ask(fetch_runs) == RunPage(etag='W/"1"', is_not_modified=True)
+    assert call(fetch_runs) == RunPage(etag='W/"1"', is_not_modified=True)
 
 
 @respx.mock
@@ -143,7 +143,7 @@ def test_responses_are_counted_and_the_latest_rate_limit_is_kept():
         await fetch_runs(github)
         return github.connection.stats
 
-    stats = ask(twice)
+    stats = call(twice)
     assert (stats.requests, stats.not_modified) == (2, 1)
     assert stats.rate_limit == RateLimit(
         5000, 4321, datetime.fromtimestamp(1772370000, UTC)
@@ -165,7 +165,7 @@ def test_no_response_differs_from_no_connection(fault, error):
     respx.get(RUNS).mock(side_effect=fault)
 
     with pytest.raises(GitHubUnavailable) as caught:
-        ask(fetch_runs)
+        call(fetch_runs)
 
     assert type(caught.value) is error
 
@@ -175,7 +175,7 @@ def test_a_redirect_within_the_origin_is_followed():
     respx.get(RUNS).respond(301, headers={"location": "/api/v3/repositories/1/runs"})
     respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
 
-    assert ask(fetch_runs) == RunPage()
+    assert call(fetch_runs) == RunPage()
 
 
 @respx.mock
@@ -192,7 +192,7 @@ def test_a_permanent_redirect_to_an_id_is_followed_once():
         await fetch_runs(github)
         return github.connection.renamed_ids
 
-    assert ask(twice) == {"acme/api": 1}
+    assert call(twice) == {"acme/api": 1}
     assert (old.call_count, respx.calls.call_count) == (1, 3)
 
 
@@ -205,7 +205,7 @@ def test_a_temporary_redirect_is_not_remembered():
         await fetch_runs(github)
         return github.connection.renamed_ids
 
-    assert ask(once) == {}
+    assert call(once) == {}
 
 
 @respx.mock
@@ -213,7 +213,7 @@ def test_a_redirect_loop_ends():
     route = respx.get(RUNS).respond(301, headers={"location": RUNS})
 
     with pytest.raises(InvalidResponse, match="loop"):
-        ask(fetch_runs)
+        call(fetch_runs)
 
     assert route.call_count == 4
 
@@ -234,9 +234,9 @@ def test_the_token_goes_to_no_other_origin(elsewhere):
     ours = respx.get(RUNS).respond(301, headers={"location": elsewhere})
 
     with pytest.raises(InvalidResponse):
-        ask(fetch_runs)
+        call(fetch_runs)
     with pytest.raises(InvalidResponse):
-        ask(lambda github: github.fetch_page(elsewhere))
+        call(lambda github: github.fetch_page(elsewhere))
 
     assert respx.calls.call_count == ours.call_count == 1
 
@@ -245,7 +245,7 @@ def test_the_token_goes_to_no_other_origin(elsewhere):
 def test_a_workflow_s_name_cannot_change_the_path():
     route = respx.get(url__startswith=API).respond(json={"workflow_runs": []})
 
-    ask(lambda g: g.fetch_runs("acme/api", "../../x?y#z.yml", per_page=30))
+    call(lambda g: g.fetch_runs("acme/api", "../../x?y#z.yml", per_page=30))
 
     assert route.calls.last.request.url.raw_path == (
         b"/api/v3/repos/acme/api/actions/workflows/"
@@ -262,6 +262,6 @@ def test_workflows_are_fetched_page_by_page():
         headers={"link": f'<{url}?page=2>; rel="next"'},
     )
 
-    assert ask(lambda g: g.fetch_workflows("acme/api")) == Response(
+    assert call(lambda g: g.fetch_workflows("acme/api")) == Response(
         [{"id": 1}, {"id": 2}], None
     )

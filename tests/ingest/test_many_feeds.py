@@ -73,7 +73,7 @@ def ingest(
         yield ingest
 
 
-def asked(github: GitHubServer) -> Counter[str]:
+def list_requests(github: GitHubServer) -> Counter[str]:
     """The number of requests for newest runs, by repository."""
     return Counter(
         entry.path.removeprefix("/repos/").split("/actions")[0]
@@ -89,7 +89,7 @@ def passes(github: GitHubServer, ingest: Ingest, number: int) -> list[Counter[st
         github.advance(60)
         github.log.clear()
         ingest.poll()
-        found.append(asked(github))
+        found.append(list_requests(github))
     return found
 
 

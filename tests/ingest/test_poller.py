@@ -141,11 +141,11 @@ def test_the_backfill_pauses_when_the_newest_runs_are_due(world, github, ingest,
 
 def test_progress_counts_complete_feeds(world, github, ingest):
     add_runs(world, 150)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
-    ingest.poll(on_progress=lambda done, total: told.append((done, total)))
+    ingest.poll(on_progress=lambda *counts: reported.append(counts))
 
-    assert told == [(0, 1), (0, 1), (1, 1)]
+    assert reported == [(0, 1), (0, 1), (1, 1)]
 
 
 def test_more_new_runs_than_a_page_between_two_polls_are_all_fetched(
@@ -411,8 +411,8 @@ def test_the_expiration_of_the_token_is_saved(world, github, ingest, db):
         github.settings.tokens[github.token] = Token(expires_at=expires_at)
         ingest.poll()
 
-        told = db.execute("select token_expires_at from polling").fetchone()
-        assert told == ("2026-03-12T09:00:00Z",)
+        saved = db.execute("select token_expires_at from polling").fetchone()
+        assert saved == ("2026-03-12T09:00:00Z",)
 
 
 def test_a_refused_token_is_tried_again_after_an_hour(world, github, ingest, tmp_path):

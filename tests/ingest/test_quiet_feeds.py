@@ -23,14 +23,14 @@ def add_old_run(world: World, *, repo: str = REPO, **fields: str) -> None:
     world.add_run(repo, FILE, created_at=created_at, **fields)
 
 
-def lists_asked(github: GitHubServer) -> int:
+def count_lists(github: GitHubServer) -> int:
     return sum(
         entry.path.endswith("/runs") and "status" not in entry.query
         for entry in github.log
     )
 
 
-def asked_in_each_pass(
+def lists_in_each_pass(
     github: GitHubServer, ingest: Ingest, *, refresh: float, passes: int = PASSES
 ) -> list[int]:
     """The number of polled lists of newest runs in each pass after the first two."""
@@ -41,7 +41,7 @@ def asked_in_each_pass(
     for _ in range(passes):
         github.log.clear()
         ingest.poll()
-        numbers.append(lists_asked(github))
+        numbers.append(count_lists(github))
         github.advance(refresh)
     return numbers
 
@@ -51,9 +51,9 @@ def test_a_quiet_feed_is_polled_in_every_second_pass(world, github, ingest, refr
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
 
-    asked = asked_in_each_pass(github, ingest, refresh=refresh)
+    polled = lists_in_each_pass(github, ingest, refresh=refresh)
 
-    assert asked in ([0, 1] * (PASSES // 2), [1, 0] * (PASSES // 2))
+    assert polled in ([0, 1] * (PASSES // 2), [1, 0] * (PASSES // 2))
 
 
 @pytest.mark.parametrize("refresh", [5, 10, 151, 300, 600])
@@ -64,9 +64,9 @@ def test_a_quiet_feed_skips_no_pass_if_there_is_too_little_time(
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
 
-    asked = asked_in_each_pass(github, ingest, refresh=refresh)
+    polled = lists_in_each_pass(github, ingest, refresh=refresh)
 
-    assert asked == [1] * PASSES
+    assert polled == [1] * PASSES
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_feed_with_an_unfinished_or_a_recent_run_is_polled_in_every_pass(
 ):
     add_old_run(world, **fields)
 
-    asked = asked_in_each_pass(github, ingest, refresh=60)
+    polled = lists_in_each_pass(github, ingest, refresh=60)
 
-    assert asked == [1] * PASSES
+    assert polled == [1] * PASSES
 
 
 def test_a_failing_quiet_feed_is_polled_in_every_pass_until_it_works(
@@ -90,9 +90,9 @@ def test_a_failing_quiet_feed_is_polled_in_every_pass_until_it_works(
     ingest.poll()
     github.faults.add("invalid_json", path="/runs", count=None)
 
-    asked = asked_in_each_pass(github, ingest, refresh=60)
+    polled = lists_in_each_pass(github, ingest, refresh=60)
 
-    assert asked == [1] * PASSES
+    assert polled == [1] * PASSES
     github.faults.clear()
     ingest.poll()
     assert the_feed(db).error is None
@@ -100,12 +100,12 @@ def test_a_failing_quiet_feed_is_polled_in_every_pass_until_it_works(
 
 def test_a_new_run_makes_a_quiet_feed_busy(world, github, ingest):
     add_old_run(world)
-    asked_in_each_pass(github, ingest, refresh=60)
+    lists_in_each_pass(github, ingest, refresh=60)
     world.add_run(REPO, FILE)
 
-    asked = asked_in_each_pass(github, ingest, refresh=60)
+    polled = lists_in_each_pass(github, ingest, refresh=60)
 
-    assert asked == [1] * PASSES
+    assert polled == [1] * PASSES
 
 
 def test_one_busy_workflow_has_its_whole_repository_polled_in_every_pass(
@@ -115,9 +115,9 @@ def test_one_busy_workflow_has_its_whole_repository_polled_in_every_pass(
     world.add_run(REPO, "deploy.yml")
     ingest.restart(workflows=(FILE, "deploy.yml"))
 
-    asked = asked_in_each_pass(github, ingest, refresh=60)
+    polled = lists_in_each_pass(github, ingest, refresh=60)
 
-    assert asked == [1] * PASSES
+    assert polled == [1] * PASSES
 
 
 def test_after_a_restart_all_feeds_are_polled(world, github, ingest):
@@ -128,7 +128,7 @@ def test_after_a_restart_all_feeds_are_polled(world, github, ingest):
         ingest.restart()
         ingest.poll()
 
-        assert lists_asked(github) == 1
+        assert count_lists(github) == 1
 
 
 def test_the_quiet_feeds_are_spread_over_the_passes(world, github, ingest):
@@ -137,10 +137,10 @@ def test_the_quiet_feeds_are_spread_over_the_passes(world, github, ingest):
         add_old_run(world, repo=repo)
     ingest.restart(repos=tuple(repos))
 
-    asked = asked_in_each_pass(github, ingest, refresh=60, passes=6)
+    polled = lists_in_each_pass(github, ingest, refresh=60, passes=6)
 
-    assert all(20 <= number <= 40 for number in asked)
-    assert {sum(pair) for pair in pairwise(asked)} == {60}
+    assert all(20 <= number <= 40 for number in polled)
+    assert {sum(pair) for pair in pairwise(polled)} == {60}
 
 
 def test_the_least_recently_checked_feed_is_polled_first(world, github, ingest):
@@ -160,10 +160,10 @@ def test_the_least_recently_checked_feed_is_polled_first(world, github, ingest):
 
     ingest.poll()
 
-    asked = [entry.path.split("/")[3] for entry in github.log]
-    assert set(asked[:6]).isdisjoint(asked[-4:])
+    polled = [entry.path.split("/")[3] for entry in github.log]
+    assert set(polled[:6]).isdisjoint(polled[-4:])
     # By name they would be last. Four concurrent requests arrive in any order.
-    assert {"service-9", "service-8"} <= set(asked[:10])
+    assert {"service-9", "service-8"} <= set(polled[:10])
 
 
 class Wall:

@@ -171,11 +171,11 @@ async def test_every_run_is_in_the_api(archive):
     pages = 0
     cursor = ""
     while pages == 0 or cursor:
-        answer = (
+        response = (
             await datasette.client.get(f"/api/runs?raw=1&limit=100&cursor={cursor}")
         ).json()
-        listed |= {run["run_id"]: run["raw_json"] for run in answer["runs"]}
-        cursor, pages = answer["next"], pages + 1
+        listed |= {run["run_id"]: run["raw_json"] for run in response["runs"]}
+        cursor, pages = response["next"], pages + 1
     datasette.get_database("ci_observer").close()
 
     assert pages == 3

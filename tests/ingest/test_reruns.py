@@ -194,9 +194,9 @@ def test_a_refused_list_is_no_feed_s_error(world, github, ingest, old_run, fault
     github.advance(TEN_MINUTES)
 
     assert ingest.poll().feeds_failed == 0
-    asked = [entry for entry in github.log if "status" in entry.query]
+    listed = [entry for entry in github.log if "status" in entry.query]
     ingest.poll()
-    assert [entry for entry in github.log if "status" in entry.query] == asked
+    assert [entry for entry in github.log if "status" in entry.query] == listed
 
 
 def test_without_a_token_runs_in_progress_are_not_listed(world, github, ingest):

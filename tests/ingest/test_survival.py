@@ -51,7 +51,7 @@ def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
     return ingest
 
 
-def told(db: Database) -> dict[str, tuple[str | None, str | None]]:
+def states(db: Database) -> dict[str, tuple[str | None, str | None]]:
     """The kind of error and the time of the last check, by feed."""
     return {feed.repo: (feed.error_kind, feed.checked_at) for feed in feeds.watched(db)}
 
@@ -87,14 +87,14 @@ def last_poll(db: Database) -> tuple[int, str | None]:
 def test_a_fault_of_one_feed_is_reported_and_loses_nothing(
     world, github, two, db, fault, options, kind
 ):
-    before = told(db)
+    before = states(db)
     path = f"{REPO}/actions/workflows/"
     github.faults.add(fault, path=path, count=None, **options)
 
     with two.timeout(path, seconds=0.1) if fault == "delay" else nullcontext():
         two.poll()
 
-    assert told(db)[REPO] == (kind, before[REPO][1])
+    assert states(db)[REPO] == (kind, before[REPO][1])
     assert last_poll(db)[1] is None
     assert last_poll(db)[0] >= 1
     assert_sound(db)
@@ -103,7 +103,7 @@ def test_a_fault_of_one_feed_is_reported_and_loses_nothing(
     github.advance(60)
     two.poll()
 
-    assert told(db) == {repo: (None, utc(github.clock())) for repo in before}
+    assert states(db) == {repo: (None, utc(github.clock())) for repo in before}
     assert last_poll(db) == (0, None)
     assert_is_truth(db, world)
 
@@ -161,14 +161,14 @@ def fail_to_resolve(*_: object, **__: object) -> None:
 def test_a_missing_connection_is_no_feed_s_error_and_loses_nothing(
     world, github, two, db, monkeypatch, fault
 ):
-    before = told(db)
+    before = states(db)
     with monkeypatch.context() as patched:
         patched.setattr(socket, "getaddrinfo", fail_to_resolve)
         is_dns = fault == "DNS failure"
         two.restart(api_url="http://github.test" if is_dns else refused_url())
         two.poll()
 
-    assert told(db) == before
+    assert states(db) == before
     assert last_poll(db) == (0, "unreachable")
     assert_sound(db)
 
@@ -198,10 +198,10 @@ def test_a_token_revoked_during_a_pass_stops_polling_until_there_is_a_new_one(
 
     ingest.poll()
 
-    asked = len(github.log)
-    assert asked <= 7
+    requests = len(github.log)
+    assert requests <= 7
     assert last_poll(db) == (0, "unauthorized")
-    assert {kind for kind, _ in told(db).values()} == {None}
+    assert {kind for kind, _ in states(db).values()} == {None}
     assert 24 < len(run_ids(db)) < 36
     set_clock(db, github.clock())
     [[state, reason]] = db.execute("select state, reason from polling")
@@ -210,7 +210,7 @@ def test_a_token_revoked_during_a_pass_stops_polling_until_there_is_a_new_one(
     for _ in range(5):
         github.advance(60)
         ingest.poll()
-    assert len(github.log) == asked
+    assert len(github.log) == requests
 
     github.faults.armed.remove(revoked)
     github.settings.tokens["another"] = github.settings.tokens.pop(github.token)

@@ -43,7 +43,7 @@ def _far_back(ingest: Ingest, _small) -> None:
     ingest.restart(history_days=3000)
 
 
-def asked(github: GitHubServer) -> list[LogEntry]:
+def window_requests(github: GitHubServer) -> list[LogEntry]:
     """The requests for time windows."""
     return [entry for entry in github.log if "created" in entry.query]
 
@@ -74,7 +74,9 @@ def test_runs_in_the_list_are_not_requested_by_time(world, github, ingest, db):
     ingest.poll()
 
     end = sorted((run.created_at for run in world.runs.values()), reverse=True)[LISTED]
-    newest = max(entry.query["created"].partition("..")[2] for entry in asked(github))
+    newest = max(
+        entry.query["created"].partition("..")[2] for entry in window_requests(github)
+    )
     assert newest <= utc(end + timedelta(hours=windows.OVERLAP_RUNS + 1))
 
 
@@ -93,7 +95,7 @@ def test_windows_need_few_pages(world, github, ingest):
 
     ingest.poll()
 
-    assert len(asked(github)) <= 3 * 400 / PAGE
+    assert len(window_requests(github)) <= 3 * 400 / PAGE
 
 
 @pytest.mark.parametrize("count", [35, 41, 49])
@@ -104,7 +106,7 @@ def test_below_a_list_that_really_ends_nothing_is_requested(
 
     ingest.poll()
 
-    assert asked(github) == []
+    assert window_requests(github) == []
 
 
 @pytest.mark.parametrize("count", [48, LISTED])
@@ -115,7 +117,7 @@ def test_below_a_list_with_a_full_last_page_is_one_request(
 
     ingest.poll()
 
-    assert len(asked(github)) <= -(-windows.OVERLAP_RUNS // PAGE) + 1
+    assert len(window_requests(github)) <= -(-windows.OVERLAP_RUNS // PAGE) + 1
 
 
 def test_a_rescan_with_the_same_last_page_requests_nothing_below(world, github, ingest):
@@ -129,7 +131,7 @@ def test_a_rescan_with_the_same_last_page_requests_nothing_below(world, github, 
 
     statuses = [e.status for e in github.log if e.query.get("per_page") == str(PAGE)]
     assert statuses == [304] * 4
-    assert asked(github) == []
+    assert window_requests(github) == []
 
 
 def test_many_runs_of_one_second_are_fetched(world, github, ingest, db, monkeypatch):
@@ -202,7 +204,7 @@ def test_a_search_that_always_lists_nothing_is_given_up(
     result = ingest.poll()
 
     assert result.feeds_failed == 0
-    assert len(asked(github)) == windows.MAX_INCOMPLETE
+    assert len(window_requests(github)) == windows.MAX_INCOMPLETE
     assert len(run_ids(db)) == LISTED
     assert the_backfill(db).windows_given_up == 1
     assert "has not listed all that it counts" in caplog.text
@@ -235,7 +237,7 @@ def test_a_window_that_was_given_up_does_not_affect_older_ones(
 
     ingest.poll()
 
-    assert len(asked(github)) < 30
+    assert len(window_requests(github)) < 30
     assert the_backfill(db).fetch_until is None
     assert the_backfill(db).windows_given_up == 1
 
@@ -258,7 +260,7 @@ def test_a_search_that_often_fails_gets_a_bounded_number_of_requests(
         github.faults.add(kind, path="created=", count=None, probability=0.3, **options)
 
     ingest.poll()
-    requests = len(asked(github))
+    requests = len(window_requests(github))
     github.faults.clear()
     far = world.now - timedelta(days=3001)
     backfills.request(db, [the_feed(db).key], since=far, horizon=far)
@@ -295,7 +297,7 @@ def test_a_failing_window_is_requested_in_smaller_pages(world, github, ingest, d
     failed = [ingest.poll().feeds_failed for _ in range(3)]
 
     assert failed == [1, 1, 0]
-    assert {entry.query["per_page"] for entry in asked(github)} == {"12", "6"}
+    assert {entry.query["per_page"] for entry in window_requests(github)} == {"12", "6"}
     assert run_ids(db) == all_runs(world)
 
 
@@ -310,7 +312,7 @@ def test_a_window_continues_after_an_interrupted_pass(world, github, ingest, db)
     ingest.restart()
     ingest.poll()
 
-    first = asked(github)[0]
+    first = window_requests(github)[0]
     assert left.window is not None
     assert first.query["created"] == left.window.created
     assert first.query["page"] == "3"
@@ -326,7 +328,7 @@ def test_polls_of_the_newest_runs_never_request_by_time(world, github, ingest):
 
     ingest.poll()
 
-    assert asked(github) == []
+    assert window_requests(github) == []
 
 
 def test_a_gap_during_a_window_restarts_the_backfill(world, github, ingest, db):
@@ -396,7 +398,7 @@ def test_an_address_without_numbers_proves_no_end(url):
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def answers(
+def search(
     seconds: list[int], window: Window, known: set[int]
 ) -> tuple[WindowPage, set[int]]:
     """The single page of a complete search, and the known runs after it."""
@@ -428,7 +430,7 @@ def test_windows_find_every_run_that_can_be_listed(seconds, scale):
     requests = 0
     while window:
         requests += 1
-        page, known = answers(seconds, window, known)
+        page, known = search(seconds, window, known)
         step = next_step(window, page)
         window = step.window
         if step.is_done:

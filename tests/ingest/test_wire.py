@@ -33,7 +33,7 @@ SPENT = {
 LEFT = SPENT | {"x-ratelimit-remaining": "4999"}
 
 
-def answer(status, headers=LEFT, body=b"{}"):
+def parse(status, headers=LEFT, body=b"{}"):
     return parse_response(status, headers, body, now=NOW)
 
 
@@ -42,13 +42,13 @@ def message(text):
 
 
 def test_a_200_gives_its_json():
-    assert answer(200, body=b'{"total_count": 0}') == {"total_count": 0}
+    assert parse(200, body=b'{"total_count": 0}') == {"total_count": 0}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff", b"[" * 100_000])
 def test_a_200_without_json_is_an_invalid_response(body):
     with pytest.raises(InvalidResponse, match="not valid JSON"):
-        answer(200, body=body)
+        parse(200, body=body)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_200_without_json_is_an_invalid_response(body):
 )
 def test_each_error_status_has_its_error(status, headers, body, error):
     with pytest.raises(error):
-        answer(status, headers, body)
+        parse(status, headers, body)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_each_error_status_has_its_error(status, headers, body, error):
 )
 def test_a_rate_limit_has_the_time_to_retry(status, headers, body, wait):
     with pytest.raises(RateLimited) as caught:
-        answer(status, headers, body)
+        parse(status, headers, body)
 
     assert caught.value.retry_at == NOW + wait
 
 
 def test_an_error_quotes_github_on_one_short_line():
     with pytest.raises(NotFound) as caught:
-        answer(404, body=message("Not\nFound " + "x" * 1000))
+        parse(404, body=message("Not\nFound " + "x" * 1000))
 
     assert "GitHub says: Not Found xxx" in str(caught.value)
     assert len(str(caught.value)) < 400
