@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def older(world, hours, **fields):
-    """A run created so many hours ago. 30 newer ones push it off the newest page."""
+    """A run created `hours` ago. 30 newer ones push it off the newest page."""
     return world.add_run(
         REPO, FILE, created_at=world.now - timedelta(hours=hours), **fields
     )
