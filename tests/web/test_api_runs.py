@@ -151,7 +151,7 @@ async def test_a_broken_cursor_is_400(datasette: Datasette, cursor: str) -> None
     status, error = await get_error(datasette, f"/api/runs?cursor={cursor}")
 
     assert status == 400
-    assert "Take the value of next" in error
+    assert "Use the value of next" in error
 
 
 @pytest.mark.asyncio
