@@ -33,7 +33,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HISTORY_DAYS = 3650
 
 pytestmark = pytest.mark.skipif(
-    not RECORDINGS.exists(), reason="the recorded runs are not beside the project"
+    not RECORDINGS.exists(), reason="the recorded runs are not published"
 )
 
 

@@ -7,7 +7,7 @@ something is no longer tested. Use it with `python -m pytest -p tests.support.no
 import pytest
 
 # Recorded responses of GitHub that may not be published.
-ALLOWED = ("the recorded runs are not beside the project",)
+ALLOWED = ("the recorded runs are not published",)
 
 
 def unexpected(config: pytest.Config) -> list[str]:
