@@ -1,6 +1,10 @@
-"""Times as GitHub writes them: UTC, whole seconds, a Z at the end."""
+"""Times as GitHub writes them: UTC, whole seconds, a Z at the end; and the clock."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+# Returns the current, aware time.
+Clock = Callable[[], datetime]
 
 
 def utc(instant: datetime) -> str:

@@ -7,7 +7,7 @@ this process, and a running ingest does it instead.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -40,9 +40,7 @@ from ci_observer.ingest.polling.poller import Poller, PollResult
 from ci_observer.ingest.store import backfills, feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
-from ci_observer.ingest.times import utc
-
-Clock = Callable[[], datetime]
+from ci_observer.ingest.times import Clock, utc
 
 # GitHub Actions was announced on this day: no run is older.
 ACTIONS_BEGAN = datetime(2018, 10, 16, tzinfo=UTC)
@@ -172,7 +170,7 @@ class Backfill:
         try:
             return await poller.poll(
                 backfill_deadline=self._clock() + refresh,
-                on_progress=lambda complete, feeds: show(self._progress),
+                on_progress=lambda complete, total: show(self._progress),
             )
         except* StorageError as errors:
             failed += errors.exceptions

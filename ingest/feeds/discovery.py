@@ -5,7 +5,7 @@ owner's repositories are fetched. `selection` derives the watched feeds from the
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from ci_observer.ingest.store import feeds, repos, responses, workflows
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import ResponseKey
-from ci_observer.ingest.times import utc
+from ci_observer.ingest.times import Clock, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -50,7 +50,7 @@ class FeedDiscovery:
         config: Config,
         db: Database,
         github: GitHub,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._config = config
         self._db = db

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ci_observer.ingest.errors import (
 )
 from ci_observer.ingest.github.names import REPO_NAME
 from ci_observer.ingest.github.wire import RateLimit, parse_response
+from ci_observer.ingest.times import Clock
 
 # GitHub itself gives up after 10 seconds:
 # https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
@@ -66,7 +66,7 @@ class Connection:
         *,
         api_url: str,
         token: str | None,
-        clock: Callable[[], datetime],
+        clock: Clock,
         slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         self.api_url = api_url

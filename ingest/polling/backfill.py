@@ -5,7 +5,6 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlite_utils import Database
 
@@ -20,6 +19,7 @@ from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.store.run_rows import Saved
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -37,7 +37,7 @@ class BackfillPages:
         db: Database,
         github: GitHub,
         discovery: FeedDiscovery,
-        clock: Callable[[], datetime],
+        clock: Clock,
         *,
         sizes: PageSizes,
         on_older_saved: Callable[[int], None],

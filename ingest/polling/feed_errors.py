@@ -1,8 +1,7 @@
 """Errors that concern one item only: which feeds show them, and when to retry."""
 
 import logging
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlite_utils import Database
 
@@ -19,6 +18,7 @@ from ci_observer.ingest.store import backfills, feeds, pending
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -38,7 +38,7 @@ class FeedErrors:
         db: Database,
         discovery: FeedDiscovery,
         sizes: PageSizes,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self.failed: dict[FeedKey, str] = {}
         self.is_temporary = False

@@ -8,8 +8,9 @@ from datetime import timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.schema import StorageError
-from ci_observer.ingest.polling.poller import Clock, Poller
+from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 

@@ -4,13 +4,13 @@ The commands `prune` and `migrate` do the same at once.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.store import payloads
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -25,9 +25,7 @@ LOG_EVERY_REPACKED = 50_000
 class Pruning:
     """Deletes the payloads that are older than `PAYLOAD_DAYS`."""
 
-    def __init__(
-        self, config: Config, db: Database, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, config: Config, db: Database, clock: Clock) -> None:
         self._days = config.payload_days
         self._db = db
         self._clock = clock

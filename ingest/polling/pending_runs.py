@@ -6,7 +6,6 @@ attempt that was never seen, or the jobs of a failed attempt. `store.pending` ad
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlite_utils import Database
 
@@ -16,7 +15,7 @@ from ci_observer.ingest.github.rows import LONGEST_RUN, job_row
 from ci_observer.ingest.store import feeds, pending, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.pending import PendingItem
-from ci_observer.ingest.times import utc
+from ci_observer.ingest.times import Clock, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -36,7 +35,7 @@ class PendingRuns:
         self,
         db: Database,
         github: GitHub,
-        clock: Callable[[], datetime],
+        clock: Clock,
         on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db

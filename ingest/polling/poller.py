@@ -35,11 +35,10 @@ from ci_observer.ingest.polling.schedule import (
 )
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.times import utc
+from ci_observer.ingest.times import Clock, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
-Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
 T = TypeVar("T", bound=Item)
 
@@ -129,8 +128,8 @@ class Poller:
 
         The backfill ends at `backfill_deadline`, so that the newest runs are never
         late, or when it is complete. `on_progress` receives the numbers of complete and
-        of all feeds. Raises an exception group with a `StorageError` if the database
-        cannot be written.
+        of all feeds. Raises a `StorageError`, or an exception group with one, if the
+        database cannot be written.
         """
         started_at = self._clock()
         if self._last_result is not None:

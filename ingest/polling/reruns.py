@@ -18,6 +18,7 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import backfills, responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -41,7 +42,7 @@ class Reruns:
         db: Database,
         github: GitHub,
         discovery: FeedDiscovery,
-        clock: Callable[[], datetime],
+        clock: Clock,
         on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db

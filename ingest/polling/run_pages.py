@@ -22,6 +22,7 @@ from ci_observer.ingest.store import feeds, responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -82,7 +83,7 @@ class PageSizes:
 class ListChooser:
     """Chooses which list to poll for each feed."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._feed_lists_until: dict[str, datetime] = {}
 
@@ -129,7 +130,7 @@ class RunPages:
         db: Database,
         github: GitHub,
         discovery: FeedDiscovery,
-        clock: Callable[[], datetime],
+        clock: Clock,
         *,
         sizes: PageSizes,
         history: timedelta,

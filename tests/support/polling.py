@@ -17,10 +17,11 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.loop import run_forever
-from ci_observer.ingest.polling.poller import Clock, Poller, PollResult
+from ci_observer.ingest.polling.poller import Poller, PollResult
 from ci_observer.ingest.store import backfills, feeds, instance
 from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.times import Clock
 
 REPO, FILE = "acme/api", "ci.yml"
 
