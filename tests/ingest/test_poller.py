@@ -21,6 +21,12 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
+from ci_observer.demo.times import utc_now
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.polling.concurrency import RequestPool
+from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import utc
 
@@ -33,6 +39,23 @@ def snapshot(db: Database) -> list[Any]:
         db.execute(f"select * from {table}").fetchall()  # noqa: S608 (own names)
         for table in ("runs", "run_attempts", "run_payloads", "tiles")
     ] + [revision(db)]
+
+
+def test_a_poller_writes_nothing_until_it_is_started(db):
+    config = Config(repos=(REPO,), workflows=(FILE,))
+    http = open_http("test")
+    pool = RequestPool()
+    connection = Connection(
+        http, api_url=config.api_url, token=None, clock=utc_now, slot=pool.slot
+    )
+    before = db.conn.total_changes
+
+    poller = Poller(config, db, GitHub(connection), pool, utc_now)
+
+    assert db.conn.total_changes == before
+    poller.start()
+    assert feeds.watched(db) != []
+    asyncio.run(http.aclose())
 
 
 def test_the_first_pass_stores_the_runs_and_the_metadata(world, github, ingest, db):
