@@ -33,7 +33,7 @@ async def index(datasette: Datasette, request: Request) -> Response:
 
     async def fetch(_: Filters) -> CachedResponse:
         routes = [
-            {"path": datasette.urls.path(path), "answers": handler.__doc__}
+            {"path": datasette.urls.path(path), "description": handler.__doc__}
             for path, handler in ROUTES.items()
         ]
         text = json.dumps({"ok": True, "routes": routes})

@@ -1,4 +1,4 @@
-"""`make release`: what it refuses, and what it writes."""
+"""`make release`: reasons to refuse, and the files that it changes."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The wheel is the whole product: installed alone, it serves what a checkout serves."""
+"""The wheel is the whole product: installed alone, it serves the same pages."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ PAGES = (
 
 
 def files_of_the_checkout() -> set[str]:
-    """What the wheel must contain, by its name in the wheel."""
+    """The names of all files that belong in the wheel, as they are in the wheel."""
     found = {"ci_observer/metadata.yml"}
     for folder in FOLDERS:
         found |= {
@@ -120,7 +120,7 @@ def test_the_installed_package_is_not_the_checkout(installed, tmp_path):
 
 
 def pages_of(command: list[str], db_path: Path, folder: Path) -> dict[str, str]:
-    """Each page's body, without what differs between two processes."""
+    """Each page's body, without the parts that differ between two processes."""
     bodies = {}
     with serving(environ_with(CI_OBSERVER_DB=db_path), folder, command) as web:
         port = str(web.base_url.port)
@@ -152,7 +152,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
     assert list(folder.iterdir()) == []
 
 
-def test_the_wheel_serves_what_the_checkout_serves(installed, archive, elsewhere):
+def test_the_wheel_serves_the_same_pages_as_the_checkout(installed, archive, elsewhere):
     command = str(installed.with_name("ci-observer"))
 
     from_wheel = pages_of([command], archive, elsewhere)
