@@ -17,15 +17,15 @@ const CHOICES = [
 const VALUES = { "by name": "name", "by repo": "repo", "newest first": "newest" };
 const TEXTS = [
   ["cols", "Columns", "1 to 20"],
-  ["page", "Turn pages every", "15s"],
+  ["page", "Change pages every", "15s"],
   ["screen", "Part of the tiles", "1of2"],
   ["tz", "Time zone", "Europe/Berlin"],
 ];
 const SWITCHES = [
   ["kiosk", "1", "Kiosk"],
-  ["notify", "1", "Messages"],
+  ["notify", "1", "Notifications"],
   ["sound", "1", "Sound"],
-  ["keys", "0", "No letter keys"],
+  ["keys", "0", "Turn off letter keys"],
 ];
 
 export function build(tag, properties, ...children) {
