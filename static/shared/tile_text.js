@@ -5,8 +5,8 @@ import { FAILURES, labelOf } from "./vocabulary.js";
 
 const DISABLED = {
   disabled_manually: "disabled by hand on GitHub",
-  disabled_inactivity: "disabled by GitHub after 60 days without activity",
-  disabled_fork: "disabled by GitHub because the repository is a fork",
+  disabled_inactivity: "disabled after 60 days without activity",
+  disabled_fork: "GitHub disables workflows of forks",
   deleted: "the workflow file was deleted",
 };
 
@@ -53,9 +53,9 @@ export function stateFacts(tile, when) {
 
 const ALARM_TEXTS = {
   no_access: (tile) =>
-    tile.error || "GitHub responds “not found”: wrong name, or no permission",
+    tile.error || "not found: wrong name, or no permission",
   stale: (tile) => tile.error || "no response from GitHub for three refreshes",
-  disabled: ({ workflow_state: state }) => DISABLED[state] || `GitHub's state is ${state}`,
+  disabled: ({ workflow_state: state }) => DISABLED[state] || `${state} on GitHub`,
   overdue: (tile, when) => `no scheduled run; one was due by ${when(tile.overdue_at)}`,
   stuck({ activity: name, started_at: at, median_duration_seconds: usual }, when, now) {
     return `${labelOf(name)} for ${duration(now - seconds(at))}`
