@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_objects import FEED, compact, full_size_runs, raw_json
 
-from bench import payload_size
+from bench.measure import payload_size
 from ci_observer.ingest.db.payload_paths import (
     COLUMN_OF_PATH,
     CONTAINERS,

@@ -84,15 +84,14 @@ def later_css(text: str) -> list[str]:
     return [pattern for pattern in LATER_CSS if re.search(pattern, rules, re.M)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def parser(chromium: Any) -> Any:
     """A page with acorn, which parses JavaScript of any year."""
     if not ACORN.exists():
         pytest.skip("acorn is not installed: CONTRIBUTING.md says how")
     page = chromium.new_page()
     page.add_script_tag(content=ACORN.read_text())
-    yield page
-    page.close()
+    return page
 
 
 @pytest.mark.browser
