@@ -6,7 +6,11 @@ import { connectPage } from "./live.js";
 const isTemporary = find("error").dataset.temporary === "true";
 
 async function isBack(signal) {
-  return isTemporary && (await fetch(location.href, { signal, cache: "no-store" })).ok;
+  if (!isTemporary) return false;
+  const response = await fetch(location.href, { signal, cache: "no-store" });
+  // A response that is not read keeps its connection open.
+  await response.text();
+  return response.ok;
 }
 
 connectPage({

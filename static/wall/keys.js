@@ -50,7 +50,7 @@ export function moveFocus(grid, key) {
 // Each of `keys` is [key, description, …].
 export function listKeys(keys) {
   const title = build("h2", { id: "keys-title", textContent: "Keys" });
-  const lines = [["← ↑ → ↓", "go from tile to tile"], ["Enter", "open the tile"], ...keys];
+  const lines = [["← ↑ → ↓", "move from tile to tile"], ["Enter", "open the tile"], ...keys];
   const list = build("dl", {}, ...lines.flatMap(([key, description]) =>
     [build("dt", { textContent: key }), build("dd", { textContent: description })]));
   const close = build("form", { method: "dialog" }, build("button", { textContent: "Close" }));

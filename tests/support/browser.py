@@ -100,6 +100,7 @@ class Visit:
         self.page.on("request", self._request)
         self.page.on("requestfinished", self._request_end)
         self.page.on("requestfailed", self._request_end)
+        self.page.on("framenavigated", lambda _: self._pending.clear())
 
     def _console(self, message: Any) -> None:
         # Chromium itself writes a line when the server is down; other tests cover that.
