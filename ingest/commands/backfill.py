@@ -34,12 +34,19 @@ from ci_observer.ingest.errors import (
     DatabaseError,
     GitHubError,
 )
-from ci_observer.ingest.github.names import every_repo_of, owner_of
+from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller, PollResult
-from ci_observer.ingest.store import backfills, feeds, instance, pending
+from ci_observer.ingest.store import (
+    backfills,
+    feeds,
+    instance,
+    pending,
+    watch_errors,
+)
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.keys import FeedKey
+from ci_observer.ingest.store.keys import FeedKey, Owner
+from ci_observer.ingest.store.watch_errors import WatchError
 from ci_observer.ingest.times import Clock, utc
 
 # GitHub Actions was announced on this day: no run is older.
@@ -125,7 +132,9 @@ class Backfill:
         state, reason = self._polling_state()
         if state == "off":
             raise ConfigError(str(reason))
-        self._check_repos({feed.repo for feed in feeds.watched(self._db)})
+        watched = {feed.repo for feed in feeds.watched(self._db)}
+        watched |= {error.repo for error in watch_errors.known(self._db)}
+        self._check_repos(watched)
         self._set_date()
         click.echo(
             "An ingest is running and does the fetching; this only watches.", err=True
@@ -198,27 +207,33 @@ class Backfill:
     def _report(self) -> bool:
         """Print the outcome; return whether no feed failed."""
         watched = self._feeds()
+        failed: list[Feed | WatchError] = [feed for feed in watched if feed.error]
+        failed += self._watch_errors()
+        for item in failed:
+            click.echo(f"{item}: {item.error}", err=True)
         for feed in watched:
-            if feed.error:
-                click.echo(f"{feed}: {feed.error}", err=True)
-            elif given_up := backfills.get(self._db, feed.key).windows_given_up:
+            given_up = backfills.get(self._db, feed.key).windows_given_up
+            if given_up and not feed.error:
                 click.echo(f"{feed}: {_windows_text(given_up)}")
-        failed = sum(feed.error is not None for feed in watched)
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
-            click.echo(f"{failed} failed. {CONTINUES}")
+            click.echo(f"{len(failed)} failed. {CONTINUES}")
         return not failed
 
     def _feeds(self) -> list[Feed]:
-        wanted = {repo.lower() for repo in self._repos}
-        watched = feeds.watched(self._db)
-        return [f for f in watched if not wanted or f.repo.lower() in wanted]
+        return [f for f in feeds.watched(self._db) if self._is_wanted(f.repo)]
+
+    def _watch_errors(self) -> list[WatchError]:
+        return [e for e in watch_errors.known(self._db) if self._is_wanted(e.repo)]
+
+    def _is_wanted(self, repo: str) -> bool:
+        return not self._repos or repo.lower() in map(str.lower, self._repos)
 
     def _check_repos(self, watched: Collection[str]) -> None:
         known = {repo.lower() for repo in watched}
         for repo in self._repos:
-            pattern = every_repo_of(owner_of(repo))
-            if not known & {repo.lower(), pattern.lower()}:
+            owner = Owner(owner_of(repo))
+            if not known & {repo.lower(), str(owner).lower()}:
                 raise ConfigError(
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "
@@ -227,11 +242,7 @@ class Backfill:
 
     def _set_date(self) -> None:
         """Write the date into the feeds that do not have it yet."""
-        undated = [
-            feed.key
-            for feed in self._feeds()
-            if feed.key not in self._dated and not feed.key.is_placeholder
-        ]
+        undated = [f.key for f in self._feeds() if f.key not in self._dated]
         horizon = self._clock() - timedelta(days=self._config.history_days)
         backfills.request(self._db, undated, since=self._since, horizon=horizon)
         self._dated.update(undated)
@@ -247,12 +258,13 @@ class Backfill:
 
     def _progress(self) -> HistoryProgress:
         watched = self._feeds()
-        days = [self._days_covered(feed) for feed in watched]
+        # An owner or a repository that cannot be listed counts as one feed.
+        count = len(watched) + len(self._watch_errors())
         return HistoryProgress(
             complete=sum(self._is_complete(feed) for feed in watched),
-            feeds=len(watched),
-            days=sum(days),
-            all_days=len(watched) * self._days_since(self._since),
+            feeds=count,
+            days=sum(self._days_covered(feed) for feed in watched),
+            all_days=count * self._days_since(self._since),
         )
 
     def _days_covered(self, feed: Feed) -> int:

@@ -600,3 +600,31 @@ def m100_feed_backfills(db: Database) -> None:
         alter table feeds drop column backfilled_at;
         """,
     )
+
+
+@migrations()
+def m110_watch_errors(db: Database) -> None:
+    """Errors of owners and of repositories without a feed get a table of their own.
+
+    They were feeds with the workflow `*`. Those that are not watched are resolved.
+    """
+    execute_all(
+        db,
+        """
+        create table watch_errors (
+            repo text primary key collate nocase,
+            error text not null,
+            error_kind text not null,
+            error_at text not null,
+            retry_at text
+        ) without rowid;
+
+        insert into watch_errors
+        select repo, error, error_kind, error_at, retry_at from feeds
+        where workflow = '*' and is_watched and error is not null
+            and error_kind is not null and error_at is not null;
+
+        delete from feeds where workflow = '*';
+        delete from feed_backfills where workflow = '*';
+        """,
+    )

@@ -19,15 +19,11 @@ from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.feeds.workflows import mark_replaced, workflow_rows
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.names import (
-    EVERY_WORKFLOW,
-    every_repo_of,
-    is_every_repo,
-    owner_of,
-)
-from ci_observer.ingest.store import feeds, repos, responses, workflows
+from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
+from ci_observer.ingest.store import feeds, repos, responses, watch_errors, workflows
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.keys import Owner
 from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.times import Clock, utc
 
@@ -42,7 +38,7 @@ REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 class FeedDiscovery:
     """Keeps the watched feeds of a database up to date with the settings and GitHub.
 
-    An `item` is a repository or an owner, written as in `GH_REPOS`.
+    A `source` of feeds is an owner or the name of a repository.
     """
 
     def __init__(
@@ -70,12 +66,9 @@ class FeedDiscovery:
             for repo in self._selection.repos()
             for workflow in self._selection.workflows(repo, before)
         ]
-        pairs += [
-            (feed.repo, feed.workflow)
-            for feed in before
-            if self._selection.is_owner(feed.repo)
-        ]
-        feeds.save_watched(self._db, pairs)
+        with transaction(self._db):
+            feeds.save_watched(self._db, pairs)
+            self._delete_former_errors()
         for repo in self._selection.repos():
             self._due_at[repo.lower()] = self._first_refresh_at(repo)
 
@@ -87,10 +80,9 @@ class FeedDiscovery:
         """The watched feeds of a repository. The name's letter case does not matter."""
         return feeds.watched(self._db, repo)
 
-    def due_owners(self) -> list[str]:
-        """The owners whose list of repositories is due for a refresh, as `owner/*`."""
-        owners = map(every_repo_of, self._config.owners)
-        return [owner for owner in owners if self._is_due(owner)]
+    def due_owners(self) -> list[Owner]:
+        """The owners whose list of repositories is due for a refresh."""
+        return [owner for owner in self._owners() if self._is_due(owner)]
 
     def due_repos(self) -> list[str]:
         """The repositories whose metadata is due for a refresh."""
@@ -101,34 +93,34 @@ class FeedDiscovery:
         for repo in self._renames.take_redirected(self._selection.repos()):
             self._make_due(repo)
 
-    async def refresh_owner(self, item: str) -> None:
+    async def refresh_owner(self, owner: Owner) -> None:
         """Fetch the repositories of an owner, and watch the live ones."""
-        owner = owner_of(item)
         pages = await fetch_owner(
             self._github,
-            owner,
+            owner.name,
             lambda url: responses.get_cached(
-                self._db, ResponseKey("repositories", item, url)
+                self._db, ResponseKey("repositories", str(owner), url)
             ),
         )
         with transaction(self._db):
-            before = self._selection.listed(owner)
+            before = self._selection.listed(owner.name)
             for found in (repo for page in pages for repo in page.repos or []):
                 if found.is_live:
                     self._renames.reconcile(found.full_name, found)
-            repos.save_listed(self._db, owner, pages)
-            listed = self._selection.listed(owner)
+            repos.save_listed(self._db, owner.name, pages)
+            listed = self._selection.listed(owner.name)
             for repo in before ^ listed:
                 self._update_watched(repo)
-        _log_changes(item, before, listed)
-        self._failed_owners.discard(item.lower())
-        self._postpone(item, REFRESH_EVERY)
+        _log_changes(owner, before, listed)
+        self._failed_owners.discard(owner.name.lower())
+        self._postpone(owner, REFRESH_EVERY)
         if not listed:
             raise NotFound(
                 "No repository to watch: name some in GH_REPOS, or let the token see "
-                f"more. Each that it sees of {owner} is archived, disabled or a fork."
+                f"more. Each that it sees of {owner.name} is archived, disabled or a "
+                "fork."
             )
-        self._update_owner_error(owner)
+        self._update_owner_error(owner.name)
 
     async def refresh_repo(self, repo: str) -> None:
         """Fetch the metadata of a repository, and watch its selected workflows."""
@@ -159,22 +151,30 @@ class FeedDiscovery:
         self._postpone(repo, REFRESH_EVERY)
         self._update_owner_error(owner_of(repo))
 
-    def record_error(self, item: str, error: GitHubError, wait: timedelta) -> None:
-        """Retry a failed refresh after `wait`, and make its error visible until then.
+    def record_owner_error(
+        self, owner: Owner, error: GitHubError, wait: timedelta
+    ) -> None:
+        """Retry a failed refresh after `wait`, and show its error until then."""
+        self._postpone(owner, wait)
+        self._failed_owners.add(owner.name.lower())
+        self._save_error(owner, str(error), kind=error.kind, wait=wait)
 
-        If there is no feed, a placeholder shows the error on the wall. A
-        repository that the settings do not name leaves the wall instead.
+    def record_repo_error(self, repo: str, error: GitHubError, wait: timedelta) -> bool:
+        """Retry a failed refresh after `wait`; show its error if no feed can show it.
+
+        A repository that the settings do not name leaves the wall instead. Returns
+        whether the error is shown for the repository itself.
         """
-        self._postpone(item, wait)
-        if is_every_repo(item):
-            self._failed_owners.add(item.lower())
-        elif not self._selection.is_named(item):
-            log.warning("%s is left out: %s", item, error)
-            feeds.save_watched_in(self._db, item, [])
-            self._update_owner_error(owner_of(item))
-            return
-        if not self.feeds_of(item):
-            feeds.save_placeholder(self._db, item)
+        self._postpone(repo, wait)
+        if not self._selection.is_named(repo):
+            log.warning("%s is left out: %s", repo, error)
+            feeds.save_watched_in(self._db, repo, [])
+            self._update_owner_error(owner_of(repo))
+            return False
+        if self.feeds_of(repo):
+            return False
+        self._save_error(repo, str(error), kind=error.kind, wait=wait)
+        return True
 
     def schedule_refresh(self, repo: str) -> None:
         """Make a repository due because one of its feeds was not found.
@@ -210,37 +210,57 @@ class FeedDiscovery:
         selected = self._selection.workflows(
             repo, self.feeds_of(repo), is_listed=is_listed
         )
-        feeds.save_watched_in(self._db, repo, selected)
+        with transaction(self._db):
+            feeds.save_watched_in(self._db, repo, selected)
+            if selected or is_listed:
+                watch_errors.delete(self._db, repo)
 
-    def _update_owner_error(self, owner: str) -> None:
+    def _update_owner_error(self, name: str) -> None:
         """Show an error if none of an owner's workflows is watched, or clear it."""
-        item = every_repo_of(owner)
-        if not self._selection.is_owner(item) or item.lower() in self._failed_owners:
+        owner = Owner(name)
+        if not self._selection.has_owner(name) or name.lower() in self._failed_owners:
             return
-        listed = self._selection.listed(owner)
+        listed = self._selection.listed(name)
         if any(map(self._is_due, listed)):
             return
-        if any(map(self.feeds_of, listed)):
-            feeds.save_watched_in(self._db, item, [])
+        if any(map(self._is_on_wall, listed)):
+            watch_errors.delete(self._db, owner)
             return
-        feeds.save_placeholder(self._db, item)
-        [feed] = self.feeds_of(item)
         names = " or ".join(self._config.workflows)
         error = (
             "No workflow to watch: check GH_WORKFLOWS, or the token's permission "
-            f"Actions: read. It sees no active {names} in {owner}'s {len(listed)} "
+            f"Actions: read. It sees no active {names} in {name}'s {len(listed)} "
             "repositories."
         )
-        if feed.error != error:
-            log.warning("%s: %s", item, error)
-        feeds.save_error(
+        self._save_error(owner, error, kind=NotFound.kind, wait=None)
+
+    def _save_error(
+        self, source: Owner | str, error: str, *, kind: str, wait: timedelta | None
+    ) -> None:
+        now = self._clock()
+        stored = watch_errors.get(self._db, source)
+        if stored is None or stored.error != error:
+            log.warning("%s: %s", source, error)
+        watch_errors.save(
             self._db,
-            feed,
+            source,
             error=error,
-            kind=NotFound.kind,
-            now=self._clock(),
-            retry_at=None,
+            kind=kind,
+            now=now,
+            retry_at=now + wait if wait else None,
         )
+
+    def _delete_former_errors(self) -> None:
+        """Delete the errors of sources that are not watched, or that have feeds."""
+        watched = {feed.repo.lower() for feed in self.feeds()}
+        without_feeds = [r for r in self._selection.repos() if r.lower() not in watched]
+        watch_errors.delete_others(self._db, [*self._owners(), *without_feeds])
+
+    def _owners(self) -> list[Owner]:
+        return [Owner(name) for name in self._config.owners]
+
+    def _is_on_wall(self, repo: str) -> bool:
+        return bool(self.feeds_of(repo) or watch_errors.get(self._db, repo))
 
     def _first_refresh_at(self, repo: str) -> datetime:
         """When a repository is due after a restart."""
@@ -252,17 +272,17 @@ class FeedDiscovery:
             return self._clock()
         return datetime.fromisoformat(stored.metadata_at) + REFRESH_EVERY
 
-    def _is_due(self, item: str) -> bool:
-        return self._due_at.get(item.lower(), NEVER) <= self._clock()
+    def _is_due(self, source: Owner | str) -> bool:
+        return self._due_at.get(str(source).lower(), NEVER) <= self._clock()
 
-    def _make_due(self, item: str) -> None:
-        self._due_at.pop(item.lower(), None)
+    def _make_due(self, source: Owner | str) -> None:
+        self._due_at.pop(str(source).lower(), None)
 
-    def _postpone(self, item: str, wait: timedelta) -> None:
-        self._due_at[item.lower()] = self._clock() + wait
+    def _postpone(self, source: Owner | str, wait: timedelta) -> None:
+        self._due_at[str(source).lower()] = self._clock() + wait
 
 
-def _log_changes(item: str, before: set[str], listed: set[str]) -> None:
+def _log_changes(owner: Owner, before: set[str], listed: set[str]) -> None:
     for what, names in (("new", listed - before), ("gone", before - listed)):
         if names:
-            log.info("%s: %s: %s", item, what, ", ".join(sorted(names)))
+            log.info("%s: %s: %s", owner, what, ", ".join(sorted(names)))

@@ -5,12 +5,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.github.names import (
-    EVERY_WORKFLOW,
-    every_repo_of,
-    is_dynamic,
-    owner_of,
-)
+from ci_observer.ingest.github.names import EVERY_WORKFLOW, is_dynamic, owner_of
 from ci_observer.ingest.store import repos, workflows
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.workflows import ACTIVE, DELETED
@@ -28,7 +23,7 @@ class FeedSelection:
         self._db = db
         self._is_every = EVERY_WORKFLOW in config.workflows
         self._named = {repo.lower() for repo in config.named_repos}
-        self._owners = {every_repo_of(owner).lower() for owner in config.owners}
+        self._owners = {owner.lower() for owner in config.owners}
 
     def repos(self) -> list[str]:
         """The repositories to watch, each under one of its names."""
@@ -45,9 +40,9 @@ class FeedSelection:
         """The live repositories in an owner's list."""
         return {repo.repo for repo in repos.listed(self._db, owner)}
 
-    def is_owner(self, item: str) -> bool:
-        """Whether `GH_REPOS` has this item, an owner as `owner/*`."""
-        return item.lower() in self._owners
+    def has_owner(self, owner: str) -> bool:
+        """Whether `GH_REPOS` has `owner/*` for this owner."""
+        return owner.lower() in self._owners
 
     def is_named(self, repo: str) -> bool:
         """Whether `GH_REPOS` names this repository."""
@@ -57,9 +52,7 @@ class FeedSelection:
         """Whether `GH_REPOS` selects this repository, by its name or by its owner."""
         known = repos.get(self._db, repo)
         is_listed = known is not None and known.listed_in is not None
-        return self.is_named(repo) or (
-            is_listed and self.is_owner(every_repo_of(owner_of(repo)))
-        )
+        return self.is_named(repo) or (is_listed and self.has_owner(owner_of(repo)))
 
     def follows_list(self, repo: str) -> bool:
         """Whether GitHub's list of workflows decides which of them are watched."""

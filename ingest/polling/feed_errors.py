@@ -1,4 +1,4 @@
-"""Errors that concern one item only: which feeds show them, and when to retry."""
+"""Errors that concern one item only: where they are shown, and when to retry."""
 
 import logging
 from datetime import timedelta
@@ -16,21 +16,21 @@ from ci_observer.ingest.polling.run_pages import PageSizes, RepoList, feeds_of
 from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT
 from ci_observer.ingest.store import backfills, feeds, pending
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.keys import FeedKey
+from ci_observer.ingest.store.keys import FeedKey, Owner
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
-# An item of a pass; a text is the name of a repository or `owner/*`.
-Item = Feed | PendingItem | RepoList | str
+# An item of a pass; a text is the name of a repository.
+Item = Feed | PendingItem | RepoList | Owner | str
 
 
 class FeedErrors:
     """Records the errors of a pass.
 
-    `failed` has the failed feeds and the kinds of their errors. `is_temporary` is true
-    if some of the errors may be over soon.
+    `failed` has the kinds of the errors, by feed, or by the owner or repository that
+    has no feed. `is_temporary` is true if some of the errors may be over soon.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class FeedErrors:
         sizes: PageSizes,
         clock: Clock,
     ) -> None:
-        self.failed: dict[FeedKey, str] = {}
+        self.failed: dict[FeedKey | Owner | str, str] = {}
         self.is_temporary = False
         self._db = db
         self._discovery = discovery
         self._sizes = sizes
         self._clock = clock
-        self._failed_before: dict[FeedKey, str] = {}
+        self._failed_before: dict[FeedKey | Owner | str, str] = {}
 
     def reset(self) -> None:
         """Start again, for a new pass."""
@@ -54,7 +54,7 @@ class FeedErrors:
         self.is_temporary = False
 
     def record(self, item: Item, error: GitHubError) -> None:
-        """Save an error with its feed, or with every feed of its repository."""
+        """Save an error with its feed, its owner, or every feed of its repository."""
         wait = NO_ACCESS_WAIT if isinstance(error, NotFound | Forbidden) else None
         if isinstance(item, PendingItem):
             # It concerns a single run. Other pending items come first in the next pass.
@@ -68,8 +68,12 @@ class FeedErrors:
         elif wait is None:
             # The feeds are polled by the stored metadata.
             log.warning("%s: %s", item, error)
+        elif isinstance(item, Owner):
+            self._discovery.record_owner_error(item, error, wait)
+            self.failed[item] = error.kind
+        elif self._discovery.record_repo_error(item, error, wait):
+            self.failed[item] = error.kind
         else:
-            self._discovery.record_error(item, error, wait)
             for feed in self._discovery.feeds_of(item):
                 self._save(feed, error, wait)
 

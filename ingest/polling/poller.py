@@ -234,8 +234,7 @@ class Poller:
     def _is_due(self, feed: Feed, now: datetime) -> bool:
         # After a restart, also feeds that wait: the settings or the token may be new.
         is_waiting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        is_skipped = is_waiting or feed.key in self._errors.failed
-        return not feed.key.is_placeholder and not is_skipped
+        return not is_waiting and feed.key not in self._errors.failed
 
     def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)

@@ -174,16 +174,23 @@ def join(db: Database, old: FeedKey, new: FeedKey) -> None:
         """,
         vars(new) | {"old_repo": old.repo, "old_file": old.workflow},
     )
-    _delete(db, old)
+    delete(db, old)
 
 
-def move(db: Database, old: FeedKey, new: FeedKey) -> None:
-    """Replace the backfill of `new` by that of `old`, in the caller's transaction."""
-    _delete(db, new)
+def rename(db: Database, old: FeedKey, new: FeedKey) -> None:
+    """Give a backfill the key of another feed, which has none."""
     db.execute(
         "update feed_backfills set repo = ?, workflow = ?"
         " where repo = ? and workflow = ?",
         [new.repo, new.workflow, old.repo, old.workflow],
+    )
+
+
+def delete(db: Database, key: FeedKey) -> None:
+    """Delete the progress of a feed's backfill, within the caller's transaction."""
+    db.execute(
+        "delete from feed_backfills where repo = :repo and workflow = :workflow",
+        vars(key),
     )
 
 
@@ -192,11 +199,4 @@ def _insert_missing(db: Database, keys: Iterable[FeedKey]) -> None:
         "insert or ignore into feed_backfills (repo, workflow)"
         " values (:repo, :workflow)",
         [vars(key) for key in keys],
-    )
-
-
-def _delete(db: Database, key: FeedKey) -> None:
-    db.execute(
-        "delete from feed_backfills where repo = :repo and workflow = :workflow",
-        vars(key),
     )

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
@@ -61,11 +60,6 @@ def save_watched_in(db: Database, repo: str, workflows: Sequence[str]) -> None:
         _watch(db, [(repo, workflow) for workflow in workflows])
         if _watched_pairs(db, repo) != before:
             bump_revision(db)
-
-
-def save_placeholder(db: Database, item: str) -> None:
-    """Watch a placeholder, which shows an error of a repository or an owner."""
-    save_watched_in(db, item, [EVERY_WORKFLOW])
 
 
 def watched(db: Database, repo: str | None = None) -> list[Feed]:
@@ -189,17 +183,15 @@ def rename(db: Database, old: FeedKey, new: FeedKey) -> None:
 
     Within the caller's transaction.
     """
-    polled = db.execute(
-        "select 1 from feeds where repo = :repo and workflow = :workflow"
-        " and checked_at is not null",
-        vars(new),
-    ).fetchone()
-    if polled:
-        backfills.join(db, old, new)
-        _delete(db, old)
-        return
-    backfills.move(db, old, new)
-    _delete(db, new)
+    # Names that differ only in letter case identify the same row: do not delete it.
+    if not old.is_same_as(new):
+        if _is_polled(db, new):
+            backfills.join(db, old, new)
+            _delete(db, old)
+            return
+        backfills.delete(db, new)
+        _delete(db, new)
+    backfills.rename(db, old, new)
     db.execute(
         "update feeds set repo = ?, workflow = ?, error = null, error_kind = null,"
         " error_at = null, retry_at = null where repo = ? and workflow = ?",
@@ -240,6 +232,15 @@ def set_changed(db: Database, feed: Feed, written: int, now: datetime) -> None:
     if written:
         update(db, feed.key, changed_at=utc(now))
         bump_revision(db)
+
+
+def _is_polled(db: Database, key: FeedKey) -> bool:
+    row = db.execute(
+        "select 1 from feeds where repo = :repo and workflow = :workflow"
+        " and checked_at is not null",
+        vars(key),
+    ).fetchone()
+    return row is not None
 
 
 def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:

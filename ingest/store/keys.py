@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ci_observer.ingest.github.names import EVERY_WORKFLOW
+from ci_observer.ingest.github.names import every_repo_of
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,20 @@ class FeedKey:
     repo: str
     workflow: str
 
-    @property
-    def is_placeholder(self) -> bool:
-        """Whether it stands for a whole repository or owner that has no feed.
-
-        Such a feed is never polled. It shows an error on the wall.
-        """
-        return self.workflow == EVERY_WORKFLOW
-
     def __str__(self) -> str:
         return f"{self.repo} {self.workflow}"
+
+    def is_same_as(self, other: "FeedKey") -> bool:
+        """Whether both identify one row: the letter case of `repo` does not matter."""
+        names = (self.repo.lower(), self.workflow)
+        return names == (other.repo.lower(), other.workflow)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An owner, all of whose repositories are watched. Its text is `owner/*`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return every_repo_of(self.name)

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.db.derived import rebuild_tiles, recount
 from ci_observer.ingest.github.names import every_repo_of, owner_of
 from ci_observer.ingest.github.wire import Repository
-from ci_observer.ingest.store import feeds, responses
+from ci_observer.ingest.store import feeds, responses, watch_errors
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
@@ -93,6 +93,7 @@ def save_alias(db: Database, repo: str, found: Repository, *, alias_of: str) -> 
         save(db, repo, found)
         db.execute("update repos set alias_of = ? where repo = ?", [alias_of, repo])
         db.execute("update feeds set is_watched = 0 where repo = ?", [repo])
+        watch_errors.delete(db, repo)
         bump_revision(db)
 
 
@@ -124,6 +125,7 @@ def rename(db: Database, old: str, new: str) -> None:
         _move_rows(db, "repos", old, new)
         _move_rows(db, "workflows", old, new)
         responses.delete(db, old)
+        watch_errors.delete(db, old)
         for name in (old, new):
             rebuild_tiles(db, name)
         bump_revision(db)
@@ -175,4 +177,5 @@ def _same(name: str, other: str) -> bool:
 def _move_rows(db: Database, table: str, old: str, new: str) -> None:
     """Move the rows that the new name lacks, and delete the others."""
     db.execute(f"update or ignore {table} set repo = ? where repo = ?", [new, old])
-    db.execute(f"delete from {table} where repo = ?", [old])
+    # Names that differ only in letter case identify the same row: do not delete it.
+    db.execute(f"delete from {table} where repo = ? and repo <> ?", [old, new])

@@ -216,6 +216,18 @@ def test_a_repository_of_a_watched_owner_can_be_named(environ, github, db_path):
     assert result.exit_code == 0
 
 
+def test_an_owner_that_is_not_found_counts_as_a_failed_feed(environ):
+    result = run(
+        *("backfill", "--since", days_ago(1)),
+        **environ | {"GH_REPOS": f"{REPO},nobody/*"},
+    )
+
+    assert "nobody/*: No such owner: check GH_REPOS" in result.stderr
+    assert "1 of 2 feeds complete" in result.output
+    assert "1 failed." in result.output
+    assert result.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("since", "expected"),
     [

@@ -55,6 +55,19 @@ def test_a_feed_takes_its_progress_to_a_name_that_was_never_polled(db):
     assert backfills.get(db, WEB) == Backfill("2026-01-01T00:00:00Z", "page-2")
 
 
+def test_a_feed_renamed_in_another_letter_case_keeps_its_row_and_its_progress(db):
+    watch(db, API)
+    db["feeds"].update((API.repo, API.workflow), {"checked_at": "2026-03-01T00:00:00Z"})
+    backfills.update(db, API, fetch_until="2026-01-01T00:00:00Z", next_url="page-2")
+    respelled = FeedKey("Acme/API", API.workflow)
+
+    feeds.rename(db, API, respelled)
+
+    [feed] = feeds.watched(db)
+    assert (feed.key, feed.checked_at) == (respelled, "2026-03-01T00:00:00Z")
+    assert backfills.get(db, respelled) == Backfill("2026-01-01T00:00:00Z", "page-2")
+
+
 def test_an_upgrade_keeps_the_progress_of_every_backfill(db_path):
     db = schema.connect(db_path)
     schema.migrations.apply(db, stop_before="m100_feed_backfills")

@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import feeds, watch_errors
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -15,6 +15,13 @@ DAY = 86_400
 
 def watched(db: Database) -> list[str]:
     return [str(feed) for feed in feeds.watched(db)]
+
+
+def errors(db: Database) -> list[tuple[str, str | None]]:
+    """The error of each owner, repository and feed that is watched."""
+    return db.execute(
+        "select repo, error_kind from wall_sources where is_watched order by repo"
+    ).fetchall()
 
 
 def list_requests(github: GitHubServer) -> list[tuple[str, int]]:
@@ -248,10 +255,37 @@ def test_an_owner_that_forbids_the_token_is_shown_and_keeps_its_feeds(
 
     ingest.poll()
 
-    assert [(f.repo, f.error_kind) for f in feeds.watched(db)] == [
-        ("acme/*", "forbidden"),
-        ("acme/api", None),
-    ]
+    assert errors(db) == [("acme/*", "forbidden"), ("acme/api", None)]
+
+
+def test_an_owner_s_error_outlives_a_restart_until_the_owner_is_found(
+    world, ingest, db
+):
+    ingest.poll()
+    before = errors(db)
+    assert before == [("acme/*", "not_found")]
+
+    ingest.restart()
+    assert errors(db) == before
+    add_runs(world, 1, repo="acme/api")
+    ingest.poll()
+
+    assert errors(db) == [("acme/api", None)]
+
+
+def test_the_error_of_an_owner_that_leaves_the_settings_leaves_the_wall(ingest, db):
+    ingest.poll()
+    ingest.restart(repos=("other/*",))
+
+    assert errors(db) == []
+
+
+def test_an_owner_that_fails_is_no_feed(ingest, db):
+    ingest.poll()
+
+    assert feeds.watched(db) == []
+    assert "*" not in {row["workflow"] for row in db["feeds"].rows}
+    assert [error.repo for error in watch_errors.known(db)] == ["acme/*"]
 
 
 def test_an_owner_without_live_repositories_is_shown(world, ingest, db):

@@ -558,7 +558,10 @@ def test_a_star_shows_a_missing_repository(world, github, ingest, db):
     ingest.restart(repos=("acme/gone",), workflows=("*",))
     ingest.poll()
 
-    assert (the_feed(db).workflow, the_feed(db).error_kind) == ("*", "not_found")
+    watched = "select workflow, error_kind from wall_sources where is_watched"
+    assert db.execute(watched).fetchall() == [("*", "not_found")]
+    ingest.restart()
+    assert db.execute(watched).fetchall() == [("*", "not_found")]
 
     add_runs(world, 1, repo="acme/gone")
     github.advance(3600)

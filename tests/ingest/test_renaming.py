@@ -6,7 +6,7 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import backfills, feeds
+from ci_observer.ingest.store import backfills, feeds, repos, watch_errors
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -109,6 +109,30 @@ def test_no_table_has_the_old_name_after_a_move(renamed, db):
     assert {
         t: [r["repo"] for r in db[t].rows if r["repo"] == REPO] for t in tables
     } == {table: [] for table in tables}
+
+
+def test_a_move_to_another_letter_case_of_the_name_keeps_every_row(ingest, world, db):
+    add_runs(world, 3)
+    ingest.poll()
+    tables = [t.name for t in db.tables if "repo" in t.columns_dict]
+    before = {t: db[t].count for t in tables if t != "responses"}
+
+    repos.rename(db, REPO, "Acme/API")
+
+    assert {t: db[t].count for t in before} == before
+    assert repos_of_runs(db) == [("Acme/API", 3)]
+    assert watched(db) == [f"Acme/API {FILE}"]
+    assert tiles(db) == [("Acme/API", "passing", 3)]
+
+
+def test_a_move_deletes_the_error_of_the_former_name(ingest, db):
+    ingest.restart(repos=("acme/gone",), workflows=("*",))
+    ingest.poll()
+    assert [error.repo for error in watch_errors.known(db)] == ["acme/gone"]
+
+    repos.rename(db, "acme/gone", NEW)
+
+    assert watch_errors.known(db) == []
 
 
 def test_an_interrupted_move_changes_nothing(renamed, db, monkeypatch):

@@ -6,7 +6,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.store import feeds, instance, runs
+from ci_observer.ingest.store import feeds, instance, runs, watch_errors
+from ci_observer.ingest.store.keys import Owner
 from ci_observer.ingest.store.runs import Saved
 from ci_observer.ingest.times import utc
 
@@ -38,6 +39,13 @@ def watch(db: Database, *pairs: tuple[str, str], now: datetime = NOW) -> None:
     for feed in feeds.watched(db):
         feeds.save_checked(db, feed, now)
     instance.save_next_poll(db, now)
+
+
+def save_owner_error(db: Database, owner: Owner, now: datetime = NOW) -> None:
+    """Store that an owner is not found, as if ingest had just looked for it."""
+    watch_errors.save(
+        db, owner, error="No such owner.", kind="not_found", now=now, retry_at=None
+    )
 
 
 def save_runs(

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from archive import of_repo, save, watch
+from archive import of_repo, save, save_owner_error, watch
 from datasette.app import Datasette
 from factories import run_payload, times
 from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
+from ci_observer.ingest.store.keys import Owner
 from ci_observer.web.columns import TILE_COLUMNS
 
 
@@ -156,3 +157,27 @@ async def test_an_invalid_file_counts_as_failing_and_as_its_own_state(
         ("acme/doc", "failing")
     ]
     assert (answer["counts"]["invalid_file"], answer["counts"]["failing"]) == (1, 2)
+
+
+@pytest.mark.asyncio
+async def test_an_owner_that_cannot_be_listed_has_a_tile_that_is_counted(
+    datasette: Datasette, db: Database
+) -> None:
+    save_owner_error(db, Owner("nobody"))
+
+    answer = await get_json(datasette, "/api/wall")
+
+    [tile] = [t for t in answer["tiles"] if t["repo"] == "nobody/*"]
+    expected = {
+        "workflow": "*",
+        "tile_state": "no_access",
+        "alarm": "no_access",
+        "error": "No such owner.",
+        "branch": None,
+        "is_default_branch": True,
+        "last_result": "unknown",
+        "strip": [],
+    }
+    assert {name: tile[name] for name in expected} == expected
+    assert (answer["counts"]["total"], answer["counts"]["no_access"]) == (4, 1)
+    assert await tiles(datasette, "repo=nobody/*") == [tile]

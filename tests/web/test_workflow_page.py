@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from archive import NOW, save_runs, set_clock, watch
+from archive import NOW, save_owner_error, save_runs, set_clock, watch
 from datasette.app import Datasette
 from factories import run_payload, times
 from page_reader import Element, get_page, harms, local_addresses, table_rows
@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
 from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.keys import Owner
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PAGE = "/workflows/acme/api/ci.yml"
@@ -417,6 +418,16 @@ async def test_a_feed_that_was_never_fetched_has_a_page(
 
     assert page.one(id="state").attributes["data-state"] == "unknown"
     assert not page.all("option")
+
+
+async def test_an_owner_that_cannot_be_listed_has_a_page(
+    db: Database, datasette: Datasette
+) -> None:
+    save_owner_error(db, Owner("nobody"))
+    page = await get_page(datasette, "/workflows/nobody/%2A/%2A")
+
+    assert page.one(id="state").attributes["data-state"] == "no_access"
+    assert "No such owner." in page.one(id="state").text
 
 
 async def test_a_feed_that_is_no_longer_watched_keeps_its_history(

@@ -30,7 +30,7 @@ FEED_SQL = """
 select
   f.repo, f.workflow, f.workflow_name, f.is_watched, f.default_branch, f.checked_at,
   date(t.day, '-' || (:days - 1) || ' days') as first_day, t.day as last_day, timezone
-from feeds f cross join today t
+from wall_sources f cross join today t
 where f.repo = :repo and f.workflow = :workflow
 """
 

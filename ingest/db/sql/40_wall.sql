@@ -15,15 +15,30 @@ select
   max(value) filter (where key = 'timezone') as timezone
 from instance;
 
+-- The sources of tiles: every feed, and each owner or repository with an error of its
+-- own, under the workflow `*`. The casts let SQLite search both tables, not their union.
+create view wall_sources as
+select
+  repo, workflow, workflow_name, workflow_state, default_branch, is_watched, checked_at,
+  error, error_kind, error_at
+from feeds
+union all
+select
+  repo, cast('*' as text), cast(null as text), cast(null as text), cast(null as text),
+  cast(1 as integer), cast(null as text), error, error_kind, error_at
+from watch_errors;
+
 -- One row per watched feed and branch with runs, and one per feed for its default branch
 -- even without runs.
 create view wall_branches as
 with branches as (
   select f.*, f.default_branch as branch, 1 as is_default_branch
-  from feeds f
+  from wall_sources f
   where f.is_watched
   union all
-  select f.*, t.branch, 0
+  select
+    f.repo, f.workflow, f.workflow_name, f.workflow_state, f.default_branch,
+    f.is_watched, f.checked_at, f.error, f.error_kind, f.error_at, t.branch, 0
   from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
   where f.is_watched and t.branch is not f.default_branch
 ),
