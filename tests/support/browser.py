@@ -5,8 +5,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,10 @@ from ci_observer.web.server import build_datasette
 ROOT = Path(__file__).parents[2]
 REFRESH_SECONDS = Config().refresh_seconds
 TELEVISION = {"width": 1920, "height": 1080}
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# Half the processor time of Chromium, which opens a whole window for each page. It has
+# no notifications, and blocks no sounds.
+HEADLESS_SHELL = ("chromium-headless-shell", *CHROMIUM)
 TWO_FRAMES = (
     "() => new Promise((done) =>"
     " requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -167,45 +169,66 @@ def server(db_path: Path) -> Iterator[WallServer]:
     server.stop()
 
 
-@contextmanager
-def launched() -> Iterator[Any]:
-    """Chromium. Skips the test where it or Playwright is not installed."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: make setup"
-    )
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium on the PATH: apt install chromium")
-    sync_api.expect.set_options(timeout=HANG_SECONDS * 1000)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+class Browsers:
+    """The browsers of one process, each launched when a test first needs it."""
+
+    def __init__(self, playwright: Any) -> None:
+        self._playwright = playwright
+        self._launched: dict[str, Any] = {}
+
+    def launch(self, names: Sequence[str]) -> Any:
+        """The first installed browser. Skips the test if there is none."""
+        path = next(filter(None, map(shutil.which, names)), None)
+        if path is None:
+            pytest.skip(f"no {names[0]} on the PATH: apt install {names[0]}")
+        if path not in self._launched:
+            self._launched[path] = self._playwright.chromium.launch(
+                executable_path=path, args=ARGUMENTS
+            )
+        return self._launched[path]
+
+    def close(self) -> None:
+        for browser in self._launched.values():
+            browser.close()
 
 
 @pytest.fixture(scope="session")
-def shared_chromium() -> Iterator[tuple[Any, asyncio.AbstractEventLoop]]:
-    """One Chromium for all tests of this process, and Playwright's event loop."""
-    with launched() as browser:
+def browsers() -> Iterator[tuple[Browsers, asyncio.AbstractEventLoop]]:
+    """The browsers of this process, and Playwright's event loop."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: make setup"
+    )
+    sync_api.expect.set_options(timeout=HANG_SECONDS * 1000)
+    with sync_api.sync_playwright() as playwright:
+        found = Browsers(playwright)
         # From its start to its end the loop counts as running in this thread, in which
         # the asynchronous tests could not start theirs.
         loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
-        yield browser, loop
+        yield found, loop
         asyncio._set_running_loop(loop)
+        found.close()
 
 
 @pytest.fixture
 def chromium(
-    shared_chromium: tuple[Any, asyncio.AbstractEventLoop],
+    browsers: tuple[Browsers, asyncio.AbstractEventLoop],
+    request: pytest.FixtureRequest,
 ) -> Iterator[Any]:
-    """Chromium, whose windows are closed at the end of the test."""
-    browser, loop = shared_chromium
+    """A browser, whose pages are closed at the end of the test.
+
+    It is the headless shell unless the test is marked `whole_browser`.
+    """
+    found, loop = browsers
     asyncio._set_running_loop(loop)
-    yield browser
-    for context in browser.contexts:
-        context.close()
-    asyncio._set_running_loop(None)
+    needs_all = request.node.get_closest_marker("whole_browser")
+    try:
+        browser = found.launch(CHROMIUM if needs_all else HEADLESS_SHELL)
+        yield browser
+        for context in browser.contexts:
+            context.close()
+    finally:
+        asyncio._set_running_loop(None)
 
 
 def stop_time(context: Any) -> None:

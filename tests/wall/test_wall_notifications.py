@@ -14,7 +14,7 @@ from ci_observer.ingest.store import feeds
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.whole_browser]
 
 WORSE, BETTER = [440, 330], [523, 784]
 # Records the browser's notifications and notes.
