@@ -8,17 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from bench.__main__ import PARTS
+from bench.__main__ import PARTS, main
 from bench.databases.make_db import make_db
 from bench.harness import http_load, servers
 from bench.harness.browser import CHROMIUM
 from bench.harness.http_load import Load
 from bench.harness.servers import MINIMAL_PATH
-from bench.measure.wall_page import measure
+from bench.measure import wall_page
 
 ROOT = Path(__file__).parents[2]
 SMALL = "--repos 2 --workflows 2 --runs 160 --changes 3 --latency-ms 0"
+MEASURE_PAGE = wall_page.measure
 
 
 def run_module(module: str, *arguments: str | Path) -> str:
@@ -56,10 +58,9 @@ def test_the_ingest_benchmark_compares_with_the_minimal_ingest():
     }
 
 
-def quick_bench(folder: Path, *arguments: str | Path) -> str:
-    """The output of the benchmarks with their smallest sizes."""
-    sizes = ["--quick", "--runs", "600", "--small", "300", "--folder", folder]
-    return run_module("bench", *sizes, *arguments)
+def quick_options(folder: Path) -> list[str]:
+    """The options for the smallest sizes, with databases in this folder."""
+    return ["--quick", "--runs=600", "--small=300", f"--folder={folder}"]
 
 
 @pytest.mark.long
@@ -67,7 +68,8 @@ def test_one_table_has_the_figures_of_all_parts(tmp_path):
     document = tmp_path / "performance.md"
     document.write_text("Before.\n<!-- measured --><!-- end of measured -->\nAfter.\n")
     parts = [f"--only={part}" for part in PARTS if part != "page"]
-    output = quick_bench(tmp_path, *parts, "--output", document)
+    options = [*quick_options(tmp_path), *parts, "--output", document]
+    output = run_module("bench", *options)
     about, machine, _, head, *_ = output.splitlines()
     figures = table_rows(output, above=5)
 
@@ -97,11 +99,36 @@ def test_one_table_has_the_figures_of_all_parts(tmp_path):
 
 
 @pytest.mark.browser
-def test_the_table_has_the_figures_of_the_page(tmp_path):
-    figures = table_rows(quick_bench(tmp_path, "--only=page"), above=5)
+def test_the_page_benchmark_compares_the_wall_with_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One measurement gives the figures and their rows in the table."""
+    if not any(map(shutil.which, CHROMIUM)):
+        pytest.skip("no Chromium on the PATH: apt install chromium")
+    measured: list[wall_page.Figures] = []
 
-    assert len(figures) == 4
-    assert all(float(cells[1].replace(",", "")) > 0 for cells in figures.values())
+    def measure(times: int) -> wall_page.Figures:
+        measured.append(MEASURE_PAGE(times))
+        return measured[-1]
+
+    monkeypatch.setattr(wall_page, "measure", measure)
+    arguments = [*quick_options(tmp_path), "--only=page"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+    assert result.exit_code == 0, result.output
+    rows = table_rows(result.stdout, above=5)
+    assert len(rows) == 4
+    assert all(float(cells[1].replace(",", "")) > 0 for cells in rows.values())
+    [figures] = measured
+    kinds = {name.split(":")[0] for name in figures}
+    assert kinds == {
+        "television",
+        "phone",
+        "table",
+        "refresh with one change",
+        "refresh with no change",
+    }
+    assert all(value > 0 for value in figures.values())
 
 
 def test_an_error_under_load_fails_the_benchmark():
@@ -143,20 +170,3 @@ def test_the_memory_benchmark_shows_less_than_150_mb():
     # 4 for metadata, the newest pages of 8 feeds and of both, and 2 passes over both.
     assert [int(requests) for _, requests, *_ in cells] == [2 + 1 + 3, 4 + 8 + 2 + 4]
     assert all(20 < int(peak) < 150 for *_, peak in cells)
-
-
-@pytest.mark.browser
-def test_the_page_benchmark_compares_the_wall_with_a_table():
-    if not any(map(shutil.which, CHROMIUM)):
-        pytest.skip("no Chromium on the PATH: apt install chromium")
-    figures = measure(times=1)
-
-    kinds = {name.split(":")[0] for name in figures}
-    assert kinds == {
-        "television",
-        "phone",
-        "table",
-        "refresh with one change",
-        "refresh with no change",
-    }
-    assert all(value > 0 for value in figures.values())
