@@ -35,10 +35,11 @@ def test_a_skip_fails_if_ci_has_the_requirements(
     result = subprocess.run(  # noqa: S603 (our own command)
         [
             *(sys.executable, "-m", "pytest", "-p", "no_skips"),
-            *("-p", "no:cacheprovider", "-n", str(workers)),
+            *("-p", "xdist", "-p", "no:cacheprovider", "-n", str(workers)),
         ],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(FOLDER)},
+        # The imports of all other plugins take most of the time.
+        env={"PYTHONPATH": str(FOLDER), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=False,
         capture_output=True,
         text=True,
