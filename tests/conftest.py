@@ -4,6 +4,7 @@ import functools
 import signal
 import sqlite3
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
@@ -66,6 +67,18 @@ def _parsed_once() -> Iterator[None]:
     load = functools.cache(yaml.load)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", lambda text, Loader: deepcopy(load(text, Loader)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_search_for_sniffio() -> Iterator[None]:
+    """Fail the import of sniffio at once; httpx works without it.
+
+    Python remembers no failed import, and httpx tries this one six times per request:
+    each time, Python would search the folders of all packages.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "sniffio", None)
         yield
 
 
