@@ -103,14 +103,15 @@ def _offset_changes(
 ) -> Iterable[tuple[str, int]]:
     """Each (instant, new offset in seconds); changes fall on quarters of an hour."""
     day, quarter = timedelta(days=1), timedelta(minutes=15)
+    offset = _offset_seconds(start, zone)
     while start < end:
-        step = day
-        if _offset_seconds(start, zone) != _offset_seconds(start + day, zone):
-            step = quarter
-            after = _offset_seconds(start + quarter, zone)
-            if after != _offset_seconds(start, zone):
+        step, after = day, _offset_seconds(start + day, zone)
+        if after != offset:
+            step, after = quarter, _offset_seconds(start + quarter, zone)
+            if after != offset:
                 yield utc(start + quarter), after
         start += step
+        offset = after
 
 
 def _offset_seconds(instant: datetime, zone: ZoneInfo) -> int:
