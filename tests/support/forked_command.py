@@ -15,7 +15,8 @@ from pathlib import Path
 from ci_observer.ingest import cli
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([cli.__name__])
+# A command imports the last two when it opens its HTTP client.
+_CONTEXT.set_forkserver_preload([cli.__name__, "httpcore", "anyio._backends._asyncio"])
 
 
 def start_command(
