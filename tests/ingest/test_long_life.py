@@ -119,19 +119,19 @@ class Mortal:
         self.ingest.restart()
 
     def killed_poll(self, at_statement: int) -> None:
-        """A pass that is killed before the given statement, if there is one."""
+        """A pass that is killed before the given statement, or after its last one."""
         number, left = 0, None
 
         def note() -> None:
             nonlocal number, left
             number += 1
-            if number <= at_statement:
+            if number == at_statement:
                 left = DatabaseFiles.read(self.path)
 
         with at_each_statement(self.db, note):
             self.ingest.poll()
+        left = left or DatabaseFiles.read(self.path)
         self.close()
-        assert left
         left.write(self.path)
         self._start()
 

@@ -47,9 +47,10 @@ UNSOUND = {
         )
     """,
     "a tile that differs from its view": """
-        select * from (select * from tiles except select * from tile_facts)
+        with facts as materialized (select * from tile_facts)
+        select * from (select * from tiles except select * from facts)
         union all
-        select * from (select * from tile_facts except select * from tiles)
+        select * from (select * from facts except select * from tiles)
     """,
 }
 
