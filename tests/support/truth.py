@@ -55,10 +55,15 @@ UNSOUND = {
 }
 
 
-def assert_sound(db: Database) -> None:
-    """The database is consistent, after any responses of GitHub."""
+def assert_intact(db: Database) -> None:
+    """SQLite finds no damage and no broken reference."""
     assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
     assert db.execute("pragma foreign_key_check").fetchall() == []
+
+
+def assert_sound(db: Database) -> None:
+    """The database is consistent, after any responses of GitHub."""
+    assert_intact(db)
     found = {name: db.execute(sql).fetchall() for name, sql in UNSOUND.items()}
     assert {name: rows for name, rows in found.items() if rows} == {}
 
