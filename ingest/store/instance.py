@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -85,17 +86,22 @@ def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
 
 
 def _save_timezone_offsets(db: Database, timezone: str, now: datetime) -> None:
-    """Write every change of a zone's UTC offset, from 2008 to two years from now.
+    """Write each change of a zone's UTC offset until two years from now, or longer.
 
-    SQL derives a run's local day from them, since SQLite has no time zones. GitHub
-    began in 2008.
+    SQL derives a run's local day from them, since SQLite has no time zones.
     """
-    zone = ZoneInfo(timezone)
-    github_began = datetime(2008, 1, 1, tzinfo=UTC)
-    offsets = [(NO_OFFSET_BEFORE, _offset_seconds(github_began, zone))]
-    offsets += _offset_changes(zone, github_began, now + timedelta(days=730))
+    offsets = _offsets(timezone, end_year=now.year + 3)
     db.execute("delete from timezone_offsets")
     db.conn.executemany("insert into timezone_offsets values (?, ?)", offsets)
+
+
+@cache
+def _offsets(timezone: str, *, end_year: int) -> list[tuple[str, int]]:
+    """The offset when GitHub began, in 2008, and each change until a year begins."""
+    zone = ZoneInfo(timezone)
+    github_began, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (2008, end_year))
+    first = (NO_OFFSET_BEFORE, _offset_seconds(github_began, zone))
+    return [first, *_offset_changes(zone, github_began, end)]
 
 
 def _offset_changes(
