@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db import derived, objects
+from ci_observer.ingest.db import derived, objects, user_objects
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.errors import DatabaseError
@@ -70,7 +70,8 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran.
 
     It is one transaction: an error or a kill leaves the database as it was, and readers
-    see the former state until it ends. `progress` reports on the long parts.
+    see the former state until it ends. `progress` reports on the long parts. Raises
+    `DatabaseError` when the upgrade is refused or fails.
     """
     refuse_newer_version(db)
     pending = [migration.name for migration in migrations.pending(db)]
@@ -83,9 +84,8 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     try:
         with db.atomic():
             _upgrade(db, progress)
-    except sqlite3.OperationalError as error:
-        objects.refuse_taken_name(error)
-        raise
+    except sqlite3.Error as error:
+        raise user_objects.explained(error) from error
     return pending
 
 
@@ -102,34 +102,35 @@ def refuse_newer_version(db: Database) -> None:
 
 def _upgrade(db: Database, progress: Progress) -> None:
     ours, users = objects.split_by_owner(db)
+    user_objects.refuse_shipped_names(users)
     # While a view or trigger refers to a dropped view, SQLite refuses to rename a
     # column; otherwise it would rewrite their texts.
     objects.drop(db, [key for key in ours | users if key[0] != "index"])
     migrations.apply(db)
-    _create_indexes(db, progress)
+    _create_indexes(db, users, progress)
     for (kind, _), sql in objects.shipped().items():
         if kind != "index":
             db.execute(sql)
-    objects.restore(db, users)
+    user_objects.restore(db, users)
     objects.record(db)
-    derived.rebuild_changed(db, _texts(ours), _texts(objects.shipped()), progress)
+    derived.rebuild_changed(db, _views(ours), _views(objects.shipped()), progress)
 
 
-def _create_indexes(db: Database, progress: Progress) -> None:
-    """Drop the indexes that have changed, and create what is missing."""
+def _create_indexes(db: Database, users: Objects, progress: Progress) -> None:
+    """Drop our indexes that have changed, and create what is missing."""
     # Read again: old migrations create indexes too.
-    ours, _ = objects.split_by_owner(db)
-    stored = {name: sql for (kind, name), sql in ours.items() if kind == "index"}
-    wanted = {
-        name: sql for (kind, name), sql in objects.shipped().items() if kind == "index"
-    }
-    former = [name for name, sql in stored.items() if wanted.get(name) != sql]
-    objects.drop(db, [("index", name) for name in former])
-    missing = [name for name, sql in wanted.items() if stored.get(name) != sql]
+    stored = {key: sql for key, sql in _indexes(objects.stored(db)) if key not in users}
+    wanted = dict(_indexes(objects.shipped()))
+    objects.drop(db, [key for key, sql in stored.items() if wanted.get(key) != sql])
+    missing = [key[1] for key, sql in wanted.items() if stored.get(key) != sql]
     for name in progress(missing, "creating indexes"):
-        db.execute(wanted[name])
+        db.execute(wanted["index", name])
 
 
-def _texts(some: Objects) -> dict[str, str]:
-    """Name → text of the views and triggers."""
-    return {name: sql for (kind, name), sql in some.items() if kind != "index"}
+def _indexes(found: Objects) -> list[tuple[tuple[str, str], str]]:
+    return [(key, sql) for key, sql in found.items() if key[0] == "index"]
+
+
+def _views(found: Objects) -> dict[str, str]:
+    """The `create view` statements by name."""
+    return {name: sql for (kind, name), sql in found.items() if kind == "view"}

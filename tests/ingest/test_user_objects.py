@@ -5,7 +5,7 @@ from archive import save_runs, watch
 from factories import run_payload
 
 from ci_observer.ingest.db import objects, schema
-from ci_observer.ingest.db.names_before_record import NAMES_BEFORE_RECORD
+from ci_observer.ingest.db.hashes_before_record import HASHES_BEFORE_RECORD
 from ci_observer.ingest.errors import DatabaseError
 
 USER_OBJECTS = {
@@ -41,7 +41,9 @@ def sql_of(db, *names):
 
 def forget_the_record(db):
     """Make it a database of a version that did not record its objects."""
-    objects.drop(db, objects.shipped().keys() - NAMES_BEFORE_RECORD)
+    db.execute("drop view clock")  # The test's own, with another text.
+    db.execute(objects.shipped()["view", "clock"])
+    objects.drop(db, objects.shipped().keys() - HASHES_BEFORE_RECORD.keys())
     db.execute("drop table schema_objects")
     db.execute("delete from _sqlite_migrations where name = 'm071_schema_objects'")
 
@@ -52,11 +54,16 @@ def dump(db):
 
 @pytest.fixture
 def old_db(db_path):
-    """A database of the first version, with its views."""
+    """A database of the first version, with two of its views."""
     db = schema.connect(db_path)
     schema.migrations.apply(db, stop_before="m010_payload_parts")
-    db.execute("create view runs_full as select * from runs join run_payloads")
-    db.execute("create view wall as select repo, branch, base from tiles")
+    db.execute(
+        "create view runs_full as select runs.*, run_payloads.raw_json from runs\n"
+        "left join run_payloads using (run_id)"
+    )
+    db.execute(
+        "create view wall as\nselect * from wall_branches where is_default_branch"
+    )
     yield db
     db.close()
 
@@ -91,7 +98,10 @@ def test_the_users_objects_outlive_the_upgrade_of_a_database_without_a_record(db
 def test_an_upgrade_drops_what_only_earlier_versions_shipped(db):
     forget_the_record(db)
     db.execute("create index runs_sha on runs (head_sha)")
-    db.execute("create index runs_timed on runs (repo)")
+    db.execute(
+        "create index runs_timed on runs\n  (repo, workflow, head_branch, event)"
+        " where duration_seconds > 0"
+    )
     db.execute("create view my_runs_sha as select head_sha from runs")
 
     schema.migrate(db)
@@ -100,6 +110,43 @@ def test_an_upgrade_drops_what_only_earlier_versions_shipped(db):
     assert found >= objects.shipped().keys()
     assert ("view", "my_runs_sha") in found
     assert not {("index", "runs_sha"), ("index", "runs_timed")} & found
+
+
+def test_a_users_object_with_a_name_that_earlier_versions_used_is_kept(db):
+    forget_the_record(db)
+    kept = {
+        "runs_sha": "CREATE INDEX runs_sha on runs (actor, repo)",
+        "runs_event": "CREATE UNIQUE INDEX runs_event on runs (run_id, event)",
+    }
+    for sql in kept.values():
+        db.execute(sql)
+
+    schema.migrate(db)
+
+    assert sql_of(db, *kept) == kept
+
+
+def test_a_replaced_object_of_a_database_without_a_record_stops_the_upgrade(db):
+    forget_the_record(db)
+    db.execute("drop index runs_actor")
+    db.execute("create index runs_actor on runs (actor, repo)")
+    before = dump(db)
+
+    with pytest.raises(DatabaseError, match="index runs_actor is in the way"):
+        schema.migrate(db)
+
+    assert dump(db) == before
+
+
+def test_a_users_index_outlives_old_migrations_that_drop_one_of_its_name(old_db):
+    old_db.execute("drop index runs_started")
+    old_db.execute("create index runs_started on runs (actor)")
+    before = dump(old_db)
+
+    with pytest.raises(DatabaseError, match="index runs_started is in the way"):
+        schema.migrate(old_db)
+
+    assert dump(old_db) == before
 
 
 def test_a_recorded_object_that_is_no_longer_shipped_is_dropped(db):
@@ -160,6 +207,11 @@ def test_a_view_that_an_upgrade_breaks_is_kept_and_named(old_db, caplog):
         "create trigger mine before update of repo on runs begin"
         " update run_payloads set raw_json = ''; end",
         "create trigger mine after delete on tiles begin select old.my_column; end",
+        # An event word before the event itself.
+        'create trigger "no update here, mine" after insert on runs begin'
+        " update run_payloads set raw_json = ''; end",
+        'create trigger /* not on delete */ "mine" after update on runs begin'
+        " update run_payloads set raw_json = ''; end",
     ],
 )
 def test_an_upgrade_that_would_break_a_users_object_is_refused(old_db, sql):
@@ -167,7 +219,9 @@ def test_an_upgrade_that_would_break_a_users_object_is_refused(old_db, sql):
     old_db.execute(sql)
     before = dump(old_db)
 
-    with pytest.raises(DatabaseError, match=r"mine, which is yours.*Change or drop it"):
+    with pytest.raises(
+        DatabaseError, match=r"mine\", which is yours.*Change or drop it"
+    ):
         schema.migrate(old_db)
 
     assert dump(old_db) == before
