@@ -37,6 +37,7 @@ from ci_observer.ingest.commands.runtime import (
 from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
 from ci_observer.ingest.config import load_config
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.errors import CIObserverError, ConfigError
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import database
@@ -58,8 +59,22 @@ def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
             click.echo(f"Error: {error}", err=True)
             is_config = isinstance(error, ConfigError)
             sys.exit(EXIT_CONFIG if is_config else EXIT_FAILED)
+        except (StorageError, ExceptionGroup) as error:
+            cause = _storage_error(error)
+            if cause is None:
+                raise
+            click.echo(f"Error: The database cannot be used: {cause}.", err=True)
+            sys.exit(EXIT_FAILED)
 
     return explained
+
+
+def _storage_error(error: Exception) -> Exception | None:
+    """The storage error itself, or the first one of a group that has no others."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    _, others = error.split(StorageError)
+    return None if others else _storage_error(error.exceptions[0])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -21,6 +21,14 @@ def known_names() -> frozenset[str]:
         return frozenset(migration.name for migration in migrations.pending(empty))
 
 
+@cache
+def table_names() -> frozenset[str]:
+    """The names of the tables that the migrations leave."""
+    with closing(Database(memory=True)) as empty:
+        migrations.apply(empty)
+        return frozenset(empty.table_names())
+
+
 def execute_all(db: Database, script: str) -> None:
     """Execute the statements of a script within the caller's transaction."""
     # Not executescript: that would commit the migration's transaction half-way.

@@ -23,6 +23,8 @@ Objects = dict[tuple[str, str], str]
 SQL_VALUES = payload_tokens.SQL_VALUES | vocabulary.SQL_VALUES
 # The migration that creates the table `schema_objects`.
 RECORD = "m071_schema_objects"
+# Ends the message of each refused upgrade.
+NOTHING_CHANGED = "Nothing has been changed."
 
 
 @cache

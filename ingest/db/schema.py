@@ -14,6 +14,10 @@ from sqlite_utils import Database
 from ci_observer.ingest.db import derived, objects, user_objects
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
+from ci_observer.ingest.db.user_references import (
+    refusing_lost_rows,
+    without_foreign_keys,
+)
 from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.progress import Progress, log_progress, no_progress
 
@@ -82,7 +86,7 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     elif pending:
         log.info("Bringing the database up to date: %s", ", ".join(pending))
     try:
-        with db.atomic():
+        with without_foreign_keys(db), db.atomic(), refusing_lost_rows(db):
             _upgrade(db, progress)
     except sqlite3.Error as error:
         raise user_objects.explained(error) from error

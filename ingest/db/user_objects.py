@@ -8,12 +8,16 @@ import sqlite3
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.objects import Objects, quoted, shipped, stored
+from ci_observer.ingest.db.objects import (
+    NOTHING_CHANGED,
+    Objects,
+    quoted,
+    shipped,
+    stored,
+)
 from ci_observer.ingest.errors import DatabaseError
 
 log = logging.getLogger("ci_observer")
-
-NOTHING_CHANGED = "Nothing has been changed."
 
 
 def refuse_shipped_names(users: Objects) -> None:
@@ -53,9 +57,17 @@ def restore(db: Database, users: Objects) -> None:
 def explained(error: sqlite3.Error) -> DatabaseError:
     """The error of an upgrade in words that say what to do."""
     text = str(error)
-    words = r"(?:there is already an? )?(table|view|index|trigger) (?:named )?(\S+)"
-    if "already" in text and (match := re.match(words, text)):
+    taken = r"(?:there is already an? )?(table|view|index|trigger) (?:named )?(\S+)"
+    if "already" in text and (match := re.match(taken, text)):
         return _name_is_taken(match[1], match[2])
+    # Our own views and triggers do not exist while columns change.
+    if match := re.match(r"error in (\w+) (.+) after (?:drop column|rename)", text):
+        kind, name = match.groups()
+        return DatabaseError(
+            f"The {kind} {quoted(name)}, which is yours, uses a column that this"
+            f" version changes: {error}. Change or drop it, then try again."
+            f" {NOTHING_CHANGED}"
+        )
     return DatabaseError(
         f"The database cannot be brought up to date: {error}. {NOTHING_CHANGED}"
     )

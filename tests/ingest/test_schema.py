@@ -77,6 +77,55 @@ def test_every_command_refuses_the_database_of_a_newer_version(db_path, command)
     )
 
 
+@pytest.mark.parametrize("failing", ["insert on instance", "insert on polls"])
+def test_a_command_reports_a_failed_write_without_a_traceback(
+    db, db_path, github, failing
+):
+    db.execute(
+        f"create trigger mine before {failing} begin select raise(abort, 'no'); end"
+    )
+    environ = {
+        "CI_OBSERVER_DB": str(db_path),
+        "GITHUB_API_URL": github.url,
+        "GH_REPOS": "acme/api",
+        "GH_WORKFLOWS": "ci.yml",
+    }
+
+    result = CliRunner().invoke(cli.main, ["ingest", "--once"], env=environ)
+
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: The database cannot be used: no.\n")
+
+
+def test_storage_errors_in_a_group_are_reported_and_others_are_raised(capsys):
+    def fail(*errors):
+        raise ExceptionGroup("tasks", errors)
+
+    command = cli._explaining_errors(fail)
+    with pytest.raises(SystemExit):
+        command(ExceptionGroup("inner", [sqlite3.OperationalError("disk is full")]))
+    with pytest.raises(ExceptionGroup, match="tasks"):
+        command(sqlite3.OperationalError("disk is full"), ValueError())
+
+    assert capsys.readouterr().err == (
+        "Error: The database cannot be used: disk is full.\n"
+    )
+
+
+def test_a_failed_upgrade_is_explained_and_changes_nothing(db):
+    db.execute("drop index runs_actor")
+    db.execute("alter table runs rename column actor to who")
+    db.conn.commit()
+    before = [*db.conn.iterdump()]
+
+    with pytest.raises(
+        DatabaseError, match=r"cannot be brought up to date: .*Nothing has been changed"
+    ):
+        schema.migrate(db)
+
+    assert [*db.conn.iterdump()] == before
+
+
 def test_a_second_start_changes_nothing(db_path):
     db = schema.connect(db_path)
     schema.migrate(db)

@@ -227,6 +227,67 @@ def test_an_upgrade_that_would_break_a_users_object_is_refused(old_db, sql):
     assert dump(old_db) == before
 
 
+def test_an_upgrade_that_drops_the_column_of_a_users_index_is_refused(old_db):
+    old_db.execute('create index "my index" on feeds (backfilled_to)')
+    before = dump(old_db)
+
+    with pytest.raises(
+        DatabaseError, match=r'^The index "my index", which is yours.*Change or drop it'
+    ):
+        schema.migrate(old_db)
+
+    assert dump(old_db) == before
+
+
+@pytest.mark.parametrize("action", ["restrict", "cascade", "set null"])
+@pytest.mark.parametrize("parent", ["etags (url)", "feeds (repo, workflow)"])
+def test_an_upgrade_that_deletes_what_a_users_row_refers_to_is_refused(
+    old_db, parent, action
+):
+    old_db.execute("insert into etags (url, etag) values ('o/r', 'x')")
+    old_db.execute("insert into feeds (repo, workflow) values ('o/r', '*')")
+    old_db.execute(
+        "create table mine (url default 'o/r', workflow default '*', foreign key"
+        f" (url{', workflow' if ',' in parent else ''}) references {parent}"
+        f" on delete {action})"
+    )
+    old_db.execute("insert into mine default values")
+    old_db.conn.commit()
+    before = dump(old_db)
+
+    with pytest.raises(
+        DatabaseError, match=r'^The table "mine", which is yours, has a foreign key'
+    ):
+        schema.migrate(old_db)
+
+    assert dump(old_db) == before
+    assert old_db.execute("pragma foreign_keys").fetchone() == (1,)
+
+
+def test_users_rows_that_refer_to_kept_or_missing_rows_outlive_an_upgrade(old_db):
+    old_db.execute("insert into tiles (repo, workflow, branch) values (1, 2, 3)")
+    old_db.execute("insert into feeds (repo, workflow) values ('o/r', 'ci.yml')")
+    for sql in (
+        "create table mine (repo, workflow, branch, foreign key (repo, workflow)"
+        " references feeds on delete cascade)",
+        "create table orphans (repo references nowhere (repo), ref references tiles)",
+    ):
+        old_db.execute(sql)
+    old_db.conn.commit()
+    old_db.execute("pragma foreign_keys = off")
+    old_db.execute("insert into mine values ('o/r', 'ci.yml', 'main')")
+    old_db.execute("insert into orphans values (1, 1)")
+    old_db.conn.commit()
+    old_db.execute("pragma foreign_keys = on")
+
+    schema.migrate(old_db)
+
+    assert old_db.execute("select * from mine").fetchall() == [
+        ("o/r", "ci.yml", "main")
+    ]
+    assert old_db.execute("select * from orphans").fetchall() == [(1, 1)]
+
+
 @pytest.mark.parametrize(
     ("kind", "sql"),
     [
