@@ -18,7 +18,11 @@ from click import DateTime
 
 from ci_observer import ROOT
 from ci_observer.ingest.commands.backfill import parse_since, run_backfill
-from ci_observer.ingest.commands.check import run_check, settings_text
+from ci_observer.ingest.commands.check import (
+    database_text,
+    run_check,
+    settings_text,
+)
 from ci_observer.ingest.commands.export import (
     FORMATS,
     Selection,
@@ -27,6 +31,7 @@ from ci_observer.ingest.commands.export import (
 )
 from ci_observer.ingest.commands.payloads import prune_payloads, repack_payloads
 from ci_observer.ingest.commands.poll import run_ingest
+from ci_observer.ingest.commands.ports import refuse_busy_port
 from ci_observer.ingest.commands.runtime import (
     EXIT_FAILED,
     VERSION,
@@ -84,8 +89,8 @@ def main(*, quiet: bool) -> None:
     """Archive GitHub Actions runs in SQLite and show them on a status wall.
 
     Settings come from the environment or a .env file in the current folder:
-    GITHUB_TOKEN, GH_REPOS, GH_WORKFLOWS and a few more, all explained in
-    docs/configuration.md. Nothing is ever written to GitHub.
+    GITHUB_TOKEN, GH_REPOS, GH_WORKFLOWS and a few more; ci-observer check prints
+    them all. Nothing is ever written to GitHub.
 
     \b
     Try it without a token:   ci-observer demo
@@ -127,6 +132,7 @@ def serve() -> None:
     from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
 
     config = load_config(with_token=False)
+    refuse_busy_port(config.host, config.port)
     open_database(config).close()
     try:
         datasette = server.build_datasette(config.db_path, root=ROOT)
@@ -147,6 +153,7 @@ def up() -> None:
     from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
 
     config = load_config()
+    refuse_busy_port(config.host, config.port)
     open_database(config).close()
     with only_ingest(config.db_path):
         pass  # Fail now instead of restarting an ingest that cannot start.
@@ -167,19 +174,26 @@ def demo(*, seed: int) -> None:
     from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
 
     config = load_config(with_token=False)
+    refuse_busy_port(config.host, config.port)
+    db_path = supervise.create_demo_database(config)
     click.echo("Starting a simulated GitHub, ingest and the wall. Ctrl-C stops them.")
-    supervise.run_demo(config, seed=seed)
+    supervise.run_demo(db_path, seed=seed)
 
 
 @main.command()
 @_explaining_errors
 def check() -> None:
-    """Print the settings and test every feed: found, not found, no access.
+    """Print the settings; test the database and every feed.
 
-    Exit 0 if all are found, 1 if one is not, 2 if a setting is wrong.
+    A feed is found, not found, or the token has no access. The database is opened and
+    not changed.
+
+    Exit 0 if all is well, 1 if a feed is not found or the database cannot be used, 2 if
+    a setting is wrong.
     """
     config = load_config()
     click.echo(settings_text(config))
+    click.echo(database_text(config))
     if config.why_not_polling:
         click.echo(config.why_not_polling)
         return

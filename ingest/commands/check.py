@@ -8,6 +8,7 @@ import click
 
 from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.selection import is_selected
@@ -19,6 +20,14 @@ from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.store.workflows import ACTIVE
 
 MASK = "********"
+
+
+def database_text(config: Config) -> str:
+    """Whether the database exists and can be used; it is not changed.
+
+    Raises `DatabaseError` if the other commands would.
+    """
+    return f"Database: {schema.describe(config.db_path)}."
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ supervising process.
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from configparser import RawConfigParser
+from contextlib import closing
 from pathlib import Path
 from shlex import join
 from types import FrameType
@@ -19,8 +19,10 @@ from supervisor import supervisord
 from supervisor.loggers import Handler
 from supervisor.options import ServerOptions
 
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import SECRETS, Config
-from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.db import schema
+from ci_observer.ingest.errors import DatabaseError
 
 SUPERVISOR = {
     "nodaemon": "true",
@@ -50,29 +52,18 @@ REDIRECT = ["sh", "-c", f'exec "$@" >&{STDOUT} 2>&{STDERR}', "sh"]
 
 
 def run(config: Config) -> None:
-    """Become the supervisor of ingest and web; does not return.
-
-    Raises `ConfigError` if the port is in use.
-    """
-    _refuse_busy_port(config.host, config.port)
+    """Become the supervisor of ingest and web; does not return."""
     _become_supervisor(
         {"ingest": _ci_observer("ingest"), "web": _web()}, dict(os.environ)
     )
 
 
-def run_demo(config: Config, *, seed: int) -> None:
-    """Become the supervisor of a simulated GitHub, ingest and web; does not return.
-
-    Raises `ConfigError` if the port is in use.
-    """
+def run_demo(db_path: Path, *, seed: int) -> None:
+    """Become the supervisor of a simulated GitHub, ingest and web; does not return."""
     from ci_observer.demo.scenario import lively_world  # noqa: PLC0415 (only the demo needs them)
     from ci_observer.demo.server import settings  # noqa: PLC0415 (only the demo needs them)
 
-    _refuse_busy_port(config.host, config.port)
-    port = _free_port()
-    db_path = config.db_path.with_name("demo.db")
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{db_path}{suffix}").unlink(missing_ok=True)
+    port = free_port()
     environ = {
         **{k: v for k, v in os.environ.items() if k not in SECRETS},
         "GITHUB_TOKEN": settings.DEMO_TOKEN,
@@ -88,6 +79,25 @@ def run_demo(config: Config, *, seed: int) -> None:
     # Quiet, so that the address of the wall stays the last line.
     ingest = _ci_observer("--quiet", "ingest")
     _become_supervisor({"github": simulator, "ingest": ingest, "web": _web()}, environ)
+
+
+def create_demo_database(config: Config) -> Path:
+    """Create an empty demo.db in place of the former one, and return its path.
+
+    Raises `DatabaseError` if its folder is not writable.
+    """
+    path = config.db_path.with_name("demo.db")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"Cannot replace the database of the demo: {error}. Set CI_OBSERVER_DB to "
+            "a file in a folder that you can write to."
+        ) from error
+    with closing(schema.connect(path)) as db:
+        schema.migrate(db)
+    return path
 
 
 def _web() -> list[str]:
@@ -125,26 +135,6 @@ def _configuration(programs: dict[str, list[str]], folder: Path) -> RawConfigPar
         text = join([*REDIRECT, *command]).replace("%", "%%")
         conf[f"program:{name}"] = PROGRAM | {"command": text}
     return conf
-
-
-def _refuse_busy_port(host: str, port: int) -> None:
-    """Raise `ConfigError` if the port is in use, before endless restarts of the web."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"CI_OBSERVER_PORT: cannot serve on {host}:{port} ({error.strerror}). "
-                "Stop the process that uses it, or set CI_OBSERVER_PORT to a free port."
-            ) from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Options(ServerOptions):  # type: ignore[misc]

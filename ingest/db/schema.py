@@ -7,6 +7,8 @@ its file in `sql/`: the next start replaces it.
 
 import logging
 import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -45,11 +47,43 @@ def connect(path: Path) -> Database:
         conn.execute("pragma synchronous = normal")
         conn.execute("pragma foreign_keys = on")
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(
-            f"Cannot open the database {path}: {error}. Check CI_OBSERVER_DB, that its "
-            "folder exists and is writable, and that the file is an SQLite database."
-        ) from error
+        raise _cannot_open(path, error) from error
     return Database(conn)
+
+
+def describe(path: Path) -> str:
+    """Try to open the database for writing, and describe it. Changes nothing.
+
+    Raises `DatabaseError` like `connect` and `migrate`.
+    """
+    try:
+        if not path.exists():
+            return _describe_missing(path)
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        with closing(Database(conn)) as db:
+            # The lock is refused if the file or its folder is read-only.
+            db.execute("begin immediate")
+            refuse_newer_version(db)
+            if migrations.pending(db) or not objects.are_up_to_date(db):
+                return "found, the next start brings it up to date"
+            return "found, up to date"
+    except (OSError, sqlite3.Error) as error:
+        raise _cannot_open(path, error) from error
+
+
+def _describe_missing(path: Path) -> str:
+    """Try to create a file in the database's folder, or where that would be made."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    tempfile.TemporaryFile(dir=folder).close()
+    return "none yet, the first start creates it"
+
+
+def _cannot_open(path: Path, error: Exception) -> DatabaseError:
+    return DatabaseError(
+        f"Cannot open the database {path}: {error}. Check CI_OBSERVER_DB, that its "
+        "folder exists and is writable, and that the file is an SQLite database."
+    )
 
 
 def connect_read_only(path: Path) -> Database:
@@ -64,10 +98,23 @@ def connect_read_only(path: Path) -> Database:
         conn.execute("select 1 from run_history, runs_full, payload_parts limit 0")
     except sqlite3.Error as error:
         raise DatabaseError(
-            f"Cannot read the database {path}: {error}. Check CI_OBSERVER_DB, or bring "
-            "the database up to date with ci-observer migrate."
+            f"Cannot read the database {path}: {error}. {_reading_advice(path, error)}"
         ) from error
     return Database(conn)
+
+
+def _reading_advice(path: Path, error: sqlite3.Error) -> str:
+    # The extended code tells more than the message: https://www.sqlite.org/wal.html
+    if error.sqlite_errorname.startswith("SQLITE_READONLY"):
+        return (
+            f"SQLite needs a -wal and a -shm file next to it, also for reading: make "
+            f"the folder {path.absolute().parent} writable for this user, or copy the "
+            "database and its -wal file to another folder and set CI_OBSERVER_DB."
+        )
+    return (
+        "Check CI_OBSERVER_DB, or bring the database up to date with ci-observer "
+        "migrate."
+    )
 
 
 def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import pty
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import stamina
 from click.testing import CliRunner, Result
+from processes import free_port
 from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
@@ -22,8 +25,10 @@ from ci_observer.demo.server.world import World
 from ci_observer.demo.times import utc_now
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import SETTINGS
+from ci_observer.ingest.db import schema
 
 TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -120,6 +125,107 @@ def test_a_file_that_is_no_database_is_an_error_in_one_line(environ, db_path):
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: Cannot open the database")
+
+
+def test_check_tells_whether_the_database_is_there_and_makes_none(environ, db_path):
+    before = run("check", **environ)
+    assert "\nDatabase: none yet, the first start creates it.\n" in before.output
+    assert list(db_path.parent.iterdir()) == []
+
+    run("migrate", **environ)
+    assert "\nDatabase: found, up to date.\n" in run("check", **environ).output
+
+
+def test_check_leaves_a_database_of_an_older_version_as_it_is(environ, db_path):
+    with closing(schema.connect(db_path)) as db:
+        schema.migrations.apply(db, stop_before="m010_payload_parts")
+    before = db_path.read_bytes()
+
+    result = run("check", **environ)
+
+    assert "Database: found, the next start brings it up to date." in result.output
+    assert db_path.read_bytes() == before
+
+
+def test_check_and_ingest_refuse_a_broken_database_alike(environ, db_path):
+    db_path.write_text("my shopping list")
+
+    checked = run("check", **environ)
+
+    assert checked.exit_code == 1
+    assert checked.stderr == run("ingest", "--once", **environ).stderr
+    assert checked.stderr.startswith("Error: Cannot open the database")
+    assert db_path.read_text() == "my shopping list"
+
+
+@pytest.fixture
+def read_only_folder() -> Iterator[Path]:
+    """A folder that this process cannot write to, also if the tests run as root."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with closing(schema.connect(folder / "ci_observer.db")) as db:
+            schema.migrate(db)
+        (folder / "ci_observer.db").chmod(0o444)
+        folder.chmod(0o555)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            if is_root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["ci_observer.db", "new.db", "new/new.db"])
+def test_check_and_migrate_refuse_a_folder_that_is_not_writable(
+    environ, read_only_folder, name
+):
+    settings = environ | {"CI_OBSERVER_DB": str(read_only_folder / name)}
+
+    for command in ("check", "migrate"):
+        result = run(command, **settings)
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: Cannot open the database")
+        assert "its folder exists and is writable" in result.stderr
+
+
+def test_export_says_that_the_folder_must_be_writable(environ, read_only_folder):
+    path = read_only_folder / "ci_observer.db"
+
+    result = run("export", **environ | {"CI_OBSERVER_DB": str(path)})
+
+    assert result.exit_code == 1
+    assert f"make the folder {read_only_folder} writable" in result.stderr
+    assert "migrate" not in result.stderr
+
+
+def test_demo_refuses_a_folder_that_is_not_writable(environ, read_only_folder):
+    path = read_only_folder / "ci_observer.db"
+
+    result = run(
+        "demo",
+        **environ | {"CI_OBSERVER_DB": str(path), "CI_OBSERVER_PORT": str(free_port())},
+    )
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Cannot open the database")
+    assert str(path.with_name("demo.db")) in result.output
+
+
+@pytest.mark.parametrize("command", ["serve", "up", "demo"])
+def test_a_port_in_use_is_refused_before_anything_else(environ, db_path, command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = run(command, **environ | {"CI_OBSERVER_PORT": port})
+
+    assert result.exit_code == 2
+    assert result.output.startswith(
+        f"Error: CI_OBSERVER_PORT: cannot serve on 127.0.0.1:{port} (Address already"
+    )
+    assert not db_path.exists()
 
 
 def test_check_prints_the_settings_and_finds_the_feeds(environ):

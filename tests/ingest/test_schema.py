@@ -11,6 +11,7 @@ import pytest
 from archive import save_runs, watch
 from click.testing import CliRunner
 from factories import run_payload
+from processes import free_port
 
 from ci_observer.ingest import cli
 from ci_observer.ingest.db import objects, schema
@@ -61,11 +62,17 @@ def test_the_database_of_a_newer_version_is_refused(newer_db, db_path):
         "migrate",
         "prune --vacuum",
         "export",
+        "check",
     ],
 )
 @pytest.mark.usefixtures("newer_db")
 def test_every_command_refuses_the_database_of_a_newer_version(db_path, command):
-    environ = {"CI_OBSERVER_DB": str(db_path), "GH_REPOS": "a/b", "GH_WORKFLOWS": "*"}
+    environ = {
+        "CI_OBSERVER_DB": str(db_path),
+        "CI_OBSERVER_PORT": str(free_port()),
+        "GH_REPOS": "a/b",
+        "GH_WORKFLOWS": "*",
+    }
 
     result = CliRunner().invoke(cli.main, command.split(), env=environ)
 

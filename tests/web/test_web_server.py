@@ -9,6 +9,7 @@ from shutil import copy, copytree
 
 import pytest
 from click.testing import CliRunner
+from processes import free_port
 from sqlite_utils import Database
 from waiting import HANG_SECONDS
 from web_client import get_json, serving
@@ -87,7 +88,10 @@ def test_serve_prints_which_part_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ci_observer.ingest.cli.ROOT", tmp_path)
-    environment = {"CI_OBSERVER_DB": str(tmp_path / "ci_observer.db")}
+    environment = {
+        "CI_OBSERVER_DB": str(tmp_path / "ci_observer.db"),
+        "CI_OBSERVER_PORT": str(free_port()),
+    }
 
     result = CliRunner().invoke(main, ["serve"], env=environment)
 
