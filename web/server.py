@@ -11,6 +11,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
+from ci_observer.web.installation import refuse_missing_files
 
 GRACE_SECONDS = 3
 # Longer than the usual interval between two requests of a wall, so that it reuses its
@@ -45,28 +46,21 @@ def build_datasette(
 ) -> Datasette:
     """Datasette with this project's metadata, plugins, templates and static files.
 
-    `root` is the folder that holds them. Raises `IncompleteInstallation` if one of them
-    is missing, or if the metadata cannot be parsed.
+    `root` is the folder that holds them. Raises `IncompleteInstallation` if a file is
+    missing, or if the metadata cannot be parsed.
     """
+    refuse_missing_files(root)
     datasette = Datasette(
-        metadata=_read_metadata(_existing(root / "metadata.yml")),
-        plugins_dir=str(_existing(root / "plugins")),
-        template_dir=str(_existing(root / "templates")),
-        static_mounts=[("static", str(_existing(root / "static")))],
+        metadata=_read_metadata(root / "metadata.yml"),
+        plugins_dir=str(root / "plugins"),
+        template_dir=str(root / "templates"),
+        static_mounts=[("static", str(root / "static"))],
         settings=SETTINGS | dict(settings or {}),
     )
     # Without files Datasette adds an empty database in memory of its own.
     datasette.remove_database("_memory")
     datasette.add_database(ReadOnlyDatabase(datasette, str(db_path)), name=DATABASE)
     return datasette
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise IncompleteInstallation(
-            f"{path} is missing. Reinstall CI Observer, or restore it from a checkout."
-        )
-    return path
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:

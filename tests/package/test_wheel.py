@@ -12,7 +12,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 from archive import NOW, save_runs, watch
 from factories import run_payload, times
-from processes import CI_OBSERVER, environ_with, serving
+from processes import CI_OBSERVER, environ_with, free_port, serving
 from sqlite_utils import Database
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,19 @@ def test_the_wheel_serves_the_same_pages_as_the_checkout(installed, archive, els
     assert from_wheel == pages_of(list(CI_OBSERVER), archive, elsewhere)
 
 
-@pytest.mark.parametrize("part", ["metadata.yml", "plugins", "templates", "static"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "metadata.yml",
+        "plugins",
+        "templates",
+        "static",
+        "templates/wall.html",
+        "plugins/wall.py",
+        "static/wall/tile.js",
+        "ingest/db/sql/40_wall.sql",
+    ],
+)
 def test_a_missing_part_stops_serve_with_its_name(installed, archive, elsewhere, part):
     [package] = installed.parents[1].glob("lib/python*/site-packages/ci_observer")
     (package / part).rename(package / f"{part}.away")
@@ -168,7 +180,7 @@ def test_a_missing_part_stops_serve_with_its_name(installed, archive, elsewhere,
         done = subprocess.run(  # noqa: S603
             [installed.with_name("ci-observer"), "serve"],
             cwd=elsewhere,
-            env=environ_with(CI_OBSERVER_DB=archive),
+            env=environ_with(CI_OBSERVER_DB=archive, CI_OBSERVER_PORT=free_port()),
             capture_output=True,
             text=True,
             check=False,
