@@ -55,8 +55,11 @@ wheel: $(DEVELOPMENT) ## build the wheel and the source archive into dist/
 	@rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
-release: lint test ## check, write the changelog heading and tag: make release VERSION=1.2.3
-	$(BIN)/python scripts/release.py $(VERSION)
+# The arguments are checked before the tests, which take minutes, and again after them.
+release: $(DEVELOPMENT) ## check, write the changelog heading and tag: make release VERSION=1.2.3
+	@$(BIN)/python scripts/release.py --check '$(VERSION)'
+	@$(MAKE) --no-print-directory lint test
+	@$(BIN)/python scripts/release.py '$(VERSION)'
 
 lock: ## pin every dependency, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock

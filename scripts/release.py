@@ -1,17 +1,23 @@
 """Prepare a release: `make release VERSION=1.2.3`.
 
+`release.py --check 1.2.3` only checks, and `release.py --notes 1.2.3` prints the
+version's section of the changelog.
+
 Checks the version, the branch and the changelog, then writes the version and the
 changelog heading, commits both and tags the commit. It pushes nothing: pushing the tag
 starts the workflow that builds and publishes.
 """
 
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+NUMBER = r"(0|[1-9][0-9]*)"
+VERSION = re.compile(rf"{NUMBER}\.{NUMBER}\.{NUMBER}")
+USAGE = "Give the version: make release VERSION=1.2.3"
 UNRELEASED = "## Unreleased\n"
 
 
@@ -20,30 +26,67 @@ class ReleaseError(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """Release the one version that the command line names."""
+    """Release the version that the command line names, check it or print its notes."""
+    today = datetime.now(UTC).date().isoformat()
     try:
-        if len(arguments) != 1:
-            raise ReleaseError("Name the version: make release VERSION=1.2.3")
-        release(Path.cwd(), arguments[0], today=datetime.now(UTC).date().isoformat())
+        match arguments:
+            case ["--check", version]:
+                prepare(Path.cwd(), version, today=today)
+            case ["--notes", version]:
+                changelog = read(Path.cwd() / "CHANGELOG.md")
+                sys.stdout.write(notes_of(changelog, version))
+            case [version] if not version.startswith("-"):
+                release(Path.cwd(), version, today=today)
+            case _:
+                raise ReleaseError(USAGE)
     except ReleaseError as error:
         sys.exit(f"Not released. {error}")
 
 
 def release(root: Path, version: str, *, today: str) -> None:
     """Check everything, then write, commit and tag. Raises `ReleaseError`."""
-    project, changelog = root / "pyproject.toml", root / "CHANGELOG.md"
-    check_version(version, current=read_version(project.read_text()))
-    check_repository(root, version)
-    # Both texts first: nothing is written unless everything can be.
-    changes = with_heading(changelog.read_text(), version, today)
-    settings = with_version(project.read_text(), version)
-    changelog.write_text(changes)
-    project.write_text(settings)
-    git(root, "commit", "--quiet", "--message", f"Release {version}", "--all")
-    git(root, "tag", "--annotate", f"v{version}", "--message", f"CI Observer {version}")
+    for path, text in prepare(root, version, today=today).items():
+        path.write_text(text)
+    commit = ("commit", "--quiet", "--message", f"Release {version}", "--all")
+    tag = ("tag", "--annotate", f"v{version}", "--message", f"CI Observer {version}")
+    git(
+        root,
+        *commit,
+        after_failure="Both files are written. Discard them with: "
+        "git checkout HEAD pyproject.toml CHANGELOG.md",
+    )
+    git(
+        root,
+        *tag,
+        after_failure=f"The commit of the release is there. Go on with: "
+        f"git {shlex.join(tag)}",
+    )
     sys.stdout.write(
         f"Tagged v{version}. Publish it with: git push origin main v{version}\n"
     )
+
+
+def prepare(root: Path, version: str, *, today: str) -> dict[Path, str]:
+    """Check everything, and return the new texts of the files. Writes nothing."""
+    project, changelog = root / "pyproject.toml", root / "CHANGELOG.md"
+    settings = read(project)
+    check_version(version, current=read_version(settings))
+    check_repository(root, version)
+    return {
+        changelog: with_heading(read(changelog), version, today),
+        project: with_version(settings, version),
+    }
+
+
+def read(path: Path) -> str:
+    """The text of a file in the root of the checkout."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        raise ReleaseError(
+            f"There is no {path.name} in {path.parent}. Run this in the root of the "
+            "checkout."
+        ) from None
 
 
 def check_version(version: str, *, current: str) -> None:
@@ -51,6 +94,8 @@ def check_version(version: str, *, current: str) -> None:
 
     The current one itself may be released once: the first release needs no new number.
     """
+    if not version:
+        raise ReleaseError(USAGE)
     if not VERSION.fullmatch(version):
         raise ReleaseError(f"{version} is not a version such as 1.2.3.")
     if numbers(version) < numbers(current):
@@ -59,7 +104,10 @@ def check_version(version: str, *, current: str) -> None:
 
 def check_repository(root: Path, version: str) -> None:
     """Require a clean checkout of main, and a tag that does not exist."""
-    if (branch := git(root, "branch", "--show-current")) != "main":
+    branch = git(root, "branch", "--show-current")
+    if not branch:
+        raise ReleaseError("No branch is checked out. Run: git switch main")
+    if branch != "main":
         raise ReleaseError(f"This is the branch {branch}. Release from main.")
     if git(root, "status", "--porcelain"):
         raise ReleaseError("There are uncommitted changes. Commit or discard them.")
@@ -76,6 +124,15 @@ def with_heading(changelog: str, version: str, today: str) -> str:
     if not re.search(r"^- ", entries, re.MULTILINE):
         raise ReleaseError("CHANGELOG.md has no entry under Unreleased.")
     return f"{before}{UNRELEASED}\n## {version} - {today}\n{after}"
+
+
+def notes_of(changelog: str, version: str) -> str:
+    """The entries under a version's heading."""
+    heading = rf"^## {re.escape(version)} - .*\n"
+    found = re.search(rf"{heading}((?:(?!## ).*\n?)*)", changelog, re.MULTILINE)
+    if not found:
+        raise ReleaseError(f"CHANGELOG.md has no section {version}.")
+    return f"{found[1].strip()}\n"
 
 
 def read_version(project: str) -> str:
@@ -97,7 +154,7 @@ def numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-def git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str, after_failure: str = "") -> str:
     """The output of a git command. Raises `ReleaseError` if it fails."""
     done = subprocess.run(  # noqa: S603 (our own words)
         ["git", *arguments],  # noqa: S607
@@ -107,7 +164,9 @@ def git(root: Path, *arguments: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise ReleaseError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+        raise ReleaseError(
+            f"git {arguments[0]} failed: {done.stderr.strip()} {after_failure}".strip()
+        )
     return done.stdout.strip()
 
 

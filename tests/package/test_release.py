@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import ReleaseError, release
+from scripts.release import ReleaseError, main, notes_of, prepare, release
 
 TODAY = "2026-03-01"
 PROJECT = '[project]\nname = "ci-observer"\nversion = "1.2.3"\n'
@@ -67,6 +67,9 @@ def test_a_release_writes_version_and_heading_and_tags_them(root, capsys):
     [
         ("1.3", "not a version"),
         ("v1.3.0", "not a version"),
+        ("01.3.0", "not a version"),
+        ("1.3.\N{ARABIC-INDIC DIGIT ONE}", "not a version"),
+        ("", "make release VERSION=1.2.3"),
         ("1.2.2", "lower than 1.2.3"),
         ("1.2.3", "tag v1.2.3 exists"),
     ],
@@ -106,3 +109,60 @@ def test_an_empty_changelog_is_refused_and_nothing_is_written(root, text, reason
 
     assert (root / "pyproject.toml").read_text() == PROJECT
     assert git(root, "status", "--porcelain") == ""
+
+
+def test_a_detached_head_is_refused(root):
+    git(root, "switch", "--quiet", "--detach")
+
+    with pytest.raises(ReleaseError, match="git switch main"):
+        release(root, "1.3.0", today=TODAY)
+
+
+def test_another_folder_than_the_root_is_refused(root):
+    folder = root / "docs"
+    folder.mkdir()
+
+    with pytest.raises(ReleaseError, match="Run this in the root of the checkout"):
+        release(folder, "1.3.0", today=TODAY)
+
+
+def test_a_check_writes_nothing(root):
+    prepare(root, "1.3.0", today=TODAY)
+
+    assert git(root, "status", "--porcelain") == ""
+    assert git(root, "tag", "--list") == "v1.2.3"
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["--check"], ["1.3.0", "1.4.0"]])
+def test_wrong_arguments_are_explained(root, monkeypatch, arguments):
+    monkeypatch.chdir(root)
+
+    with pytest.raises(SystemExit, match=r"make release VERSION=1\.2\.3"):
+        main(arguments)
+
+
+def test_a_failed_tag_says_what_is_left_to_do(root):
+    # A tag named v1.3.0/x leaves no place for one named v1.3.0.
+    git(root, "tag", "v1.3.0/x")
+
+    with pytest.raises(ReleaseError, match=r"Go on with: git tag --annotate v1\.3\.0 "):
+        release(root, "1.3.0", today=TODAY)
+
+    assert git(root, "log", "-1", "--format=%s") == "Release 1.3.0"
+
+
+def test_the_notes_of_a_release_are_its_section_of_the_changelog(
+    root, capsys, monkeypatch
+):
+    release(root, "1.3.0", today=TODAY)
+    capsys.readouterr()
+    monkeypatch.chdir(root)
+
+    main(["--notes", "1.3.0"])
+
+    assert capsys.readouterr().out == "### Added\n\n- A thing.\n"
+    assert notes_of((root / "CHANGELOG.md").read_text(), "1.2.3") == (
+        "- An older thing.\n"
+    )
+    with pytest.raises(ReleaseError, match=r"no section 1\.2"):
+        notes_of((root / "CHANGELOG.md").read_text(), "1.2")
