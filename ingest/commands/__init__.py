@@ -1,4 +1,5 @@
-"""The work of the commands, one module each; `cli` has their options and help.
+"""The work of the commands; `cli` has their options and help.
 
-`runtime` and `terminal` hold what several commands share.
+`supervise` runs `up` and `demo`, and `payloads` is part of `prune` and `migrate`.
+`runtime`, `ports` and `terminal` are shared by several commands.
 """
