@@ -75,8 +75,8 @@ def explained(error: sqlite3.Error) -> DatabaseError:
 
 def _name_is_taken(kind: str, name: str) -> DatabaseError:
     return DatabaseError(
-        f"The {kind} {name} is in the way: this version has one of that name, and"
-        f" the one in the database is yours. Rename or drop it, then try again."
+        f"The {kind} {quoted(name)} is in the way: this version has one of that name,"
+        f" and the one in the database is yours. Rename or drop it, then try again."
         f" {NOTHING_CHANGED}"
     )
 
@@ -99,4 +99,11 @@ def _warn_if_broken(db: Database, view: str) -> None:
     try:
         db.execute(f"explain select * from {quoted(view)}")
     except sqlite3.OperationalError as error:
-        log.warning("The view %s, which is yours, no longer works: %s.", view, error)
+        if "no such function" in str(error):
+            return  # It may work where the user's extension is loaded.
+        log.warning(
+            "The view %s, which is yours, no longer works: %s. It is kept. Renamed"
+            " columns are in CHANGELOG.md of CI Observer's source.",
+            quoted(view),
+            error,
+        )
