@@ -4,6 +4,7 @@ CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
 │   └── AlreadyPolling     another ingest uses it
+├── IncompleteInstallation  a file of the package is missing
 ├── ExportError            the file cannot be written
 └── GitHubError            an error response from GitHub, or no response
     ├── Unauthorized       401: the token is bad or has expired
@@ -33,6 +34,10 @@ class DatabaseError(CIObserverError):
 
 class AlreadyPolling(DatabaseError):
     """Another process holds the database's lock; the text says what to do."""
+
+
+class IncompleteInstallation(CIObserverError):
+    """A file of the package is missing; the text names it."""
 
 
 class ExportError(CIObserverError):

@@ -15,10 +15,20 @@ from sqlite_utils import Database
 from ci_observer.ingest.db import payload_tokens, vocabulary
 from ci_observer.ingest.db.hashes_before_record import HASHES_BEFORE_RECORD
 from ci_observer.ingest.db.migrations import migrations, statements
+from ci_observer.ingest.errors import IncompleteInstallation
 
 # Type (view, trigger or index) and name → the `create` statement.
 Objects = dict[tuple[str, str], str]
 
+# The files of `sql/`, in the order in which their objects are created.
+SQL_FILES = (
+    "10_payloads.sql",
+    "20_branch_runs.sql",
+    "30_tiles.sql",
+    "40_wall.sql",
+    "50_stats.sql",
+    "indexes.sql",
+)
 # What `{{name}}` stands for in the SQL files.
 SQL_VALUES = payload_tokens.SQL_VALUES | vocabulary.SQL_VALUES
 # The migration that creates the table `schema_objects`.
@@ -39,10 +49,18 @@ def shipped() -> Objects:
 
 
 def sql_files() -> list[str]:
-    """The texts of the files in `sql/`, in the order of their names."""
+    """The texts of the files in `sql/`.
+
+    Raises `IncompleteInstallation` if one is missing: an upgrade would drop its views.
+    """
     folder = resources.files("ci_observer.ingest.db").joinpath("sql")
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return [file.read_text() for file in files]
+    for name in SQL_FILES:
+        if not folder.joinpath(name).is_file():
+            raise IncompleteInstallation(
+                f"{folder.joinpath(name)} is missing. Reinstall CI Observer, or restore"
+                " it from a checkout."
+            )
+    return [folder.joinpath(name).read_text() for name in SQL_FILES]
 
 
 def fill_in(sql: str) -> str:

@@ -1,11 +1,13 @@
 """Creating and upgrading the database, on real files."""
 
 import logging
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from archive import save_runs, watch
@@ -15,7 +17,7 @@ from processes import free_port
 
 from ci_observer.ingest import cli
 from ci_observer.ingest.db import objects, schema
-from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.errors import DatabaseError, IncompleteInstallation
 from ci_observer.ingest.progress import log_progress
 
 
@@ -145,6 +147,29 @@ def test_a_second_start_changes_nothing(db_path):
     # The tiles are not rebuilt either: other processes would have to wait.
     assert db.conn.total_changes == changes
     db.close()
+
+
+def test_every_sql_file_is_listed():
+    folder = Path(objects.__file__).parent / "sql"
+    assert sorted(objects.SQL_FILES) == sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", objects.SQL_FILES)
+def test_a_missing_sql_file_ends_the_start_and_keeps_the_views(
+    db, tmp_path, monkeypatch, name
+):
+    before = [*db.conn.iterdump()]
+    shutil.copytree(Path(objects.__file__).parent / "sql", tmp_path / "sql")
+    (tmp_path / "sql" / name).unlink()
+    monkeypatch.setattr(objects.resources, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(objects, "shipped", objects.shipped.__wrapped__)
+
+    with pytest.raises(
+        IncompleteInstallation, match=rf"/{name} is missing\. Reinstall"
+    ):
+        schema.migrate(db)
+
+    assert [*db.conn.iterdump()] == before
 
 
 def test_a_changed_view_is_replaced(db_path):
