@@ -69,8 +69,11 @@ def definition(view: str, views: Mapping[str, str]) -> dict[str, str]:
 def recount(db: Database, name: str) -> None:
     """Count the runs again by their values of one column."""
     db.execute(f"delete from {VALUES} where name = ?", [name])
+    columns = ", ".join(_columns(db, COUNTED_VALUES))
     db.execute(
-        f"insert into {VALUES} select * from {COUNTED_VALUES} where name = ?", [name]
+        f"insert into {VALUES} ({columns})"
+        f" select {columns} from {COUNTED_VALUES} where name = ?",
+        [name],
     )
 
 
@@ -112,21 +115,44 @@ def save_decisions(db: Database, where: str, params: Sequence[str | int]) -> Non
 
     An event is deleted only when its branch is rebuilt.
     """
+    columns = ", ".join(_columns(db, "run_decisions"))
     db.execute(
-        f"insert into decisions select * from run_decisions {where}",
+        f"insert into decisions ({columns})"
+        f" select {columns} from run_decisions {where}",
         params,
     )
+    columns = "repo, workflow, branch, event"
     db.execute(
-        "insert or ignore into branch_events select repo, workflow, branch, event"
-        f" from timed_events {where}",
+        f"insert or ignore into branch_events ({columns})"
+        f" select {columns} from timed_events {where}",
         params,
     )
 
 
 def refresh_tile(db: Database, repo: str, workflow: str, branch: str) -> None:
-    """Replace one row of `tiles` by that of the view `tile_facts`."""
+    """Update one row of `tiles` to that of the view `tile_facts`."""
     key = [repo, workflow, branch]
     db.execute(
         "insert or ignore into tiles (repo, workflow, branch) values (?, ?, ?)", key
     )
-    db.execute(f"replace into tiles select * from tile_facts {_BRANCH}", key)
+    names = _columns(db, "tile_facts")
+    columns = ", ".join(names)
+    # Not `replace`, which would clear a column that a user has added.
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
+    db.execute(
+        f"insert into tiles ({columns}) select {columns} from tile_facts {_BRANCH}"
+        f" on conflict (repo, workflow, branch) do update set {changes}",
+        key,
+    )
+
+
+# Compiling a large view only for its columns takes a millisecond, so it is done once.
+_columns_of_views: dict[str, list[str]] = {}
+
+
+def _columns(db: Database, view: str) -> list[str]:
+    """The columns of a view. Its table has the same ones, and perhaps a user's."""
+    if view not in _columns_of_views:
+        empty = db.execute(f"select * from {view} limit 0")
+        _columns_of_views[view] = [name for name, *_ in empty.description]
+    return _columns_of_views[view]

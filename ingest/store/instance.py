@@ -79,7 +79,7 @@ def bump_revision(db: Database) -> None:
 
 def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
     db.conn.executemany(
-        "insert into instance values (?, ?)"
+        "insert into instance (key, value) values (?, ?)"
         " on conflict do update set value = excluded.value",
         list(values.items()),
     )
@@ -92,7 +92,9 @@ def _save_timezone_offsets(db: Database, timezone: str, now: datetime) -> None:
     """
     offsets = _offsets(timezone, end_year=now.year + 3)
     db.execute("delete from timezone_offsets")
-    db.conn.executemany("insert into timezone_offsets values (?, ?)", offsets)
+    db.conn.executemany(
+        "insert into timezone_offsets (from_at, offset_seconds) values (?, ?)", offsets
+    )
 
 
 @cache

@@ -131,7 +131,7 @@ def _update_run_values(
             changes.subtract(_values(before[run_id]))
     changed = {key: runs for key, runs in changes.items() if runs}
     db.conn.executemany(
-        "insert into run_values values (?, ?, ?)"
+        "insert into run_values (name, value, runs) values (?, ?, ?)"
         " on conflict do update set runs = runs + excluded.runs",
         [(*key, runs) for key, runs in changed.items()],
     )

@@ -68,6 +68,26 @@ def old_db(db_path):
     db.close()
 
 
+def test_columns_that_a_user_adds_to_any_table_do_not_stop_polls_or_upgrades(db):
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    for table in db.table_names():
+        db.execute(f"alter table {table} add column my_mark")
+    db.execute("update tiles set my_mark = 'mine'")
+
+    watch(db, ("acme/api", "ci.yml"), ("acme/web", "ci.yml"))
+    save_runs(db, run_payload(1, attempt=2), run_payload(2, conclusion="failure"))
+    assert db.execute("select last_result_run_id, my_mark from tiles").fetchall() == [
+        (2, "mine")
+    ]
+
+    db.execute("drop view decisive_attempts")
+    schema.migrate(db)
+
+    assert db["tiles"].count == 1
+    assert db["decisions"].count == 2
+
+
 def test_a_start_leaves_the_users_objects_as_they_are(db):
     create_user_objects(db)
     before = dump(db)
