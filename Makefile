@@ -29,7 +29,7 @@ demo: port $(INSTALLED) ## show the wall with a simulated GitHub: no token, no n
 run: $(INSTALLED) .env ## run CI Observer with the settings in .env
 	@$(BIN)/python -m ci_observer up
 
-test: $(DEVELOPMENT) ## run the tests on all cores; lists what was skipped, and why
+test: $(DEVELOPMENT) ## run the tests in parallel; lists what was skipped, and why
 	@$(BIN)/python -m pytest -rs -n auto --dist worksteal $(ARGS)
 
 lint: $(DEVELOPMENT) ## check style, types, spelling and the generated parts of the docs

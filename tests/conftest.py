@@ -1,6 +1,7 @@
 """Fixtures, the report header and the order of the tests."""
 
 import functools
+import os
 import signal
 import sqlite3
 import ssl
@@ -44,6 +45,11 @@ def pytest_report_header() -> str:
         f"{name} {version(name)}" for name in ("datasette", "sqlite-utils", "httpx")
     )
     return f"sqlite {sqlite3.sqlite_version}, {packages}"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: tests also wait for a browser or a process."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
