@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +30,8 @@ from ci_observer.ingest.db import schema
 
 TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 NOBODY = 65534
+# Imported by the commands that need them.
+LATE_IMPORTS = ("ci_observer.ingest.commands.supervise", "ci_observer.web.server")
 
 
 @pytest.fixture
@@ -167,6 +170,9 @@ def read_only_folder() -> Iterator[Path]:
             schema.migrate(db)
         (folder / "ci_observer.db").chmod(0o444)
         folder.chmod(0o555)
+        # `NOBODY` may not be able to read their files.
+        for module in LATE_IMPORTS:
+            import_module(module)
         is_root = os.geteuid() == 0
         if is_root:
             os.seteuid(NOBODY)
