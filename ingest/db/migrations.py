@@ -504,6 +504,10 @@ def m090_responses(db: Database) -> None:
 
     Pages whose URL has no repository name are dropped: each costs one full response.
     """
+    # Some databases are older than these columns of the first migration.
+    for name in ("next_url", "oldest_at", "newest_at"):
+        if name not in db["etags"].columns_dict:
+            db.execute(f"alter table etags add column {name} text")
     execute_all(
         db,
         """

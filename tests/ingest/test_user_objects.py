@@ -258,6 +258,21 @@ def test_an_upgrade_that_would_break_a_users_object_is_refused(old_db, sql):
     assert dump(old_db) == before
 
 
+def test_a_database_from_before_the_columns_of_its_first_tables_is_upgraded(old_db):
+    """The first migrations got columns later, before there were any releases."""
+    for column in ("next_url", "oldest_at", "newest_at"):
+        old_db.execute(f"alter table etags drop column {column}")
+    key = "acme/api workflows"
+    old_db.execute("insert into etags (url, etag) values (?, 'x')", [key])
+
+    schema.migrate(old_db)
+
+    rows = old_db.execute(
+        "select kind, repo, etag, newest_at from responses"
+    ).fetchall()
+    assert rows == [("workflows", "acme/api", "x", None)]
+
+
 def test_an_upgrade_that_drops_the_column_of_a_users_index_is_refused(old_db):
     old_db.execute('create index "my index" on feeds (backfilled_to)')
     before = dump(old_db)
