@@ -204,7 +204,7 @@ def cancel_superseded(world: World, before: Run, at: datetime) -> None:
     now = before.version_at(at)
     if now is not None and now.status != "completed":
         done = {"status": "completed", "conclusion": "cancelled", "updated_at": at}
-        world.add_version(before, at, done)
+        world.add_version(before, at, done | {"cancel_cause": "superseded"})
 
 
 def versions_of(

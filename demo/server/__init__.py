@@ -4,7 +4,7 @@
 | --- | --- |
 | `world.py`, `repositories.py`, `model.py` | the state at one time, and its changes |
 | `recorded_runs.py` | recorded run objects as runs of the world |
-| `objects.py`, `run_objects.py`, `job_objects.py` | GitHub's JSON objects |
+| `objects.py`, `run_objects.py`, `job_objects.py`, `annotations.py` | GitHub's JSON |
 | `api.py`, `run_endpoints.py`, `filters.py`, `pagination.py` | the endpoints |
 | `github.py`, `viewer.py`, `rate_limits.py` | one request: access, limits, log |
 | `settings.py` | the behaviour of this GitHub |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ci_observer.demo.server.annotations import annotations_of_job
 from ci_observer.demo.server.messages import (
     BadParameter,
     Request,
@@ -19,7 +20,12 @@ from ci_observer.demo.server.objects import (
     listed_repository,
     workflow_object,
 )
-from ci_observer.demo.server.pagination import counted_list, link_header, parse_page
+from ci_observer.demo.server.pagination import (
+    counted_list,
+    link_header,
+    parse_page,
+    plain_list,
+)
 from ci_observer.demo.server.run_endpoints import RunEndpoints
 from ci_observer.demo.server.viewer import Viewer
 from ci_observer.demo.server.world import World
@@ -66,16 +72,39 @@ class Api:
         match rest:
             case []:
                 return json_response(full_repository(repo, self.world.sites))
-            case ["actions", "runs"]:
+            case ["actions", *more]:
+                return self._actions(request, viewer, repo, more)
+            case ["check-runs", number, "annotations"] if number.isdecimal():
+                return self._annotations(request, viewer, repo, int(number))
+            case _:
+                return not_found()
+
+    def _actions(
+        self, request: Request, viewer: Viewer, repo: Repo, rest: Sequence[str]
+    ) -> Response:
+        match rest:
+            case ["runs"]:
                 return self._runs.listing(request, viewer, repo, repo.runs)
-            case ["actions", "runs", number, *more] if number.isdecimal():
+            case ["runs", number, *more] if number.isdecimal():
                 run = self.world.runs.get(int(number))
                 known = run if run and run.repo is repo else None
                 return self._runs.run(request, viewer, known, more)
-            case ["actions", "workflows", *more]:
+            case ["workflows", *more]:
                 return self._workflow(request, viewer, repo, more)
             case _:
                 return not_found()
+
+    def _annotations(
+        self, request: Request, viewer: Viewer, repo: Repo, job: int
+    ) -> Response:
+        """The annotations of a job: its id is also the id of its check run."""
+        refusal = viewer.token.checks_refusal if viewer.token else None
+        if repo.private and refusal:
+            return error(403, refusal, {"x-accepted-github-permissions": "checks=read"})
+        found = annotations_of_job(repo, job, viewer.as_of, self.world.sites)
+        if found is None:
+            return not_found()
+        return plain_list(request, repo, f"/check-runs/{job}/annotations", found)
 
     def _repos_of(
         self, request: Request, viewer: Viewer, kind: str, name: Sequence[str]

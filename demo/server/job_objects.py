@@ -87,10 +87,13 @@ def job_state(
     return version.status, None
 
 
+def job_id(run: Run, attempt: int, index: int) -> int:
+    """The id of the job at this index of the workflow file."""
+    return stable_int(f"job {run.id} {attempt} {index}", 2**34, 2**36)
+
+
 def job_object(run: Run, version: RunVersion, slot: Slot, sites: Sites) -> Json:
-    number = stable_int(
-        f"job {run.id} {version.run_attempt} {slot.number}", 2**34, 2**36
-    )
+    number = job_id(run, version.run_attempt, slot.number)
     repo = f"{sites.api}/repos/{run.repo.full_name}"
     ran = slot.conclusion != "skipped" and slot.status in ("completed", "in_progress")
     return {

@@ -42,6 +42,7 @@ class JobSpec:
     steps: tuple[str, ...] = ("Install dependencies", "Run")
     environment: bool = False  # needs an approval, so a `waiting` run stops here
     labels: tuple[str, ...] = ("ubuntu-latest",)
+    timeout_minutes: int | None = None  # None: the whole minutes that the job took
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +101,8 @@ class RunVersion:
     """The state of a run from `at` until the next version.
 
     `overrides` replaces keys of the JSON object; `serial` identifies the version in
-    caches.
+    caches. `cancel_cause` is `timeout`, `person` (`cancelled_by` is the login),
+    `superseded` or None; GitHub reports it in the annotations of the cancelled job.
     """
 
     at: datetime
@@ -111,6 +113,8 @@ class RunVersion:
     updated_at: datetime
     triggering_actor: str | None
     overrides: Json | None = None
+    cancel_cause: str | None = None
+    cancelled_by: str | None = None
     serial: int = field(default_factory=count().__next__, compare=False)
 
 
@@ -133,6 +137,7 @@ class Run:
     message: str | None = None
     payload: Json | None = None
     jobs: list[Json] | None = None
+    annotations: list[str] | None = None
     removed_at: datetime | None = None
     versions: list[RunVersion] = field(default_factory=list)
 

@@ -98,8 +98,24 @@ def counted_list(
     request: Request, repo: Repo, path: str, key: str, objects: Sequence[Any]
 ) -> Response:
     """A page of objects under `key`, with `total_count` and a Link header."""
+    objects_of_page, headers = one_page(request, repo, path, objects)
+    body = {"total_count": len(objects), key: objects_of_page}
+    return json_response(body, headers=headers)
+
+
+def plain_list(
+    request: Request, repo: Repo, path: str, objects: Sequence[Any]
+) -> Response:
+    """A page of objects without `total_count`, with a Link header."""
+    body, headers = one_page(request, repo, path, objects)
+    return json_response(body, headers=headers)
+
+
+def one_page(
+    request: Request, repo: Repo, path: str, objects: Sequence[Any]
+) -> tuple[Sequence[Any], dict[str, str]]:
+    """The requested objects, and the Link header if there are other pages."""
     page = parse_page(request.query)
     numeric = f"/repositories/{repo.id}{path}"
     link = link_header(request, numeric, page.number, page.last(len(objects)))
-    body = {"total_count": len(objects), key: page.cut(objects)}
-    return json_response(body, headers={"link": link} if link else None)
+    return page.cut(objects), {"link": link} if link else {}

@@ -17,12 +17,25 @@ class Token:
     """A known token; tokens of one user share one limit.
 
     `private` names the private repositories it can see (None: all of them);
-    `expires_at` is sent as `github-authentication-token-expiration`.
+    `expires_at` is sent as `github-authentication-token-expiration`. `kind` is
+    `classic`, `fine-grained` or `app`; `checks` is the permission "Checks: read" of an
+    App, which fine-grained personal tokens cannot have.
     """
 
     user: str = "octo-observer"
     private: frozenset[str] | None = None
     expires_at: str | None = None
+    kind: str = "classic"
+    checks: bool = True
+
+    @property
+    def checks_refusal(self) -> str | None:
+        """The message of the 403 for annotations of a private repository, if any."""
+        if self.kind == "fine-grained":
+            return "Resource not accessible by personal access token"
+        if self.kind == "app" and not self.checks:
+            return "Resource not accessible by integration"
+        return None
 
     def can_see(self, full_name: str) -> bool:
         return self.private is None or full_name.lower() in self.private

@@ -42,7 +42,10 @@ VERSION_FIELDS = (
     "run_attempt",
     "run_started_at",
     "updated_at",
+    "cancel_cause",
+    "cancelled_by",
 )
+CANCEL_CAUSES = ("timeout", "person", "superseded")
 
 
 class World(Repositories):
@@ -102,9 +105,11 @@ class World(Repositories):
         run object: `created_at`, `head_branch`, `event`, `actor` (a login or None),
         `display_title`, `head_sha`, `run_attempt`, `run_started_at`, `updated_at`,
         `triggering_actor`, `run_number`, `pull_requests` (numbers), `head_repository`
-        (`owner/name`, a fork, or None), `message`. Any other key is replaced in the
-        JSON, or removed with MISSING.
+        (`owner/name`, a fork, or None), `message`. `cancel_cause` (`timeout`,
+        `person`, `superseded`) and `cancelled_by` (a login) make a cancelled run. Any
+        other key is replaced in the JSON, or removed with MISSING.
         """
+        conclusion = conclusion or complete_cancellation(fields)
         with self.lock:
             target = self.workflow(repo, workflow)
             is_completed = status == "completed"
@@ -120,6 +125,8 @@ class World(Repositories):
                 run_started_at=started,
                 updated_at=as_utc(fields.pop("updated_at", started + length)),
                 triggering_actor=fields.pop("triggering_actor", run.actor),
+                cancel_cause=fields.pop("cancel_cause", None),
+                cancelled_by=fields.pop("cancelled_by", None),
                 overrides=self._as_sent(fields) or None,
             )
             run.versions.append(version)
@@ -170,10 +177,13 @@ class World(Repositories):
         """Change keys of the run object from now on; `updated_at` becomes now.
 
         A conclusion without a status completes the run; a status other than
-        completed clears the conclusion. The value MISSING removes a key.
+        completed clears the conclusion. `cancel_cause` or `cancelled_by`, as in
+        `add_run`, cancels the run. The value MISSING removes a key.
         """
         with self.lock:
             target = self.find_run(run)
+            if (conclusion := complete_cancellation(changes)) is not None:
+                changes.setdefault("conclusion", conclusion)
             if "conclusion" in changes and changes["conclusion"] is not None:
                 changes.setdefault("status", "completed")
             elif changes.get("status", "completed") != "completed":
@@ -232,6 +242,10 @@ class World(Repositories):
         """Serve these job objects for the run, unchanged."""
         self.find_run(run).jobs = jobs
 
+    def set_annotations(self, run: Run | int, messages: list[str]) -> None:
+        """Serve annotations with these messages for every job of the run."""
+        self.find_run(run).annotations = messages
+
     def load_runs(
         self,
         payloads: Iterable[Json],
@@ -269,14 +283,34 @@ class World(Repositories):
 def next_version(
     last: RunVersion, at: datetime, typed: Json, overrides: Json | None
 ) -> RunVersion:
-    """The version after `last`: changed version fields, and overrides."""
+    """The version after `last`: changed version fields, and overrides.
+
+    A new attempt does not inherit the reason for which the last one was cancelled.
+    """
+    attempt = typed.get("run_attempt", last.run_attempt)
+    before = last if attempt == last.run_attempt else None
     return RunVersion(
         at=at,
         status=typed.get("status", last.status),
         conclusion=typed.get("conclusion", last.conclusion),
-        run_attempt=typed.get("run_attempt", last.run_attempt),
+        run_attempt=attempt,
         run_started_at=typed.get("run_started_at", last.run_started_at),
         updated_at=typed.get("updated_at", last.updated_at),
         triggering_actor=typed.get("triggering_actor", last.triggering_actor),
         overrides=overrides,
+        cancel_cause=typed.get("cancel_cause", before and before.cancel_cause),
+        cancelled_by=typed.get("cancelled_by", before and before.cancelled_by),
     )
+
+
+def complete_cancellation(fields: Json) -> str | None:
+    """The conclusion `cancelled` if the fields have a cause; None otherwise.
+
+    A login without a cause is a person's cancellation.
+    """
+    if fields.get("cancelled_by"):
+        fields.setdefault("cancel_cause", "person")
+    cause = fields.get("cancel_cause")
+    if cause not in (None, *CANCEL_CAUSES):
+        raise ValueError(f"cancel_cause {cause!r}: it is one of {CANCEL_CAUSES}")
+    return "cancelled" if cause else None

@@ -64,6 +64,7 @@ def document() -> dict[str, Any]:
         and (
             path in ("/rate_limit", *ENDPOINTS.values())
             or "/actions/" in path
+            or path.endswith("/annotations")
             or path.endswith("/repos")
         )
     }
@@ -164,6 +165,19 @@ def test_jobs_in_every_state(client: httpx.Client, github: GitHubServer) -> None
             client.get(url).json(),
             path="/repos/{owner}/{repo}/actions/runs/{run_id}/jobs",
         )
+
+
+def test_annotations(client: httpx.Client, github: GitHubServer) -> None:
+    run = github.world.add_run("acme/web-store", "ci.yml", cancel_cause="timeout")
+    repo = "/repos/acme/web-store"
+    jobs = client.get(f"{repo}/actions/runs/{run.id}/jobs").json()["jobs"]
+    [job] = [job["id"] for job in jobs if job["conclusion"] == "cancelled"]
+    body = client.get(f"{repo}/check-runs/{job}/annotations").json()
+
+    assert len(body) == 2
+    assert_valid(
+        body, path="/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations"
+    )
 
 
 def test_single_objects(client: httpx.Client, github: GitHubServer) -> None:
