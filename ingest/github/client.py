@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.wire import (
     Repository,
+    parse_annotations,
     parse_jobs,
     parse_repositories,
     parse_repository,
@@ -148,6 +149,21 @@ class GitHub:
             jobs += page.value or []
             url = page.next_url
         return jobs
+
+    async def fetch_annotations(self, repo: str, job_id: int) -> list[str]:
+        """The messages of a job's annotations, from all pages.
+
+        The number of a job is that of its check run.
+        https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
+        """
+        job_url = f"{self._repo_url(repo)}/check-runs/{job_id}"
+        url: str | None = f"{job_url}/annotations?per_page=100"
+        messages: list[str] = []
+        while url:
+            page = await self._get(url, parse_annotations)
+            messages += page.value or []
+            url = page.next_url
+        return messages
 
     async def fetch_repo(
         self, repo: str, *, etag: str | None = None

@@ -103,6 +103,16 @@ def parse_jobs(data: Any) -> list[dict[str, Any]]:
     return _objects(data, "jobs")
 
 
+def parse_annotations(data: Any) -> list[str]:
+    """The messages of a list of annotations; empty for anything else.
+
+    https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
+    """
+    items = data if isinstance(data, list) else []
+    messages = [item.get("message") for item in items if isinstance(item, dict)]
+    return [message for message in messages if isinstance(message, str)]
+
+
 def parse_run(data: Any) -> dict[str, Any]:
     """A single run object.
 

@@ -265,3 +265,15 @@ def test_workflows_are_fetched_page_by_page():
     assert call(lambda g: g.fetch_workflows("acme/api")) == Response(
         [{"id": 1}, {"id": 2}], None
     )
+
+
+@respx.mock
+def test_annotations_are_read_from_all_pages():
+    url = f"{API}/repos/acme/api/check-runs/7/annotations"
+    link = {"link": f'<{url}?per_page=100&page=2>; rel="next"'}
+    respx.get(url, params={"per_page": 100, "page": 2}).respond(json=[{"message": "b"}])
+    respx.get(url, params={"per_page": 100}).respond(
+        json=[{"message": "a"}], headers=link
+    )
+
+    assert call(lambda github: github.fetch_annotations("acme/api", 7)) == ["a", "b"]

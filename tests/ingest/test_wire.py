@@ -16,6 +16,7 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.github.wire import (
     RateLimit,
     Repository,
+    parse_annotations,
     parse_repositories,
     parse_repository,
     parse_response,
@@ -133,6 +134,17 @@ def test_a_list_response_without_its_list_is_invalid(data):
 def test_lists_are_read_from_their_keys():
     assert parse_runs({"workflow_runs": [{"id": 1}]}) == [{"id": 1}]
     assert parse_workflows({"workflows": []}) == []
+
+
+@pytest.mark.parametrize("data", [None, {}, "text", 7, {"message": "Not Found"}])
+def test_anything_but_a_list_has_no_annotations(data):
+    assert parse_annotations(data) == []
+
+
+def test_annotations_without_a_text_are_left_out():
+    items = [None, "text", {}, {"message": 7}, {"message": "canceled", "path": None}]
+
+    assert parse_annotations(items) == ["canceled"]
 
 
 def test_a_repository_has_an_id_a_name_and_a_default_branch():
