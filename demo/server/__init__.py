@@ -2,7 +2,7 @@
 
 | module | content |
 | --- | --- |
-| `world.py`, `repositories.py`, `model.py` | the state at one time, and its changes |
+| `world.py`, `runs.py`, `repositories.py`, `model.py` | the state and its changes |
 | `recorded_runs.py` | recorded run objects as runs of the world |
 | `objects.py`, `run_objects.py`, `job_objects.py`, `annotations.py` | GitHub's JSON |
 | `api.py`, `run_endpoints.py`, `filters.py`, `pagination.py` | the endpoints |

@@ -55,8 +55,9 @@ def advance(github: GitHub, options: Json) -> Json:
 def put_run(github: GitHub, options: Json) -> Json:
     """Add a run, or change the run with this `run_id`.
 
-    `rerun: true` starts the next attempt and `remove: true` deletes the run. All other
-    options are arguments of `World.add_run`, `update_run` or `rerun`.
+    `rerun: true` starts the next attempt, `remove: true` deletes the run and
+    `restore: true` serves it again. All other options are arguments of
+    `World.add_run`, `update_run` or `rerun`.
     """
     world, run_id = github.world, options.get("run_id")
     if run_id not in world.runs:
@@ -64,11 +65,19 @@ def put_run(github: GitHub, options: Json) -> Json:
     changes = {k: v for k, v in options.items() if k not in NEW_RUN_ONLY}
     if changes.pop("remove", False):
         world.remove_run(run_id)
+    elif changes.pop("restore", False):
+        world.restore_run(run_id)
     elif changes.pop("rerun", False):
         world.rerun(run_id, **changes)
     else:
         world.update_run(run_id, **changes)
     return {"run_id": run_id}
+
+
+def put_repo(github: GitHub, options: Json) -> Json:
+    """`{"repo": …}` and the fields of `World.update_repo`."""
+    changes = {name: value for name, value in options.items() if name != "repo"}
+    return {"repo": github.world.update_repo(options["repo"], **changes).full_name}
 
 
 def log(github: GitHub, _: Json) -> list[Json]:
@@ -99,6 +108,7 @@ CONTROLS: dict[str, Control] = {
     "DELETE fault": clear_faults,
     "POST advance": advance,
     "POST run": put_run,
+    "POST repo": put_repo,
     "GET log": log,
     "DELETE log": clear_log,
     "GET state": state,

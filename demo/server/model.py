@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 from zlib import crc32
@@ -60,10 +60,12 @@ class Repo:
     disabled: bool = False
     description: str | None = None
     owner_type: str = "Organization"
+    retention_days: int | None = None  # older runs are gone; None keeps all
     payload: Json | None = None
     workflows: dict[str, Workflow] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
-    minimal: Json | None = None  # the built object, until a rename
+    minimal: Json | None = None  # the built object, until a change
+    edition: int = 0  # the number of changes, which identifies `minimal` in caches
 
     @property
     def full_name(self) -> str:
@@ -151,12 +153,19 @@ class Run:
 
     def version_at(self, now: datetime) -> RunVersion | None:
         """The version visible at `now`; None before creation and after removal."""
-        if self.removed_at is not None and self.removed_at <= now:
+        if self.is_gone_at(now):
             return None
         if self.versions[-1].at <= now:
             return self.versions[-1]
         index = bisect_right(self.versions, now, key=lambda version: version.at)
         return self.versions[index - 1] if index else None
+
+    def is_gone_at(self, now: datetime) -> bool:
+        """True if the run is deleted, or older than the repository's retention."""
+        if self.removed_at is not None and self.removed_at <= now:
+            return True
+        days = self.repo.retention_days
+        return days is not None and self.created_at < now - timedelta(days=days)
 
     def attempt_at(self, attempt: int, now: datetime) -> RunVersion | None:
         """The last version of one attempt; None if the attempt is not visible."""

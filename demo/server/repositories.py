@@ -11,6 +11,15 @@ from ci_observer.demo.server.model import Json, Repo, Workflow
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
+CHANGEABLE = {
+    "archived",
+    "default_branch",
+    "description",
+    "disabled",
+    "private",
+    "retention_days",
+}
+
 
 class Repositories:
     """The part of `World` that does not depend on its time."""
@@ -33,7 +42,7 @@ class Repositories:
         """Create `owner/name`; `payload` is a recorded repository object.
 
         `fields`: `default_branch`, `private`, `fork`, `archived`, `disabled`,
-        `owner_type`, `description`, as in `Repo`.
+        `owner_type`, `description`, `retention_days`, as in `Repo`.
         """
         owner, _, name = full_name.partition("/")
         number = stable_int(f"repo {full_name.lower()}", 10**8, 10**9)
@@ -59,6 +68,22 @@ class Repositories:
             return repo
         return self.repos.get(repo.lower()) or self.add_repo(repo)
 
+    def update_repo(self, full_name: str, **changes: Any) -> Repo:
+        """Change fields of `add_repo`, such as `default_branch` or `archived`."""
+        if unknown := set(changes) - CHANGEABLE:
+            raise TypeError(f"{unknown} is not one of {sorted(CHANGEABLE)}")
+        with self.lock:
+            repo = self.repo(full_name)
+            for name, value in changes.items():
+                setattr(repo, name, value)
+            self._rebuild(repo)
+        return repo
+
+    def _rebuild(self, repo: Repo) -> None:
+        repo.minimal = None
+        repo.edition += 1
+        self.revision += 1
+
     def rename_repo(self, full_name: str, new_name: str) -> Repo:
         """Rename: requests for the old name get a 301 from now on."""
         with self.lock:
@@ -66,8 +91,7 @@ class Repositories:
             self.moved[full_name.lower()] = repo
             repo.owner, _, repo.name = new_name.partition("/")
             self.repos[new_name.lower()] = repo
-            repo.minimal = None
-            self.revision += 1
+            self._rebuild(repo)
         return repo
 
     def remove_repo(self, full_name: str) -> None:

@@ -35,7 +35,7 @@ class RunEncoder:
     ) -> Body:
         """A page of a run list; `total` is its `total_count`."""
         shape = exclude_pull_requests, old_enterprise
-        versions = tuple((version.serial, run.repo.full_name) for run, version in rows)
+        versions = tuple((version.serial, run.repo.edition) for run, version in rows)
 
         def build() -> bytes:
             runs = b",".join(
@@ -74,7 +74,7 @@ class RunEncoder:
             return encoded_with_parts(body, REPOSITORY_KEYS, self._repository)
 
         shape = exclude_pull_requests, old_enterprise
-        key = (version.serial, run.repo.full_name, shape)
+        key = (version.serial, run.repo.edition, shape)
         return self._runs.get_or_build(key, build).content
 
     def _repository(self, repository: Json) -> bytes:
