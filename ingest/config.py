@@ -33,7 +33,9 @@ MAX_PAYLOAD_DAYS = 36_500
 
 _REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
 # GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
-_WORKFLOW = re.compile(r"[^/\s\\%?#]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
+_WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
+# Two names with a space between them, instead of a comma.
+_SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,7 @@ def _workflows(text: str, name: str) -> tuple[str, ...]:
     if every:
         items = [item for item in items if is_dynamic(item)]
     for item in items:
-        if not _WORKFLOW.fullmatch(item):
+        if not _WORKFLOW.fullmatch(item) or _SPACED_WORKFLOWS.search(item):
             raise ConfigError(
                 f"{name}: {item!r} is not a workflow file name. Write the file's name "
                 "below .github/workflows, for example GH_WORKFLOWS=ci.yml,deploy.yaml, "

@@ -12,6 +12,7 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import (
     DYNAMIC,
     WORKFLOW_FOLDER,
+    WORKFLOW_SUFFIXES,
     is_dynamic,
     workflow_file,
 )
@@ -36,14 +37,20 @@ def runs_by_file(
 ) -> dict[str, list[dict[str, Any]]]:
     """A repository's runs by workflow file.
 
-    Leaves out runs of a ruleset's workflow, which may have the same path as one of the
-    repository's own workflows, but another id.
+    GitHub's number of the workflow decides, and the path where that is unknown. Leaves
+    out runs of a ruleset's workflow, which may have the same path as one of the
+    repository's own workflows, but another number.
     https://github.com/cli/cli/issues/9228
     """
-    ids = {w.workflow: w.workflow_id for w in workflows.known(db, repo)}
+    known = workflows.known(db, repo)
+    ids = {w.workflow: w.workflow_id for w in known}
+    files: dict[int | None, str] = {
+        w.workflow_id: w.workflow for w in known if w.workflow_id is not None
+    }
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
-        file, workflow_id = workflow_file(run), run.get("workflow_id")
+        workflow_id = _integer(run.get("workflow_id"))
+        file = files.get(workflow_id) or workflow_file(run, ids)
         if workflow_id is None or ids.get(file) in (None, workflow_id):
             by_file[file].append(run)
     return by_file
@@ -53,7 +60,7 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
     """The workflows in GitHub's list. Its own ones keep their whole path."""
     return [
         Workflow(
-            workflow=_text(workflow_file(item)) or "",
+            workflow=_text(_file_of(item)) or "",
             workflow_id=_integer(item.get("id")),
             workflow_name=_text(item.get("name")),
             workflow_state=_text(item.get("state")),
@@ -62,6 +69,12 @@ def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:
         for item in items
         if str(item.get("path")).startswith((WORKFLOW_FOLDER, DYNAMIC))
     ]
+
+
+def _file_of(item: dict[str, Any]) -> str:
+    """The file name of a workflow object. Its path has no ref if it ends as a file."""
+    path = str(item.get("path")).removeprefix(WORKFLOW_FOLDER)
+    return path if path.endswith(WORKFLOW_SUFFIXES) else workflow_file(item)
 
 
 async def mark_replaced(

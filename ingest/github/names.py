@@ -3,7 +3,8 @@
 Pure functions of text. `feeds.selection` decides which of the names are watched.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # The underscore is for accounts that a company manages: octocat_acme.
@@ -16,6 +17,7 @@ EVERY_WORKFLOW = "*"
 EVERY_REPO = "/*"
 
 WORKFLOW_FOLDER = ".github/workflows/"
+WORKFLOW_SUFFIXES = (".yml", ".yaml")
 # GitHub's own workflows have a path but no file, such as
 # dynamic/pages/pages-build-deployment.
 DYNAMIC = "dynamic/"
@@ -41,11 +43,25 @@ def is_dynamic(workflow: str) -> bool:
     return workflow.startswith(DYNAMIC)
 
 
-def workflow_file(item: Mapping[str, Any]) -> str:
+def workflow_file(item: Mapping[str, Any], known: Collection[str] = ()) -> str:
     """The workflow file name in the `path` of a run object or a workflow object.
 
-    The path of a run may end in `@ref`. GitHub's own workflows keep the whole path.
+    The path of a run may end in `@ref`. File names and refs may contain `@` too, so one
+    of the `known` names comes first. GitHub's own workflows keep the whole path.
     https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
     """
-    path, _, _ = str(item.get("path")).partition("@")
-    return path.removeprefix(WORKFLOW_FOLDER)
+    path = str(item.get("path")).removeprefix(WORKFLOW_FOLDER)
+    fitting = [name for name in known if path == name or path.startswith(f"{name}@")]
+    if fitting:
+        return max(fitting, key=len)
+    before_ref = r"dynamic/[^@]*(?=@)" if is_dynamic(path) else r".*?\.ya?ml(?=@)"
+    name = re.match(before_ref, path, re.DOTALL)
+    return name[0] if name else path
+
+
+def has_workflow_path(item: Mapping[str, Any]) -> bool:
+    """Whether the `path` of a run or a workflow is a file's, or GitHub's own one."""
+    path = str(item.get("path"))
+    file = workflow_file(item)
+    is_file = path.startswith(WORKFLOW_FOLDER) and file.endswith(WORKFLOW_SUFFIXES)
+    return is_file or is_dynamic(path)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from factories import UNUSUAL_FILES
 
 from ci_observer.ingest.config import SETTINGS, Config, load_config, read_token_file
 from ci_observer.ingest.errors import ConfigError
@@ -85,6 +86,14 @@ def test_github_s_own_workflows_are_named_by_their_path_also_with_a_star():
         assert ",".join(workflows) == text
 
 
+@pytest.mark.parametrize("name", UNUSUAL_FILES)
+def test_a_workflow_s_file_name_may_have_any_letter_but_a_slash(name):
+    assert Config.from_environ({"GH_WORKFLOWS": f"a.yml,{name}"}).workflows == (
+        "a.yml",
+        name,
+    )
+
+
 def test_a_star_watches_every_workflow_next_to_any_names():
     assert Config.from_environ({"GH_WORKFLOWS": "ci.yml,*"}).workflows == ("*",)
 
@@ -112,6 +121,9 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("GH_REPOS", "acme/web-*", "owner/*"),
         ("GH_REPOS", "acme/..", "owner/repo"),
         ("GH_WORKFLOWS", "CI", "GH_WORKFLOWS=ci.yml"),
+        ("GH_WORKFLOWS", "ci.yml deploy.yml", "GH_WORKFLOWS=ci.yml,deploy.yaml"),
+        ("GH_WORKFLOWS", "a\tb.yml", "file name"),
+        ("GH_WORKFLOWS", ".github\\workflows\\ci.yml", "file name"),
         ("GH_WORKFLOWS", "dynamic/../x", "file name"),
         ("GH_WORKFLOWS", "*,dynamic/../x", "file name"),
         ("GH_WORKFLOWS", ".github/workflows/ci.yml", "file name"),

@@ -5,6 +5,22 @@ Full-size objects, and a server that sends them, are in `demo`.
 
 from typing import Any
 
+# File names that GitHub allows below .github/workflows.
+UNUSUAL_FILES = (
+    "deploy@prod.yml",
+    "Julia TagBot.yml",
+    "100%.yml",
+    "100%25.yml",
+    "über.yml",
+    "a+b.yml",
+    "x.yml.yaml",
+    "a.yml@b.yml",
+    "c#1 & d?e=f.yml",
+    'it\'s "quoted".yml',
+    "<b>.yml",
+    "~{x}[1];$y!.yaml",
+)
+
 
 def run_payload(run_id: int = 1, **changes: Any) -> dict[str, Any]:
     """A GitHub run object, completed and successful unless changed."""
