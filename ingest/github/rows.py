@@ -137,7 +137,7 @@ def merge_attempt(stored: Row | None, fetched: Row) -> Row:
     """
     if stored is None:
         return fetched
-    kept = fetched if _order(fetched) >= _order(stored) else stored
+    kept = stored if _is_older(fetched, stored) else fetched
     durations = [
         row["duration_seconds"]
         for row in (stored, fetched)
@@ -149,15 +149,31 @@ def merge_attempt(stored: Row | None, fetched: Row) -> Row:
 
 
 def is_older_run(fetched: Row, stored: Row) -> bool:
-    """Whether a fetched run is older than the stored one, by attempt, then by time."""
+    """Whether a fetched run is older than the stored one, by attempt, then by state."""
     if fetched["run_attempt"] != stored["run_attempt"]:
         return bool(fetched["run_attempt"] < stored["run_attempt"])
-    return _order(fetched) < _order(stored)
+    return _is_older(fetched, stored)
 
 
-def _order(row: Row) -> tuple[str, bool]:
-    # GitHub's times have whole seconds: within one second, completed comes last.
-    return (row["updated_at"], row["status"] == "completed")
+def _is_older(fetched: Row, stored: Row) -> bool:
+    """Whether a state of an attempt is older than another state of the same attempt.
+
+    The end is newer than all progress, even if it has an earlier `updated_at`: GitHub
+    never reopens an attempt.
+    """
+    if (fetched["status"] == "completed") == (stored["status"] == "completed"):
+        return bool(fetched["updated_at"] < stored["updated_at"])
+    if fetched["status"] == "completed":
+        return _is_rerun_of(stored, fetched)
+    return not _is_rerun_of(fetched, stored)
+
+
+def _is_rerun_of(progress: Row, end: Row) -> bool:
+    """Whether an unfinished attempt began after the end of the one with its number.
+
+    Old servers do not number attempts: there a re-run has the number 1, too.
+    """
+    return bool(progress["started_at"] > max(end["started_at"], end["updated_at"]))
 
 
 def _head_repo(payload: Mapping[str, Any], repo: str) -> str | None:

@@ -182,6 +182,32 @@ def test_within_one_second_completed_is_the_newer_one():
     assert merge_attempt(running, done) == done
 
 
+def test_the_end_of_an_attempt_wins_over_later_progress():
+    running = attempt(
+        status="in_progress", conclusion=None, updated_at="2026-03-01T12:09:00Z"
+    )
+    done = attempt(updated_at="2026-03-01T12:05:00Z")
+
+    assert merge_attempt(done, running) == done
+    assert merge_attempt(running, done) == done
+    assert is_older_run(running, done)
+    assert not is_older_run(done, running)
+
+
+def test_without_numbers_of_attempts_a_rerun_is_newer_than_the_end_before_it():
+    """Old servers send no `run_attempt`, so that a re-run has the number 1 again."""
+    done = attempt()
+    rerun = attempt(
+        status="in_progress",
+        conclusion=None,
+        run_started_at="2026-03-02T09:00:00Z",
+        updated_at="2026-03-02T09:00:30Z",
+    )
+
+    assert merge_attempt(done, rerun) == rerun
+    assert merge_attempt(rerun, done) == rerun
+
+
 def test_a_higher_attempt_is_newer_whatever_its_times():
     first, second = row(), row(run_attempt=2, updated_at="2026-03-01T12:00:01Z")
 
