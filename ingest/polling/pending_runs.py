@@ -11,11 +11,11 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.rows import LONGEST_RUN, job_row
-from ci_observer.ingest.store import feeds, pending, runs
+from ci_observer.ingest.github.rows import job_row
+from ci_observer.ingest.store import feeds, following, pending, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.pending import PendingItem
-from ci_observer.ingest.times import Clock, utc
+from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -55,6 +55,11 @@ class PendingRuns:
         """Attempts whose jobs to fetch in this pass."""
         return pending.next_items(self._db, "jobs", MAX_JOBS)
 
+    def give_up_old(self) -> None:
+        """Stop following runs that are unfinished for longer than GitHub allows."""
+        for run in following.give_up(self._db, self._clock()):
+            log.warning("%s is unfinished after 35 days: no longer followed.", run)
+
     async def fetch(self, item: PendingItem) -> None:
         """Fetch and save one item; never again if GitHub has deleted it.
 
@@ -73,14 +78,10 @@ class PendingRuns:
     async def _fetch_run(self, item: PendingItem) -> None:
         page = await self._github.fetch_run(item.repo, item.run_id, etag=item.etag)
         self._save(item, page.runs)
-        now = self._clock()
         if any(run.get("status") == "completed" for run in page.runs):
             pending.remove(self._db, item)
-        elif utc(now - LONGEST_RUN) > pending.run_started_at(self._db, item):
-            log.warning("%s is unfinished after 35 days: no longer followed.", item)
-            pending.save_gone(self._db, item, now)
         else:
-            pending.save_requested(self._db, item, now=now, etag=page.etag)
+            pending.save_requested(self._db, item, now=self._clock(), etag=page.etag)
 
     async def _fetch_attempt(self, item: PendingItem) -> None:
         page = await self._github.fetch_attempt(

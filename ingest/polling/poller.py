@@ -188,6 +188,7 @@ class Poller:
     async def _fetch_single_runs(self) -> None:
         """Fetch the runs, attempts and jobs that the newest pages do not show."""
         pending_runs = self._pending_runs
+        pending_runs.give_up_old()
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
         await self._run(pending_runs.next_attempts(), pending_runs.fetch)
         await self._run(pending_runs.next_jobs(), pending_runs.fetch)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import backfills, responses
+from ci_observer.ingest.store import backfills, pending, responses
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
@@ -123,7 +123,8 @@ def save_metadata(
     """Write a repository's default branch, and the name and state of each workflow.
 
     None leaves the stored values. A watched workflow that GitHub does not list keeps
-    its name and state. `cached` are the responses that the metadata come from.
+    its name and state. `cached` are the responses that the metadata come from. The jobs
+    of the runs on a new default branch become pending.
     """
     with transaction(db):
         before = _metadata(db, repo)
@@ -142,6 +143,9 @@ def save_metadata(
         )
         for response in cached:
             responses.save(db, response)
+        branches = {branch for *_, branch in before}
+        if default_branch and branches != {default_branch}:
+            pending.add_jobs_of_branch(db, repo, default_branch)
         if _metadata(db, repo) != before:
             bump_revision(db)
 

@@ -23,7 +23,7 @@ from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS, Backfill
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed, set_changed
-from ci_observer.ingest.store.pending import follow
+from ci_observer.ingest.store.following import follow
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
 from ci_observer.ingest.times import parse_instant, utc

@@ -1,9 +1,9 @@
 """Writes the table `pending`: requests for single runs, attempts and jobs.
 
 A `run` that left its feed's newest page unfinished is fetched by its id until it is
-finished. An `attempt` was replaced by a re-run before it was fetched. The `jobs` of an
-attempt say why it failed. Items that GitHub no longer has are marked gone and are not
-requested again.
+finished; `following` decides which ones. An `attempt` was replaced by a re-run before
+it was fetched. The `jobs` of an attempt say why it failed. Items that GitHub no longer
+has are marked gone and are not requested again.
 
 Functions without a transaction of their own work within the caller's.
 """
@@ -18,17 +18,17 @@ from sqlite_utils import Database
 from ci_observer.ingest.db.vocabulary import FAILURES, sql_list
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
-from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
 
-OPEN = "status <> 'completed'"
+# A tile's strip shows so many runs.
+RUNS_ON_TILE = 20
 # For each value of `FETCH_JOBS`, a condition on `runs`. A cancelled run's jobs show
-# whether one of them had failed.
+# whether one of them had failed, and a run with jobs is no phantom.
 JOBS_OF = {
     "failed": f"""
         status = 'completed' and run_id in (
-            select r.run_id from tile_runs r
+            select r.run_id from branch_runs r
             join feeds f
                 on f.repo = r.repo and f.workflow = r.workflow
                 and f.default_branch = r.head_branch
@@ -107,14 +107,6 @@ def save_gone(db: Database, item: PendingItem, now: datetime) -> None:
         )
 
 
-def run_started_at(db: Database, item: PendingItem) -> str:
-    """When the latest attempt of the item's run was started."""
-    [[started]] = db.execute(
-        "select started_at from runs where run_id = ?", [item.run_id]
-    )
-    return str(started)
-
-
 def remove(db: Database, item: PendingItem) -> None:
     """Remove a fetched item."""
     with transaction(db):
@@ -136,39 +128,14 @@ def save_jobs(
         bump_revision(db)
 
 
-def follow(db: Database, ids: Sequence[int]) -> None:
-    """Follow the unfinished ones among these runs."""
-    _insert(
-        db, f"select 'run', run_id, 0 from runs where {_among(ids)} and {OPEN}", ids
-    )
-
-
-def follow_unfinished(db: Database, key: FeedKey, *, exclude: Sequence[int]) -> None:
-    """Follow a feed's unfinished runs, except for those on its newest page."""
-    _insert(
-        db,
-        "select 'run', run_id, 0 from runs"
-        f" where repo = ? and workflow = ? and {OPEN} and not {_among(exclude)}",
-        [key.repo, key.workflow, *exclude],
-    )
-
-
-def stop_following(db: Database, ids: Sequence[int]) -> None:
-    """Stop following runs that the newest page lists."""
-    db.execute(
-        f"delete from pending where kind = 'run' and {_among(ids)}",
-        ids,
-    )
-
-
 def add_attempts(db: Database, ids: Sequence[int]) -> None:
     """Add every earlier attempt of these runs that is not stored."""
-    _insert(
+    insert_items(
         db,
         f"""
         with recursive below (run_id, run_attempt) as (
             select run_id, run_attempt - 1 from runs
-            where {_among(ids)} and run_attempt > 1
+            where {among(ids)} and run_attempt > 1
             union all
             select run_id, run_attempt - 1 from below where run_attempt > 1
         )
@@ -187,11 +154,11 @@ def add_jobs(db: Database, ids: Sequence[int]) -> None:
     [[which]] = db.execute(
         "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
     )
-    _insert(
+    insert_items(
         db,
         f"""
         select 'jobs', run_id, run_attempt from runs
-        where {_among(ids)} and {JOBS_OF[which]}
+        where {among(ids)} and {JOBS_OF[which]}
         and not exists (
             select 1 from jobs
             where jobs.run_id = runs.run_id and jobs.run_attempt = runs.run_attempt
@@ -201,7 +168,19 @@ def add_jobs(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-def _insert(db: Database, select: str, params: Sequence[Any]) -> None:
+def add_jobs_of_branch(db: Database, repo: str, branch: str) -> None:
+    """Add the jobs of the newest runs on a repository's new default branch."""
+    for (workflow,) in db.execute("select workflow from feeds where repo = ?", [repo]):
+        newest = db.execute(
+            "select run_id from branch_runs"
+            " where repo = ? and workflow = ? and head_branch = ?"
+            " order by created_at desc, run_id desc limit ?",
+            [repo, workflow, branch, RUNS_ON_TILE],
+        )
+        add_jobs(db, [run_id for (run_id,) in newest])
+
+
+def insert_items(db: Database, select: str, params: Sequence[Any]) -> None:
     db.execute(
         "insert or ignore into pending (kind, run_id, run_attempt) " + select, params
     )
@@ -214,5 +193,5 @@ def _remove(db: Database, item: PendingItem) -> None:
     )
 
 
-def _among(ids: Sequence[int]) -> str:
+def among(ids: Sequence[int]) -> str:
     return f"run_id in ({', '.join('?' * len(ids))})"

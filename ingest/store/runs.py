@@ -11,7 +11,7 @@ from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
-from ci_observer.ingest.store.pending import (
+from ci_observer.ingest.store.following import (
     follow,
     follow_unfinished,
     stop_following,

@@ -106,6 +106,27 @@ def test_a_run_that_is_unfinished_for_longer_than_35_days_is_given_up(
     assert run.id in run_ids(db)
 
 
+def test_a_run_on_the_newest_page_is_given_up_too(world, github, ingest, db):
+    run = older(world, 34 * 24, status="in_progress")
+    ingest.poll()
+    before = revision(db)
+    github.advance(2 * 86_400)
+    ingest.poll()
+
+    given_up = "select run_id from pending where kind = 'run' and gone_at is not null"
+    assert db.execute(given_up).fetchall() == [(run.id,)]
+    assert int(revision(db)) > int(before)
+
+    # A page that lists the run is no reason to follow it; a re-run is.
+    world.add_run(REPO, FILE)
+    ingest.poll()
+    assert db.execute(given_up).fetchall() == [(run.id,)]
+    github.advance(60)
+    world.rerun(run)
+    ingest.poll()
+    assert db.execute(given_up).fetchall() == []
+
+
 def test_an_error_for_one_run_is_no_error_of_its_feed(world, github, ingest, db):
     run = world.add_run(REPO, FILE, status="in_progress")
     push_off_the_page(world, github)
@@ -204,3 +225,37 @@ def test_the_jobs_of_a_failed_rerun_are_stored_too(world, github, ingest, db):
     ingest.poll()
 
     assert {row[1] for row in jobs(db)} == {1, 2}
+
+
+def test_a_failure_in_zero_seconds_has_its_jobs_fetched(world, github, ingest, db):
+    """A run with jobs is no phantom."""
+    world.add_run(REPO, FILE)
+    run = world.add_run(REPO, FILE, conclusion="failure", event="release", duration=0)
+    ingest.poll()
+
+    assert [e.path for e in github.log if e.path.endswith(f"{run.id}/jobs")]
+
+
+def test_jobs_follow_once_the_default_branch_is_known(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    github.faults.add("server_error", path=f"/repos/{REPO}$", count=None)
+    ingest.poll()
+    assert jobs(db) == []
+
+    github.faults.clear()
+    ingest.poll()
+
+    assert jobs(db) == [(run.id, 1, "failure", 1)]
+
+
+def test_the_jobs_on_a_new_default_branch_are_fetched(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, conclusion="failure", head_branch="trunk")
+    ingest.poll()
+    assert jobs(db) == []
+
+    world.repos[REPO].default_branch = "trunk"
+    world.revision += 1
+    github.advance(86_400)
+    ingest.poll()
+
+    assert jobs(db) == [(run.id, 1, "failure", 1)]
