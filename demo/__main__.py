@@ -29,16 +29,21 @@ def main(*, port: int, seed: int, latency_ms: int, quiet: bool) -> None:
     )
     world.sites = replace(world.sites, html=server.origin)
     server.limits.per_user = server.limits.anonymous = DEMO_LIMIT
-    server.start()
-    if not quiet:
-        click.echo(f"GITHUB_API_URL={server.url}")
-        click.echo(f"GITHUB_TOKEN={server.token}")
-        click.echo(f"GH_REPOS={REPOS}")
-        click.echo(f"GH_WORKFLOWS={WORKFLOWS}")
     try:
+        server.start()
+        if not quiet:
+            print_settings(server)
         server.wait()
     except KeyboardInterrupt:
         server.stop()
+
+
+def print_settings(server: GitHubServer) -> None:
+    """The settings that watch this server, in the format of a `.env` file."""
+    click.echo(f"GITHUB_API_URL={server.url}")
+    click.echo(f"GITHUB_TOKEN={server.token}")
+    click.echo(f"GH_REPOS={REPOS}")
+    click.echo(f"GH_WORKFLOWS={WORKFLOWS}")
 
 
 if __name__ == "__main__":
