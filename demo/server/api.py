@@ -135,6 +135,7 @@ class Api:
         objects = [
             workflow_object(workflow, self.world.sites)
             for workflow in repo.workflows.values()
+            if workflow.is_listed
         ]
         return counted_list(request, repo, "/actions/workflows", "workflows", objects)
 

@@ -55,13 +55,17 @@ def advance(github: GitHub, options: Json) -> Json:
 def put_run(github: GitHub, options: Json) -> Json:
     """Add a run, or change the run with this `run_id`.
 
+    `blocked: true` adds the run of a blocked repository, without a `workflow`.
+
     `rerun: true` starts the next attempt, `remove: true` deletes the run and
     `restore: true` serves it again. All other options are arguments of
     `World.add_run`, `update_run` or `rerun`.
     """
     world, run_id = github.world, options.get("run_id")
     if run_id not in world.runs:
-        return {"run_id": world.add_run(**options).id}
+        is_blocked = options.pop("blocked", False)
+        add = world.add_blocked_run if is_blocked else world.add_run
+        return {"run_id": add(**options).id}
     changes = {k: v for k, v in options.items() if k not in NEW_RUN_ONLY}
     if changes.pop("remove", False):
         world.remove_run(run_id)

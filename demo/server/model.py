@@ -74,14 +74,18 @@ class Repo:
     def find_workflow(self, key: str) -> Workflow | None:
         """The workflow with this id, file name or path (sent with `%2F`)."""
         for workflow in self.workflows.values():
-            if key in (str(workflow.id), workflow.file, workflow.path):
+            names = (workflow.file, workflow.path) if workflow.is_listed else ()
+            if key in (str(workflow.id), *names):
                 return workflow
         return None
 
 
 @dataclass(slots=True, eq=False)
 class Workflow:
-    """A workflow file; `state` is one of GitHub's five states."""
+    """A workflow file; `state` is one of GitHub's five states.
+
+    A workflow that is not listed belongs to no file, and is found by its id only.
+    """
 
     repo: Repo
     id: int
@@ -89,6 +93,7 @@ class Workflow:
     path: str
     created_at: datetime
     state: str = "active"
+    is_listed: bool = True
     jobs: tuple[JobSpec, ...] = (JobSpec("build"),)
     runs: list[Run] = field(default_factory=list)
     last_number: int = 0

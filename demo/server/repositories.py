@@ -105,13 +105,13 @@ class Repositories:
     ) -> Workflow:
         """Create a workflow file (`ci.yml`) in a repository.
 
-        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, `created_at`, as in
-        `Workflow`.
+        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, `created_at`, `is_listed`,
+        as in `Workflow`.
         """
         owner = self.ensure_repo(repo)
         number = stable_int(f"workflow {owner.id} {file}", 10**7, 10**9)
         path = fields.pop("path", f".github/workflows/{file}")
-        title = name or file.rpartition(".")[0] or file
+        title = file.rpartition(".")[0] or file if name is None else name
         number = fields.pop("id", number)
         created = fields.pop("created_at", LONG_AGO)
         workflow = Workflow(owner, number, title, path, created, **fields)

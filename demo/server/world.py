@@ -32,6 +32,8 @@ from ci_observer.demo.times import as_utc
 
 Time = datetime | str
 Callback = Callable[["World", datetime], object]
+# The path of the workflow of blocked runs.
+BLOCKED = "BuildFailed"
 
 
 class World(Runs):
@@ -114,6 +116,30 @@ class World(Runs):
             )
             run.versions.append(version)
             return self._insert(run)
+
+    def add_blocked_run(self, repo: str | Repo, **fields: Any) -> Run:
+        """Add the run that every push makes while the account or repository is blocked.
+
+        Its workflow belongs to no file: path `BuildFailed`, no name, not listed.
+        `fields` are those of `add_run`.
+        """
+        with self.lock:
+            target = self.ensure_repo(repo)
+            if BLOCKED not in target.workflows:
+                self.add_workflow(
+                    target,
+                    BLOCKED,
+                    name="",
+                    path=BLOCKED,
+                    state="deleted",
+                    is_listed=False,
+                )
+            given: Json = {
+                "conclusion": "startup_failure",
+                "duration": 0,
+                "display_title": "(Unknown event)",
+            }
+            return self.add_run(target, BLOCKED, **(given | fields))
 
     def _new_run(self, workflow: Workflow, created: datetime, fields: Json) -> Run:
         repo = workflow.repo

@@ -167,6 +167,13 @@ def test_jobs_in_every_state(client: httpx.Client, github: GitHubServer) -> None
         )
 
 
+def test_a_blocked_run() -> None:
+    world = World()
+    run = world.add_blocked_run(REPO)
+
+    assert_valid(run_object(run, run.versions[-1], world.sites), schema="workflow-run")
+
+
 def test_annotations(client: httpx.Client, github: GitHubServer) -> None:
     run = github.world.add_run("acme/web-store", "ci.yml", cancel_cause="timeout")
     repo = "/repos/acme/web-store"
