@@ -39,10 +39,12 @@ def _table(db: Database, name: str, table: Described) -> str:
     sources = table.get("sources")
     head = ["column", "type", "meaning", *(["source"] if sources else [])]
     rows = []
-    for column in db[name].columns:
-        type_ = column.type.lower() + (", key" if column.is_pk else "")
-        row = [f"`{column.name}`", type_, table["columns"][column.name]]
-        rows.append([*row, sources.get(column.name, "")] if sources else row)
+    # Generated columns are in table_xinfo only.
+    columns = db.execute("select name, type, pk from pragma_table_xinfo(?)", [name])
+    for column, type_name, is_key in columns:
+        type_ = type_name.lower().split()[0] + (", key" if is_key else "")
+        row = [f"`{column}`", type_, table["columns"][column]]
+        rows.append([*row, sources.get(column, "")] if sources else row)
     return _section(name, table["description"], "", head, rows)
 
 

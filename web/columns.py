@@ -23,6 +23,10 @@ RUN_COLUMNS = (
     "updated_at",
     "duration_seconds",
     "html_url",
+    "cancel_cause",
+    "cancelled_by",
+    "gone_at",
+    "is_tag",
 )
 
 # Without stale_at, expires_at and rank: they change at every poll, the ETag must not.
@@ -33,6 +37,7 @@ TILE_COLUMNS = (
     "workflow_state",
     "branch",
     "is_default_branch",
+    "tag",
     "tile_state",
     "last_result",
     "activity",
@@ -44,6 +49,7 @@ TILE_COLUMNS = (
     "last_result_run_number",
     "last_result_run_attempt",
     "last_result_conclusion",
+    "last_result_cancel_cause",
     "last_result_display_title",
     "last_result_actor",
     "last_result_started_at",
@@ -52,12 +58,21 @@ TILE_COLUMNS = (
     "failed_job",
     "failed_step",
     "failed_jobs",
+    "timed_out_seconds",
+    "untested_reason",
+    "untested_runs",
+    "untested_run_id",
+    "untested_conclusion",
+    "untested_at",
+    "untested_html_url",
+    "cancelled_by",
     "lost_run_id",
     "lost_at",
     "lost_html_url",
     "phantom_failures",
     "phantom_run_id",
     "phantom_html_url",
+    "unknown_reason",
     "run_id",
     "run_number",
     "run_attempt",
@@ -79,7 +94,11 @@ TILE_COLUMNS = (
     "is_flaky",
     "strip",
     "overdue_at",
+    "no_scheduled_run_since",
     "stuck_at",
+    "stuck_run_id",
+    "stuck_html_url",
+    "blocked_html_url",
 )
 
 # The strips are most of a wall's bytes.
@@ -96,9 +115,14 @@ FILTER_COLUMNS = {
     "conclusions": "conclusion",
 }
 
+# SQLite allows 127 arguments of a function, two for each column.
+# https://www.sqlite.org/limits.html#max_function_arg
+_COLUMNS_PER_OBJECT = 60
+
 _JSON_VALUES = {
     "is_default_branch": "json(iif(is_default_branch, 'true', 'false'))",
     "is_flaky": "json(iif(is_flaky, 'true', 'false'))",
+    "is_tag": "json(iif(is_tag, 'true', 'false'))",
     "strip": "json(strip)",
     "raw_json": "json(raw_json)",
 }
@@ -106,8 +130,17 @@ _JSON_VALUES = {
 
 def json_object_sql(columns: tuple[str, ...]) -> str:
     """The SQL of a JSON object with these columns of a row."""
-    pairs = (f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns)
-    return f"json_object({', '.join(pairs)})"
+    pairs = [f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns]
+    objects = [
+        f"json_object({', '.join(pairs[start : start + _COLUMNS_PER_OBJECT])})"
+        for start in range(0, len(pairs), _COLUMNS_PER_OBJECT)
+    ]
+    # No value is an object, so each text begins and ends with one brace: characters 123
+    # and 125, since some callers format this text.
+    joined = objects[0]
+    for other in objects[1:]:
+        joined = f"rtrim({joined}, char(125)) || ',' || ltrim({other}, char(123))"
+    return joined
 
 
 def run_columns(*, raw: bool) -> tuple[str, ...]:

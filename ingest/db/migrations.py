@@ -640,3 +640,55 @@ def m110_watch_errors(db: Database) -> None:
         delete from feed_backfills where workflow = '*';
         """,
     )
+
+
+@migrations()
+def m120_untested(db: Database) -> None:
+    """Why runs were cancelled, which are gone from GitHub, and which are of tags."""
+    execute_all(
+        db,
+        """
+        alter table runs add column cancel_cause text;
+        alter table runs add column cancelled_by text;
+        alter table runs add column gone_at text;
+        alter table runs add column is_tag integer not null default 0;
+        -- The branch of the tile for which a run counts. All tags share one.
+        alter table runs add column tile_branch text
+            as (iif(is_tag, 'refs/tags', head_branch)) virtual;
+        update runs set is_tag = 1 where event = 'release';
+
+        alter table run_attempts add column cancel_cause text;
+        alter table run_attempts add column cancelled_by text;
+
+        create table refs (
+            repo text not null collate nocase,
+            name text not null,
+            is_tag integer not null,
+            checked_at text not null,
+            primary key (repo, name)
+        ) without rowid;
+
+        alter table repos add column is_archived integer not null default 0;
+        alter table repos add column blocked_run_id integer;
+
+        alter table feeds add column empty_at text;
+        alter table feeds add column no_runs_at text;
+
+        -- The long strip stays the last column.
+        alter table tiles drop column strip;
+        alter table tiles add column last_result_cancel_cause text;
+        alter table tiles add column timed_out_seconds integer;
+        alter table tiles add column untested_reason text;
+        alter table tiles add column untested_runs integer;
+        alter table tiles add column untested_run_id integer;
+        alter table tiles add column untested_conclusion text;
+        alter table tiles add column untested_at text;
+        alter table tiles add column untested_html_url text;
+        alter table tiles add column cancelled_by text;
+        alter table tiles add column stuck_run_id integer;
+        alter table tiles add column stuck_html_url text;
+        alter table tiles add column stuck_given_up_at text;
+        alter table tiles add column last_scheduled_at text;
+        alter table tiles add column strip text;
+        """,
+    )

@@ -9,12 +9,18 @@ FAILURES = ("failure", "timed_out", "startup_failure")
 DECISIVE = ("success", *FAILURES)
 # The conclusions of a job that failed, or of a run whose jobs did: the code was tested.
 TEST_FAILURES = ("failure", "timed_out")
-# The conclusions of a run that failed before any job: a phantom, or an invalid file.
+# The conclusions of a run that failed before any job, as with an invalid file.
 EARLY_FAILURES = ("failure", "startup_failure")
+# The conclusions of a run that was not meant to test anything.
+SKIPPED = ("skipped", "neutral")
+HELD = "action_required"
+# The conclusions that are understood: of a run with any other, nobody knows the result.
+# A cancelled run is among those others.
+UNDERSTOOD = (*DECISIVE, *SKIPPED, HELD)
 # The results of a decisive run.
 RESULTS = ("passing", "failing")
-# The statuses of a run that waits for no person and so can be stuck.
-BUSY_STATUSES = ("in_progress", "queued", "requested")
+# The statuses of a run that waits for a person or for another run. It cannot be stuck.
+WAITING_STATUSES = ("waiting", "pending")
 
 
 def sql_list(words: tuple[str, ...]) -> str:
@@ -28,5 +34,11 @@ SQL_VALUES = {
     "test_failures": sql_list(TEST_FAILURES),
     "early_failures": sql_list(EARLY_FAILURES),
     "results": sql_list(RESULTS),
-    "busy_statuses": sql_list(BUSY_STATUSES),
+    "skipped": sql_list(SKIPPED),
+    "waiting_statuses": sql_list(WAITING_STATUSES),
+    # The condition of the index `runs_undecided`, to be repeated word by word.
+    "is_undecided": (
+        "status = 'completed' and coalesce(conclusion, '') not in "
+        + sql_list(UNDERSTOOD)
+    ),
 }

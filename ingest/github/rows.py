@@ -19,6 +19,30 @@ LONGEST_RUN = timedelta(days=35)
 # A run without any time sorts as the oldest. GitHub has always sent `created_at`.
 NO_TIME = "1970-01-01T00:00:00Z"
 
+# The columns of `runs` that come from GitHub's object. Ingest adds the others.
+RUN_COLUMNS = (
+    "run_id",
+    "repo",
+    "workflow",
+    "workflow_name",
+    "run_number",
+    "run_attempt",
+    "event",
+    "display_title",
+    "status",
+    "conclusion",
+    "head_branch",
+    "head_sha",
+    "head_repo",
+    "actor",
+    "triggering_actor",
+    "pr_number",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "duration_seconds",
+    "html_url",
+)
 ATTEMPT_COLUMNS = (
     "run_id",
     "run_attempt",

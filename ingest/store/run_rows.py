@@ -12,6 +12,8 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import COUNTED_COLUMNS
 from ci_observer.ingest.github.rows import (
+    ATTEMPT_COLUMNS,
+    RUN_COLUMNS,
     Row,
     attempt_row,
     is_older_run,
@@ -55,7 +57,9 @@ def write_runs(
     written = [run["run_id"] for run, payload in rows if page.add(run, payload)]
     page.write()
     _update_run_values(db, page.stored_runs, page.new_runs)
-    update_tiles(db, written)
+    _complete(db, written)
+    listed_again = _take_gone(db, [run["run_id"] for run, _ in rows])
+    update_tiles(db, sorted({*written, *listed_again}))
     add_attempts(db, written)
     add_jobs(db, written)
     return Saved(len(written), known=len(page.stored_runs))
@@ -69,14 +73,17 @@ class _Page:
 
     def __init__(self, db: Database, ids: Sequence[int]) -> None:
         self._db = db
-        self.stored_runs = {row["run_id"]: row for row in _rows(db, "runs", ids)}
+        self.stored_runs = {
+            row["run_id"]: row for row in _rows(db, "runs", RUN_COLUMNS, ids)
+        }
         self.new_runs: dict[int, Row] = {}
         self._stored_attempts = {
-            _attempt_key(row): row for row in _rows(db, "run_attempts", ids)
+            _attempt_key(row): row
+            for row in _rows(db, "run_attempts", ATTEMPT_COLUMNS, ids)
         }
         self._new_attempts: dict[tuple[int, int], Row] = {}
         self._payloads = PayloadWriter(
-            db, {row["run_id"]: row for row in _rows(db, "run_payloads", ids)}
+            db, {row["run_id"]: row for row in _rows(db, "run_payloads", ["*"], ids)}
         )
 
     def add(self, run: Row, payload: Mapping[str, Any]) -> bool:
@@ -116,6 +123,36 @@ class _Page:
         self._payloads.write()
 
 
+def _complete(db: Database, ids: Sequence[int]) -> None:
+    """Set the columns of runs that come from other tables."""
+    db.conn.executemany(
+        """
+        update runs set
+            (cancel_cause, cancelled_by) = (
+                select a.cancel_cause, a.cancelled_by from run_attempts a
+                where a.run_id = runs.run_id and a.run_attempt = runs.run_attempt
+            ),
+            is_tag = event is 'release' or event is 'push' and exists (
+                select 1 from refs
+                where refs.repo = runs.repo and refs.name = runs.head_branch and is_tag
+            )
+        where run_id = ?
+        """,
+        [(run_id,) for run_id in ids],
+    )
+
+
+def _take_gone(db: Database, ids: Sequence[int]) -> list[int]:
+    """The runs of these that were gone from GitHub; they no longer count as gone."""
+    among = f"run_id in ({', '.join('?' * len(ids))})"
+    gone = db.execute(
+        f"update runs set gone_at = null where gone_at is not null and {among}"
+        " returning run_id",
+        ids,
+    )
+    return [run_id for (run_id,) in gone.fetchall()]
+
+
 def _update_run_values(
     db: Database, before: Mapping[int, Row], after: Mapping[int, Row]
 ) -> None:
@@ -149,8 +186,13 @@ def _attempt_key(row: Row) -> tuple[int, int]:
     return row["run_id"], row["run_attempt"]
 
 
-def _rows(db: Database, table: str, ids: Sequence[int]) -> Iterable[Row]:
+def _rows(
+    db: Database, table: str, columns: Sequence[str], ids: Sequence[int]
+) -> Iterable[Row]:
+    names = ", ".join(columns)
     for start in range(0, len(ids), SQLITE_VARIABLES):
         batch = ids[start : start + SQLITE_VARIABLES]
         marks = ", ".join("?" * len(batch))
-        yield from db.query(f"select * from {table} where run_id in ({marks})", batch)
+        yield from db.query(
+            f"select {names} from {table} where run_id in ({marks})", batch
+        )

@@ -11,6 +11,7 @@ from tiles import FEED, RUNNING, rerun, run, state, tile
 
 from ci_observer.ingest.store import pending
 from ci_observer.ingest.store.pending import PendingItem
+from ci_observer.ingest.store.tiles import update_tiles
 
 
 @pytest.fixture
@@ -36,6 +37,18 @@ def jobs(db: Database, run_id: int, *conclusions: str, attempt: int = 1) -> None
     ]
     item = PendingItem("jobs", run_id, attempt, None, *FEED)
     pending.save_jobs(db, item, rows)
+
+
+def cancel(db: Database, run_id: int, cause: str, person: str | None = None) -> None:
+    """Store why a run was cancelled, as reading its annotations would."""
+    with db.atomic():
+        for table in ("runs", "run_attempts"):
+            db.execute(
+                f"update {table} set cancel_cause = ?, cancelled_by = ?"  # noqa: S608
+                " where run_id = ?",
+                [cause, person, run_id],
+            )
+        update_tiles(db, [run_id])
 
 
 def lost(db: Database) -> Any:
@@ -72,20 +85,41 @@ def test_the_newest_run_cancelled_keeps_the_last_result_and_is_lost(db, last_res
 )
 def test_a_cancelled_run_is_superseded_by_a_newer_one(db, newer):
     save_runs(
-        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "14:00", **newer)
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:05", **newer)
     )
 
     assert lost(db) is None
+    assert tile(db, "untested_reason") == (None,)
     assert strip(db, "run_id", "is_superseded") == [(1, False), (2, True), (3, False)]
 
 
-@pytest.mark.parametrize("conclusion", ["skipped", "neutral", "stale"])
+def test_a_run_that_ended_before_the_newer_one_came_is_not_superseded(db):
+    save_runs(
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:06", **RUNNING)
+    )
+
+    assert state(db) == ("untested", "passing", "running", None)
+    assert tile(db, "untested_run_id", "lost_run_id") == (2, None)
+    assert strip(db, "is_superseded") == [(False,)] * 3
+
+
+def test_a_run_that_a_person_cancelled_is_not_superseded(db):
+    save_runs(
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:01", **RUNNING)
+    )
+    cancel(db, 2, "person", "ada")
+
+    assert state(db) == ("untested", "passing", "running", None)
+    assert tile(db, "untested_run_id", "untested_runs", "cancelled_by") == (2, 1, "ada")
+
+
+@pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
 def test_a_newer_run_that_tested_nothing_does_not_make_up_for_it(db, conclusion):
     save_runs(
         db,
         run(1, "12:00"),
         run(2, "13:00", "cancelled"),
-        run(3, "14:00", conclusion),
+        run(3, "13:01", conclusion),
     )
 
     assert lost(db) == 2
@@ -103,14 +137,14 @@ def test_a_newer_run_that_tested_nothing_does_not_make_up_for_it(db, conclusion)
 )
 def test_a_run_of_something_else_does_not_make_up_for_it(db, others):
     save_runs(
-        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "14:00", **others)
+        db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:01", **others)
     )
 
     assert lost(db) == 2
 
 
 def test_of_two_cancelled_runs_the_newer_is_lost(db):
-    save_runs(db, run(1, "12:00", "cancelled"), run(2, "13:00", "cancelled"))
+    save_runs(db, run(1, "12:00", "cancelled"), run(2, "12:01", "cancelled"))
 
     assert state(db) == ("unknown", "unknown", None, None)
     assert lost(db) == 2
@@ -190,8 +224,23 @@ def test_a_run_that_a_person_cancelled_has_not_failed(db):
 
     jobs(db, 2, "success", "cancelled", "skipped")
 
-    assert state(db) == ("passing", "passing", None, None)
+    assert state(db) == ("untested", "passing", None, None)
     assert lost(db) == 2
+
+
+def test_a_run_that_timed_out_has_failed(db):
+    save_runs(db, run(1, "12:00"), run(2, "13:00", "cancelled"))
+    jobs(db, 2, "success", "cancelled", "cancelled")
+    db.execute("update jobs set duration_seconds = 60 * (job_id % 10)")
+    cancel(db, 2, "timeout")
+
+    assert state(db) == ("failing", "failing", None, None)
+    assert tile(
+        db, "last_result_run_id", "last_result_conclusion", "last_result_cancel_cause"
+    ) == (2, "cancelled", "timeout")
+    assert tile(db, "failed_job", "timed_out_seconds") == ("job 2", 120)
+    assert tile(db, "untested_reason", "lost_run_id") == (None, None)
+    assert strip(db, "run_id", "result") == [(1, "passing"), (2, "failing")]
 
 
 def test_a_failed_job_counts_for_its_own_attempt(db):

@@ -153,7 +153,7 @@ def test_no_step_of_a_tile_reads_all_runs_of_a_branch(db):
         step for step in plan if step.startswith("SCAN") and "subquery" not in step
     }
     assert scans == {"SCAN recent"}
-    assert [step for step in of_runs if "head_branch=?" not in step] == []
+    assert [step for step in of_runs if "tile_branch=?" not in step] == []
     assert [step for step in of_decisions if "branch=? AND result=?" not in step] == []
     assert of_runs
     assert of_decisions

@@ -7,6 +7,9 @@ from archive import save_runs, watch
 from sqlite_utils import Database
 from tiles import FEED, INVALID, rerun, run, state, tile
 
+from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.pending import PendingItem
+
 AT_ONCE = INVALID | {"minutes": 0}
 
 
@@ -16,17 +19,20 @@ def db(db: Database) -> Database:
     return db
 
 
-@pytest.mark.parametrize("conclusion", ["failure", "startup_failure"])
-def test_a_phantom_failure_is_shown_apart_and_not_as_the_last_result(db, conclusion):
-    phantom = AT_ONCE | {"conclusion": conclusion}
+def test_a_phantom_failure_is_shown_apart_and_not_as_the_last_result(db):
     save_runs(
         db,
         run(1, "10:00", event="schedule"),
-        run(2, "11:00", **phantom),
-        run(3, "12:00", **phantom),
+        run(2, "11:00", **AT_ONCE),
+        run(3, "12:00", **AT_ONCE),
     )
 
-    assert state(db) == ("passing", "passing", None, None)
+    assert state(db) == ("untested", "passing", None, None)
+    assert tile(db, "untested_reason", "untested_runs", "untested_run_id") == (
+        "phantom",
+        2,
+        3,
+    )
     assert tile(db, "run_id", "streak", "success_rate", "is_flaky") == (1, 1, 1, 0)
     assert tile(db, "phantom_failures", "phantom_run_id", "phantom_html_url") == (
         2,
@@ -34,6 +40,33 @@ def test_a_phantom_failure_is_shown_apart_and_not_as_the_last_result(db, conclus
         "https://github.com/acme/api/actions/runs/3",
     )
     assert [item["run_id"] for item in json.loads(tile(db, "strip")[0])] == [1]
+
+
+def test_a_phantom_leaves_a_failing_tile_failing(db):
+    save_runs(
+        db, run(1, "10:00", "failure", event="schedule"), run(2, "11:00", **AT_ONCE)
+    )
+
+    assert state(db) == ("failing", "failing", None, None)
+    assert tile(db, "phantom_failures", "untested_reason") == (1, None)
+
+
+def test_a_startup_failure_is_never_a_phantom(db):
+    failed = AT_ONCE | {"conclusion": "startup_failure"}
+    save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", **failed))
+
+    assert state(db) == ("failing", "failing", None, "invalid_file")
+    assert tile(db, "phantom_failures") == (0,)
+
+
+def test_a_run_with_jobs_is_never_a_phantom(db):
+    save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", **AT_ONCE))
+    assert tile(db, "tile_state") == ("untested",)
+    job = {"job_id": 1, "run_id": 2, "run_attempt": 1, "conclusion": "failure"}
+    pending.save_jobs(db, PendingItem("jobs", 2, 1, None, *FEED), [job])
+
+    assert tile(db, "tile_state", "last_result_run_id") == ("failing", 2)
+    assert tile(db, "phantom_failures") == (0,)
 
 
 def test_phantoms_before_the_last_result_are_not_counted(db):

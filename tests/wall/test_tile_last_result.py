@@ -32,11 +32,15 @@ def test_a_decisive_conclusion_gives_the_last_result(db, conclusion, last_result
 @pytest.mark.parametrize(
     ("decisive", "last_result"), [("success", "passing"), ("failure", "failing")]
 )
-def test_other_conclusions_colour_nothing(db, conclusion, decisive, last_result):
+def test_other_conclusions_do_not_change_the_last_result(
+    db, conclusion, decisive, last_result
+):
     watch(db, FEED)
     save_runs(db, run(1, "12:00", decisive), run(2, "13:00", conclusion))
 
-    assert state(db) == (last_result, last_result, None, None)
+    is_proved = last_result == "failing" or conclusion in ("skipped", "neutral")
+    tile_state = last_result if is_proved else "untested"
+    assert state(db) == (tile_state, last_result, None, None)
     assert tile(db, "last_result_run_id", "streak") == (1, 1)
 
 

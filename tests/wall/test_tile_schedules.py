@@ -42,27 +42,42 @@ def pushed(number: int, day: int) -> dict[str, Any]:
 
 def test_a_run_of_another_event_does_not_hide_that_the_schedule_is_overdue(db):
     nightly(db)
-    save_runs(db, pushed(100, day=3))
+    save_runs(db, pushed(100, day=3), pushed(101, day=20))
 
-    # A result only counts from 4 March, 8:00, on: as late again.
     assert at(db, NOW + timedelta(days=2)) == ("overdue", "overdue")
+    assert at(db, NOW + timedelta(days=20)) == ("overdue", "overdue")
 
 
-def test_a_run_long_after_the_schedule_came_due_tells_more_than_the_schedule(db):
+def test_the_next_scheduled_run_ends_the_alarm(db):
     nightly(db)
-    save_runs(db, pushed(100, day=5))
+    save_runs(db, run_payload(100, event="schedule"))
 
-    assert at(db, NOW + timedelta(days=4)) == ("passing", None)
-    assert tile(db, "overdue_at") == (None,)
+    assert tile(db, "tile_state", "alarm") == ("passing", None)
+    assert tile(db, "no_scheduled_run_since") == (None,)
 
 
-def test_a_schedule_that_was_silent_for_90_days_is_none(db):
+def test_a_schedule_is_overdue_for_30_days_and_then_only_named(db):
     nightly(db)
-    end = datetime(2026, 5, 28, 4, tzinfo=UTC)
+    end = NOW + timedelta(days=30)
 
     assert at(db, end - timedelta(seconds=1)) == ("overdue", "overdue")
-    assert tile(db, "expires_at") == (utc(end),)
+    assert tile(db, "expires_at", "no_scheduled_run_since") == (utc(end), None)
     assert at(db, end) == ("passing", None)
+    assert tile(db, "no_scheduled_run_since") == ("2026-02-27T04:00:00Z",)
+
+
+def test_a_schedule_without_its_alarm_is_not_named_while_disabled(db):
+    nightly(db)
+    feeds.save_metadata(
+        db,
+        "acme/api",
+        default_branch="main",
+        workflows={"ci.yml": ("CI", "disabled_manually")},
+        now=NOW,
+    )
+
+    assert at(db, NOW + timedelta(days=40)) == ("disabled", "disabled")
+    assert tile(db, "no_scheduled_run_since") == (None,)
 
 
 def test_a_rare_schedule_is_waited_for_longer(db):
@@ -78,10 +93,10 @@ def test_a_rare_schedule_is_waited_for_longer(db):
         ],
     )
 
-    # Half a year apart: late after a year, given up after two.
+    # Half a year apart: late after a year, and then for 30 days.
     assert tile(db, "overdue_at") == ("2027-01-04T12:00:00Z",)
     assert at(db, datetime(2027, 2, 1, tzinfo=UTC)) == ("overdue", "overdue")
-    assert at(db, datetime(2028, 2, 1, tzinfo=UTC)) == ("passing", None)
+    assert at(db, datetime(2027, 2, 4, tzinfo=UTC)) == ("passing", None)
 
 
 def test_two_scheduled_runs_are_no_history_to_be_overdue_by(db):

@@ -47,6 +47,8 @@ COMPLETED = {
 WORDS = [("completed", conclusion) for conclusion in COMPLETED] + [
     (status, former) for status in UNFINISHED for former in (None, "success")
 ]
+# Of these runs nobody expects a result.
+SKIPPED = ("skipped", "neutral")
 # Event → whether its runs are the branch's own.
 EVENTS = {
     "push": True,
@@ -95,7 +97,7 @@ def expected(case: Case) -> dict[str, Any]:
         EVENTS[case.event] and BRANCHES.get(case.branch or "") and HEADS[case.head][1]
     )
     result, activity = BEFORE[case.run_before], None
-    is_lost = False
+    is_lost, is_proved = False, True
     if speaks:
         own, activity = (
             COMPLETED[case.conclusion]
@@ -104,10 +106,12 @@ def expected(case: Case) -> dict[str, Any]:
         )
         own = own or BEFORE[case.attempt_before]
         result = own or result
-        is_lost = case.conclusion == "cancelled" and own is None
+        is_finished = case.status == "completed" and activity is None
+        is_proved = not is_finished or bool(own) or case.conclusion in SKIPPED
+        is_lost = not is_proved
     state = result or "unknown"
     return {
-        "tile_state": state,
+        "tile_state": state if is_proved or state != "passing" else "untested",
         "last_result": state,
         "activity": activity,
         "alarm": None,

@@ -40,15 +40,14 @@ def test_tile_newest_runs_has_the_newest_run_of_each_kind(branch):
             "failing_run_id": 2,
             "unfinished_run_id": 8,
             "held_run_id": 7,
-            "cancelled_run_id": 6,
         }
     ]
 
 
 def test_tile_key_runs_chooses_the_newest_among_the_kinds(branch):
-    columns = ("last_result_run_id", "open_run_id", "tried_run_id")
+    columns = ("last_result_run_id", "open_run_id")
 
-    assert row_of(branch, "tile_key_runs", *columns) == (4, 8, 8)
+    assert row_of(branch, "tile_key_runs", *columns) == (4, 8)
 
 
 def test_without_runs_of_a_kind_there_is_no_newest(db):
@@ -71,6 +70,7 @@ def test_tile_last_results_describes_the_attempt_that_gave_the_result(branch):
         "last_result": "passing",
         "last_result_created_at": "2026-03-01T11:00:00Z",
         "last_result_conclusion": "success",
+        "last_result_cancel_cause": None,
         "last_result_started_at": "2026-03-01T11:00:00Z",
         "last_result_duration_seconds": 480,
         "last_result_run_number": 4,
@@ -109,17 +109,24 @@ def test_tile_streaks_begins_with_the_attempt_that_gave_the_result(db):
 
 
 def test_tile_later_runs_finds_the_active_run(branch):
-    columns = ("active_run_id", "lost_run_id", "phantom_failures", "phantom_run_id")
+    columns = ("active_run_id", "stuck_run_id", "phantom_failures", "phantom_run_id")
 
-    assert row_of(branch, "tile_later_runs", *columns) == (8, None, 0, None)
+    assert row_of(branch, "tile_later_runs", *columns) == (8, 8, 0, None)
 
 
-def test_tile_later_runs_finds_the_lost_run(db):
+def test_tile_later_runs_counts_the_runs_that_decided_nothing(db):
     watch(db, FEED)
-    save_runs(db, run(1, "11:00"), run(2, "12:00", "cancelled"))
+    save_runs(
+        db,
+        run(1, "11:00"),
+        run(2, "12:00", "cancelled"),
+        run(3, "13:00", "stale"),
+        run(4, "14:00", "cancelled"),
+        run(5, "15:00", "cancelled"),
+    )
 
-    columns = ("active_run_id", "lost_run_id", "last_result_run_id")
-    assert row_of(db, "tile_later_runs", *columns) == (None, 2, 1)
+    [untested] = row_of(db, "tile_later_runs", "untested")
+    assert json.loads(untested) == {"run_id": 5, "reason": "cancelled", "runs": 2}
 
 
 def test_tile_later_runs_counts_phantoms(db):
@@ -178,11 +185,11 @@ def test_tile_schedules_gives_twice_the_longest_gap_and_half_a_day(db):
     watch(db, FEED)
     save_runs(db, scheduled(25), scheduled(26), scheduled(27, hour=4))
 
-    columns = ("overdue_at", "outdated_at", "overdue_until_at")
+    columns = ("last_scheduled_at", "overdue_at", "overdue_until_at")
     assert row_of(db, "tile_schedules", *columns) == (
+        "2026-02-27T04:00:00Z",
         "2026-03-01T18:00:00Z",
-        "2026-03-04T08:00:00Z",
-        "2026-05-28T04:00:00Z",
+        "2026-03-31T18:00:00Z",
     )
 
 
@@ -190,7 +197,7 @@ def test_tile_schedules_of_two_runs_are_unknown(db):
     watch(db, FEED)
     save_runs(db, scheduled(25), scheduled(26))
 
-    columns = ("overdue_at", "outdated_at", "overdue_until_at")
+    columns = ("last_scheduled_at", "overdue_at", "overdue_until_at")
     assert row_of(db, "tile_schedules", *columns) == (None, None, None)
 
 
@@ -207,7 +214,8 @@ def test_tile_strips_lists_the_last_20_runs_oldest_first(branch):
         "status": "completed",
         "conclusion": "cancelled",
         "result": None,
-        "is_superseded": True,
+        "is_superseded": False,
+        "is_gone": False,
         "started_at": "2026-03-01T13:00:00Z",
         "duration_seconds": 300,
     }
@@ -215,7 +223,7 @@ def test_tile_strips_lists_the_last_20_runs_oldest_first(branch):
 
 def test_tile_strips_does_not_call_the_newest_cancelled_run_superseded(db):
     watch(db, FEED)
-    save_runs(db, run(1, "12:00", "cancelled"), run(2, "13:00", "cancelled"))
+    save_runs(db, run(1, "12:00", "cancelled"), run(2, "12:03", "cancelled"))
 
     [[strip]] = db.execute("select strip from tile_strips").fetchall()
 
@@ -223,25 +231,22 @@ def test_tile_strips_does_not_call_the_newest_cancelled_run_superseded(db):
 
 
 @pytest.mark.parametrize(
-    ("changes", "activity", "is_busy", "given_up_at"),
+    ("changes", "activity", "given_up_at"),
     [
-        ({"status": "in_progress"}, "running", True, "2026-04-05T12:00:00Z"),
-        ({"status": "requested"}, "queued", True, "2026-04-05T12:00:00Z"),
-        ({"status": "pending"}, "waiting", False, "2026-04-05T12:00:00Z"),
-        ({"status": "dreaming"}, "unfinished", False, "2026-04-05T12:00:00Z"),
-        ({"conclusion": "action_required"}, "held", False, "2026-03-31T12:00:00Z"),
-        ({"conclusion": "success"}, None, False, "2026-04-05T12:00:00Z"),
+        ({"status": "in_progress"}, "running", "2026-04-05T12:00:00Z"),
+        ({"status": "requested"}, "queued", "2026-04-05T12:00:00Z"),
+        ({"status": "pending"}, "waiting", "2026-04-05T12:00:00Z"),
+        ({"status": "dreaming"}, "unfinished", "2026-04-05T12:00:00Z"),
+        ({"conclusion": "action_required"}, "held", "2026-03-31T12:00:00Z"),
+        ({"conclusion": "success"}, None, "2026-04-05T12:00:00Z"),
     ],
 )
-def test_run_activities_says_what_a_run_does(
-    db, changes, activity, is_busy, given_up_at
-):
+def test_run_activities_says_what_a_run_does(db, changes, activity, given_up_at):
     watch(db, FEED)
     save_runs(db, run_payload(1, **{"conclusion": None} | changes))
 
-    columns = ("activity", "busy_since_at", "given_up_at")
-    started_at = "2026-03-01T12:00:00Z" if is_busy else None
-    assert row_of(db, "run_activities", *columns) == (activity, started_at, given_up_at)
+    columns = ("activity", "given_up_at")
+    assert row_of(db, "run_activities", *columns) == (activity, given_up_at)
 
 
 def test_tile_facts_has_one_row_for_each_tile(branch):

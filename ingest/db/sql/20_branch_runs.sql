@@ -1,22 +1,29 @@
 -- The runs that count for a branch, and the result of each.
 
 -- The runs on a branch itself: of the repository (a deleted fork has no head repository),
--- not of a pull request, not on a branch of the merge queue. A run that failed in zero
--- seconds may be a phantom.
+-- not of a pull request, not on a branch of the merge queue. All tags count as one branch,
+-- `refs/tags`. A deleted run no longer counts; one that is as old as GitHub's longest
+-- default retention was not deleted, and still counts. A run that failed in zero seconds,
+-- without a job, may be a phantom.
 create view branch_runs as
 select
   *,
-  duration_seconds is 0 and run_attempt = 1
-    and coalesce(conclusion in {{early_failures}}, 0) as zero_duration
+  conclusion is 'failure' and duration_seconds is 0 and run_attempt = 1
+    and not exists (select 1 from jobs where jobs.run_id = runs.run_id)
+    as zero_duration
 from runs
 where head_repo = repo
   and event not like 'pull\_request%' escape '\'
-  and head_branch not like 'gh-readonly-queue/%';
+  and head_branch not like 'gh-readonly-queue/%'
+  and (
+    gone_at is null
+    or created_at <= strftime('%Y-%m-%dT%H:%M:%SZ', gone_at, '-90 days')
+  );
 
 -- The events that a workflow has on a branch, each with the runs that prove it: a run
 -- with an attempt that took time. Ingest stores the events in the table `branch_events`.
 create view timed_events as
-select r.run_id, r.repo, r.workflow, r.head_branch as branch, r.event
+select r.run_id, r.repo, r.workflow, r.tile_branch as branch, r.event
 from branch_runs r
 where exists (
   select 1 from run_attempts a where a.run_id = r.run_id and a.duration_seconds > 0
@@ -33,27 +40,30 @@ where not zero_duration
   or (
     -- Null when no run ever took time.
     select max(e.event = r.event) from branch_events e
-    where e.repo = r.repo and e.workflow = r.workflow and e.branch = r.head_branch
+    where e.repo = r.repo and e.workflow = r.workflow and e.branch = r.tile_branch
   ) is not 0
   or exists (
     select 1 from branch_runs o
     where o.repo = r.repo and o.workflow = r.workflow
-      and o.head_branch = r.head_branch and o.event = r.event
+      and o.tile_branch = r.tile_branch and o.event = r.event
       and o.status <> 'completed'
   );
 
--- The attempts with a result. A cancelled attempt has one when one of its jobs is known
--- to have failed: a failed job may cancel the rest of its run.
+-- The attempts with a result. A cancelled attempt has one when a job ran into its time
+-- limit, which GitHub reports as cancelled, or when one of its jobs is known to have
+-- failed: a failed job may cancel the rest of its run.
 create view decisive_attempts as
 select
   a.*, case a.conclusion when 'success' then 'passing' else 'failing' end as result
 from run_attempts a
 where a.status = 'completed' and (
   a.conclusion in {{decisive}}
-  or a.conclusion = 'cancelled' and exists (
-    select 1 from jobs j
-    where j.run_id = a.run_id and j.run_attempt = a.run_attempt
-      and j.conclusion in {{test_failures}}
+  or a.conclusion = 'cancelled' and (
+    a.cancel_cause is 'timeout' or exists (
+      select 1 from jobs j
+      where j.run_id = a.run_id and j.run_attempt = a.run_attempt
+        and j.conclusion in {{test_failures}}
+    )
   )
 );
 
@@ -62,7 +72,7 @@ where a.status = 'completed' and (
 -- `decisions` equal to this, so that the last results of a branch are found by its key.
 create view run_decisions as
 select
-  r.repo, r.workflow, r.head_branch as branch, a.result, r.created_at, r.run_id,
+  r.repo, r.workflow, r.tile_branch as branch, a.result, r.created_at, r.run_id,
   a.run_attempt,
   -- The start of the first of the last attempts that all have this result; null when
   -- it is created_at.
@@ -89,12 +99,12 @@ where a.run_attempt = (
 -- Some columns of `runs` are part of the key of `decisions`. When one of them changes, the
 -- decision is deleted; ingest then writes the new one.
 create trigger runs_drop_decision
-after update of run_id, repo, workflow, head_branch, created_at on runs
-when (old.run_id, old.repo, old.workflow, old.head_branch, old.created_at)
-  is not (new.run_id, new.repo, new.workflow, new.head_branch, new.created_at)
+after update of run_id, repo, workflow, head_branch, is_tag, created_at on runs
+when (old.run_id, old.repo, old.workflow, old.tile_branch, old.created_at)
+  is not (new.run_id, new.repo, new.workflow, new.tile_branch, new.created_at)
 begin
   delete from decisions
-  where repo = old.repo and workflow = old.workflow and branch = old.head_branch
+  where repo = old.repo and workflow = old.workflow and branch = old.tile_branch
     and result in {{results}} and created_at = old.created_at
     and run_id = old.run_id;
 end;
@@ -117,7 +127,33 @@ select
   d.is_invalid_file
 from runs r
 cross join tile_decisions d
-  on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
+  on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.tile_branch
   and d.result in {{results}} and d.created_at = r.created_at
   and d.run_id = r.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
+
+-- The finished runs that decided nothing, although they were meant to test something, and
+-- why. A run that made room for a newer one does not count: it was not cancelled by a
+-- person, and the newer one was created before it ended.
+create view undecided_runs as
+select
+  r.*,
+  case
+    when conclusion = 'cancelled' then 'cancelled'
+    when conclusion = 'stale' then 'stale'
+    else 'unknown_conclusion'
+  end as reason
+from branch_runs r
+where {{is_undecided}}
+  and not exists (select 1 from decisive_attempts a where a.run_id = r.run_id)
+  and not (conclusion is 'cancelled' and cancel_cause is not 'person' and exists (
+    select 1 from branch_runs o
+    where o.repo = r.repo and o.workflow = r.workflow
+      and o.tile_branch = r.tile_branch
+      and (o.created_at, o.run_id) > (r.created_at, r.run_id)
+      and o.created_at <= strftime(
+        '%Y-%m-%dT%H:%M:%SZ', r.started_at,
+        '+' || coalesce(r.duration_seconds, 0) || ' seconds'
+      )
+      and coalesce(o.conclusion, '') not in {{skipped}}
+  ));

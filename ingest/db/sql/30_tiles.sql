@@ -1,6 +1,6 @@
--- Facts about the runs of one branch that do not depend on the time. Each of these views has one row per
--- row of the table `tiles` and is made to be read for one (repo, workflow, branch).
--- Newest means created last; a re-run does not make an old commit new.
+-- Facts about the runs of one branch that do not depend on the time. Each of these views
+-- has one row per row of the table `tiles` and is made to be read for one (repo, workflow,
+-- branch). Newest means created last; a re-run does not make an old commit new.
 
 -- The newest run of each kind. Each one is the end of an index.
 create view tile_newest_runs as
@@ -8,7 +8,7 @@ select
   t.repo, t.workflow, t.branch,
   (
     select r.run_id from tile_runs r
-    where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+    where r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
     order by r.created_at desc, r.run_id desc limit 1
   ) as newest_run_id,
   (
@@ -25,22 +25,16 @@ select
   ) as failing_run_id,
   (
     select r.run_id from tile_runs r
-    where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+    where r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
       and r.status <> 'completed'
     order by r.created_at desc, r.run_id desc limit 1
   ) as unfinished_run_id,
   (
     select r.run_id from tile_runs r
-    where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+    where r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
       and r.conclusion = 'action_required'
     order by r.created_at desc, r.run_id desc limit 1
-  ) as held_run_id,
-  (
-    select r.run_id from tile_runs r
-    where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
-      and r.conclusion = 'cancelled'
-    order by r.created_at desc, r.run_id desc limit 1
-  ) as cancelled_run_id
+  ) as held_run_id
 from tiles t;
 
 -- The newest run for each question about a branch.
@@ -54,28 +48,22 @@ select
   (
     select run_id from runs where run_id in (unfinished_run_id, held_run_id)
     order by created_at desc, run_id desc limit 1
-  ) as open_run_id,
-  -- The newest run that has a result, is still open, or was cancelled.
-  (
-    select run_id from runs
-    where run_id in (
-      passing_run_id, failing_run_id, unfinished_run_id, held_run_id, cancelled_run_id
-    )
-    order by created_at desc, run_id desc limit 1
-  ) as tried_run_id
+  ) as open_run_id
 from tile_newest_runs newest;
 
 -- The last result, and the run before its streak.
 create view tile_last_results as
 select
-  k.repo, k.workflow, k.branch, k.newest_run_id, k.open_run_id, k.tried_run_id,
+  k.repo, k.workflow, k.branch, k.newest_run_id, k.open_run_id,
   k.last_result_run_id,
   d.run_attempt as last_result_run_attempt, d.result as last_result,
   d.created_at as last_result_created_at, a.conclusion as last_result_conclusion,
+  a.cancel_cause as last_result_cancel_cause,
   a.started_at as last_result_started_at,
   a.duration_seconds as last_result_duration_seconds,
   r.run_number as last_result_run_number, r.display_title as last_result_display_title,
-  r.actor as last_result_actor, r.html_url as last_result_html_url,
+  r.actor as last_result_actor,
+  iif(r.gone_at is null, r.html_url, null) as last_result_html_url,
   r.head_sha as last_result_head_sha, d.is_invalid_file,
   -- The last run with the other result: the streak is all later ones.
   coalesce(o.created_at, '') as other_created_at, coalesce(o.run_id, 0) as other_run_id
@@ -118,13 +106,19 @@ select
     where r.run_id = l.open_run_id
       and r.created_at >= coalesce(l.last_result_created_at, '')
   ) as active_run_id,
-  -- Cancelled, and nothing newer could test its commit.
+  -- The one that has been unfinished for the longest time, and waits for nobody.
   (
-    select r.run_id from runs r
-    where r.run_id = l.tried_run_id and r.conclusion = 'cancelled'
-      and r.run_id is not l.last_result_run_id
-      and r.head_sha is not l.last_result_head_sha
-  ) as lost_run_id,
+    select r.run_id from tile_runs r
+    where r.repo = l.repo and r.workflow = l.workflow and r.tile_branch = l.branch
+      and r.status <> 'completed' and r.status not in {{waiting_statuses}}
+      and r.created_at >= coalesce(l.last_result_created_at, '')
+      and not exists (
+        select 1 from pending p
+        where p.kind = 'run' and p.run_id = r.run_id and p.run_attempt = 0
+          and p.gone_at is not null
+      )
+    order by r.started_at, r.run_id limit 1
+  ) as stuck_run_id,
   -- Failed runs that did not become the last result are phantoms.
   (
     select count(*) from decisions d
@@ -138,7 +132,38 @@ select
       and d.result = 'failing' and (d.created_at, d.run_id)
         > (coalesce(l.last_result_created_at, ''), coalesce(l.last_result_run_id, 0))
     order by d.created_at desc, d.run_id desc limit 1
-  ) as phantom_run_id
+  ) as phantom_run_id,
+  -- The finished runs that decided nothing: the newest one, why, and how many in a row
+  -- have the same reason.
+  (
+    select json_object(
+      'run_id', max(run_id) filter (where n = 1),
+      'reason', max(reason) filter (where n = 1),
+      'runs', count(*) filter (where others = 0)
+    ) from (
+      select run_id, reason, n, sum(reason <> newest_reason) over (order by n) as others
+      from (
+        select
+          run_id, reason,
+          row_number() over newest_first as n,
+          first_value(reason) over newest_first as newest_reason
+        from (
+          select u.run_id, u.created_at, u.reason from undecided_runs u
+          where u.repo = l.repo and u.workflow = l.workflow and u.tile_branch = l.branch
+            and (u.created_at, u.run_id) >= (
+              coalesce(l.last_result_created_at, ''), coalesce(l.last_result_run_id, 0)
+            )
+          union all
+          select d.run_id, d.created_at, 'phantom' from decisions d
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'failing' and (d.created_at, d.run_id) > (
+              coalesce(l.last_result_created_at, ''), coalesce(l.last_result_run_id, 0)
+            )
+        )
+        window newest_first as (order by created_at desc, run_id desc)
+      )
+    ) having count(*) > 0
+  ) as untested
 from tile_streaks l;
 
 -- Of the last 20 successful first attempts that took any time: the median duration, and
@@ -204,7 +229,7 @@ select t.repo, t.workflow, t.branch, (
     select recent.head_sha
     from (
       select r.run_id, r.head_sha from tile_runs r
-      where r.repo = t.repo and r.workflow = t.workflow and r.head_branch = t.branch
+      where r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
         and r.event <> 'workflow_run'
       order by r.created_at desc, r.run_id desc limit 20
     ) recent
@@ -218,16 +243,13 @@ from tiles t;
 
 -- When a scheduled run is overdue. Another run may be late by twice the longest gap
 -- between the last ten, and twelve hours, since GitHub starts schedules hours late or
--- drops them. Two runs are no history.
+-- drops them. Two runs are no history. Runs of other events prove nothing about it.
 create view tile_schedules as
 select
-  repo, workflow, branch,
+  repo, workflow, branch, last_at as last_scheduled_at,
   strftime('%Y-%m-%dT%H:%M:%SZ', last_at, grace_seconds || ' seconds') as overdue_at,
-  -- A result after this time says more than the missing run.
-  strftime('%Y-%m-%dT%H:%M:%SZ', last_at, (2 * grace_seconds) || ' seconds')
-    as outdated_at,
-  -- After this long without a run, the schedule is taken to be gone.
-  strftime('%Y-%m-%dT%H:%M:%SZ', last_at, max(7776000, 2 * grace_seconds) || ' seconds')
+  -- After 30 days, the schedule is taken to be gone.
+  strftime('%Y-%m-%dT%H:%M:%SZ', last_at, (2592000 + grace_seconds) || ' seconds')
     as overdue_until_at
 from (
   select
@@ -246,7 +268,7 @@ from (
         from (
           select r.created_at from tile_runs r
           where r.repo = t.repo and r.workflow = t.workflow
-            and r.head_branch = t.branch and r.event = 'schedule'
+            and r.tile_branch = t.branch and r.event = 'schedule'
           order by r.created_at desc limit 10
         )
       ) having count(*) >= 3
@@ -261,32 +283,43 @@ create view tile_strips as
 select k.repo, k.workflow, k.branch, (
   select json_group_array(json_object(
     'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-    'status', status, 'conclusion', conclusion, 'result', result, 'is_superseded',
-    json(iif(
-      conclusion = 'cancelled' and result is null and run_id <> k.tried_run_id,
-      'true', 'false'
-    )),
+    'status', status, 'conclusion', conclusion, 'result', result,
+    'is_superseded', json(iif(is_superseded and result is null, 'true', 'false')),
+    'is_gone', json(iif(gone_at is null, 'false', 'true')),
     'started_at', started_at, 'duration_seconds', duration_seconds
   )) from (
     select * from (
       select r.*, (
         select d.result from decisions d
-        where d.repo = r.repo and d.workflow = r.workflow and d.branch = r.head_branch
+        where d.repo = r.repo and d.workflow = r.workflow and d.branch = r.tile_branch
           and d.result in {{results}}
           and d.created_at = r.created_at and d.run_id = r.run_id
-      ) as result
+      ) as result,
+      r.conclusion is 'cancelled' and not exists (
+        select 1 from undecided_runs u where u.run_id = r.run_id
+      ) as is_superseded
       from tile_runs r
-      where r.repo = k.repo and r.workflow = k.workflow and r.head_branch = k.branch
+      where r.repo = k.repo and r.workflow = k.workflow and r.tile_branch = k.branch
       order by r.created_at desc, r.run_id desc limit 20
     ) order by created_at, run_id
   )
 ) as strip
 from tile_key_runs k;
 
+-- When a run ended, and its link while GitHub still has it.
+create view run_ends as
+select
+  run_id, created_at, head_sha, conclusion, cancelled_by,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', started_at, '+' || coalesce(duration_seconds, 0) || ' seconds'
+  ) as ended_at,
+  iif(gone_at is null, html_url, null) as html_url
+from runs;
+
 -- The activity of an unfinished or held run.
 create view run_activities as
 select
-  run_id,
+  run_id, created_at,
   case
     when status = 'in_progress' then 'running'
     when status in ('queued', 'requested') then 'queued'
@@ -295,8 +328,6 @@ select
     when status = 'completed' then null
     else 'unfinished'
   end as activity,
-  -- From this start on it can become stuck. Other runs wait for a person.
-  iif(status in {{busy_statuses}}, started_at, null) as busy_since_at,
   -- GitHub ends a run after 35 days, and drops one after 30 that nobody has approved:
   -- a run that still looks unfinished then is a remnant.
   strftime(
@@ -320,19 +351,26 @@ select
   ) as failed_jobs,
   t.streak, t.since_at, t.active_run_id, a.activity,
   strftime(
-    '%Y-%m-%dT%H:%M:%SZ', a.busy_since_at,
+    '%Y-%m-%dT%H:%M:%SZ', o.started_at,
     '+' || max(21600, 5 * coalesce(u.p95_duration_seconds, 0)) || ' seconds'
   ) as stuck_at,
   a.given_up_at, u.median_duration_seconds, u.p95_duration_seconds, s.success_rate,
-  f.is_flaky, iif(t.last_result_created_at > c.outdated_at, null, c.overdue_at)
-    as overdue_at,
-  c.overdue_until_at, t.lost_run_id,
-  strftime(
-    '%Y-%m-%dT%H:%M:%SZ', l.started_at,
-    '+' || coalesce(l.duration_seconds, 0) || ' seconds'
-  ) as lost_at,
-  l.html_url as lost_html_url, t.phantom_failures, t.phantom_run_id,
-  p.html_url as phantom_html_url, strips.strip
+  f.is_flaky, c.overdue_at, c.overdue_until_at,
+  l.run_id as lost_run_id, l.ended_at as lost_at, l.html_url as lost_html_url,
+  t.phantom_failures, t.phantom_run_id,
+  iif(p.gone_at is null, p.html_url, null) as phantom_html_url,
+  t.last_result_cancel_cause,
+  iif(
+    t.last_result_cancel_cause = 'timeout' and j.conclusion = 'cancelled',
+    j.duration_seconds, null
+  ) as timed_out_seconds,
+  untested ->> 'reason' as untested_reason, untested ->> 'runs' as untested_runs,
+  n.run_id as untested_run_id,
+  n.conclusion as untested_conclusion, n.ended_at as untested_at,
+  n.html_url as untested_html_url, n.cancelled_by,
+  t.stuck_run_id, o.html_url as stuck_html_url,
+  strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+35 days') as stuck_given_up_at,
+  c.last_scheduled_at, strips.strip
 from tile_later_runs t
 join tile_durations u using (repo, workflow, branch)
 join tile_success_rates s using (repo, workflow, branch)
@@ -340,12 +378,24 @@ join tile_flakiness f using (repo, workflow, branch)
 join tile_schedules c using (repo, workflow, branch)
 join tile_strips strips using (repo, workflow, branch)
 left join run_activities a on a.run_id = t.active_run_id
-left join runs l on l.run_id = t.lost_run_id
+left join runs o on o.run_id = t.stuck_run_id
 left join runs p on p.run_id = t.phantom_run_id
--- The first job of the last result that failed, and its first failed step.
+left join run_ends n on n.run_id = untested ->> 'run_id'
+-- Its commit was not tested, and no newer run may still do so.
+left join run_ends l
+  on l.run_id = n.run_id and l.head_sha is not t.last_result_head_sha
+  and l.created_at > coalesce(a.created_at, '')
+-- The job of the last result that says why it failed: the first one that failed, or the
+-- one that ran into its time limit, which is the longest of the cancelled ones.
 left join jobs j on t.last_result = 'failing' and j.job_id = (
   select job_id from jobs
   where run_id = t.last_result_run_id and run_attempt = t.last_result_run_attempt
-    and conclusion in {{test_failures}}
-  order by completed_at, job_id limit 1
+    and (
+      conclusion in {{test_failures}}
+      or conclusion = 'cancelled' and t.last_result_cancel_cause = 'timeout'
+    )
+  order by
+    conclusion = 'cancelled', iif(conclusion = 'cancelled', -duration_seconds, 0),
+    completed_at, job_id
+  limit 1
 );

@@ -19,30 +19,44 @@ from instance;
 -- own, under the workflow `*`. The casts let SQLite search both tables, not their union.
 create view wall_sources as
 select
-  repo, workflow, workflow_name, workflow_state, default_branch, is_watched, checked_at,
-  error, error_kind, error_at
-from feeds
+  f.repo, f.workflow, workflow_name, workflow_state, f.default_branch, is_watched,
+  checked_at, error, error_kind, error_at, no_runs_at, r.blocked_run_id
+from feeds f left join repos r on r.repo = f.repo
 union all
 select
   repo, cast('*' as text), cast(null as text), cast(null as text), cast(null as text),
-  cast(1 as integer), cast(null as text), error, error_kind, error_at
+  cast(1 as integer), cast(null as text), error, error_kind, error_at,
+  cast(null as text), cast(null as integer)
 from watch_errors;
+
+-- The branches that have a tile: of each feed its default branch, even without runs, or
+-- its tags if it has run on no other branch; and each other branch with runs.
+create view wall_tiles as
+select
+  f.*, 1 as is_default_branch,
+  iif(
+    exists (
+      select 1 from tiles t
+      where t.repo = f.repo and t.workflow = f.workflow
+        and t.branch = f.default_branch and t.newest_run_id is not null
+    ) or not exists (
+      select 1 from tiles t
+      where t.repo = f.repo and t.workflow = f.workflow and t.branch = 'refs/tags'
+        and t.newest_run_id is not null
+    ),
+    f.default_branch, 'refs/tags'
+  ) as tile_branch
+from wall_sources f
+where f.is_watched
+union all
+select f.*, 0, t.branch
+from wall_sources f join tiles t on t.repo = f.repo and t.workflow = f.workflow
+where f.is_watched and t.branch is not f.default_branch;
 
 -- One row per watched feed and branch with runs, and one per feed for its default branch
 -- even without runs.
 create view wall_branches as
-with branches as (
-  select f.*, f.default_branch as branch, 1 as is_default_branch
-  from wall_sources f
-  where f.is_watched
-  union all
-  select
-    f.repo, f.workflow, f.workflow_name, f.workflow_state, f.default_branch,
-    f.is_watched, f.checked_at, f.error, f.error_kind, f.error_at, t.branch, 0
-  from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
-  where f.is_watched and t.branch is not f.default_branch
-),
-times as materialized (
+with times as materialized (
   select
     now, stale_seconds,
     -- A feed that was last fetched at or before this time is stale.
@@ -51,8 +65,8 @@ times as materialized (
 ),
 timed as (
   select
-    f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
-    f.workflow_state, f.checked_at, f.error, f.error_kind,
+    f.repo, f.workflow, f.tile_branch, f.is_default_branch, f.workflow_name,
+    f.workflow_state, f.checked_at, f.error, f.error_kind, f.blocked_run_id,
     -- A feed that was never fetched is stale from its first failure on.
     coalesce(f.checked_at, f.error_at) as fresh_at, s.now, s.stale_to,
     strftime(
@@ -66,25 +80,36 @@ timed as (
     t.median_duration_seconds, t.p95_duration_seconds, t.success_rate, t.is_flaky,
     t.strip, t.failed_job, t.failed_step, t.failed_jobs, t.lost_run_id, t.lost_at,
     t.lost_html_url, t.phantom_failures, t.phantom_run_id, t.phantom_html_url,
+    t.last_result_cancel_cause, t.timed_out_seconds,
+    -- Only a passing result needs the proof of the newest run.
+    case
+      when t.last_result is not 'passing' then null
+      when f.no_runs_at is not null then 'no_runs'
+      else t.untested_reason
+    end as untested_reason,
+    t.untested_runs, t.untested_run_id, t.untested_conclusion, t.untested_at,
+    t.untested_html_url, t.cancelled_by,
     case when f.workflow_state is null or f.workflow_state = 'active'
       then t.overdue_at end as overdue_at,
-    t.overdue_until_at,
+    t.overdue_until_at, t.last_scheduled_at,
     iif(t.given_up_at <= s.now, null, t.active_run_id) as active_run_id,
-    iif(t.given_up_at <= s.now, null, t.activity) as activity,
-    iif(t.given_up_at <= s.now, null, t.stuck_at) as stuck_at,
-    t.given_up_at
+    iif(t.given_up_at <= s.now, null, t.activity) as activity, t.given_up_at,
+    iif(t.stuck_given_up_at <= s.now, null, t.stuck_at) as stuck_at,
+    t.stuck_run_id, t.stuck_html_url, t.stuck_given_up_at
   from times s
-  cross join branches f
+  cross join wall_tiles f
   left join tiles t
-    on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.branch
+    on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.tile_branch
 ),
+-- Whatever is wrong with a tile's workflow or with its data, the worst first.
 alarms as (
   select
-    timed.*,
+    *,
     case
       when error_kind = 'not_found' and workflow_state = 'deleted' then 'disabled'
       when error_kind in ('not_found', 'forbidden') then 'no_access'
       when fresh_at <= stale_to then 'stale'
+      when blocked_run_id is not null then 'blocked'
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
       when stuck_at <= now then 'stuck'
@@ -94,11 +119,13 @@ alarms as (
 )
 select
   w.repo, w.workflow, coalesce(w.workflow_name, n.workflow_name) as workflow_name,
-  w.workflow_state, w.branch, w.is_default_branch,
+  w.workflow_state, iif(n.is_tag, n.head_branch, w.tile_branch) as branch,
+  w.is_default_branch, iif(n.is_tag, n.head_branch, null) as tag,
   case
     when alarm = 'invalid_file' then 'failing'
     when alarm is not null then alarm
     when last_result is null or checked_at is null then 'unknown'
+    when untested_reason is not null then 'untested'
     else last_result
   end as tile_state,
   coalesce(w.last_result, 'unknown') as last_result, w.activity, w.alarm, w.error,
@@ -110,31 +137,67 @@ select
     when w.activity = 'held' then 3
     when w.activity is not null then 4
     when w.last_result is null or w.checked_at is null then 5
-    else 6
+    when w.untested_reason is not null then 6
+    else 7
   end as rank,
   w.since_at, coalesce(w.streak, 0) as streak,
   w.last_result_run_id, w.last_result_run_attempt, w.last_result_conclusion,
-  w.last_result_started_at, w.last_result_duration_seconds, w.last_result_run_number,
-  w.last_result_display_title, w.last_result_actor, w.last_result_html_url,
-  w.failed_job, w.failed_step, w.failed_jobs, w.lost_run_id, w.lost_at, w.lost_html_url,
+  w.last_result_cancel_cause, w.last_result_started_at, w.last_result_duration_seconds,
+  w.last_result_run_number, w.last_result_display_title, w.last_result_actor,
+  w.last_result_html_url, w.failed_job, w.failed_step, w.failed_jobs,
+  w.timed_out_seconds,
+  w.untested_reason,
+  case
+    when w.untested_reason is null then null
+    when w.untested_reason = 'no_runs' then 0
+    else w.untested_runs
+  end as untested_runs,
+  iif(w.untested_reason is null, null, w.untested_run_id) as untested_run_id,
+  iif(w.untested_reason is null, null, w.untested_conclusion) as untested_conclusion,
+  iif(w.untested_reason is null, null, w.untested_at) as untested_at,
+  iif(w.untested_reason is null, null, w.untested_html_url) as untested_html_url,
+  iif(w.untested_reason = 'cancelled', w.cancelled_by, null) as cancelled_by,
+  w.lost_run_id, w.lost_at, w.lost_html_url,
   coalesce(w.phantom_failures, 0) as phantom_failures,
   w.phantom_run_id, w.phantom_html_url,
+  -- Why there is no result: nothing to wait for, or the first run is still to come.
+  case
+    when w.last_result is not null or w.newest_run_id is not null then null
+    when not exists (
+      select 1 from runs where runs.repo = w.repo and runs.workflow = w.workflow
+    ) then 'no_run'
+    -- Every run that is not of a pull request or a fork has a tile.
+    when not exists (
+      select 1 from tiles where tiles.repo = w.repo and tiles.workflow = w.workflow
+    ) then 'pull_requests_only'
+  end as unknown_reason,
   -- The run that the tile shows: the active one, else the last result, else the newest.
   n.run_id, n.run_number, n.run_attempt, n.status, n.conclusion, n.event,
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
-  n.started_at, n.duration_seconds, n.html_url,
+  n.started_at, n.duration_seconds,
+  iif(n.gone_at is null, n.html_url, null) as html_url,
   w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
   coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
-  w.stale_at, w.overdue_at, w.stuck_at,
+  w.stale_at, w.overdue_at,
+  -- The schedule was overdue for so long that it is taken to be gone.
+  iif(
+    w.overdue_at is not null and w.overdue_until_at <= w.now, w.last_scheduled_at, null
+  ) as no_scheduled_run_since,
+  w.stuck_at,
+  iif(w.stuck_at <= w.now, w.stuck_run_id, null) as stuck_run_id,
+  iif(w.stuck_at <= w.now, w.stuck_html_url, null) as stuck_html_url,
+  b.html_url as blocked_html_url,
   -- When the row next changes by time alone.
   nullif(min(
     iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
     iif(overdue_until_at > now, overdue_until_at, '~'),
-    iif(w.stuck_at > now, w.stuck_at, '~'), iif(given_up_at > now, given_up_at, '~')
+    iif(w.stuck_at > now, w.stuck_at, '~'), iif(given_up_at > now, given_up_at, '~'),
+    iif(stuck_given_up_at > now, stuck_given_up_at, '~')
   ), '~') as expires_at
 from alarms w
 left join runs n
-  on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id);
+  on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id)
+left join runs b on b.run_id = w.blocked_run_id;
 
 -- One row per watched feed, on its repository's default branch.
 create view wall as

@@ -9,7 +9,7 @@ create index runs_started on runs
 -- A feed's runs, newest first, with the column that is filtered most.
 create index runs_workflow on runs (repo, workflow, started_at, conclusion);
 -- A branch's runs in the order in which its tile counts them.
-create index runs_branch on runs (repo, workflow, head_branch, created_at);
+create index runs_branch on runs (repo, workflow, tile_branch, created_at);
 -- Without this index, filtering by a rare actor would scan all runs.
 create index runs_actor on runs (actor);
 -- Commits are looked up by the 7 characters that git shows. All 40 would take three times
@@ -18,13 +18,13 @@ create index runs_commit on runs (substr(head_sha, 1, 7));
 
 -- The few runs of a branch that a tile looks for.
 create index runs_unfinished on runs
-  (repo, workflow, head_branch, created_at) where status <> 'completed';
+  (repo, workflow, tile_branch, created_at) where status <> 'completed';
 create index runs_held on runs
-  (repo, workflow, head_branch, created_at) where conclusion = 'action_required';
-create index runs_cancelled on runs
-  (repo, workflow, head_branch, created_at) where conclusion = 'cancelled';
+  (repo, workflow, tile_branch, created_at) where conclusion = 'action_required';
+create index runs_undecided on runs
+  (repo, workflow, tile_branch, created_at) where {{is_undecided}};
 create index runs_scheduled on runs
-  (repo, workflow, head_branch, created_at) where event = 'schedule';
+  (repo, workflow, tile_branch, created_at) where event = 'schedule';
 
 -- The values that most runs have. A value of one run, as of many a branch, is found by
 -- the primary key.
