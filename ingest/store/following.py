@@ -62,7 +62,7 @@ def give_up(db: Database, now: datetime) -> list[str]:
     ).fetchall()
     revived = db.execute(
         "select run_id from pending join runs using (run_id)"
-        " where kind = 'run' and gone_at is not null"
+        " where kind = 'run' and pending.gone_at is not null"
         " and (started_at > pending.gone_at or status = 'completed')",
     ).fetchall()
     changed = [run_id for run_id, *_ in old + revived]
