@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from ci_observer.demo.server.annotations import annotations_of_job
 from ci_observer.demo.server.messages import (
@@ -18,6 +19,7 @@ from ci_observer.demo.server.model import Repo
 from ci_observer.demo.server.objects import (
     full_repository,
     listed_repository,
+    tag_ref_object,
     workflow_object,
 )
 from ci_observer.demo.server.pagination import (
@@ -76,8 +78,16 @@ class Api:
                 return self._actions(request, viewer, repo, more)
             case ["check-runs", number, "annotations"] if number.isdecimal():
                 return self._annotations(request, viewer, repo, int(number))
+            case ["git", "ref", "tags", *parts]:
+                return self._tag_ref(repo, "/".join(parts))
             case _:
                 return not_found()
+
+    def _tag_ref(self, repo: Repo, tag: str) -> Response:
+        """A tag by its exact name, which may contain slashes."""
+        if tag not in repo.tags:
+            return not_found()
+        return json_response(tag_ref_object(repo, tag, self.world.sites))
 
     def _actions(
         self, request: Request, viewer: Viewer, repo: Repo, rest: Sequence[str]
@@ -150,7 +160,7 @@ class Api:
             case []:
                 return json_response(workflow_object(workflow, self.world.sites))
             case ["runs"]:
-                within = f"workflows/{rest[0]}/runs"
+                within = f"workflows/{quote(rest[0], safe='')}/runs"
                 return self._runs.listing(request, viewer, repo, workflow.runs, within)
             case _:
                 return not_found()

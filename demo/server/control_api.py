@@ -84,6 +84,13 @@ def put_repo(github: GitHub, options: Json) -> Json:
     return {"repo": github.world.update_repo(options["repo"], **changes).full_name}
 
 
+def put_workflow(github: GitHub, options: Json) -> Json:
+    """`{"repo": …, "workflow": …, "state": …}` disables or enables a workflow."""
+    repo, file, state = (options[name] for name in ("repo", "workflow", "state"))
+    github.world.set_workflow_state(repo, file, state)
+    return {"workflow": file, "state": state}
+
+
 def log(github: GitHub, _: Json) -> list[Json]:
     """All requests so far, oldest first."""
     return [{**asdict(entry), "at": iso(entry.at)} for entry in github.log]
@@ -113,6 +120,7 @@ CONTROLS: dict[str, Control] = {
     "POST advance": advance,
     "POST run": put_run,
     "POST repo": put_repo,
+    "POST workflow": put_workflow,
     "GET log": log,
     "DELETE log": clear_log,
     "GET state": state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ from ci_observer.demo.times import Clock
 
 LOG_LENGTH = 50_000
 SCHEMES = ("bearer", "token")
+# A percent sign of a name that the client did not encode.
+MALFORMED_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SECRET_HEADERS = ("authorization", "cookie")
 
 
@@ -144,6 +147,8 @@ class GitHub:
 
         https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
         """
+        if MALFORMED_ESCAPE.search(request.path):
+            return error(400, "Bad Request")
         if not request.headers.get("user-agent"):
             return error(403, "Request forbidden by administrative rules.")
         version = request.headers.get("x-github-api-version", API_VERSIONS[0])

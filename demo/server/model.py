@@ -64,6 +64,7 @@ class Repo:
     payload: Json | None = None
     workflows: dict[str, Workflow] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)  # the name → the commit
     minimal: Json | None = None  # the built object, until a change
     edition: int = 0  # the number of changes, which identifies `minimal` in caches
 
@@ -85,6 +86,7 @@ class Workflow:
     """A workflow file; `state` is one of GitHub's five states.
 
     A workflow that is not listed belongs to no file, and is found by its id only.
+    `path_ref` follows the path in run objects, as in `ci.yml@refs/heads/main`.
     """
 
     repo: Repo
@@ -94,9 +96,14 @@ class Workflow:
     created_at: datetime
     state: str = "active"
     is_listed: bool = True
+    path_ref: str | None = None
     jobs: tuple[JobSpec, ...] = (JobSpec("build"),)
     runs: list[Run] = field(default_factory=list)
     last_number: int = 0
+
+    @property
+    def path_of_runs(self) -> str:
+        return f"{self.path}@{self.path_ref}" if self.path_ref else self.path
 
     @property
     def file(self) -> str:

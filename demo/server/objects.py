@@ -8,6 +8,7 @@ Shapes are those of GitHub's OpenAPI description (`simple-user`,
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import quote
 
 from ci_observer.demo.seeded_random import stable_int, stable_sha
 from ci_observer.demo.server.model import Json, Repo, Run, Sites, Workflow
@@ -183,6 +184,7 @@ def workflow_object(workflow: Workflow, sites: Sites) -> Json:
     """The `workflow` of `GET …/actions/workflows`."""
     repo, created = workflow.repo, iso(workflow.created_at)
     html = f"{sites.html}/{repo.full_name}"
+    path, file = (quote(text, safe="/@") for text in (workflow.path, workflow.file))
     return {
         "id": workflow.id,
         "node_id": f"W_kwDO{workflow.id:x}",
@@ -192,8 +194,24 @@ def workflow_object(workflow: Workflow, sites: Sites) -> Json:
         "created_at": created,
         "updated_at": created,
         "url": f"{sites.api}/repos/{repo.full_name}/actions/workflows/{workflow.id}",
-        "html_url": f"{html}/blob/{repo.default_branch}/{workflow.path}",
-        "badge_url": f"{html}/actions/workflows/{workflow.file}/badge.svg",
+        "html_url": f"{html}/blob/{repo.default_branch}/{path}",
+        "badge_url": f"{html}/actions/workflows/{file}/badge.svg",
+    }
+
+
+def tag_ref_object(repo: Repo, tag: str, sites: Sites) -> Json:
+    """The `git-ref` of a tag; its object is the commit, as for a lightweight tag."""
+    git = f"{sites.api}/repos/{repo.full_name}/git"
+    number = stable_int(f"ref {repo.id} {tag}", 10**8, 10**9)
+    return {
+        "ref": f"refs/tags/{tag}",
+        "node_id": f"REF_kwDO{number:x}",
+        "url": f"{git}/refs/tags/{quote(tag, safe='/@')}",
+        "object": {
+            "sha": repo.tags[tag],
+            "type": "commit",
+            "url": f"{git}/commits/{repo.tags[tag]}",
+        },
     }
 
 

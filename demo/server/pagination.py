@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from ci_observer.demo.server.messages import (
     BadParameter,
@@ -73,7 +73,7 @@ def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
 def link_header(request: Request, path: str, page: int, last: int) -> str:
     """`next`, `last`, `prev` and `first`; empty if there is only one page.
 
-    The URLs use the numeric `path` and keep the query.
+    The URLs use the numeric `path`, which is percent-encoded, and keep the query.
     """
     targets = {}
     if page > 1:
@@ -91,7 +91,7 @@ def link_header(request: Request, path: str, page: int, last: int) -> str:
 def page_url(request: Request, path: str, page: int) -> str:
     pairs = parse_qsl(request.query_string, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if name != "page"]
-    return f"{request.url(quote(path))}?{urlencode([*kept, ('page', page)])}"
+    return f"{request.url(path)}?{urlencode([*kept, ('page', page)])}"
 
 
 def counted_list(

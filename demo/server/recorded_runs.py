@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +16,8 @@ from ci_observer.demo.server.model import (
     Workflow,
 )
 from ci_observer.demo.times import as_utc
+
+REF_OF_PATH = re.compile(r"(\.ya?ml)@.*", re.DOTALL)
 
 
 def group_by_id(payloads: Iterable[Json]) -> list[list[Json]]:
@@ -35,7 +38,8 @@ def workflow_paths(
 ) -> dict[int, str]:
     """The path of each `workflow_id`; see `World.load_runs` for the order.
 
-    Documented paths end in `@ref`, recorded ones do not.
+    Documented paths end in `@ref`, recorded ones do not. A file name may contain an
+    `@`, too: the ref follows the extension.
     """
     paths: dict[int, str] = {}
     for payload in payloads:
@@ -43,7 +47,7 @@ def workflow_paths(
         file = workflow_files.get(number, f"workflow-{number}.yml")
         paths.setdefault(number, f".github/workflows/{file}")
         if payload.get("path"):
-            paths[number] = payload["path"].partition("@")[0]
+            paths[number] = REF_OF_PATH.sub(r"\1", payload["path"])
     return paths
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from ci_observer.demo.seeded_random import stable_int
+from ci_observer.demo.seeded_random import stable_int, stable_sha
 from ci_observer.demo.server.model import Json, Repo, Workflow
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -84,6 +84,17 @@ class Repositories:
         repo.edition += 1
         self.revision += 1
 
+    def add_tag(self, repo: str | Repo, name: str, sha: str | None = None) -> None:
+        """Create a tag, whose ref `refs/tags/{name}` is found from now on."""
+        owner = self.ensure_repo(repo)
+        with self.lock:
+            owner.tags[name] = sha or stable_sha(f"tag {owner.id} {name}")
+
+    def remove_tag(self, repo: str, name: str) -> None:
+        """Delete a tag: requests for its ref get a 404 from now on."""
+        with self.lock:
+            del self.repo(repo).tags[name]
+
     def rename_repo(self, full_name: str, new_name: str) -> Repo:
         """Rename: requests for the old name get a 301 from now on."""
         with self.lock:
@@ -105,8 +116,8 @@ class Repositories:
     ) -> Workflow:
         """Create a workflow file (`ci.yml`) in a repository.
 
-        `fields`: `state`, `jobs` (JobSpecs), `path`, `id`, `created_at`, `is_listed`,
-        as in `Workflow`.
+        `fields`: `state`, `jobs` (JobSpecs), `path`, `path_ref`, `id`, `created_at`,
+        `is_listed`, as in `Workflow`.
         """
         owner = self.ensure_repo(repo)
         number = stable_int(f"workflow {owner.id} {file}", 10**7, 10**9)
@@ -118,6 +129,11 @@ class Repositories:
         with self.lock:
             owner.workflows[file] = workflow
         return workflow
+
+    def set_workflow_state(self, repo: str, file: str, state: str) -> None:
+        """Disable or enable the workflow: `disabled_manually`, `active`, …"""
+        with self.lock:
+            self.repo(repo).workflows[file].state = state
 
     def remove_workflow(self, repo: str, file: str) -> None:
         """Delete the workflow: requests get a 404 from now on."""

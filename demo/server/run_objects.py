@@ -94,7 +94,7 @@ def identity(run: Run, version: RunVersion) -> Json:
         "node_id": node_id("WFR", 2, run, run.id),
         "head_branch": run.head_branch,
         "head_sha": run.head_sha,
-        "path": run.workflow.path,
+        "path": run.workflow.path_of_runs,
         "display_title": run.display_title,
         "run_number": run.run_number,
         "event": run.event,

@@ -90,13 +90,15 @@ class World(Runs):
         run object: `created_at`, `head_branch`, `event`, `actor` (a login or None),
         `display_title`, `head_sha`, `run_attempt`, `run_started_at`, `updated_at`,
         `triggering_actor`, `run_number`, `pull_requests` (numbers), `head_repository`
-        (`owner/name`, a fork, or None), `message`. `cancel_cause` (`timeout`,
-        `person`, `superseded`) and `cancelled_by` (a login) make a cancelled run. Any
-        other key is replaced in the JSON, or removed with MISSING.
+        (`owner/name`, a fork, or None), `message`. `tag` makes a push of a tag, or with
+        `event="release"` a release: the tag exists and is the head. `cancel_cause`
+        (`timeout`, `person`, `superseded`) and `cancelled_by` (a login) make a
+        cancelled run. Any other key is replaced in the JSON, or removed with MISSING.
         """
         conclusion = conclusion or complete_cancellation(fields)
         with self.lock:
             target = self.workflow(repo, workflow)
+            self._push_tag(target.repo, fields)
             is_completed = status == "completed"
             length = timedelta(seconds=duration if is_completed else 0)
             created = as_utc(fields.pop("created_at", self.now - length))
@@ -116,6 +118,15 @@ class World(Runs):
             )
             run.versions.append(version)
             return self._insert(run)
+
+    def _push_tag(self, repo: Repo, fields: Json) -> None:
+        """Replace the key `tag` by the head of a run for this tag."""
+        if (tag := fields.pop("tag", None)) is None:
+            return
+        if tag not in repo.tags:
+            self.add_tag(repo, tag, fields.get("head_sha"))
+        fields["head_branch"] = tag
+        fields.setdefault("head_sha", repo.tags[tag])
 
     def add_blocked_run(self, repo: str | Repo, **fields: Any) -> Run:
         """Add the run that every push makes while the account or repository is blocked.

@@ -195,6 +195,9 @@ def test_single_objects(client: httpx.Client, github: GitHubServer) -> None:
     assert_valid(client.get(f"{url}/attempts/1").json(), schema="workflow-run")
     one = client.get("/repos/acme/web-store/actions/workflows/ci.yml").json()
     assert_valid(one, schema="workflow")
+    github.world.add_tag("acme/web-store", "release/1.0")
+    ref = client.get("/repos/acme/web-store/git/ref/tags/release/1.0").json()
+    assert_valid(ref, schema="git-ref")
     assert_valid(client.get("/rate_limit").json(), path="/rate_limit")
     assert_valid(client.get("/orgs/acme/repos").json(), path="/orgs/{org}/repos")
 
