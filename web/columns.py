@@ -127,10 +127,50 @@ _JSON_VALUES = {
     "raw_json": "json(raw_json)",
 }
 
+# Texts of a tile that come from GitHub. `web/texts.py` has the functions.
+_TILE_TEXTS = {
+    **{
+        name: f"display_text({name})"
+        for name in (
+            "workflow_state",
+            "error",
+            "last_result_conclusion",
+            "last_result_actor",
+            "failed_job",
+            "failed_step",
+            "untested_conclusion",
+            "cancelled_by",
+            "tag",
+            "status",
+            "conclusion",
+            "event",
+            "actor",
+            "triggering_actor",
+        )
+    },
+    **{
+        name: f"iif({name} is null, null, display_title({name}))"
+        for name in ("display_title", "last_result_display_title")
+    },
+    "workflow_name": "display_name(workflow_name, workflow)",
+    # Part of the address of the workflow's page: only cut, and not cleaned.
+    "branch": "iif(length(branch) > 300, display_text(branch), branch)",
+}
+
 
 def json_object_sql(columns: tuple[str, ...]) -> str:
     """The SQL of a JSON object with these columns of a row."""
-    pairs = [f"'{name}', {_JSON_VALUES.get(name, name)}" for name in columns]
+    return _object_sql({name: _JSON_VALUES.get(name, name) for name in columns})
+
+
+def tile_json_sql(columns: tuple[str, ...]) -> str:
+    """The same for a tile, whose texts are cut for display."""
+    values = _JSON_VALUES | _TILE_TEXTS
+    return _object_sql({name: values.get(name, name) for name in columns})
+
+
+def _object_sql(values: dict[str, str]) -> str:
+    pairs = [f"'{name}', {value}" for name, value in values.items()]
     objects = [
         f"json_object({', '.join(pairs[start : start + _COLUMNS_PER_OBJECT])})"
         for start in range(0, len(pairs), _COLUMNS_PER_OBJECT)

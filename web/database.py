@@ -19,6 +19,7 @@ from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.read_pool import Connect, ReadPool
+from ci_observer.web.texts import display_name, display_text, display_title
 
 DATABASE = "ci_observer"
 # Processor time of an inline read. The elapsed time may be longer: on a busy machine a
@@ -35,6 +36,13 @@ INSTRUCTIONS = 2000
 CACHE_KIB = 64_000
 MEMO_SECONDS = 60
 MEMO_SIZE = 1000
+
+# Name → number of arguments, function.
+TEXT_FUNCTIONS: dict[str, tuple[int, Callable[..., str | None]]] = {
+    "display_text": (1, display_text),
+    "display_title": (1, display_title),
+    "display_name": (2, display_name),
+}
 
 Params = dict[str, str | int | None]
 T = TypeVar("T")
@@ -72,6 +80,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
     def _connect_prepared(self) -> sqlite3.Connection:
         conn = self.connect()
         self.ds._prepare_connection(conn, self.name)
+        add_text_functions(conn)
         return conn
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
@@ -91,6 +100,12 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self.pool.close()
         for conn in self._all_file_connections:
             conn.interrupt()
+
+
+def add_text_functions(conn: sqlite3.Connection) -> None:
+    """Add the SQL functions of our own selects; SQL typed by visitors has none."""
+    for name, (arguments, function) in TEXT_FUNCTIONS.items():
+        conn.create_function(name, arguments, function, deterministic=True)
 
 
 class InlineReader:

@@ -17,6 +17,7 @@ from web_client import counting, get_json, serving
 
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.keys import Owner
+from ci_observer.web.database import add_text_functions
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PAGE = "/workflows/acme/api/ci.yml"
@@ -553,6 +554,7 @@ async def test_no_select_of_the_page_reads_all_runs(
     await get_page(datasette, PAGE)
     selects = [s for s in statements() if s.lstrip()[:6] in ("select", "with s")]
     plans: list[str] = []
+    add_text_functions(db.conn)
     for select in selects:
         plans += [row[3] for row in db.execute(f"explain query plan {select}")]
 

@@ -15,7 +15,7 @@ from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.columns import (
     FILTER_COLUMNS,
     TILE_COLUMNS_WITHOUT_STRIP,
-    json_object_sql,
+    tile_json_sql,
 )
 from ci_observer.web.database import Params, fetch_row, fetch_snapshot
 from ci_observer.web.errors import Unavailable
@@ -23,7 +23,7 @@ from ci_observer.web.filter_sql import state_sql, where_sql
 from ci_observer.web.filters import Filters
 from ci_observer.web.vocabulary import STATES
 
-_TILE = json_object_sql(TILE_COLUMNS_WITHOUT_STRIP)
+_TILE = tile_json_sql(TILE_COLUMNS_WITHOUT_STRIP)
 
 # The strip is a column of its own: within the object SQLite would parse its JSON. Both
 # are blobs, so that Python does not decode and encode a megabyte.
@@ -51,7 +51,7 @@ select json_object(
   'polling', (
     select json_object(
       'state', state,
-      'reason', reason,
+      'reason', display_text(reason),
       'last_success_at', last_success_at,
       'next_poll_at', next_poll_at,
       'token_expires_at', token_expires_at,

@@ -16,6 +16,7 @@ from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
 from ci_observer.web.pages.times import duration, local_time, zone_of
 from ci_observer.web.responses import respond_to_method, with_etag
+from ci_observer.web.texts import cut
 from ci_observer.web.urls import web_address, with_query, workflow_path
 from ci_observer.web.vocabulary import label_of, result_of, state_of
 
@@ -156,6 +157,7 @@ class Page:
             "display_options": params.display_options,
             "zone": zone.key,
             "local_time": partial(local_time, zone=zone),
+            "cut": cut,
             "duration": duration,
             "result_of": result_of,
             "state_of": state_of,

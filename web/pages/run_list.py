@@ -9,6 +9,7 @@ from datasette.app import Datasette
 from ci_observer.web.api.queries import fetch_runs
 from ci_observer.web.filters import COLUMNS, COMMON, Filters
 from ci_observer.web.pages.page import Content, PageParams, Pairs
+from ci_observer.web.texts import display_row
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import FAILURES, UNFINISHED
 
@@ -50,7 +51,7 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
     data = json.loads(response.content)
     selection = tuple(p for p in params.pairs if p[0] not in ("limit", "cursor"))
     context: dict[str, Any] = {
-        "runs": data["runs"],
+        "runs": [display_row(run) for run in data["runs"]],
         "selection": selection,
         "active_filters": _active_filters(selection),
         "searches": filters.q or ("",),

@@ -21,6 +21,7 @@ from ci_observer.web.pages.workflow_queries import (
     LISTED,
     SNAPSHOT_SQL,
 )
+from ci_observer.web.texts import display_name, display_row
 from ci_observer.web.urls import workflow_path
 from ci_observer.web.vocabulary import label_of
 
@@ -47,7 +48,8 @@ async def fetch_workflow(
     sql_params["branch"] = branch
     snapshot = await fetch_snapshot(datasette, SNAPSHOT_SQL, sql_params)
     rows = {
-        name: [dict(row) for row in selected] for name, selected in snapshot.items()
+        name: [dict(row) if name == "tile" else display_row(dict(row)) for row in found]
+        for name, found in snapshot.items()
     }
     tile = json.loads(rows["tile"][0]["tile"]) if rows["tile"] else None
     links = Links(feed, branch)
@@ -135,9 +137,11 @@ def _days(text: str | None) -> int:
 
 
 def _name(feed: Row, tile: Row | None) -> str:
-    name = (tile and tile["workflow_name"]) or feed["workflow_name"]
+    name = (tile and tile["workflow_name"]) or display_name(
+        feed["workflow_name"] or feed["workflow"], feed["workflow"]
+    )
     # GitHub gives a workflow without a name its path as the name.
-    return str(name or feed["workflow"]).removeprefix(".github/workflows/")
+    return str(name).removeprefix(".github/workflows/")
 
 
 def _title(name: str, repo: str, tile: Row | None) -> str:

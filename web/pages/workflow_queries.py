@@ -6,7 +6,7 @@ link behind each number can select exactly those rows by Datasette's filters.
 # ruff: noqa: S608 (own names, and no value)
 
 from ci_observer.web.api.queries import REVISION_SQL
-from ci_observer.web.columns import RUN_COLUMNS, TILE_COLUMNS, json_object_sql
+from ci_observer.web.columns import RUN_COLUMNS, TILE_COLUMNS, tile_json_sql
 from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
 GRID_RUNS = 100
@@ -43,7 +43,7 @@ order by repo <> :repo, is_watched desc, repo, workflow limit 50
 SNAPSHOT_SQL = {
     "revision": REVISION_SQL,
     "tile": f"""
-select {json_object_sql(TILE_COLUMNS)} as tile, expires_at
+select {tile_json_sql(TILE_COLUMNS)} as tile, expires_at
 from wall_branches where {_FEED} and branch is :branch
 """,
     # When the first run of the streak was created, and when today ends.
