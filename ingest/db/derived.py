@@ -99,7 +99,7 @@ def rebuild_branch(db: Database, repo: str, workflow: str, branch: str) -> None:
 def _branches(db: Database, repo: str | None = None) -> list[tuple[str, str, str]]:
     """The repository, workflow and branch of each tile that is needed."""
     return db.execute(
-        "select distinct repo, workflow, head_branch from branch_runs"
+        "select distinct repo, workflow, tile_branch from branch_runs"
         " where :repo is null or repo = :repo",
         {"repo": repo},
     ).fetchall()

@@ -18,15 +18,24 @@ def update_tiles(db: Database, ids: Sequence[int]) -> None:
         "delete from decisions where repo = ? and workflow = ? and branch = ?"
         f" and result in {sql_list(RESULTS)} and created_at = ? and run_id = ?",
         db.execute(
-            "select repo, workflow, head_branch, created_at, run_id from runs"
+            "select repo, workflow, tile_branch, created_at, run_id from runs"
             f" where {among}",
             ids,
         ).fetchall(),
     )
     save_decisions(db, f"where {among}", ids)
     keys = db.execute(
-        f"select distinct repo, workflow, head_branch from branch_runs where {among}",
-        ids,
+        f"""
+        select repo, workflow, tile_branch from branch_runs where {among}
+        union
+        -- A run that is gone from GitHub, or turned out to be of a tag, counted before.
+        select t.repo, t.workflow, t.branch from runs
+        join tiles t
+            on t.repo = runs.repo and t.workflow = runs.workflow
+            and t.branch in (runs.head_branch, runs.tile_branch)
+        where {among}
+        """,
+        [*ids, *ids],
     ).fetchall()
     for key in sorted(keys):
         refresh_tile(db, *key)
