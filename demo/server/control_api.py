@@ -12,7 +12,7 @@ from typing import Any
 
 from ci_observer.demo.server.github import GitHub
 from ci_observer.demo.server.messages import Request, Response, json_response
-from ci_observer.demo.server.model import Json
+from ci_observer.demo.server.model import Json, Run
 from ci_observer.demo.times import SettableClock, iso
 
 PREFIX = "/_sim/"
@@ -55,7 +55,8 @@ def advance(github: GitHub, options: Json) -> Json:
 def put_run(github: GitHub, options: Json) -> Json:
     """Add a run, or change the run with this `run_id`.
 
-    `blocked: true` adds the run of a blocked repository, without a `workflow`.
+    `blocked: true` adds the run of a blocked repository, without a `workflow`, and
+    `phantom: true` a failure of 0 seconds without jobs.
 
     `rerun: true` starts the next attempt, `remove: true` deletes the run and
     `restore: true` serves it again. All other options are arguments of
@@ -63,9 +64,7 @@ def put_run(github: GitHub, options: Json) -> Json:
     """
     world, run_id = github.world, options.get("run_id")
     if run_id not in world.runs:
-        is_blocked = options.pop("blocked", False)
-        add = world.add_blocked_run if is_blocked else world.add_run
-        return {"run_id": add(**options).id}
+        return {"run_id": add_run(github, options).id}
     changes = {k: v for k, v in options.items() if k not in NEW_RUN_ONLY}
     if changes.pop("remove", False):
         world.remove_run(run_id)
@@ -76,6 +75,15 @@ def put_run(github: GitHub, options: Json) -> Json:
     else:
         world.update_run(run_id, **changes)
     return {"run_id": run_id}
+
+
+def add_run(github: GitHub, options: Json) -> Run:
+    world = github.world
+    if options.pop("blocked", False):
+        return world.add_blocked_run(**options)
+    if options.pop("phantom", False):
+        return world.add_phantom_run(**options)
+    return world.add_run(**options)
 
 
 def put_repo(github: GitHub, options: Json) -> Json:

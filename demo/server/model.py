@@ -23,7 +23,15 @@ class Missing:
         return "MISSING"
 
 
+class Null:
+    """The type of `NULL`, the null conclusion of a completed run."""
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
 MISSING: Final = Missing()
+NULL: Final = Null()
 
 
 @dataclass(frozen=True, slots=True)

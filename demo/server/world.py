@@ -16,6 +16,7 @@ from typing import Any
 from ci_observer.demo.seeded_random import stable_sha
 from ci_observer.demo.server.model import (
     Json,
+    Null,
     Repo,
     Run,
     RunVersion,
@@ -79,12 +80,13 @@ class World(Runs):
         workflow: str,
         *,
         status: str = "completed",
-        conclusion: str | None = None,
+        conclusion: str | Null | None = None,
         duration: float = 60,
         **fields: Any,
     ) -> Run:
         """Add a run in its current state; by default a success of 60 seconds.
 
+        `conclusion` is any word, also an unknown one; NULL completes a run without one.
         `duration` is the time from `run_started_at` to `updated_at`. A completed run
         ends now unless `created_at` is given. `fields` are `run_id` and keys of the
         run object: `created_at`, `head_branch`, `event`, `actor` (a login or None),
@@ -96,6 +98,8 @@ class World(Runs):
         cancelled run. Any other key is replaced in the JSON, or removed with MISSING.
         """
         conclusion = conclusion or complete_cancellation(fields)
+        if conclusion is None and status == "completed":
+            conclusion = "success"
         with self.lock:
             target = self.workflow(repo, workflow)
             self._push_tag(target.repo, fields)
@@ -107,7 +111,7 @@ class World(Runs):
             version = RunVersion(
                 at=min(created, self.now),
                 status=status,
-                conclusion=(conclusion or "success") if is_completed else conclusion,
+                conclusion=None if isinstance(conclusion, Null) else conclusion,
                 run_attempt=fields.pop("run_attempt", 1),
                 run_started_at=started,
                 updated_at=as_utc(fields.pop("updated_at", started + length)),
@@ -127,6 +131,19 @@ class World(Runs):
             self.add_tag(repo, tag, fields.get("head_sha"))
         fields["head_branch"] = tag
         fields.setdefault("head_sha", repo.tags[tag])
+
+    def add_phantom_run(self, repo: str | Repo, workflow: str, **fields: Any) -> Run:
+        """Add a failure of 0 seconds without jobs, as for an invalid workflow file.
+
+        GitHub adds it for a push, also to a workflow that does not run on pushes. Its
+        name is the path of the file. `fields` are those of `add_run`.
+        """
+        with self.lock:
+            path = self.workflow(repo, workflow).path
+            given: Json = {"conclusion": "failure", "duration": 0, "name": path}
+            run = self.add_run(repo, workflow, **(given | fields))
+            run.jobs = []
+            return run
 
     def add_blocked_run(self, repo: str | Repo, **fields: Any) -> Run:
         """Add the run that every push makes while the account or repository is blocked.

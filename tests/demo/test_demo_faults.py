@@ -349,6 +349,15 @@ def test_faults_runs_and_time_can_be_controlled_over_http(
     assert github.log == []
 
 
+def test_a_phantom_is_added_over_http(client: httpx.Client) -> None:
+    options = {"repo": REPO, "workflow": FILE, "phantom": True, "event": "schedule"}
+    number = client.post("/_sim/run", json=options).json()["run_id"]
+
+    run = client.get(f"{RUNS}/{number}").json()
+    assert (run["event"], run["conclusion"]) == ("schedule", "failure")
+    assert client.get(f"{RUNS}/{number}/jobs").json()["jobs"] == []
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [("fault", {"kind": "earthquake"}, 400), ("fault", {}, 400), ("tea", {}, 404)],

@@ -9,7 +9,8 @@ import pytest
 from demo_client import FILE, REPO, payload
 
 from ci_observer.demo.scenario import synthetic_world
-from ci_observer.demo.server.model import MISSING, Run, Sites
+from ci_observer.demo.server.job_objects import job_objects
+from ci_observer.demo.server.model import MISSING, NULL, Run, Sites
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import SettableClock, as_utc, iso
@@ -64,6 +65,37 @@ def test_a_conclusion_completes_and_a_status_reopens() -> None:
 
     world.update_run(run, status="queued")
     assert shown(world, run)["conclusion"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [(NULL, None), (None, "success"), ("stale", "stale"), ("exploded", "exploded")],
+)
+def test_a_completed_run_can_have_any_conclusion(given: Any, sent: str | None) -> None:
+    world = World()
+    run = world.add_run(REPO, FILE, conclusion=given)
+
+    body = shown(world, run)
+    assert (body["status"], body["conclusion"]) == ("completed", sent)
+    world.update_run(run, status="completed", conclusion=None)
+    assert shown(world, run)["conclusion"] is None
+
+
+def test_a_phantom_is_a_failure_of_0_seconds_without_jobs() -> None:
+    world = World("2026-03-02T09:00:00Z")
+    phantom = world.add_phantom_run(REPO, FILE, event="push")
+    failure = world.add_run(REPO, FILE, conclusion="failure", duration=0)
+    bodies = [shown(world, run) for run in (phantom, failure)]
+
+    for body in bodies:
+        assert body["conclusion"] == "failure"
+        assert body["run_started_at"] == body["updated_at"] == "2026-03-02T09:00:00Z"
+    assert [body["name"] for body in bodies] == [bodies[0]["path"], "ci"]
+    jobs = [
+        job_objects(run, run.versions[-1], world.now, world.sites)
+        for run in (phantom, failure)
+    ]
+    assert [len(items) for items in jobs] == [0, 1]
 
 
 def test_a_removed_run_stays_visible_in_the_past() -> None:
