@@ -129,9 +129,14 @@ class FeedDiscovery:
         )
         if found.value and not self._renames.reconcile(repo, found.value):
             return
-        items = await metadata.fetch_if_changed(
-            self._db, repo, "workflows", self._github.fetch_workflows
-        )
+        try:
+            items = await metadata.fetch_if_changed(
+                self._db, repo, "workflows", self._github.fetch_workflows
+            )
+        except InvalidResponse:
+            # An incomplete list may stay so, and each try is charged.
+            self._postpone(repo, REFRESH_AGAIN_AFTER)
+            raise
         listed = None if items.value is None else workflow_rows(items.value)
         if self._selection.follows_list(repo):
             listed = await mark_replaced(self._db, self._github, repo, listed)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from ci_observer.ingest.errors import Forbidden, NotFound
+from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import owner_of
+from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store.repos import ListedPage
 from ci_observer.ingest.store.responses import CachedResponse
 
@@ -54,6 +55,8 @@ async def _fetch_pages(
             url = known.next_url
             continue
         found = page.value or []
+        if found and all(_is_in(pages, repo) for repo in found):
+            raise InvalidResponse("GitHub lists the same repositories on two pages.")
         if github.is_own_list(url) and not any(
             owner_of(repo.full_name).lower() == owner.lower() for repo in found
         ):
@@ -61,3 +64,7 @@ async def _fetch_pages(
         pages.append(ListedPage(url, found, page.etag, page.next_url))
         url = page.next_url
     return pages
+
+
+def _is_in(pages: list[ListedPage], repo: Repository) -> bool:
+    return any(repo in (page.repos or []) for page in pages)

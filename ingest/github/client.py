@@ -9,7 +9,9 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.pagination import next_page_url
 from ci_observer.ingest.github.wire import (
     Repository,
     parse_annotations,
@@ -29,12 +31,14 @@ T = TypeVar("T")
 class Response(Generic[T]):
     """A fetched value and its ETag. `value` is None on 304 Not Modified.
 
-    `next_url` is the address of the next page, if there is one.
+    `next_url` is the address of the next page, if there is one, and `total_count`
+    GitHub's count for the whole list.
     """
 
     value: T | None
     etag: str | None
     next_url: str | None = None
+    total_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,10 @@ class GitHub:
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
-        response = await self._get(
-            url, lambda data: (parse_runs(data), parse_total_count(data)), etag
-        )
-        if response.value is None:
+        page = await self._get_page(url, parse_runs, etag)
+        if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, total_count = response.value
-        return RunPage(runs, response.etag, response.next_url, total_count)
+        return RunPage(page.value, page.etag, page.next_url, page.total_count)
 
     async def fetch_runs_in_progress(
         self, repo: str, *, etag: str | None = None
@@ -142,13 +143,8 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
         """
         jobs_url = f"{self._repo_url(repo)}/actions/runs/{run_id}/jobs"
-        url: str | None = f"{jobs_url}?filter=latest&per_page=30"
-        jobs: list[dict[str, Any]] = []
-        while url:
-            page = await self._get(url, parse_jobs)
-            jobs += page.value or []
-            url = page.next_url
-        return jobs
+        url = f"{jobs_url}?filter=latest&per_page=30"
+        return await self._get_rest(await self._get_page(url, parse_jobs), parse_jobs)
 
     async def fetch_annotations(self, repo: str, job_id: int) -> list[str]:
         """The messages of a job's annotations, from all pages.
@@ -160,7 +156,7 @@ class GitHub:
         url: str | None = f"{job_url}/annotations?per_page=100"
         messages: list[str] = []
         while url:
-            page = await self._get(url, parse_annotations)
+            page = await self._get_page(url, parse_annotations)
             messages += page.value or []
             url = page.next_url
         return messages
@@ -200,7 +196,7 @@ class GitHub:
         self, url: str, *, etag: str | None = None
     ) -> Response[list[Repository]]:
         """A page of a list of repositories, by one of `owner_urls` or a `next_url`."""
-        return await self._get(url, parse_repositories, etag)
+        return await self._get_page(url, parse_repositories, etag)
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None
@@ -212,14 +208,11 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflows#list-repository-workflows
         """
         url = f"{self._repo_url(repo)}/actions/workflows?per_page=100"
-        page = await self._get(url, parse_workflows, etag)
-        if page.next_url is None:
+        page = await self._get_page(url, parse_workflows, etag)
+        if page.value is None:
             return page
-        workflows = page.value or []
-        while page.next_url:
-            page = await self._get(page.next_url, parse_workflows)
-            workflows += page.value or []
-        return Response(workflows, None)
+        workflows = await self._get_rest(page, parse_workflows)
+        return Response(workflows, None if page.next_url else page.etag)
 
     def _repo_url(self, repo: str) -> str:
         """The URL of a repository; by id if it was renamed, to save the redirect."""
@@ -232,6 +225,40 @@ class GitHub:
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         return RunPage([response.value], response.etag)
+
+    async def _get_page(
+        self, url: str, parse: Callable[[Any], list[T]], etag: str | None = None
+    ) -> Response[list[T]]:
+        """A page of a list, with the URL of the next one, also without its link."""
+        page = await self._get(
+            url, lambda data: (parse(data), parse_total_count(data)), etag
+        )
+        if page.value is None:
+            return Response(None, etag)
+        items, total = page.value
+        next_url = page.next_url or next_page_url(url, items=len(items), total=total)
+        return Response(items, page.etag, next_url, total)
+
+    async def _get_rest(
+        self,
+        page: Response[list[dict[str, Any]]],
+        parse: Callable[[Any], list[dict[str, Any]]],
+    ) -> list[dict[str, Any]]:
+        """The items of a first page and of all that follow.
+
+        Raises `InvalidResponse` if GitHub counts more items than it lists.
+        """
+        items: list[dict[str, Any]] = []
+        while new := [item for item in page.value or [] if item not in items]:
+            items += new
+            if page.next_url is None:
+                break
+            page = await self._get_page(page.next_url, parse)
+        if len(items) < (page.total_count or 0):
+            raise InvalidResponse(
+                f"GitHub counts {page.total_count} items and lists {len(items)}."
+            )
+        return items
 
     async def _get(
         self, url: str, parse: Callable[[Any], T], etag: str | None = None
