@@ -692,3 +692,21 @@ def m120_untested(db: Database) -> None:
         alter table tiles add column strip text;
         """,
     )
+
+
+@migrations()
+def m130_newest_pages(db: Database) -> None:
+    """The runs on the newest page of each list, which a 304 does not repeat."""
+    execute_all(
+        db,
+        """
+        create table newest_pages (
+            repo text not null collate nocase,
+            workflow text not null,
+            run_ids text not null,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        alter table pending add column not_found_at text;
+        """,
+    )

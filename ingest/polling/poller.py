@@ -33,7 +33,7 @@ from ci_observer.ingest.polling.schedule import (
     PassSchedule,
     QuietFeedSchedule,
 )
-from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store import feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import Clock, utc
 
@@ -127,7 +127,8 @@ class Poller:
         """Make one pass: metadata that is due, newest runs, then older runs.
 
         The backfill ends at `backfill_deadline`, so that the newest runs are never
-        late, or when it is complete. `on_progress` receives the numbers of complete and
+        late, or when it is complete. Without a deadline, the pass also fetches all
+        missing attempts and jobs. `on_progress` receives the numbers of complete and
         of all feeds. Raises a `StorageError`, or an exception group with one, if the
         database cannot be written.
         """
@@ -143,6 +144,8 @@ class Poller:
         self._pruning.prune_daily()
         self._repacking.repack_some()
         await self._fetch_older(backfill_deadline, on_progress)
+        if backfill_deadline is None:
+            await self._fetch_details()
         self._is_first_pass = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
@@ -190,10 +193,25 @@ class Poller:
         pending_runs = self._pending_runs
         pending_runs.give_up_old()
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
+        await self._fetch_some_details()
+        await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
+        self._reruns.schedule_rescans()
+
+    async def _fetch_some_details(self) -> None:
+        """Fetch as many missing attempts and jobs as one pass may."""
+        pending_runs = self._pending_runs
         await self._run(pending_runs.next_attempts(), pending_runs.fetch)
         await self._run(pending_runs.next_jobs(), pending_runs.fetch)
-        await self._run(self._reruns.take_due_repos(), self._reruns.list_in_progress)
-        self._reruns.schedule_rescans()
+
+    async def _fetch_details(self) -> None:
+        """Fetch all missing attempts and jobs, until that makes no progress."""
+        remaining = pending.count(self._db, ("attempt", "jobs"))
+        while remaining and self._pool.stopped_by is None:
+            await self._fetch_some_details()
+            before = remaining
+            remaining = pending.count(self._db, ("attempt", "jobs"))
+            if remaining >= before:
+                return
 
     async def _fetch_older(
         self, deadline: datetime | None, on_progress: Progress
