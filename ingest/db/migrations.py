@@ -695,18 +695,22 @@ def m120_untested(db: Database) -> None:
 
 
 @migrations()
-def m130_newest_pages(db: Database) -> None:
-    """The runs on the newest page of each list, which a 304 does not repeat."""
+def m130_annotations(db: Database) -> None:
+    """Which annotations were read or refused; a timeout counts as one in charts."""
+    effective = (
+        "iif(conclusion = 'cancelled' and cancel_cause = 'timeout', 'timed_out',"
+        " conclusion)"
+    )
     execute_all(
         db,
-        """
-        create table newest_pages (
-            repo text not null collate nocase,
-            workflow text not null,
-            run_ids text not null,
-            primary key (repo, workflow)
-        ) without rowid;
-
-        alter table pending add column not_found_at text;
+        f"""
+        alter table run_attempts add column annotations_at text;
+        alter table repos add column annotations_refused_at text;
+        alter table repos add column annotations_refused_token text;
+        -- GitHub calls a run cancelled that ran into its time limit.
+        alter table runs add column effective_conclusion text
+            as ({effective}) virtual;
+        alter table run_attempts add column effective_conclusion text
+            as ({effective}) virtual;
         """,
     )

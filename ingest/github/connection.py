@@ -3,6 +3,7 @@
 The only module that imports httpx. It knows no endpoint, and does not sleep or retry.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -81,6 +82,11 @@ class Connection:
     def has_token(self) -> bool:
         """Whether requests carry a token."""
         return self._token is not None
+
+    @property
+    def token_digest(self) -> str:
+        """Differs for another token, and is too short to check a guess of the token."""
+        return hashlib.sha256((self._token or "").encode()).hexdigest()[:8]
 
     def reload_token(self, path: Path) -> bool:
         """Read the token file again; return whether the token has changed.

@@ -28,8 +28,8 @@ SIX_HOURS_AND_END = SIX_HOURS + 120
 class FinishedRun:
     """A cancelled run of a branch, or a successful one, which ends a row.
 
-    `cancelled_jobs` has the durations of its cancelled jobs by name, None if its jobs
-    were not fetched, and `cancel_cause` the cause if it is known.
+    `cancelled_jobs` has the durations of its cancelled jobs by name, None while the
+    cause may still become known, and `cancel_cause` the known cause.
     """
 
     run_id: int

@@ -2,6 +2,7 @@
 
 A pending item is an unfinished run that its feed's newest page no longer lists, an
 attempt that was never seen, or the jobs of a failed attempt. `store.pending` adds them.
+`cancelled_runs` fetches the annotations.
 """
 
 import logging

@@ -17,6 +17,7 @@ from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.polling.backfill import BackfillPages
+from ci_observer.ingest.polling.cancelled_runs import CancelledRuns
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
 from ci_observer.ingest.polling.maintenance import Pruning, Repacking
@@ -33,7 +34,7 @@ from ci_observer.ingest.polling.schedule import (
     PassSchedule,
     QuietFeedSchedule,
 )
-from ci_observer.ingest.store import feeds, instance, pending
+from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import Clock, utc
 
@@ -103,6 +104,7 @@ class Poller:
         )
         self._pending_runs = PendingRuns(db, github, clock, self._record_saved)
         self._reruns = Reruns(db, github, self._discovery, clock, self._record_saved)
+        self._cancelled_runs = CancelledRuns(db, github, clock)
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
         self._schedule = PassSchedule(config)
@@ -127,8 +129,7 @@ class Poller:
         """Make one pass: metadata that is due, newest runs, then older runs.
 
         The backfill ends at `backfill_deadline`, so that the newest runs are never
-        late, or when it is complete. Without a deadline, the pass also fetches all
-        missing attempts and jobs. `on_progress` receives the numbers of complete and
+        late, or when it is complete. `on_progress` receives the numbers of complete and
         of all feeds. Raises a `StorageError`, or an exception group with one, if the
         database cannot be written.
         """
@@ -144,8 +145,6 @@ class Poller:
         self._pruning.prune_daily()
         self._repacking.repack_some()
         await self._fetch_older(backfill_deadline, on_progress)
-        if backfill_deadline is None:
-            await self._fetch_details()
         self._is_first_pass = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
@@ -189,29 +188,16 @@ class Poller:
         return polled
 
     async def _fetch_single_runs(self) -> None:
-        """Fetch the runs, attempts and jobs that the newest pages do not show."""
-        pending_runs = self._pending_runs
+        """Fetch the runs, attempts, jobs and annotations that are pending."""
+        pending_runs, cancelled_runs = self._pending_runs, self._cancelled_runs
         pending_runs.give_up_old()
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
-        await self._fetch_some_details()
-        await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
-        self._reruns.schedule_rescans()
-
-    async def _fetch_some_details(self) -> None:
-        """Fetch as many missing attempts and jobs as one pass may."""
-        pending_runs = self._pending_runs
         await self._run(pending_runs.next_attempts(), pending_runs.fetch)
+        cancelled_runs.add_pending()
         await self._run(pending_runs.next_jobs(), pending_runs.fetch)
-
-    async def _fetch_details(self) -> None:
-        """Fetch all missing attempts and jobs, until that makes no progress."""
-        remaining = pending.count(self._db, ("attempt", "jobs"))
-        while remaining and self._pool.stopped_by is None:
-            await self._fetch_some_details()
-            before = remaining
-            remaining = pending.count(self._db, ("attempt", "jobs"))
-            if remaining >= before:
-                return
+        await self._run(cancelled_runs.next_attempts(), cancelled_runs.fetch)
+        await self._run(self._reruns.take_due_repos(), self._reruns.list_in_progress)
+        self._reruns.schedule_rescans()
 
     async def _fetch_older(
         self, deadline: datetime | None, on_progress: Progress

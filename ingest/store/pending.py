@@ -31,7 +31,7 @@ JOBS_OF = {
             select r.run_id from branch_runs r
             join feeds f
                 on f.repo = r.repo and f.workflow = r.workflow
-                and (f.default_branch = r.head_branch or r.is_tag)
+                and f.default_branch = r.head_branch
             where r.run_id = runs.run_id and (
                 r.conclusion in {sql_list(FAILURES)}
                 or r.conclusion = 'cancelled' and r.duration_seconds is not 0
@@ -61,18 +61,23 @@ class PendingItem:
 
 def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
     """Items never requested, newest runs first, then those requested longest ago."""
-    return [
-        PendingItem(*row)
-        for row in db.execute(
-            """
-            select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow
-            from pending p join runs using (run_id)
-            where p.kind = ? and p.gone_at is null
-            order by p.requested_at, p.run_id desc, p.run_attempt desc limit ?
-            """,
-            [kind, limit],
-        )
-    ]
+    return select(db, "where p.kind = ? and p.gone_at is null", [kind], limit)
+
+
+def select(
+    db: Database, clauses: str, params: Sequence[Any], limit: int
+) -> list[PendingItem]:
+    """The items that the clauses select, in the order of `next_items`.
+
+    The clauses follow `pending p join runs`.
+    """
+    rows = db.execute(
+        "select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow"
+        f" from pending p join runs using (run_id) {clauses}"
+        " order by p.requested_at, p.run_id desc, p.run_attempt desc limit ?",
+        [*params, limit],
+    )
+    return [PendingItem(*row) for row in rows]
 
 
 def count(db: Database, kinds: Sequence[str]) -> int:
@@ -180,9 +185,7 @@ def add_jobs_of_branch(db: Database, repo: str, branch: str) -> None:
         add_jobs(db, [run_id for (run_id,) in newest])
 
 
-def insert_items(
-    db: Database, select: str, params: Sequence[Any] | dict[str, Any]
-) -> None:
+def insert_items(db: Database, select: str, params: Sequence[Any]) -> None:
     db.execute(
         "insert or ignore into pending (kind, run_id, run_attempt) " + select, params
     )

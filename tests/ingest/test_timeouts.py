@@ -117,7 +117,7 @@ def test_a_run_that_made_room_for_another_is_not_in_the_row(replaced):
     assert timed_out_run_ids([one, replaced, two, three]) == {1, 2, 3}
 
 
-def test_a_run_whose_jobs_were_not_fetched_ends_the_row():
+def test_a_run_whose_cause_may_still_become_known_ends_the_row():
     one, two, three = cancelled(1805, 1805, 1805)
 
     assert timed_out_run_ids([one, FinishedRun(9), two, three]) == set()

@@ -1,0 +1,269 @@
+"""Writes why runs were cancelled: by GitHub's annotations, else by their durations.
+
+Annotations are fetched only for the runs on which a tile depends: the newest cancelled
+ones on its branch since its last result.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.db.vocabulary import UNDERSTOOD, sql_list
+from ci_observer.ingest.github.annotations import TIMEOUT, Cancellation
+from ci_observer.ingest.github.timeouts import FinishedRun, timed_out_run_ids
+from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.pending import PendingItem
+from ci_observer.ingest.store.tiles import update_tiles
+from ci_observer.ingest.times import utc
+
+# The cancelled runs of a tile whose annotations are fetched.
+RUNS_PER_TILE = 10
+# The newest runs of a branch among which three in a row are looked for.
+RUNS_IN_VIEW = 50
+# After this time, a refused request for annotations is tried again.
+REFUSED_FOR = timedelta(days=1)
+
+# The condition of the index `runs_undecided`.
+_UNDECIDED = "r.status = 'completed' and coalesce(r.conclusion, '') not in " + sql_list(
+    UNDERSTOOD
+)
+# A run that ended at once has no job that could have annotations.
+_TO_FETCH = f"""
+select run_id, run_attempt from (
+    select r.run_id, r.run_attempt, a.annotations_at, row_number() over (
+        partition by r.repo, r.workflow order by r.created_at desc, r.run_id desc
+    ) as n
+    from wall_tiles f
+    cross join tiles t
+        on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.tile_branch
+    left join runs base on base.run_id = t.last_result_run_id
+    cross join branch_runs r
+        on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
+        and r.conclusion = 'cancelled' and {_UNDECIDED}
+        and (r.created_at, r.run_id)
+            >= (coalesce(base.created_at, ''), coalesce(base.run_id, 0))
+        and r.duration_seconds is not 0
+    join run_attempts a on a.run_id = r.run_id and a.run_attempt = r.run_attempt
+    where f.is_default_branch
+) found
+where n <= {RUNS_PER_TILE} and annotations_at is null and not exists (
+    select 1 from pending p
+    where p.kind = 'annotations' and p.run_id = found.run_id
+        and p.run_attempt = found.run_attempt
+)
+"""
+# A job that a partial re-run kept has the number of an earlier attempt.
+_CANCELLED_JOBS = """
+select job_id, name, coalesce(duration_seconds, 0) as seconds from jobs j
+where run_id = :run_id and run_attempt <= :run_attempt and conclusion = 'cancelled'
+    and not exists (
+        select 1 from jobs later
+        where later.run_id = j.run_id and later.name is j.name
+            and later.run_attempt > j.run_attempt and later.run_attempt <= :run_attempt
+    )
+order by seconds desc, job_id
+"""
+
+
+def add_annotations(db: Database) -> None:
+    """Add the annotations on which tiles depend, and the jobs that have them."""
+    [[which]] = db.execute(
+        "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
+    )
+    found = [] if which == "none" else db.execute(_TO_FETCH).fetchall()
+    if not found:
+        return
+    with transaction(db):
+        for run_id, run_attempt in found:
+            kinds = ["annotations"]
+            if not _has_jobs(db, run_id, run_attempt):
+                kinds.append("jobs")
+            for kind in kinds:
+                item = [kind, run_id, run_attempt]
+                pending.insert_items(db, "values (?, ?, ?)", item)
+
+
+def next_items(
+    db: Database, limit: int, *, token_digest: str, now: datetime
+) -> list[PendingItem]:
+    """Attempts whose jobs are stored, newest first.
+
+    One whose repository refuses its annotations comes only once.
+    """
+    return pending.select(
+        db,
+        """
+        left join repos on repos.repo = runs.repo
+        where p.kind = 'annotations' and p.gone_at is null
+        and not exists (
+            select 1 from pending j
+            where j.kind = 'jobs' and j.run_id = p.run_id
+                and j.run_attempt = p.run_attempt and j.gone_at is null
+        )
+        and not coalesce(
+            annotations_refused_at > ? and annotations_refused_token = ?
+            and p.requested_at >= annotations_refused_at, 0
+        )
+        """,
+        [utc(now - REFUSED_FOR), token_digest],
+        limit,
+    )
+
+
+def cancelled_job_ids(db: Database, item: PendingItem, limit: int) -> list[int]:
+    """The cancelled jobs of an attempt, the longest first."""
+    rows = db.execute(_CANCELLED_JOBS, vars(item)).fetchmany(limit)
+    return [job_id for job_id, *_ in rows]
+
+
+def is_refused(db: Database, repo: str, *, token_digest: str, now: datetime) -> bool:
+    """Whether GitHub refused a repository's annotations to this token, a day ago."""
+    row = db.execute(
+        "select 1 from repos where repo = ? and annotations_refused_at > ?"
+        " and annotations_refused_token = ?",
+        [repo, utc(now - REFUSED_FOR), token_digest],
+    ).fetchone()
+    return row is not None
+
+
+def have_been_read(db: Database, repo: str) -> bool:
+    """Whether the annotations of any job of a repository have been read."""
+    row = db.execute(
+        """
+        select 1 from runs
+        join run_attempts a on a.run_id = runs.run_id and annotations_at is not null
+        join jobs j on j.run_id = runs.run_id and j.conclusion = 'cancelled'
+        where runs.repo = ? and runs.conclusion = 'cancelled' limit 1
+        """,
+        [repo],
+    ).fetchone()
+    return row is not None
+
+
+def save(
+    db: Database, item: PendingItem, found: Cancellation, *, now: datetime
+) -> None:
+    """Write why an attempt was cancelled, and remove the item.
+
+    If its annotations do not say it, the durations of its branch's runs may.
+    """
+    with transaction(db):
+        _set_cause(db, item.run_id, item.run_attempt, found)
+        db.execute(
+            "update run_attempts set annotations_at = ?"
+            " where run_id = ? and run_attempt = ?",
+            [utc(now), item.run_id, item.run_attempt],
+        )
+        pending.remove(db, item)
+        timed_out = _save_timeouts(db, item.run_id)
+        update_tiles(db, sorted({item.run_id, *timed_out}))
+        bump_revision(db)
+
+
+def save_refused(
+    db: Database, item: PendingItem, *, token_digest: str, now: datetime
+) -> None:
+    """Record that GitHub refuses the annotations of an item's repository."""
+    with transaction(db):
+        db.execute(
+            """
+            insert into repos (repo, annotations_refused_at, annotations_refused_token)
+            values (?, ?, ?) on conflict do update set
+                annotations_refused_at = excluded.annotations_refused_at,
+                annotations_refused_token = excluded.annotations_refused_token
+            """,
+            [item.repo, utc(now), token_digest],
+        )
+        save_by_durations(db, item, now=now)
+
+
+def save_by_durations(db: Database, item: PendingItem, *, now: datetime) -> None:
+    """Let durations decide until the annotations can be read; the item stays."""
+    with transaction(db):
+        pending.save_requested(db, item, now=now)
+        if timed_out := _save_timeouts(db, item.run_id):
+            update_tiles(db, timed_out)
+            bump_revision(db)
+
+
+def _save_timeouts(db: Database, run_id: int) -> list[int]:
+    """Write the timeouts of a run's branch; return the runs that changed."""
+    runs = _finished_runs(db, run_id)
+    unknown = {run.run_id for run in runs if run.cancel_cause is None}
+    found = sorted(timed_out_run_ids(runs) & unknown)
+    for number in found:
+        [[run_attempt]] = db.execute(
+            "select run_attempt from runs where run_id = ?", [number]
+        )
+        _set_cause(db, number, run_attempt, Cancellation(TIMEOUT))
+    return found
+
+
+def _finished_runs(db: Database, run_id: int) -> list[FinishedRun]:
+    """The newest cancelled and successful runs of a run's branch, oldest first."""
+    rows = db.execute(
+        f"""
+        select
+            r.run_id, r.run_attempt, r.conclusion, r.cancel_cause,
+            -- Its cause is known, or cannot be known better.
+            r.cancel_cause is not null or r.duration_seconds is 0
+            or exists (
+                select 1 from run_attempts a
+                where a.run_id = r.run_id and a.run_attempt = r.run_attempt
+                    and a.annotations_at is not null
+            )
+            or exists (
+                select 1 from pending p join repos on repos.repo = r.repo
+                where p.kind = 'annotations' and p.run_id = r.run_id
+                    and p.run_attempt = r.run_attempt
+                    and p.requested_at >= repos.annotations_refused_at
+            ) as is_settled
+        from runs of
+        join branch_runs r
+            on r.repo = of.repo and r.workflow = of.workflow
+            and r.tile_branch = of.tile_branch
+        where of.run_id = ? and r.status = 'completed'
+            and r.conclusion in ('cancelled', 'success')
+        order by r.created_at desc, r.run_id desc limit {RUNS_IN_VIEW}
+        """,
+        [run_id],
+    ).fetchall()
+    return [
+        FinishedRun(
+            number,
+            is_success=conclusion == "success",
+            cancel_cause=cause,
+            cancelled_jobs=_durations(db, number, run_attempt) if is_settled else None,
+        )
+        for number, run_attempt, conclusion, cause, is_settled in reversed(rows)
+    ]
+
+
+def _durations(db: Database, run_id: int, run_attempt: int) -> dict[str, Sequence[int]]:
+    """The durations of an attempt's cancelled jobs, by their names."""
+    durations: dict[str, list[int]] = {}
+    params = {"run_id": run_id, "run_attempt": run_attempt}
+    for _, name, seconds in db.execute(_CANCELLED_JOBS, params):
+        durations.setdefault(name or "", []).append(seconds)
+    return {**durations}
+
+
+def _set_cause(
+    db: Database, run_id: int, run_attempt: int, found: Cancellation
+) -> None:
+    for table in ("run_attempts", "runs"):
+        db.execute(
+            f"update {table} set cancel_cause = ?, cancelled_by = ?"
+            " where run_id = ? and run_attempt = ?",
+            [found.cause, found.cancelled_by, run_id, run_attempt],
+        )
+
+
+def _has_jobs(db: Database, run_id: int, run_attempt: int) -> bool:
+    row = db.execute(
+        "select 1 from jobs where run_id = ? and run_attempt = ?", [run_id, run_attempt]
+    ).fetchone()
+    return row is not None
