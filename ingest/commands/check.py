@@ -11,7 +11,7 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
-from ci_observer.ingest.feeds.selection import is_selected
+from ci_observer.ingest.feeds.selection import has_tile, is_selected
 from ci_observer.ingest.feeds.workflows import workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import RequestStats
@@ -136,9 +136,10 @@ async def _check_repo(
         return
     for name in sorted(states):
         if is_selected(config, name):
-            is_active = states[name] == ACTIVE
-            text = "found" if is_active else f"{states[name]}, left out"
-            yield Line(f"  {name}: {text}", is_good=True)
+            state = states[name]
+            text = "found" if state == ACTIVE else str(state)
+            left_out = "" if has_tile(config, name, state) else ", left out"
+            yield Line(f"  {name}: {text}{left_out}", is_good=True)
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:

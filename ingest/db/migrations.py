@@ -714,3 +714,15 @@ def m130_annotations(db: Database) -> None:
             as ({effective}) virtual;
         """,
     )
+
+
+@migrations()
+def m131_no_replaced_workflows(db: Database) -> None:
+    """Two workflows of one name are never taken for one that was renamed."""
+    execute_all(
+        db,
+        """
+        alter table workflows drop column replaced_by;
+        delete from responses where kind = 'newest_run';
+        """,
+    )

@@ -17,7 +17,7 @@ from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
-from ci_observer.ingest.feeds.workflows import mark_replaced, workflow_rows
+from ci_observer.ingest.feeds.workflows import same_names, workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
 from ci_observer.ingest.store import feeds, repos, responses, watch_errors, workflows
@@ -55,6 +55,7 @@ class FeedDiscovery:
         self._selection = FeedSelection(config, db)
         self._renames = Renames(db, github, self._selection)
         self._failed_owners: set[str] = set()
+        self._logged_names: set[tuple[str, str]] = set()
         self._due_at: dict[str, datetime] = {}
 
     def start(self) -> None:
@@ -138,8 +139,6 @@ class FeedDiscovery:
             self._postpone(repo, REFRESH_AGAIN_AFTER)
             raise
         listed = None if items.value is None else workflow_rows(items.value)
-        if self._selection.follows_list(repo):
-            listed = await mark_replaced(self._db, self._github, repo, listed)
         # Another task may have found the alias during these requests.
         if self._renames.is_alias(repo):
             return
@@ -155,6 +154,7 @@ class FeedDiscovery:
             )
         self._postpone(repo, REFRESH_EVERY)
         self._update_owner_error(owner_of(repo))
+        self._log_same_names(repo)
 
     def record_owner_error(
         self, owner: Owner, error: GitHubError, wait: timedelta
@@ -220,6 +220,24 @@ class FeedDiscovery:
             if selected or is_listed:
                 watch_errors.delete(self._db, repo)
 
+    def _log_same_names(self, repo: str) -> None:
+        """Log once that a workflow stays that may have been renamed."""
+        if not self._selection.follows_list(repo):
+            return
+        for name, files in same_names(workflows.known(self._db, repo)).items():
+            if (repo, name) in self._logged_names:
+                continue
+            if unused := workflows.unused_since_next(self._db, repo, files):
+                self._logged_names.add((repo, name))
+                log.info(
+                    "%s: %s are all called %r. A name proves no rename, so each has a "
+                    "tile, also without a run since the next one was created: %s",
+                    repo,
+                    ", ".join(files),
+                    name,
+                    ", ".join(unused),
+                )
+
     def _update_owner_error(self, name: str) -> None:
         """Show an error if none of an owner's workflows is watched, or clear it."""
         owner = Owner(name)
@@ -234,7 +252,7 @@ class FeedDiscovery:
         names = " or ".join(self._config.workflows)
         error = (
             "No workflow to watch: check GH_WORKFLOWS, or the token's permission "
-            f"Actions: read. It sees no active {names} in {name}'s {len(listed)} "
+            f"Actions: read. It sees no {names} in {name}'s {len(listed)} "
             "repositories."
         )
         self._save_error(owner, error, kind=NotFound.kind, wait=None)

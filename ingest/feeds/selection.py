@@ -8,7 +8,7 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, is_dynamic, owner_of
 from ci_observer.ingest.store import repos, workflows
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.workflows import ACTIVE, DELETED
+from ci_observer.ingest.store.workflows import DELETED, DISABLED_FORK
 
 
 class FeedSelection:
@@ -63,9 +63,9 @@ class FeedSelection:
     ) -> list[str]:
         """The workflows to watch in a repository. `feeds` are the watched feeds.
 
-        Active ones, and disabled ones that are watched already, so that the wall shows
-        the change. If both repository and workflow are named, in any case: the wall
-        shows a missing one as missing. `is_listed` means that GitHub's list is stored.
+        All that GitHub lists and the settings select, disabled ones too: the wall says
+        so. If both repository and workflow are named, in any case: the wall shows a
+        missing one as missing. `is_listed` means that GitHub's list is stored.
         """
         if not self.is_watched(repo):
             return []
@@ -79,10 +79,11 @@ class FeedSelection:
             w.workflow
             for w in known
             if is_selected(self._config, w.workflow)
-            and w.replaced_by is None
-            and (
-                w.workflow_state == ACTIVE
-                or (w.workflow in watched and w.workflow_state != DELETED)
+            and has_tile(
+                self._config,
+                w.workflow,
+                w.workflow_state,
+                is_watched=w.workflow in watched,
             )
         ]
 
@@ -91,3 +92,16 @@ def is_selected(config: Config, workflow: str) -> bool:
     """Whether `GH_WORKFLOWS` selects a workflow. `*` leaves out GitHub's own ones."""
     is_every = EVERY_WORKFLOW in config.workflows and not is_dynamic(workflow)
     return is_every or workflow in config.workflows
+
+
+def has_tile(
+    config: Config, workflow: str, state: str | None, *, is_watched: bool = False
+) -> bool:
+    """Whether a selected workflow that GitHub lists with this state has a tile.
+
+    A deleted one has none. All workflows of a fork are disabled until somebody enables
+    them, so `*` leaves those out that were never watched.
+    """
+    if state == DISABLED_FORK:
+        return is_watched or workflow in config.workflows
+    return state != DELETED

@@ -2,13 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import NotFound
-from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import (
     DYNAMIC,
     WORKFLOW_FOLDER,
@@ -16,9 +13,8 @@ from ci_observer.ingest.github.names import (
     is_dynamic,
     workflow_file,
 )
-from ci_observer.ingest.store import responses, workflows
+from ci_observer.ingest.store import workflows
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.workflows import ACTIVE, Workflow
 from ci_observer.ingest.times import parse_instant, utc
 
@@ -77,53 +73,13 @@ def _file_of(item: dict[str, Any]) -> str:
     return path if path.endswith(WORKFLOW_SUFFIXES) else workflow_file(item)
 
 
-async def mark_replaced(
-    db: Database, github: GitHub, repo: str, listed: Sequence[Workflow] | None
-) -> list[Workflow]:
-    """A repository's workflows, with `replaced_by` set where a file was renamed.
-
-    GitHub may list a workflow as active long after its file is gone. It counts as
-    replaced if another workflow of the same name was created after its newest run, on
-    any branch. `listed` is None if GitHub's list is unchanged.
-    """
-    known = workflows.known(db, repo) if listed is None else listed
-    marked = []
-    for old in known:
-        newer = next((new for new in known if _may_replace(new, old)), None)
-        replaced_by = None
-        if newer is not None:
-            newest_run_at = await _fetch_newest_run_at(db, github, repo, old.workflow)
-            if (newest_run_at or "") < (newer.created_at or ""):
-                replaced_by = newer.workflow
-        marked.append(replace(old, replaced_by=replaced_by))
-    return marked
-
-
-def _may_replace(new: Workflow, old: Workflow) -> bool:
-    return bool(
-        new.workflow_name
-        and new.workflow_name == old.workflow_name
-        and new.workflow_state == old.workflow_state == ACTIVE
-        and (new.created_at or "") > (old.created_at or "")
-    )
-
-
-async def _fetch_newest_run_at(
-    db: Database, github: GitHub, repo: str, workflow: str
-) -> str | None:
-    """When the newest run of a workflow was created. None if there is none."""
-    url = github.runs_url(repo, workflow, per_page=1)
-    key = ResponseKey("newest_run", repo, url)
-    cached = responses.get_cached(db, key)
-    try:
-        page = await github.fetch_page(url, etag=cached.etag if cached else None)
-    except NotFound:
-        return None
-    if cached and page.is_not_modified:
-        return cached.newest_at
-    newest_at = next((_utc_text(run.get("created_at")) for run in page.runs), None)
-    responses.save(db, CachedResponse(key, page.etag or "", newest_at=newest_at))
-    return newest_at
+def same_names(listed: Iterable[Workflow]) -> dict[str, list[str]]:
+    """The files of each display name that several active workflows have."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for workflow in listed:
+        if workflow.workflow_name and workflow.workflow_state == ACTIVE:
+            files[workflow.workflow_name].append(workflow.workflow)
+    return {name: found for name, found in files.items() if len(found) > 1}
 
 
 def _integer(value: Any) -> int | None:

@@ -14,7 +14,6 @@ Kind = Literal[
     "repository",  # the repository itself
     "workflows",  # the list of its workflows
     "runs",  # a page of its runs, or of one workflow's
-    "newest_run",  # a page with only the newest run of a workflow
     "runs_in_progress",  # its runs in progress
     "repositories",  # a page of an owner's repositories
 ]

@@ -13,6 +13,8 @@ from ci_observer.ingest.store.keys import FeedKey
 
 ACTIVE = "active"
 DELETED = "deleted"
+# The state of a fork's workflows until somebody enables them.
+DISABLED_FORK = "disabled_fork"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,6 @@ class Workflow:
     workflow_name: str | None
     workflow_state: str | None
     created_at: str | None
-    replaced_by: str | None = None
 
 
 COLUMNS = ", ".join(Workflow.__dataclass_fields__)
@@ -39,6 +40,28 @@ def known(db: Database, repo: str) -> list[Workflow]:
             [repo],
         )
     ]
+
+
+def unused_since_next(db: Database, repo: str, files: Sequence[str]) -> list[str]:
+    """Those of some polled workflows that have had no run since a later one began."""
+    marks = ", ".join("?" * len(files))
+    rows = db.execute(
+        f"""
+        select w.workflow from workflows w
+        join feeds f on f.repo = w.repo and f.workflow = w.workflow
+        where w.repo = ? and w.workflow in ({marks}) and coalesce((
+            select max(r.created_at) from runs r
+            where r.repo = w.repo and r.workflow = w.workflow
+        ), '') < (
+            select max(n.created_at) from workflows n
+            where n.repo = w.repo and n.workflow in ({marks})
+                and n.created_at > w.created_at and n.created_at < f.checked_at
+        )
+        order by w.workflow
+        """,
+        [repo, *files, *files],
+    )
+    return [workflow for (workflow,) in rows]
 
 
 def save(db: Database, repo: str, listed: Sequence[Workflow]) -> None:

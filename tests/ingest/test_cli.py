@@ -273,6 +273,7 @@ def test_check_lists_the_repositories_of_an_owner(environ, github):
     world.add_repo("acme/web")
     for name in ("archived", "disabled", "fork"):
         world.add_repo(f"acme/{name}", **{name: True})
+    world.add_workflow("acme/api", "fork.yml", state="disabled_fork")
     world.add_workflow("acme/api", "old.yml", state="disabled_manually")
     world.add_workflow("acme/api", "pages", path="dynamic/pages/pages-build")
 
@@ -283,7 +284,8 @@ def test_check_lists_the_repositories_of_an_owner(environ, github):
         "acme/*: 2 repositories found, 3 left out (archived, disabled or forks)\n"
         "acme/api: found, default branch main\n"
         "  ci.yml: found\n"
-        "  old.yml: disabled_manually, left out\n"
+        "  fork.yml: disabled_fork, left out\n"
+        "  old.yml: disabled_manually\n"
         "acme/web: found, default branch main\n"
     ) in result.output
 

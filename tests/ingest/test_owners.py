@@ -59,13 +59,11 @@ def test_only_pairs_that_exist_are_watched(world, github, ingest, db):
     ingest.restart(workflows=("ci.yml", "build.yml"))
 
     assert ingest.poll().feeds_failed == 0
-    assert watched(db) == ["acme/api ci.yml", "acme/web build.yml"]
+    assert watched(db) == ["acme/api ci.yml", "acme/web build.yml", "acme/web ci.yml"]
     assert not [entry for entry in github.log if entry.status == 404]
 
 
-def test_a_star_for_both_is_every_active_workflow_of_every_repository(
-    world, ingest, db
-):
+def test_a_star_for_both_is_every_workflow_of_every_repository(world, ingest, db):
     for repo in ("acme/api", "acme/web"):
         for file in ("ci.yml", "deploy.yml"):
             add_runs(world, 1, repo=repo, file=file)
@@ -303,7 +301,7 @@ def test_an_owner_without_such_a_workflow_is_shown(world, github, ingest, db, ca
 
     [error] = db.execute("select error from wall").fetchone()
     assert error.startswith("No workflow to watch: check GH_WORKFLOWS")
-    assert "no active ci.yml in acme's 1 repositories" in error
+    assert "It sees no ci.yml in acme's 1 repositories" in error
     assert error in caplog.text
 
     add_runs(world, 1, repo="acme/api")

@@ -45,7 +45,7 @@ def test_responses_of_other_kinds_and_urls_are_apart(db):
     responses.save(db, CachedResponse(ResponseKey("runs", "acme/api", RUNS_URL), "1"))
 
     for key in (
-        ResponseKey("newest_run", "acme/api", RUNS_URL),
+        ResponseKey("runs_in_progress", "acme/api", RUNS_URL),
         ResponseKey("runs", "acme/web", RUNS_URL),
         ResponseKey("runs", "acme/api", f"{RUNS_URL}&page=2"),
     ):

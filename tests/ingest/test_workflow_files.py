@@ -47,12 +47,11 @@ def star(world, ingest) -> Ingest:
     return ingest
 
 
-@pytest.mark.parametrize("is_still_listed", [False, True])
 def test_with_a_star_a_renamed_file_replaces_the_tile_of_the_old_one(
-    world, github, star, db, is_still_listed
+    world, github, star, db
 ):
     github.advance(DAY)
-    rename_file(world, "build.yml", is_still_listed=is_still_listed)
+    rename_file(world, "build.yml", is_still_listed=False)
     for _ in range(2):
         star.poll()
         github.advance(DAY)
@@ -61,35 +60,34 @@ def test_with_a_star_a_renamed_file_replaces_the_tile_of_the_old_one(
     assert files_of_runs(db) == [("build.yml", 1), (FILE, 2)]
 
 
-def test_a_renamed_file_that_still_runs_on_another_branch_keeps_its_tile(
-    world, github, star, db
+def test_an_old_file_that_github_still_lists_keeps_its_tile_and_is_logged(
+    world, github, star, db, caplog
 ):
+    """Its name alone does not prove that it was renamed."""
+    caplog.set_level("INFO")
     github.advance(DAY)
     rename_file(world, "build.yml", is_still_listed=True)
-    star.poll()
-    assert watched(db) == ["build.yml"]
-    github.advance(DAY)
-    world.add_run(REPO, FILE, head_branch="release")
-    star.poll()
+    for _ in range(3):
+        star.poll()
+        github.advance(DAY)
 
     assert watched(db) == ["build.yml", FILE]
-    assert files_of_runs(db) == [("build.yml", 1), (FILE, 3)]
+    assert files_of_runs(db) == [("build.yml", 1), (FILE, 2)]
+    [line] = [text for text in caplog.messages if "proves no rename" in text]
+    assert line.startswith(f"{REPO}: build.yml, ci.yml are all called 'ci'.")
+    assert line.endswith(": ci.yml")
 
 
-def test_a_replaced_file_stays_unwatched_after_a_restart_for_free(
-    world, github, star, db
-):
+def test_live_workflows_of_one_name_are_not_logged(world, github, star, caplog):
+    caplog.set_level("INFO")
     github.advance(DAY)
     rename_file(world, "build.yml", is_still_listed=True)
-    star.poll()
-    github.log.clear()
+    world.add_run(REPO, FILE, duration=0)
+    for _ in range(2):
+        star.poll()
+        github.advance(DAY)
 
-    star.restart()
-    assert watched(db) == ["build.yml"]
-    star.poll()
-
-    assert watched(db) == ["build.yml"]
-    assert {entry.status for entry in github.log} == {304}
+    assert "proves no rename" not in caplog.text
 
 
 def test_two_active_workflows_of_one_name_are_both_watched(world, ingest, db):
@@ -215,6 +213,38 @@ def test_a_renamed_default_branch_is_the_tile_s_branch_within_a_day(
     assert db.execute("select branch, last_result from wall").fetchall() == [
         ("trunk", "passing")
     ]
+
+
+@pytest.mark.parametrize("state", ["disabled_manually", "disabled_inactivity", "new"])
+def test_a_workflow_that_is_disabled_on_the_first_day_has_a_tile(
+    world, ingest, db, state
+):
+    add_runs(world, 1)
+    world.add_workflow(REPO, "old.yml", state=state)
+    ingest.restart(workflows=("*",))
+
+    ingest.poll()
+
+    assert db.execute("select workflow, tile_state from wall").fetchall() == [
+        (FILE, "passing"),
+        ("old.yml", "disabled"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"), [("*", [FILE]), ("old.yml", ["old.yml"])]
+)
+def test_the_disabled_workflows_of_a_fork_are_shown_only_if_named(
+    world, ingest, db, setting, found
+):
+    """Only for a repository that an owner has: a named pair is always shown."""
+    add_runs(world, 1)
+    world.add_workflow(REPO, "old.yml", state="disabled_fork")
+    ingest.restart(repos=("acme/*",), workflows=(setting,))
+
+    ingest.poll()
+
+    assert watched(db) == found
 
 
 def test_a_star_leaves_out_github_s_own_workflows(world, ingest, db):
