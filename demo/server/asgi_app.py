@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,7 @@ from ci_observer.demo.server.run_page import run_page
 
 GZIP_CACHE_BYTES = 8 * 2**20
 MIN_GZIP_BYTES = 1024
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class App:
@@ -50,8 +51,13 @@ class App:
             await asyncio.sleep(delay)
         if effects.drop:
             abort_connection(send)
+        elif effects.slow_headers is not None:
+            await send_endless_header(send, effects.slow_headers)
         elif effects.truncate:
             await send_half(send, response)
+        elif effects.stream is not None:
+            start = start_message(response, has_length=effects.has_length)
+            await send_stream(send, start, effects.stream(response))
         else:
             await send_response(send, self._gzipped(request, response))
 
@@ -59,7 +65,8 @@ class App:
         """The response, compressed if the settings and the client allow it."""
         accepts = "gzip" in request.headers.get("accept-encoding", "")
         is_big = len(response.body) >= MIN_GZIP_BYTES
-        if not (self.github.settings.gzip and accepts and is_big):
+        is_encoded = "content-encoding" in response.headers
+        if is_encoded or not (self.github.settings.gzip and accepts and is_big):
             return response
         body = self._compressed.get_or_build(
             response.body_digest, lambda: gzip.compress(response.body, 6, mtime=0)
@@ -109,6 +116,28 @@ async def send_half(send: Send, response: Response) -> None:
     transport_of(send).close()
 
 
+async def send_stream(
+    send: Send, start: dict[str, Any], chunks: AsyncIterator[bytes]
+) -> None:
+    """Send the body piece by piece, until its end or until the client leaves."""
+    await send(start)
+    transport = transport_of(send)
+    async for chunk in chunks:
+        if transport.is_closing():
+            return
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_endless_header(send: Send, seconds: float) -> None:
+    """Send a status line and then one header, byte by byte, without an end."""
+    transport = transport_of(send)
+    transport.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+    while not transport.is_closing():
+        transport.write(b"a")
+        await asyncio.sleep(seconds)
+
+
 def abort_connection(send: Send) -> None:
     """Close the connection before a byte is sent."""
     transport_of(send).abort()
@@ -125,13 +154,20 @@ def transport_of(send: Send) -> asyncio.Transport:
     return transport
 
 
-def start_message(response: Response) -> dict[str, Any]:
+def start_message(response: Response, *, has_length: bool = True) -> dict[str, Any]:
     """The `http.response.start` message of ASGI."""
     headers = {**response.headers}
-    if response.status != HTTPStatus.NOT_MODIFIED:
+    if has_length and response.status not in WITHOUT_BODY:
         headers["content-length"] = str(len(response.body))
     return {
         "type": "http.response.start",
         "status": response.status,
-        "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
+        "headers": [(k.encode(), header_bytes(v)) for k, v in headers.items()],
     }
+
+
+def header_bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()

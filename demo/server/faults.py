@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci_observer.demo.seeded_random import seeded_random
-from ci_observer.demo.server.fault_kinds import FAULT_KINDS, Effects
+from ci_observer.demo.server.effects import Effects
+from ci_observer.demo.server.fault_kinds import FAULT_KINDS
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from ci_observer.demo.server.api import Api
-from ci_observer.demo.server.fault_kinds import Effects
+from ci_observer.demo.server.effects import Effects
 from ci_observer.demo.server.faults import Faults
 from ci_observer.demo.server.messages import (
     API_VERSIONS,
@@ -96,7 +96,9 @@ class GitHub:
             self._add_to_log(
                 request, effects, response, authorised=bool(token), charged=charged
             )
-            return self._with_headers(request, response, token, bucket), effects
+            response = self._with_headers(request, response, token, bucket)
+            changed = {**response.headers, **effects.headers}
+            return replace(response, headers=changed), effects
 
     def _apply_faults(self, request: Request, now: datetime) -> Effects:
         effects = Effects(request, now, self._numeric_path(request))
@@ -165,9 +167,9 @@ class GitHub:
 
     def _with_etag(self, request: Request, response: Response) -> Response:
         """A 200 with its ETag, or a 304 if the client already has this content."""
-        if response.status != HTTPStatus.OK or "etag" in response.headers:
+        if response.status != HTTPStatus.OK:
             return response
-        etag = etag_of(request, response)
+        etag = response.headers.get("etag") or etag_of(request, response)
         if matches(request.headers.get("if-none-match", ""), etag):
             return Response(304, b"", {"etag": etag}, free=response.free)
         headers = {**response.headers, "etag": etag}
