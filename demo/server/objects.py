@@ -66,28 +66,32 @@ REPO_URLS = {
 }
 
 
-def user_type(login: str) -> str:
-    """The type of an account; the logins of apps end in `[bot]`."""
-    return "Bot" if login.endswith("[bot]") else "User"
+BOT = "[bot]"  # the end of an App's login
 
 
 @lru_cache(maxsize=1024)
 def user_object(login: str, sites: Sites, kind: str | None = None) -> Json:
-    """A `simple-user`, shared between bodies: do not change it."""
+    """A `simple-user`, shared between bodies: do not change it.
+
+    A bot's API addresses have its login percent-encoded, and its page is its App's.
+    """
     number = stable_int(f"user {login.lower()}", 100_000, 200_000_000)
-    url = f"{sites.api}/users/{login}"
+    is_bot = login.endswith(BOT)
+    url = f"{sites.api}/users/{quote(login, safe='')}"
+    page = f"apps/{login.removesuffix(BOT)}" if is_bot else login
     head = {
         "login": login,
         "id": number,
-        "node_id": f"U_kgDO{number:x}",
-        "avatar_url": f"https://avatars.githubusercontent.com/u/{number}?v=4",
+        "node_id": f"{'BOT' if is_bot else 'U'}_kgDO{number:x}",
+        "avatar_url": "https://avatars.githubusercontent.com/"
+        f"{'in' if is_bot else 'u'}/{number}?v=4",
         "gravatar_id": "",
         "url": url,
-        "html_url": f"{sites.html}/{login}",
+        "html_url": f"{sites.html}/{page}",
     }
     urls = {key: url + end for key, end in USER_URLS.items()}
     tail = {
-        "type": kind or user_type(login),
+        "type": kind or ("Bot" if is_bot else "User"),
         "user_view_type": "public",
         "site_admin": False,
     }

@@ -46,6 +46,21 @@ def test_any_key_can_be_set_or_left_out() -> None:
     assert "logs_url" not in body
 
 
+def test_a_bot_has_the_addresses_of_its_app() -> None:
+    world = World()
+    run = world.add_run(REPO, FILE, actor="dependabot[bot]", triggering_actor="ada")
+    body = shown(world, run)
+    bot, person = body["actor"], body["triggering_actor"]
+
+    assert (bot["login"], bot["type"]) == ("dependabot[bot]", "Bot")
+    assert bot["url"] == "https://api.github.com/users/dependabot%5Bbot%5D"
+    assert bot["repos_url"] == f"{bot['url']}/repos"
+    assert bot["html_url"] == "https://github.com/apps/dependabot"
+    assert bot["node_id"].startswith("BOT_")
+    assert (person["type"], person["html_url"]) == ("User", "https://github.com/ada")
+    assert person["url"] == "https://api.github.com/users/ada"
+
+
 def test_an_update_moves_updated_at_and_keeps_the_rest() -> None:
     world = World("2026-03-02T09:00:00Z")
     run = world.add_run(REPO, FILE, status="queued")
