@@ -27,8 +27,13 @@ SETUP_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One job of one attempt: its times, status and conclusion."""
+    """One job of an attempt: its times, status and conclusion.
 
+    `version` is the attempt in which it ran, which is an earlier one for a job that a
+    re-run kept.
+    """
+
+    version: RunVersion
     number: int
     spec: JobSpec
     status: str
@@ -43,34 +48,44 @@ def job_objects(
     """The jobs of the version's attempt; those of `World.set_jobs` are unchanged."""
     if run.jobs is not None:
         return run.jobs
-    return [
-        job_object(run, version, slot, sites) for slot in job_slots(run, version, now)
-    ]
+    return [job_object(run, slot, sites) for slot in job_slots(run, version, now)]
 
 
-def job_slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:
-    """The jobs, one after another, each with the same share of the attempt's time."""
-    specs = run.workflow.jobs
+def job_slots(run: Run, version: RunVersion, now: datetime) -> list[Slot]:
+    """The jobs of an attempt; those that it kept are as in their own attempt."""
     invalid_file = run.workflow.name == run.workflow.path
     if version.conclusion in WITHOUT_JOBS or invalid_file:
-        return
+        return []
+    kept = {slot.number: slot for slot in kept_slots(run, version, now)}
+    own = [number for number in range(len(run.workflow.jobs)) if number not in kept]
     end = version.updated_at if version.status == "completed" else now
     length = max(0.0, (end - version.run_started_at).total_seconds())
-    broken = failed_job_index(run, version)
-    for index, spec in enumerate(specs):
-        share = length / len(specs)
-        start = version.run_started_at + timedelta(seconds=index * share)
-        status, conclusion = job_state(version, index, broken, len(specs))
-        stop = start + timedelta(seconds=share) if status == "completed" else None
-        yield Slot(index, spec, status, conclusion, start, stop)
+    share = timedelta(seconds=length / max(1, len(own)))
+    has_bad = any(slot.conclusion in BROKEN_JOB.values() for slot in kept.values())
+    broken = len(own) if has_bad else failed_job_index(run, version, len(own))
+    for index, number in enumerate(own):
+        status, conclusion = job_state(version, index, broken, len(own))
+        start = version.run_started_at + index * share
+        stop = start + share if status == "completed" else None
+        spec = run.workflow.jobs[number]
+        kept[number] = Slot(version, number, spec, status, conclusion, start, stop)
+    return [kept[number] for number in sorted(kept)]
 
 
-def failed_job_index(run: Run, version: RunVersion) -> int:
+def kept_slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:
+    """The jobs that did not run again in this attempt."""
+    for number, attempt in enumerate(version.job_attempts):
+        if attempt != version.run_attempt:
+            before = [v for v in run.versions if v.run_attempt == attempt]
+            yield job_slots(run, before[-1], now)[number]
+
+
+def failed_job_index(run: Run, version: RunVersion, jobs: int) -> int:
     """The index of the failed job: the same one for all failures of a day."""
-    if version.conclusion not in BROKEN_JOB:
-        return len(run.workflow.jobs)
+    if version.conclusion not in BROKEN_JOB or not jobs:
+        return jobs
     day = f"{run.workflow.id} {run.created_at:%Y-%m-%d}"
-    return stable_int(f"broken job {day}", 0, len(run.workflow.jobs))
+    return stable_int(f"broken job {day}", 0, jobs)
 
 
 def job_state(
@@ -92,7 +107,8 @@ def job_id(run: Run, attempt: int, index: int) -> int:
     return stable_int(f"job {run.id} {attempt} {index}", 2**34, 2**36)
 
 
-def job_object(run: Run, version: RunVersion, slot: Slot, sites: Sites) -> Json:
+def job_object(run: Run, slot: Slot, sites: Sites) -> Json:
+    version = slot.version
     number = job_id(run, version.run_attempt, slot.number)
     repo = f"{sites.api}/repos/{run.repo.full_name}"
     ran = slot.conclusion != "skipped" and slot.status in ("completed", "in_progress")

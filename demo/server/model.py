@@ -125,6 +125,8 @@ class RunVersion:
     `overrides` replaces keys of the JSON object; `serial` identifies the version in
     caches. `cancel_cause` is `timeout`, `person` (`cancelled_by` is the login),
     `superseded` or None; GitHub reports it in the annotations of the cancelled job.
+    `job_attempts` are the attempts in which the workflow's jobs ran, if a re-run kept
+    some of them; empty if all ran in this one.
     """
 
     at: datetime
@@ -137,6 +139,7 @@ class RunVersion:
     overrides: Json | None = None
     cancel_cause: str | None = None
     cancelled_by: str | None = None
+    job_attempts: tuple[int, ...] = ()
     serial: int = field(default_factory=count().__next__, compare=False)
 
 

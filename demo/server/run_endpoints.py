@@ -70,6 +70,8 @@ class RunEndpoints:
             for version in versions
             for job in job_objects(run, version, viewer.as_of, self.world.sites)
         ]
+        if run.jobs is None:  # a kept job is listed once
+            jobs = list({job["id"]: job for job in jobs}.values())
         path = f"/actions/runs/{run.id}/jobs"
         return counted_list(request, run.repo, path, "jobs", jobs)
 

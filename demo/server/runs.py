@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from ci_observer.demo.server.job_objects import job_slots
 from ci_observer.demo.server.model import MISSING, Json, Run, RunVersion, Sites
 from ci_observer.demo.server.repositories import Repositories
 from ci_observer.demo.server.run_objects import as_sent
 from ci_observer.demo.times import as_utc
 
+# The fields of `RunVersion` that show only in jobs and annotations.
+NOT_SENT = ("cancel_cause", "cancelled_by", "job_attempts")
 # The keys of a run object that are fields of `RunVersion`; all others are overrides.
 VERSION_FIELDS = (
     "status",
@@ -18,8 +21,7 @@ VERSION_FIELDS = (
     "run_attempt",
     "run_started_at",
     "updated_at",
-    "cancel_cause",
-    "cancelled_by",
+    *NOT_SENT,
 )
 CANCEL_CAUSES = ("timeout", "person", "superseded")
 
@@ -57,9 +59,18 @@ class Runs(Repositories):
             return target
 
     def rerun(
-        self, run: Run | int, *, triggering_actor: str | None = None, **changes: Any
+        self,
+        run: Run | int,
+        *,
+        triggering_actor: str | None = None,
+        only_failed: bool = False,
+        jobs: Collection[str] = (),
+        **changes: Any,
     ) -> Run:
         """Start the next attempt of the run: queued, no conclusion, started now.
+
+        All jobs run again, or only those without success, or only those named. The
+        others are kept from their own attempt.
 
         https://docs.github.com/en/actions/managing-workflow-runs/re-running-workflows-and-jobs
         """
@@ -73,6 +84,7 @@ class Runs(Repositories):
                 "conclusion": None,
                 "run_attempt": attempt,
                 "run_started_at": self.now,
+                "job_attempts": job_attempts(target, last, only_failed, jobs),
                 **({"triggering_actor": triggering_actor} if triggering_actor else {}),
                 **changes,
             }
@@ -89,7 +101,8 @@ class Runs(Repositories):
         typed |= {k: as_utc(v) for k, v in typed.items() if k.endswith("_at")}
         if isinstance(changes.get("triggering_actor", MISSING), str | None):
             typed["triggering_actor"] = changes.pop("triggering_actor")
-        given = {**changes, **(typed if run.payload is not None else {})}
+        sent = {k: v for k, v in typed.items() if k not in NOT_SENT}
+        given = {**changes, **(sent if run.payload is not None else {})}
         overrides = {**(last.overrides or {}), **self._as_sent(given)} or None
         version = next_version(last, at, typed, overrides)
         run.versions = [*kept, version]
@@ -146,7 +159,28 @@ def next_version(
         overrides=overrides,
         cancel_cause=typed.get("cancel_cause", before and before.cancel_cause),
         cancelled_by=typed.get("cancelled_by", before and before.cancelled_by),
+        job_attempts=typed.get("job_attempts", before.job_attempts if before else ()),
     )
+
+
+def job_attempts(
+    run: Run, last: RunVersion, only_failed: bool, jobs: Collection[str]
+) -> tuple[int, ...]:
+    """The attempts of the jobs after a re-run; empty if all of them run again.
+
+    Raises ValueError if no job runs again.
+    """
+    if not (only_failed or jobs):
+        return ()
+    attempts = tuple(
+        last.run_attempt + 1
+        if slot.spec.name in jobs or (only_failed and slot.conclusion != "success")
+        else slot.version.run_attempt
+        for slot in job_slots(run, last, last.updated_at)
+    )
+    if last.run_attempt + 1 not in attempts:
+        raise ValueError(f"no job of run {run.id} runs again")
+    return attempts
 
 
 def complete_cancellation(fields: Json) -> str | None:

@@ -113,6 +113,15 @@ def test_a_phantom_is_a_failure_of_0_seconds_without_jobs() -> None:
     assert [len(items) for items in jobs] == [0, 1]
 
 
+def test_a_cause_does_not_show_in_a_recorded_run() -> None:
+    world = World()
+    [run] = world.load_runs([payload(1)])
+    before = shown(world, run)
+    world.update_run(run, cancelled_by="ada", updated_at=before["updated_at"])
+
+    assert shown(world, run) == before | {"conclusion": "cancelled"}
+
+
 def test_a_removed_run_stays_visible_in_the_past() -> None:
     world = World("2026-03-02T09:00:00Z")
     run = world.add_run(REPO, FILE)
