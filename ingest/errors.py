@@ -13,11 +13,17 @@ CIObserverError
     ├── RateLimited        403 or 429: retry at `retry_at`
     ├── GitHubUnavailable  5xx, a dropped connection or a timeout
     │   └── GitHubUnreachable  no connection at all
-    └── InvalidResponse    a response that GitHub does not document
-        └── Unprocessable  422: a page beyond the end of a list
+    ├── InvalidResponse    a response that GitHub does not document
+    │   ├── Unprocessable  422: a page beyond the end of a list
+    │   ├── TooLarge       a response beyond the limit of its size
+    │   ├── TooSlow        a response beyond the limit of its duration
+    │   └── RepeatedPage   a link to a page that was fetched before
+    └── UnexpectedError    a fault of CI Observer
 """
 
 from datetime import datetime
+
+from ci_observer.ingest.texts import one_line
 
 
 class CIObserverError(Exception):
@@ -98,3 +104,33 @@ class InvalidResponse(GitHubError):
 
 class Unprocessable(InvalidResponse):
     """422, GitHub's status for pages beyond the end of a list."""
+
+
+class TooLarge(InvalidResponse):
+    """The response is larger than the limit. A smaller page may not be."""
+
+    kind = "too_large"
+
+
+class TooSlow(InvalidResponse):
+    """The response was not complete in time. A smaller page may be."""
+
+    kind = "too_slow"
+
+
+class RepeatedPage(InvalidResponse):
+    """The link to the next page leads back, or on and on: the walk would not end."""
+
+
+class UnexpectedError(GitHubError):
+    """An exception that nobody expected, while one response was handled."""
+
+    kind = "unexpected"
+
+    def __init__(self, error: Exception) -> None:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        super().__init__(
+            f"CI Observer failed to handle GitHub's response ({reason}). The log has "
+            "the details: please report them. The request is sent again in the next "
+            "pass."
+        )

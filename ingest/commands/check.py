@@ -15,8 +15,8 @@ from ci_observer.ingest.feeds.selection import has_tile, is_selected
 from ci_observer.ingest.feeds.workflows import workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import RequestStats
+from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
-from ci_observer.ingest.github.wire import parse_expiration
 from ci_observer.ingest.store.workflows import ACTIVE
 
 MASK = "********"

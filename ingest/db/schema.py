@@ -31,6 +31,13 @@ BUSY_TIMEOUT_SECONDS = 20
 PAGE_SIZE = 8192
 # Raised for a full disk, a lock that is held too long and a broken file.
 StorageError = sqlite3.Error
+# Raised for a value that cannot be stored; the file is not the reason.
+VALUE_ERRORS = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 
 
 def connect(path: Path) -> Database:

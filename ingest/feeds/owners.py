@@ -21,7 +21,7 @@ async def fetch_owner(
     Organizations, other users and the token's user have different lists. Which one an
     owner has is found by trying; a list that is cached comes first.
     """
-    urls = github.owner_urls(owner)
+    urls = github.owner_paths(owner)
     urls.sort(key=lambda url: cached(url) is None)
     for url in urls:
         try:

@@ -1,16 +1,17 @@
 """The endpoints of GitHub that CI Observer reads, one method each.
 
-Builds URLs and parses responses; `connection` does the HTTP.
+Builds paths and parses responses; `connection` does the HTTP. A path is below the base
+of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.headers import parse_etag
 from ci_observer.ingest.github.pagination import next_page_url
 from ci_observer.ingest.github.wire import (
     Repository,
@@ -31,8 +32,8 @@ T = TypeVar("T")
 class Response(Generic[T]):
     """A fetched value and its ETag. `value` is None on 304 Not Modified.
 
-    `next_url` is the address of the next page, if there is one, and `total_count`
-    GitHub's count for the whole list.
+    `next_url` is the address of the next page, if there is one: a path, or the link
+    itself if it leads elsewhere. `total_count` is GitHub's count for the whole list.
     """
 
     value: T | None
@@ -64,7 +65,6 @@ class GitHub:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._api_url = connection.api_url
 
     async def fetch_runs(
         self, repo: str, workflow: str, *, per_page: int, etag: str | None = None
@@ -74,13 +74,13 @@ class GitHub:
         Unfiltered: GitHub serves filtered lists from a search index that lags.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
-        url = self.runs_url(repo, workflow, per_page=per_page)
+        url = self.runs_path(repo, workflow, per_page=per_page)
         return await self.fetch_page(url, etag=etag)
 
-    def runs_url(
+    def runs_path(
         self, repo: str, workflow: str, *, per_page: int, created: str | None = None
     ) -> str:
-        """The URL of the first page of a workflow's runs.
+        """The path of the first page of a workflow's runs.
 
         `created` filters by creation time, as `FROM..TO`; only for history, because
         filtered lists lag.
@@ -88,17 +88,17 @@ class GitHub:
         """
         path = f"/actions/workflows/{quote(workflow, safe='')}/runs"
         when = f"&created={quote(created, safe=':')}" if created else ""
-        return f"{self._repo_url(repo)}{path}?per_page={per_page}{when}"
+        return f"{self._repo_path(repo)}{path}?per_page={per_page}{when}"
 
-    def repo_runs_url(self, repo: str, *, per_page: int) -> str:
-        """The URL of the first page of a repository's runs.
+    def repo_runs_path(self, repo: str, *, per_page: int) -> str:
+        """The path of the first page of a repository's runs.
 
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
-        return f"{self._repo_url(repo)}/actions/runs?per_page={per_page}"
+        return f"{self._repo_path(repo)}/actions/runs?per_page={per_page}"
 
     async def fetch_page(self, url: str, *, etag: str | None = None) -> RunPage:
-        """A page of runs by its URL, such as the `next_url` of another page.
+        """A page of runs by its path, such as the `next_url` of another page.
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
@@ -115,7 +115,7 @@ class GitHub:
         May be late or incomplete: GitHub serves filtered lists from a search index.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
-        url = self.repo_runs_url(repo, per_page=30)
+        url = self.repo_runs_path(repo, per_page=30)
         return await self.fetch_page(f"{url}&status=in_progress", etag=etag)
 
     async def fetch_run(
@@ -125,7 +125,7 @@ class GitHub:
 
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
         """
-        url = f"{self._repo_url(repo)}/actions/runs/{run_id}"
+        url = f"{self._repo_path(repo)}/actions/runs/{run_id}"
         return await self._get_run(url, etag)
 
     async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> RunPage:
@@ -133,7 +133,7 @@ class GitHub:
 
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
         """
-        url = f"{self._repo_url(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
+        url = f"{self._repo_path(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
         return await self._get_run(url)
 
     async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
@@ -142,7 +142,7 @@ class GitHub:
         30 jobs a page: GitHub has answered 502 to larger pages of runs with many jobs.
         https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
         """
-        jobs_url = f"{self._repo_url(repo)}/actions/runs/{run_id}/jobs"
+        jobs_url = f"{self._repo_path(repo)}/actions/runs/{run_id}/jobs"
         url = f"{jobs_url}?filter=latest&per_page=30"
         return await self._get_rest(await self._get_page(url, parse_jobs), parse_jobs)
 
@@ -152,7 +152,7 @@ class GitHub:
         The number of a job is that of its check run.
         https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
         """
-        job_url = f"{self._repo_url(repo)}/check-runs/{job_id}"
+        job_url = f"{self._repo_path(repo)}/check-runs/{job_id}"
         url: str | None = f"{job_url}/annotations?per_page=100"
         messages: list[str] = []
         while url:
@@ -169,11 +169,11 @@ class GitHub:
         Its former name may belong to another repository by now, so the id is not used.
         https://docs.github.com/en/rest/repos/repos#get-a-repository
         """
-        url = f"{self._api_url}/repos/{repo}"
+        url = f"/repos/{repo}"
         return await self._get(url, parse_repository, etag)
 
-    def owner_urls(self, owner: str) -> list[str]:
-        """The URLs of the lists that may hold an owner's repositories, fullest first.
+    def owner_paths(self, owner: str) -> list[str]:
+        """The paths of the lists that may hold an owner's repositories, fullest first.
 
         Only the token's own user sees his private repositories, in a list of his own.
         https://docs.github.com/en/rest/repos/repos#list-organization-repositories
@@ -181,21 +181,21 @@ class GitHub:
         https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
         """
         page = "sort=full_name&per_page=100"
-        own = [f"{self._api_url}/user/repos?affiliation=owner&{page}"]
+        own = [f"/user/repos?affiliation=owner&{page}"]
         return [
-            f"{self._api_url}/orgs/{owner}/repos?{page}",
+            f"/orgs/{owner}/repos?{page}",
             *(own if self.connection.has_token else []),
-            f"{self._api_url}/users/{owner}/repos?{page}",
+            f"/users/{owner}/repos?{page}",
         ]
 
     def is_own_list(self, url: str) -> bool:
-        """Whether a URL lists the repositories of the token's user."""
-        return url.startswith(f"{self._api_url}/user/repos?")
+        """Whether a path lists the repositories of the token's user."""
+        return url.startswith("/user/repos?")
 
     async def fetch_owner_page(
         self, url: str, *, etag: str | None = None
     ) -> Response[list[Repository]]:
-        """A page of a list of repositories, by one of `owner_urls` or a `next_url`."""
+        """A page of a list of repositories: one of `owner_paths`, or a `next_url`."""
         return await self._get_page(url, parse_repositories, etag)
 
     async def fetch_workflows(
@@ -207,18 +207,17 @@ class GitHub:
         change when another page does.
         https://docs.github.com/en/rest/actions/workflows#list-repository-workflows
         """
-        url = f"{self._repo_url(repo)}/actions/workflows?per_page=100"
+        url = f"{self._repo_path(repo)}/actions/workflows?per_page=100"
         page = await self._get_page(url, parse_workflows, etag)
         if page.value is None:
             return page
         workflows = await self._get_rest(page, parse_workflows)
         return Response(workflows, None if page.next_url else page.etag)
 
-    def _repo_url(self, repo: str) -> str:
-        """The URL of a repository; by id if it was renamed, to save the redirect."""
+    def _repo_path(self, repo: str) -> str:
+        """The path of a repository; by id if it was renamed, to save the redirect."""
         repo_id = self.connection.renamed_ids.get(repo.lower())
-        path = f"repositories/{repo_id}" if repo_id else f"repos/{repo}"
-        return f"{self._api_url}/{path}"
+        return f"/repositories/{repo_id}" if repo_id else f"/repos/{repo}"
 
     async def _get_run(self, url: str, etag: str | None = None) -> RunPage:
         response = await self._get(url, parse_run, etag)
@@ -264,10 +263,10 @@ class GitHub:
         self, url: str, parse: Callable[[Any], T], etag: str | None = None
     ) -> Response[T]:
         response = await self.connection.get(url, etag=etag)
-        if response.status_code == HTTPStatus.NOT_MODIFIED:
+        if response.is_not_modified:
             return Response(None, etag)
         return Response(
             parse(self.connection.parse(response)),
-            response.headers.get("etag"),
-            response.links.get("next", {}).get("url"),
+            parse_etag(response.headers.get("etag")),
+            self.connection.next_address(response),
         )

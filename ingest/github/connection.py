@@ -3,11 +3,13 @@
 The only module that imports httpx. It knows no endpoint, and does not sleep or retry.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,22 @@ from ci_observer.ingest.errors import (
     GitHubUnavailable,
     GitHubUnreachable,
     InvalidResponse,
+    TooLarge,
+    TooSlow,
 )
+from ci_observer.ingest.github.body import read_body
+from ci_observer.ingest.github.headers import RateLimit, parse_etag
 from ci_observer.ingest.github.names import REPO_NAME
-from ci_observer.ingest.github.wire import RateLimit, parse_response
+from ci_observer.ingest.github.wire import parse_response
+from ci_observer.ingest.texts import one_line
 from ci_observer.ingest.times import Clock
 
 # GitHub itself gives up after 10 seconds:
 # https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
 TIMEOUT = httpx.Timeout(20, connect=10)
+# For the whole response; `TIMEOUT` is for each of its parts.
+RESPONSE_SECONDS = 60
+MAX_ORIGIN_LENGTH = 100
 API_VERSION = "2022-11-28"
 MAX_REDIRECTS = 3
 EXPIRATION_HEADER = "github-authentication-token-expiration"
@@ -46,12 +56,34 @@ class RequestStats:
         """Set the counts to zero; the header values stay."""
         self.requests = self.not_modified = 0
 
-    def count(self, status: int, headers: Mapping[str, str]) -> None:
+    def count(self, status: int, headers: Mapping[str, str], *, now: datetime) -> None:
         """Count one response and keep its headers."""
         self.requests += 1
         self.not_modified += status == HTTPStatus.NOT_MODIFIED
-        self.rate_limit = RateLimit.from_headers(headers) or self.rate_limit
+        self.rate_limit = RateLimit.from_headers(headers, now=now) or self.rate_limit
         self.token_expires = headers.get(EXPIRATION_HEADER, self.token_expires)
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """A response, read to its end.
+
+    `is_conditional`: the request had an ETag. `location` is the target of a redirect,
+    `next_link` the link to the next page.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    is_conditional: bool
+    location: str | None
+    next_link: str | None
+
+    @property
+    def is_not_modified(self) -> bool:
+        """Whether this is the 304 of a conditional request."""
+        return self.is_conditional and self.status == HTTPStatus.NOT_MODIFIED
 
 
 class Connection:
@@ -101,55 +133,87 @@ class Connection:
         self._token = token
         return is_new
 
-    async def get(self, url: str, *, etag: str | None = None) -> httpx.Response:
-        """GET a URL of this API, following the redirects of renamed repositories.
+    async def get(self, address: str, *, etag: str | None = None) -> HttpResponse:
+        """GET an address of this API, following redirects of renamed repositories.
 
-        The status is 200, 304 or one that `parse` refuses. Raises a `GitHubError` for
+        `address` is a path below the base of the API, or the whole URL of a link. The
+        status is 200, 304 or one that `parse` refuses. Raises a `GitHubError` for
         statuses from 400, for redirects to another origin, and without a response.
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
         """
+        url = self._url_of(address)
         for _ in range(MAX_REDIRECTS + 1):
-            url = self._within_origin(url)
-            response = await self._send(url, etag)
-            if not response.has_redirect_location:
+            response = await self._send(url, parse_etag(etag))
+            if response.location is None:
                 return response
-            self._record_rename(response)
-            url = response.headers["location"]
-        raise InvalidResponse("GitHub's redirects form a loop.")
+            self._record_rename(response, response.location)
+            url = self._resolve(response.location, url)
+        raise InvalidResponse(
+            "GitHub's redirects form a loop. Check GITHUB_API_URL and any proxy "
+            "between this machine and GitHub."
+        )
 
-    def parse(self, response: httpx.Response) -> Any:
+    def parse(self, response: HttpResponse) -> Any:
         """The JSON of a 200 response; raises the fitting `GitHubError` for others."""
         return parse_response(
-            response.status_code,
-            response.headers,
-            response.content,
-            now=self._clock(),
+            response.status, response.headers, response.body, now=self._clock()
         )
 
-    def _record_rename(self, response: httpx.Response) -> None:
+    def next_address(self, response: HttpResponse) -> str | None:
+        """The address of the next page, as `get` takes it; None on the last page.
+
+        It is a path below the base of the API, so that it stays valid when the API
+        moves. A link to anywhere else stays as it is, and `get` decides about it.
+        """
+        link = response.next_link
+        if link is None:
+            return None
+        try:
+            target = httpx.URL(response.url).join(link)
+        except (httpx.InvalidURL, ValueError):
+            return link
+        ours = httpx.URL(self.api_url)
+        base, path = (
+            url.raw_path.decode("ascii").rstrip("/") for url in (ours, target)
+        )
+        is_below = path.startswith(f"{base}/") and not path.startswith(f"{base}//")
+        if _origin(ours) == _origin(target) and is_below:
+            return path.removeprefix(base)
+        return str(target)
+
+    def _record_rename(self, response: HttpResponse, location: str) -> None:
         """Keep the repository id that a permanent redirect points to."""
-        if response.status_code != HTTPStatus.MOVED_PERMANENTLY:
+        if response.status != HTTPStatus.MOVED_PERMANENTLY:
             return
         base = re.escape(httpx.URL(self.api_url).path.rstrip("/"))
-        old = re.match(rf"{base}/repos/({REPO_NAME})(?=/|$)", response.request.url.path)
-        new = re.search(
-            r"/repositories/(\d{1,18})(?=[/?]|$)", response.headers["location"]
-        )
+        path = httpx.URL(response.url).path
+        old = re.match(rf"{base}/repos/({REPO_NAME})(?=/|$)", path)
+        new = re.search(r"/repositories/([0-9]{1,18})(?=[/?]|$)", location)
         if old and new:
             self.renamed_ids[old[1].lower()] = int(new[1])
 
-    async def _send(self, url: str, etag: str | None) -> httpx.Response:
+    async def _send(self, url: str, etag: str | None) -> HttpResponse:
         async with self._slot():
             response = await self._http_get(url, etag)
-            self.stats.count(response.status_code, response.headers)
-            if response.is_error:
+            self.stats.count(response.status, response.headers, now=self._clock())
+            if response.status >= HTTPStatus.BAD_REQUEST:
                 # Raise inside the context, so that it can stop the next request.
                 self.parse(response)
         return response
 
-    async def _http_get(self, url: str, etag: str | None) -> httpx.Response:
+    async def _http_get(self, url: str, etag: str | None) -> HttpResponse:
         try:
-            return await self._http.get(url, headers=self._headers(etag))
+            async with (
+                asyncio.timeout(RESPONSE_SECONDS),
+                self._http.stream("GET", url, headers=self._headers(etag)) as response,
+            ):
+                return await _read(response, is_conditional=etag is not None)
+        except TimeoutError as error:
+            raise TooSlow(
+                f"GitHub's response is not complete after {RESPONSE_SECONDS} seconds. "
+                "The next pass requests it again. If the error stays, check the "
+                "network and any proxy between this machine and GitHub."
+            ) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise GitHubUnreachable(
                 f"GitHub cannot be reached: {_reason(error)}."
@@ -167,23 +231,60 @@ class Connection:
             headers["if-none-match"] = etag
         return headers
 
-    def _within_origin(self, url: str) -> str:
-        """The absolute URL of a link or redirect; raises if it leaves the API's origin.
+    def _url_of(self, address: str) -> str:
+        """The URL of a path below the API's base, or of a whole URL in its origin."""
+        is_path = address.startswith("/") and not address.startswith("//")
+        url = f"{self.api_url}{address}" if is_path else address
+        return self._resolve(url, self.api_url)
+
+    def _resolve(self, link: str, page_url: str) -> str:
+        """The URL of a link or redirect; raises if it leaves the API's origin.
 
         A request to another origin would send the token there.
         """
         ours = httpx.URL(self.api_url)
         try:
-            target = ours.join(url)
+            target = httpx.URL(page_url).join(link)
         except (httpx.InvalidURL, ValueError):
-            raise InvalidResponse("GitHub points to an invalid address.") from None
-        if (ours.scheme, ours.netloc) != (target.scheme, target.netloc):
             raise InvalidResponse(
-                f"GitHub points to another address ({target.scheme}://{target.host}), "
-                "so no request is sent there. If your API is at that address, set "
+                "GitHub points to an invalid address. Check GITHUB_API_URL and any "
+                "proxy between this machine and GitHub."
+            ) from None
+        if _origin(ours) != _origin(target):
+            there, here = (
+                one_line("://".join(_origin(url)), MAX_ORIGIN_LENGTH)
+                for url in (target, ours)
+            )
+            raise InvalidResponse(
+                f"GitHub points to another address ({there}), so no request is sent "
+                f"there: the token is for {here}. If your API is at that address, set "
                 "GITHUB_API_URL to it."
             )
         return str(target)
+
+
+async def _read(response: httpx.Response, *, is_conditional: bool) -> HttpResponse:
+    """Read a response to its end. Only the body of a 200 has to fit into the limit."""
+    encoding = response.headers.get("content-encoding", "")
+    is_ok = response.status_code == HTTPStatus.OK
+    body = b""
+    with suppress(*(() if is_ok else (TooLarge,))):
+        body = await read_body(response.aiter_raw(), encoding)
+    return HttpResponse(
+        response.status_code,
+        response.headers,
+        body,
+        url=str(response.request.url),
+        is_conditional=is_conditional,
+        location=(
+            response.headers["location"] if response.has_redirect_location else None
+        ),
+        next_link=response.links.get("next", {}).get("url"),
+    )
+
+
+def _origin(url: httpx.URL) -> tuple[str, str]:
+    return url.scheme, url.netloc.decode("ascii")
 
 
 def open_http(version: str) -> httpx.AsyncClient:
@@ -195,6 +296,8 @@ def open_http(version: str) -> httpx.AsyncClient:
         timeout=TIMEOUT,
         headers={
             "accept": "application/vnd.github+json",
+            # `read_body` decompresses nothing else.
+            "accept-encoding": "gzip",
             "user-agent": f"ci-observer/{version}",
             "x-github-api-version": API_VERSION,
         },
@@ -202,4 +305,4 @@ def open_http(version: str) -> httpx.AsyncClient:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

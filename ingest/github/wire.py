@@ -7,53 +7,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
+from math import isfinite
 from typing import Any
 
-from ci_observer.ingest.errors import (
-    Forbidden,
-    GitHubError,
-    GitHubUnavailable,
-    InvalidResponse,
-    NotFound,
-    RateLimited,
-    Unauthorized,
-    Unprocessable,
-)
+from ci_observer.ingest.errors import InvalidResponse
+from ci_observer.ingest.github.error_responses import error_of
 from ci_observer.ingest.github.names import REPO_NAME
 
-# GitHub says to "wait for at least one minute before retrying":
-# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-SECONDARY_LIMIT_WAIT = timedelta(minutes=1)
-MESSAGE_LENGTH = 200
-# Its name in http.HTTPStatus changed with Python 3.13.
-UNPROCESSABLE = 422
-MAX_RETRY_AFTER_SECONDS = 86_400
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """The primary rate limit, in requests per hour, from a response's headers.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-    """
-
-    limit: int
-    remaining: int
-    reset_at: datetime
-
-    @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> "RateLimit | None":
-        """None where the headers are absent, as on GitHub Enterprise Server."""
-        try:
-            return cls(
-                int(headers["x-ratelimit-limit"]),
-                int(headers["x-ratelimit-remaining"]),
-                datetime.fromtimestamp(int(headers["x-ratelimit-reset"]), UTC),
-            )
-        except (KeyError, ValueError, OverflowError, OSError):
-            return None
+# More digits than a 64-bit integer has. Python refuses to parse more than 4,300.
+MAX_DIGITS = 30
 
 
 def parse_response(
@@ -66,8 +30,8 @@ def parse_response(
     https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
     """
     if status == HTTPStatus.OK:
-        return _parse_json(body)
-    raise _error(status, headers, _message(body), now)
+        return parse_json(body)
+    raise error_of(status, headers, body, now=now)
 
 
 def parse_runs(data: Any) -> list[dict[str, Any]]:
@@ -166,92 +130,58 @@ def parse_repositories(data: Any) -> list[Repository]:
     raise InvalidResponse("GitHub's response is not a list of repositories.")
 
 
-def parse_expiration(text: str | None) -> datetime | None:
-    """The time in a header `github-authentication-token-expiration`.
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body, without the numbers that SQLite or JSON cannot hold.
 
-    `2026-12-31 12:00:00 UTC` or `2026-12-31 12:00:00 +0200`; None for anything else.
+    Those become null: integers of thousands of digits, which Python refuses, and
+    infinite numbers and NaN, which are not JSON.
     """
-    for date_format in ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z"):
-        try:
-            expires_at = datetime.strptime(text or "", date_format)  # noqa: DTZ007 (below)
-        except ValueError:
-            continue
-        return expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
-    return None
-
-
-def _parse_json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return _load_json(body)
     except (ValueError, RecursionError):
-        raise InvalidResponse("GitHub's response is not valid JSON.") from None
+        raise InvalidResponse(
+            "GitHub's response is not valid JSON. The next pass requests it again. If "
+            "the error stays, check GITHUB_API_URL and any proxy between this machine "
+            f"and GitHub{_page_hint(body)}."
+        ) from None
+
+
+def _load_json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_float=_finite, parse_constant=_finite)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Parsing each integer in Python is slow, so only where it is needed.
+        return json.loads(
+            body,
+            parse_float=_finite,
+            parse_constant=_finite,
+            parse_int=_short_integer,
+        )
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+def _short_integer(text: str) -> int | None:
+    return int(text) if len(text) <= MAX_DIGITS else None
+
+
+def _page_hint(body: bytes) -> str:
+    is_page = body.lstrip()[:1] == b"<"
+    return ", which responds with a web page (perhaps a login page)" if is_page else ""
 
 
 def _objects(data: Any, key: str) -> list[dict[str, Any]]:
+    """The objects of a list. Another value in it becomes an empty object."""
     items = data.get(key) if isinstance(data, dict) else None
-    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
-        return items
-    raise InvalidResponse(f"GitHub's response has no list of {key}.")
-
-
-def _message(body: bytes) -> str:
-    """GitHub's error message as one line, "" if there is none; untrusted text."""
-    try:
-        match json.loads(body):
-            case {"message": str(message)}:
-                return " ".join(message.split())[:MESSAGE_LENGTH]
-    except (ValueError, RecursionError):
-        pass
-    return ""
-
-
-def _error(
-    status: int, headers: Mapping[str, str], message: str, now: datetime
-) -> GitHubError:
-    quote = f" GitHub says: {message}" if message else ""
-    if status == HTTPStatus.UNAUTHORIZED:
-        return Unauthorized(
-            "GitHub refuses the token (401): it is wrong, revoked or has expired. "
-            f"Set a new GITHUB_TOKEN and restart.{quote}"
-        )
-    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
-        return _limited(status, headers, message, now) or Forbidden(
-            "GitHub forbids this (403): the token lacks the permission Actions: read "
-            f"for the repository, or its organization has not approved it.{quote}"
-        )
-    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return NotFound(
-            f"Not found ({status}): check the names, or the token may not see the "
-            f"repository (it needs the permission Actions: read).{quote}"
-        )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return GitHubUnavailable(f"GitHub has a problem ({status}).{quote}")
-    kind = Unprocessable if status == UNPROCESSABLE else InvalidResponse
-    return kind(f"Unexpected response from GitHub ({status}).{quote}")
-
-
-def _limited(
-    status: int, headers: Mapping[str, str], message: str, now: datetime
-) -> RateLimited | None:
-    """The error of a 403 or 429 that is a rate limit, None if it is not.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-    """
-    limit = RateLimit.from_headers(headers)
-    retry_after = headers.get("retry-after", "")
-    if retry_after.isdecimal():
-        until = now + timedelta(seconds=min(int(retry_after), MAX_RETRY_AFTER_SECONDS))
-        reason = "GitHub asks to wait"
-    elif limit and limit.remaining == 0:
-        until = max(limit.reset_at, now + timedelta(seconds=1))
-        reason = f"The rate limit of {limit.limit} requests an hour is spent"
-    elif (
-        status == HTTPStatus.TOO_MANY_REQUESTS
-        or "rate limit" in message.lower()
-        or "abuse" in message.lower()
-    ):
-        until = now + SECONDARY_LIMIT_WAIT
-        reason = "GitHub's secondary rate limit is reached"
-    else:
-        return None
-    return RateLimited(f"{reason}; polling resumes at {until:%H:%M:%S} UTC.", until)
+    if isinstance(items, list):
+        objects = [item if isinstance(item, dict) else {} for item in items]
+        if any(isinstance(item, dict) for item in items) or not items:
+            return objects
+    raise InvalidResponse(
+        f"GitHub's response has no list of {key}. The next pass requests it again."
+    )

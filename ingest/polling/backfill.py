@@ -110,7 +110,7 @@ class BackfillPages:
         self._record_saved(feed, backfill, saved)
 
     def _first_url(self, feed: Feed, *, created: str | None = None) -> str:
-        return self._github.runs_url(
+        return self._github.runs_path(
             feed.repo,
             api_id_of(self._db, feed),
             per_page=self._sizes.of(feed, PAGE_SIZE),

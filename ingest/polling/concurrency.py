@@ -1,6 +1,6 @@
 """Concurrent requests with retries, stopped by errors that concern all of them.
 
-Knows GitHub's errors, but neither what is requested nor the database.
+Knows which errors concern one request, but neither what is requested nor the store.
 """
 
 import asyncio
@@ -11,12 +11,15 @@ from typing import TypeVar
 
 import stamina
 
+from ci_observer.ingest.db.schema import VALUE_ERRORS, StorageError
 from ci_observer.ingest.errors import (
+    CIObserverError,
     GitHubError,
     GitHubUnavailable,
     GitHubUnreachable,
     RateLimited,
     Unauthorized,
+    UnexpectedError,
 )
 
 log = logging.getLogger("ci_observer.ingest")
@@ -49,6 +52,7 @@ class RequestPool:
     def __init__(self) -> None:
         self.stopped_by: GitHubError | None = None
         self._slots = asyncio.Semaphore(MAX_REQUESTS)
+        self._logged: set[tuple[str, str]] = set()
 
     def reset(self) -> None:
         """Start again, for a new pass."""
@@ -77,7 +81,8 @@ class RequestPool:
     ) -> None:
         """Do the work for every item, with retries, until the pool is stopped.
 
-        `on_error` receives an error that concerns one item only.
+        `on_error` receives an error that concerns one item only, which any unexpected
+        exception is. A `StorageError` is raised, in an exception group.
         """
         remaining = iter(items)
 
@@ -107,3 +112,17 @@ class RequestPool:
             self.stopped_by = error
         except GitHubError as error:
             on_error(item, error)
+        except CIObserverError:
+            raise
+        except Exception as error:
+            if isinstance(error, StorageError) and not isinstance(error, VALUE_ERRORS):
+                raise
+            self._log_unexpected(item, error)
+            on_error(item, UnexpectedError(error))
+
+    def _log_unexpected(self, item: object, error: Exception) -> None:
+        """Log an unexpected exception; only the first of its type per item."""
+        key = (str(item), type(error).__name__)
+        if key not in self._logged:
+            self._logged.add(key)
+            log.error("%s: unexpected error", item, exc_info=error)

@@ -10,6 +10,8 @@ from ci_observer.ingest.errors import (
     GitHubError,
     GitHubUnavailable,
     NotFound,
+    TooLarge,
+    TooSlow,
 )
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.polling.run_pages import PageSizes, RepoList, feeds_of
@@ -21,6 +23,9 @@ from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
+
+# Kinds of errors that a smaller page may not have.
+BETTER_WITH_SMALLER_PAGES = (GitHubUnavailable.kind, TooLarge.kind, TooSlow.kind)
 
 # An item of a pass; a text is the name of a repository.
 Item = Feed | PendingItem | RepoList | Owner | str
@@ -84,7 +89,8 @@ class FeedErrors:
         # The stored error of an older page is gone when the newest page succeeded, so
         # compare with the previous pass.
         before = self._failed_before.get(feed.key)
-        if before == error.kind == GitHubUnavailable.kind and self._sizes.halve(feed):
+        is_repeated = before == error.kind and error.kind in BETTER_WITH_SMALLER_PAGES
+        if is_repeated and self._sizes.halve(feed):
             # The stored URL of the next page has the former page size.
             backfills.reset_page(self._db, feed.key)
         self.failed[feed.key] = error.kind

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.schema import StorageError
+from ci_observer.ingest.errors import CIObserverError
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
 from ci_observer.ingest.times import Clock
@@ -25,8 +26,10 @@ async def run_forever(
 ) -> None:
     """Poll with a started poller, save when the next pass is due, and wait, repeatedly.
 
-    Ends by cancellation. If the database cannot be written, as on a full disk, the next
-    pass tries again: a failed transaction has not saved its ETag, so nothing is missed.
+    Ends by cancellation, or by a `CIObserverError` of the whole pass. If the database
+    cannot be written, as on a full disk, the next pass tries again: a failed
+    transaction has not saved its ETag, so nothing is missed. The same holds for an
+    unexpected exception.
     """
     while True:
         started_at = clock()
@@ -35,7 +38,19 @@ async def run_forever(
             await poller.poll(backfill_deadline=next_poll_at)
             next_poll_at = poller.schedule_next(started_at)
             instance.save_next_poll(db, next_poll_at)
-        except* StorageError as errors:
-            log.error("The database cannot be written: %s.", errors.exceptions[0])
+        except Exception as error:  # noqa: BLE001 (logged with its traceback)
+            _log_or_raise(error)
             next_poll_at = poller.schedule_next(started_at)
         await wait(max(0.0, (next_poll_at - clock()).total_seconds()))
+
+
+def _log_or_raise(error: Exception) -> None:
+    """Log an error of a pass, unless it has to end the process."""
+    group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
+    if group.subgroup(CIObserverError):
+        raise error
+    if storage_errors := group.subgroup(StorageError):
+        reason = storage_errors.exceptions[0]
+        log.error("The database cannot be written: %s.", reason)
+    else:
+        log.error("The pass ended with an unexpected error", exc_info=error)

@@ -15,7 +15,7 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import Unauthorized
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.wire import parse_expiration
+from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.polling.backfill import BackfillPages
 from ci_observer.ingest.polling.cancelled_runs import CancelledRuns
 from ci_observer.ingest.polling.concurrency import RequestPool

@@ -220,7 +220,7 @@ class RunPages:
 
     def _repo_key(self, repo_list: RepoList) -> ResponseKey:
         size = self._sizes.of(repo_list.feeds[0], REPO_PAGE_SIZE)
-        url = self._github.repo_runs_url(repo_list.repo, per_page=size)
+        url = self._github.repo_runs_path(repo_list.repo, per_page=size)
         return ResponseKey("runs", repo_list.repo, url)
 
 

@@ -265,7 +265,7 @@ def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
     assert "  nope.yml: not found in .github/workflows" in result.output
     assert "  old.yml: disabled_inactivity" in result.output
     assert "acme/gone: Not found (404)" in result.output
-    assert "acme/locked: GitHub forbids this (403)" in result.output
+    assert "acme/locked: GitHub says: Resource not accessible" in result.output
 
 
 def test_check_lists_the_repositories_of_an_owner(environ, github):

@@ -22,7 +22,7 @@ from ci_observer.ingest.errors import (
 )
 from ci_observer.ingest.github.client import GitHub, Response, RunPage
 from ci_observer.ingest.github.connection import Connection, open_http
-from ci_observer.ingest.github.wire import RateLimit
+from ci_observer.ingest.github.headers import RateLimit
 
 API = "https://ghes.example/api/v3"
 RUNS = f"{API}/repos/acme/api/actions/workflows/ci.yml/runs"
@@ -113,7 +113,7 @@ def test_a_page_has_its_runs_its_etag_and_the_address_of_the_next():
     )
 
     assert call(fetch_runs) == RunPage(
-        runs=[{"id": 1}], etag='W/"2"', next_url=f"{API}/repositories/1/runs?page=2"
+        runs=[{"id": 1}], etag='W/"2"', next_url="/repositories/1/runs?page=2"
     )
 
 

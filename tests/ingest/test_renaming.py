@@ -1,6 +1,7 @@
 """Renamed repositories, and names that pass to another repository."""
 
 import logging
+import sqlite3
 
 import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids
@@ -137,7 +138,7 @@ def test_a_move_deletes_the_error_of_the_former_name(ingest, db):
 
 def test_an_interrupted_move_changes_nothing(renamed, db, monkeypatch):
     def fail(*args: object) -> None:
-        raise RuntimeError("power cut")
+        raise sqlite3.OperationalError("power cut")
 
     renamed.restart(repos=(NEW,))
     monkeypatch.setattr("ci_observer.ingest.store.repos.rebuild_tiles", fail)

@@ -1,12 +1,18 @@
 """The request pool: concurrency, order, and the errors that stop it."""
 
 import asyncio
+import sqlite3
 from collections import defaultdict
 from datetime import UTC, datetime
 
 import pytest
 
-from ci_observer.ingest.errors import GitHubError, NotFound, RateLimited
+from ci_observer.ingest.errors import (
+    DatabaseError,
+    GitHubError,
+    NotFound,
+    RateLimited,
+)
 from ci_observer.ingest.polling.concurrency import RequestPool
 
 ITEMS = [f"acme/service-{n}" for n in range(12)]
@@ -117,3 +123,59 @@ async def test_a_stopped_pool_sends_requests_again_after_a_reset():
 
     assert one_pass.log[-1] == "sent again"
     assert one_pass.pool.stopped_by is None
+
+
+class Broken(Exception):
+    """An exception that nobody expects."""
+
+
+def run_failing(error: Exception) -> list[tuple[str, str]]:
+    """Run all items, the first of which fails; return the recorded errors."""
+    failed: list[tuple[str, str]] = []
+
+    async def fetch(item: str) -> None:
+        if item == ITEMS[0]:
+            raise error
+
+    pool = RequestPool()
+    for _ in range(2):
+        asyncio.run(
+            pool.run(ITEMS, fetch, lambda item, e: failed.append((item, e.kind)))
+        )
+        pool.reset()
+    return failed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Broken("no such thing"),
+        OverflowError("Python int too large to convert to SQLite INTEGER"),
+        UnicodeEncodeError("ascii", "é", 0, 1, "ordinal not in range"),
+        RecursionError(),
+        sqlite3.IntegrityError("NOT NULL constraint failed"),
+        sqlite3.InterfaceError("Error binding parameter"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_unexpected_exception_is_the_error_of_its_item(error, caplog):
+    """Its traceback is logged once, however often it occurs."""
+    assert run_failing(error) == [(ITEMS[0], "unexpected")] * 2
+    [record] = caplog.records
+    assert record.exc_info[1] is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database or disk is full"),
+        sqlite3.DatabaseError("database disk image is malformed"),
+        DatabaseError("The database file was replaced."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_database_ends_the_pass(error):
+    with pytest.raises(ExceptionGroup) as caught:
+        run_failing(error)
+
+    assert caught.value.exceptions == (error,)

@@ -24,7 +24,9 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.polling.run_pages import RunPages
 from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import utc
 
 OTHER = "acme/web"
@@ -143,6 +145,47 @@ def test_a_missing_or_wrong_field_is_corrected_by_later_responses(
         github.advance(timedelta(days=1).total_seconds())
         two.poll()
 
+    assert_is_truth(db, world)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("odd"), OverflowError("large")])
+def test_an_unexpected_exception_of_one_feed_is_its_error_and_loses_nothing(
+    world, github, two, db, monkeypatch, error, caplog
+):
+    before = states(db)
+    fetch = RunPages.fetch_feed
+
+    async def fail(self: RunPages, feed: Feed) -> None:
+        if feed.repo == REPO:
+            raise error
+        await fetch(self, feed)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunPages, "fetch_feed", fail)
+        two.poll()
+        two.poll()
+
+    assert states(db)[REPO] == ("unexpected", before[REPO][1])
+    assert last_poll(db) == (1, None)
+    assert sum(bool(record.exc_info) for record in caplog.records) == 1
+
+    two.poll()
+
+    assert last_poll(db) == (0, None)
+    assert_is_truth(db, world)
+
+
+def test_an_unexpected_exception_between_the_items_ends_only_its_pass(
+    world, github, ingest, db, monkeypatch, caplog
+):
+    add_runs(world, 3)
+    patch = monkeypatch.context()
+    patched = patch.__enter__()
+    patched.setattr(RunPages, "choose_lists", lambda *_: 1 / 0)
+
+    poll_times(ingest, github, lambda: patch.__exit__(None, None, None))
+
+    assert "ended with an unexpected error" in caplog.text
     assert_is_truth(db, world)
 
 

@@ -13,8 +13,13 @@ from ci_observer.ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ci_observer.ingest.github.wire import (
+from ci_observer.ingest.github.headers import (
+    LONGEST_WAIT,
     RateLimit,
+    parse_etag,
+    parse_expiration,
+)
+from ci_observer.ingest.github.wire import (
     Repository,
     parse_annotations,
     parse_repositories,
@@ -60,6 +65,13 @@ def test_a_200_without_json_is_an_invalid_response(body):
         (403, {}, b"<html>no</html>", Forbidden),
         (404, LEFT, message("Not Found"), NotFound),
         (410, LEFT, message("This version is gone"), NotFound),
+        (400, LEFT, message("Bad"), Forbidden),
+        (409, LEFT, message("Git Repository is empty."), Forbidden),
+        (451, LEFT, message("Repository access blocked"), Forbidden),
+        (408, LEFT, b"", GitHubUnavailable),
+        (202, LEFT, b"{}", InvalidResponse),
+        (204, LEFT, b"", InvalidResponse),
+        (304, LEFT, b"", InvalidResponse),
         (422, LEFT, message("Invalid"), InvalidResponse),
         (302, LEFT, b"", InvalidResponse),
         (500, LEFT, b"", GitHubUnavailable),
@@ -87,6 +99,28 @@ def test_each_error_status_has_its_error(status, headers, body, error):
         ),
         (429, LEFT, b"", timedelta(minutes=1)),
         (429, {"retry-after": "soon"}, b"", timedelta(minutes=1)),
+        (429, {"retry-after": "-5"}, b"", timedelta(minutes=1)),
+        (403, LEFT | {"retry-after": "9" * 5000}, b"", timedelta(days=1)),
+        (
+            429,
+            {"retry-after": "Sun, 01 Mar 2026 12:03:00 GMT"},
+            b"",
+            timedelta(minutes=3),
+        ),
+        (
+            429,
+            {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"},
+            b"",
+            timedelta(days=1),
+        ),
+        (
+            429,
+            {"retry-after": "Mon, 01 Mar 2027 12:00:00 GMT"},
+            b"",
+            timedelta(days=1),
+        ),
+        # The reset lies in the year 9999.
+        (429, SPENT | {"x-ratelimit-reset": "253402300799"}, b"", timedelta(days=1)),
         # The reset passed while the response was on its way.
         (403, SPENT | {"x-ratelimit-reset": "0"}, b"", timedelta(seconds=1)),
     ],
@@ -96,6 +130,98 @@ def test_a_rate_limit_has_the_time_to_retry(status, headers, body, wait):
         parse(status, headers, body)
 
     assert caught.value.retry_at == NOW + wait
+
+
+SAML = "Resource protected by organization SAML enforcement."
+SSO = "https://github.com/orgs/acme/sso?authorization_request=A1"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (
+            403,
+            LEFT,
+            {"message": "Resource not accessible by personal access token"},
+            ["personal access token (403). ", "permission Actions: read"],
+        ),
+        (
+            403,
+            LEFT | {"x-github-sso": f"required; url={SSO}"},
+            {"message": SAML},
+            ["SAML enforcement (403). ", "Authorize the token", SSO],
+        ),
+        (
+            403,
+            # It is no rate limit, though the last request of the hour was spent.
+            SPENT | {"x-github-sso": f"required; url={SSO}"},
+            {"message": SAML},
+            ["SAML enforcement (403). ", SSO],
+        ),
+        (
+            403,
+            LEFT,
+            {"message": "The `acme` organization has an IP allow list enabled"},
+            ["IP allow list enabled (403). ", "address of this machine"],
+        ),
+        (
+            403,
+            LEFT,
+            {"message": "This installation has been suspended"},
+            ["been suspended (403). ", "Unsuspend the GitHub App"],
+        ),
+        (
+            403,
+            LEFT,
+            {"message": "Repository access blocked", "block": {"reason": "tos"}},
+            ["access blocked (403). ", "reason: tos. ", "has blocked the repository"],
+        ),
+        (
+            451,
+            LEFT,
+            {
+                "message": "Repository access blocked",
+                "block": {"reason": "dmca", "html_url": "https://github.com/x/dmca"},
+            },
+            ["access blocked (451). ", "reason: dmca. ", "See https://github.com/x"],
+        ),
+        (451, LEFT, None, ["GitHub responds with 451. ", "blocked the repository"]),
+        (409, LEFT, {"message": "Conflict"}, ["GitHub says: Conflict (409). ", "hour"]),
+    ],
+)
+def test_a_final_refusal_has_github_s_words_first_then_what_to_do(
+    status, headers, body, words
+):
+    with pytest.raises(Forbidden) as caught:
+        parse(status, headers, json.dumps(body).encode())
+
+    text = str(caught.value)
+    assert text.startswith("GitHub ")
+    places = [text.find(word) for word in words]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_an_address_that_is_none_is_not_shown():
+    headers = {"x-github-sso": "required; url=javascript:alert(1)"}
+
+    with pytest.raises(Forbidden) as caught:
+        parse(403, headers, message("SAML"))
+
+    assert "javascript" not in str(caught.value)
+
+
+def test_numbers_that_cannot_be_stored_become_null():
+    body = b'{"a": [NaN, Infinity, 1e999, 1.5, ' + b"9" * 5000 + b", 7]}"
+
+    assert parse(200, body=body) == {"a": [None, None, None, 1.5, None, 7]}
+
+
+def test_a_lone_surrogate_in_a_message_can_be_stored():
+    with pytest.raises(NotFound) as caught:
+        parse(404, body=b'{"message": "\\ud83d gone\\u202e\\u2028"}')
+
+    assert str(caught.value).startswith("GitHub says: gone (404)")
 
 
 def test_an_error_quotes_github_on_one_short_line():
@@ -108,7 +234,7 @@ def test_an_error_quotes_github_on_one_short_line():
 
 
 def test_the_rate_limit_is_read_from_the_headers():
-    assert RateLimit.from_headers(SPENT) == RateLimit(5000, 0, RESET)
+    assert RateLimit.from_headers(SPENT, now=NOW) == RateLimit(5000, 0, RESET)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +242,58 @@ def test_the_rate_limit_is_read_from_the_headers():
     [
         {},
         SPENT | {"x-ratelimit-limit": "many"},
-        SPENT | {"x-ratelimit-reset": "9" * 30},
+        SPENT | {"x-ratelimit-remaining": ""},
+        SPENT | {"x-ratelimit-reset": "٣"},
+        SPENT | {"x-ratelimit-reset": "nan"},
     ],
 )
 def test_missing_or_broken_rate_limit_headers_are_no_rate_limit(headers):
-    assert RateLimit.from_headers(headers) is None
+    assert RateLimit.from_headers(headers, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("limit", str(2**70), RateLimit(10**9, 0, RESET)),
+        ("limit", "9" * 5000, RateLimit(10**9, 0, RESET)),
+        ("limit", "-1", RateLimit(0, 0, RESET)),
+        ("limit", "5000.0", RateLimit(5000, 0, RESET)),
+        ("remaining", "-7", RateLimit(5000, 0, RESET)),
+        ("reset", "253402300799", RateLimit(5000, 0, NOW + LONGEST_WAIT)),
+        ("reset", "9" * 5000, RateLimit(5000, 0, NOW + LONGEST_WAIT)),
+        ("reset", "-9", RateLimit(5000, 0, datetime(1970, 1, 1, tzinfo=UTC))),
+    ],
+)
+def test_numbers_of_the_rate_limit_are_brought_into_bounds(name, text, expected):
+    headers = SPENT | {f"x-ratelimit-{name}": text}
+
+    assert RateLimit.from_headers(headers, now=NOW) == expected
+
+
+@pytest.mark.parametrize("etag", ['W/"1"', '"x!~"', "no-quotes"])
+def test_an_etag_is_kept_as_it_is(etag):
+    assert parse_etag(etag) == etag
+
+
+@pytest.mark.parametrize("etag", [None, "", '"é"', '"a\nb"', '"\x1b"', '"' + "x" * 999])
+def test_an_etag_that_no_header_can_carry_is_ignored(etag):
+    assert parse_etag(etag) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expires_at"),
+    [
+        ("2026-12-31 12:00:00 UTC", datetime(2026, 12, 31, 12, tzinfo=UTC)),
+        ("2026-12-31 12:00:00 +0200", datetime(2026, 12, 31, 10, tzinfo=UTC)),
+        ("0001-01-01 00:00:00 +1400", None),
+        ("0001-01-01 00:00:00 UTC", None),
+        ("9999-12-31 23:59:59 -1200", None),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_the_expiration_of_a_token_is_a_time_that_can_be(text, expires_at):
+    assert parse_expiration(text) == expires_at
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Reads the body of a response, within a limit that a compressed body cannot pass."""
+
+import zlib
+from collections.abc import AsyncIterable
+
+from ci_observer.ingest.errors import GitHubUnavailable, InvalidResponse, TooLarge
+
+# A page of 100 runs has 2 MB. Requests ask for no other compression than gzip.
+MAX_BYTES = 32 * 2**20
+GZIP = ("gzip", "x-gzip")
+# The gzip header and trailer, with the largest window: https://docs.python.org/3/library/zlib.html
+GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
+
+
+async def read_body(chunks: AsyncIterable[bytes], encoding: str) -> bytes:
+    """The decompressed body. `encoding` is the header `content-encoding`.
+
+    Raises `TooLarge` beyond `MAX_BYTES`, as soon as one byte more has arrived, and
+    another `GitHubError` for a body that cannot be decompressed.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return await _read_plain(chunks)
+        case encoding if encoding in GZIP:
+            return await _read_gzip(chunks)
+    raise InvalidResponse(
+        f"GitHub's response has the compression {encoding[:40]!r}, which was not "
+        "requested. Check any proxy between this machine and GitHub."
+    )
+
+
+async def _read_plain(chunks: AsyncIterable[bytes]) -> bytes:
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        _refuse_too_large(len(body))
+    return bytes(body)
+
+
+async def _read_gzip(chunks: AsyncIterable[bytes]) -> bytes:
+    unzip = zlib.decompressobj(GZIP_WINDOW_BITS)
+    body = bytearray()
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        try:
+            body += unzip.decompress(chunk, MAX_BYTES + 1 - len(body))
+        except zlib.error as error:
+            raise GitHubUnavailable(
+                f"GitHub's response cannot be decompressed: {error}."
+            ) from error
+        _refuse_too_large(max(received, len(body)))
+    if received and not unzip.eof:
+        raise GitHubUnavailable("GitHub's response ends too early.")
+    return bytes(body)
+
+
+def _refuse_too_large(size: int) -> None:
+    if size > MAX_BYTES:
+        raise TooLarge(
+            f"GitHub's response is larger than {MAX_BYTES >> 20} MB, so it is not read "
+            "to its end. The next passes request smaller pages. If the error stays, "
+            "check GITHUB_API_URL and any proxy between this machine and GitHub."
+        )
