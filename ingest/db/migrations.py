@@ -726,3 +726,21 @@ def m131_no_replaced_workflows(db: Database) -> None:
         delete from responses where kind = 'newest_run';
         """,
     )
+
+
+@migrations()
+def m135_newest_pages(db: Database) -> None:
+    """The runs on the newest page of each list, which a 304 does not repeat."""
+    execute_all(
+        db,
+        """
+        create table newest_pages (
+            repo text not null collate nocase,
+            workflow text not null,
+            run_ids text not null,
+            primary key (repo, workflow)
+        ) without rowid;
+
+        alter table pending add column not_found_at text;
+        """,
+    )

@@ -107,16 +107,16 @@ class GitHub:
             return RunPage(is_not_modified=True, etag=etag)
         return RunPage(page.value, page.etag, page.next_url, page.total_count)
 
-    async def fetch_runs_in_progress(
-        self, repo: str, *, etag: str | None = None
+    async def fetch_runs_by_status(
+        self, repo: str, status: str, *, etag: str | None = None
     ) -> RunPage:
-        """The newest runs of a repository that are in progress, at most 30.
+        """The newest runs of a repository with an unfinished status, at most 30.
 
         May be late or incomplete: GitHub serves filtered lists from a search index.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
         url = self.repo_runs_path(repo, per_page=30)
-        return await self.fetch_page(f"{url}&status=in_progress", etag=etag)
+        return await self.fetch_page(f"{url}&status={status}", etag=etag)
 
     async def fetch_run(
         self, repo: str, run_id: int, *, etag: str | None = None

@@ -34,7 +34,7 @@ from ci_observer.ingest.polling.schedule import (
     PassSchedule,
     QuietFeedSchedule,
 )
-from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store import feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import Clock, utc
 
@@ -42,6 +42,8 @@ log = logging.getLogger("ci_observer.ingest")
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T", bound=Item)
+# The kinds of pending items that belong to finished attempts.
+DETAILS = ("attempt", "jobs", "annotations")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ class Poller:
         """Make one pass: metadata that is due, newest runs, then older runs.
 
         The backfill ends at `backfill_deadline`, so that the newest runs are never
-        late, or when it is complete. `on_progress` receives the numbers of complete and
+        late, or when it is complete. Without a deadline, the pass also fetches all
+        missing attempts and jobs. `on_progress` receives the numbers of complete and
         of all feeds. Raises a `StorageError`, or an exception group with one, if the
         database cannot be written.
         """
@@ -145,6 +148,8 @@ class Poller:
         self._pruning.prune_daily()
         self._repacking.repack_some()
         await self._fetch_older(backfill_deadline, on_progress)
+        if backfill_deadline is None:
+            await self._fetch_details()
         self._is_first_pass = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
@@ -189,15 +194,30 @@ class Poller:
 
     async def _fetch_single_runs(self) -> None:
         """Fetch the runs, attempts, jobs and annotations that are pending."""
-        pending_runs, cancelled_runs = self._pending_runs, self._cancelled_runs
+        pending_runs = self._pending_runs
         pending_runs.give_up_old()
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
+        await self._fetch_some_details()
+        await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
+        self._reruns.schedule_rescans()
+
+    async def _fetch_some_details(self) -> None:
+        """Fetch as many attempts, jobs and annotations as one pass may."""
+        pending_runs, cancelled_runs = self._pending_runs, self._cancelled_runs
         await self._run(pending_runs.next_attempts(), pending_runs.fetch)
         cancelled_runs.add_pending()
         await self._run(pending_runs.next_jobs(), pending_runs.fetch)
         await self._run(cancelled_runs.next_attempts(), cancelled_runs.fetch)
-        await self._run(self._reruns.take_due_repos(), self._reruns.list_in_progress)
-        self._reruns.schedule_rescans()
+
+    async def _fetch_details(self) -> None:
+        """Fetch all missing details, until that makes no progress."""
+        remaining = pending.count(self._db, DETAILS)
+        while remaining and self._pool.stopped_by is None:
+            await self._fetch_some_details()
+            before = remaining
+            remaining = pending.count(self._db, DETAILS)
+            if remaining >= before:
+                return
 
     async def _fetch_older(
         self, deadline: datetime | None, on_progress: Progress

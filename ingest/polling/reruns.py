@@ -1,11 +1,14 @@
 """Re-runs of old runs, which no newest page lists.
 
 GitHub lists a re-run at the place of its run, and allows it for 30 days. Re-runs in
-progress are found every ten minutes, in a list of the runs in progress; all others once
-a day, when the backfill rescans 30 days.
+progress are found every ten minutes, in a list of the runs in progress; those with
+another unfinished status within 40 minutes; all others once a day, when the backfill
+rescans 30 days. The runs that a tile speaks of are not left to this: `following`
+requests them by their ids.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -23,6 +26,9 @@ from ci_observer.ingest.times import Clock
 log = logging.getLogger("ci_observer.ingest")
 
 LIST_EVERY = timedelta(minutes=10)
+# The lists of runs in progress, and one of the other lists in turn.
+IN_PROGRESS = "in_progress"
+OTHER_STATUSES = ("queued", "waiting", "pending", "requested")
 RESCAN_EVERY = timedelta(days=1)
 # A day after the first start, all feeds are due at once. Their rescans begin early by
 # this time and are spread over it; they stay spread.
@@ -52,6 +58,7 @@ class Reruns:
         self._on_runs_saved = on_runs_saved
         self._rescanned_at = clock()
         self._due_at: dict[str, datetime] = {}
+        self._times_listed: Counter[str] = Counter()
 
     def start(self) -> None:
         """Make the repositories due that an earlier process has polled."""
@@ -59,38 +66,45 @@ class Reruns:
         self._due_at = dict.fromkeys(self._polled_repos(), now)
 
     def take_due_repos(self) -> list[str]:
-        """The repositories whose runs in progress are due; schedules new repositories.
+        """The repositories whose unfinished runs are due.
 
-        A new repository can wait: its runs have just been fetched. None is due without
-        a token: each list would cost one of 60 requests an hour.
+        New ones at once, so that the second pass of a process gets a 304. None is due
+        without a token: each list would cost one of 60 requests an hour.
         """
         if not self._github.connection.has_token:
             return []
         now = self._clock()
         return sorted(
-            repo
-            for repo in self._polled_repos()
-            if self._due_at.setdefault(repo, now + LIST_EVERY) <= now
+            repo for repo in self._polled_repos() if self._due_at.get(repo, now) <= now
         )
 
-    async def list_in_progress(self, repo: str) -> None:
-        """List a repository's runs in progress, and save the ones that are newer.
+    async def list_unfinished(self, repo: str) -> None:
+        """List a repository's unfinished runs, and save the ones that are newer.
 
+        Those in progress, and from the second time on those with one other status.
         GitHub's search index may lag or miss runs: a run that it does not list proves
         nothing.
         """
         self._due_at[repo] = self._clock() + LIST_EVERY
-        key = ResponseKey("runs_in_progress", repo)
-        cached = responses.get_cached(self._db, key)
+        turn = self._times_listed[repo]
+        self._times_listed[repo] += 1
         try:
-            page = await self._github.fetch_runs_in_progress(
-                repo, etag=cached.etag if cached else None
-            )
-            self._discovery.reject_runs_of_other_repo(repo, page.runs)
+            await self._list(repo, IN_PROGRESS)
+            if turn:
+                await self._list(repo, OTHER_STATUSES[turn % len(OTHER_STATUSES)])
         except (Forbidden, InvalidResponse, NotFound) as error:
             # Not an error of a feed: the feeds' own lists decide about access.
-            log.warning("%s: cannot list the runs in progress. %s", repo, error)
-            return
+            log.warning("%s: cannot list the unfinished runs. %s", repo, error)
+
+    async def _list(self, repo: str, status: str) -> None:
+        key = ResponseKey(
+            "runs_in_progress", repo, "" if status == IN_PROGRESS else status
+        )
+        cached = responses.get_cached(self._db, key)
+        page = await self._github.fetch_runs_by_status(
+            repo, status, etag=cached.etag if cached else None
+        )
+        self._discovery.reject_runs_of_other_repo(repo, page.runs)
         by_file = runs_by_file(self._db, repo, page.runs)
         for feed in self._discovery.feeds_of(repo):
             for run in by_file.get(feed.workflow, []):

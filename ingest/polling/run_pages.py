@@ -18,7 +18,7 @@ from ci_observer.ingest.feeds.workflows import api_id_of, runs_by_file
 from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.names import workflow_file
 from ci_observer.ingest.github.windows import is_surely_last
-from ci_observer.ingest.store import feeds, responses, runs
+from ci_observer.ingest.store import responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
@@ -183,7 +183,7 @@ class RunPages:
         if feed.error:
             log.info("%s: no error any more", feed)
         if page.is_not_modified:
-            feeds.save_checked(self._db, feed, now)
+            runs.save_unchanged(self._db, [feed], workflow=feed.workflow, now=now)
             return
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = runs.save_page(
@@ -206,8 +206,7 @@ class RunPages:
         )
         now = self._clock()
         if page.is_not_modified:
-            for feed in repo_list.feeds:
-                feeds.save_checked(self._db, feed, now)
+            runs.save_unchanged(self._db, repo_list.feeds, workflow="", now=now)
             return
         self._discovery.reject_runs_of_other_repo(repo_list.repo, page.runs)
         self._chooser.record_page(repo_list, page)

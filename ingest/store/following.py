@@ -1,9 +1,13 @@
-"""Decides which single runs are followed: rows of kind `run` in the table `pending`.
+"""Decides which single runs are followed: rows of kind `run` and `watch` in `pending`.
 
-A followed run is requested by its id until it is finished.
+A followed run is requested by its id while its feed's newest page does not list it: a
+`run` until it is finished, a `watch` run while a tile speaks of it. So a re-run or a
+deletion below the newest page is noticed.
+
 Functions without a transaction of their own work within the caller's.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -19,6 +23,20 @@ from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed'"
 GIVEN_UP_AT_ONCE = 500
+# Many runs may be deleted at once; the next ones follow when these are gone.
+MISSING_AT_ONCE = 10
+# The runs that the tiles of the watched feeds speak of.
+SPOKEN = """
+    select distinct f.repo, f.workflow, j.value as run_id
+    from feeds f
+    join tiles t
+        on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.default_branch
+    join json_each(json_array(
+        t.newest_run_id, t.last_result_run_id, t.active_run_id, t.lost_run_id,
+        t.phantom_run_id
+    )) j on j.value is not null
+    where f.is_watched
+"""
 
 
 def follow(db: Database, ids: Sequence[int]) -> None:
@@ -28,22 +46,42 @@ def follow(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-def follow_unfinished(db: Database, key: FeedKey, *, exclude: Sequence[int]) -> None:
-    """Follow a feed's unfinished runs, except for those on its newest page."""
+def follow_unlisted(db: Database, key: FeedKey, listed: Sequence[int]) -> None:
+    """Follow a feed's runs that its newest page does not list, and no other ones."""
+    params = vars(key) | {"listed": json.dumps(listed)}
+    is_listed = "run_id in (select value from json_each(:listed))"
+    db.execute(
+        "delete from pending"
+        f" where kind in ('run', 'watch') and gone_at is null and {is_listed}",
+        params,
+    )
     insert_items(
         db,
         "select 'run', run_id, 0 from runs"
-        f" where repo = ? and workflow = ? and {OPEN} and not {among(exclude)}",
-        [key.repo, key.workflow, *exclude],
+        f" where repo = :repo and workflow = :workflow and {OPEN} and not {is_listed}",
+        params,
     )
 
 
-def stop_following(db: Database, ids: Sequence[int]) -> None:
-    """Stop following runs that the newest page lists."""
+def save_page(db: Database, repo: str, workflow: str, listed: Sequence[int]) -> None:
+    """Write which runs the newest page of a list has.
+
+    `workflow` is empty for a repository's list.
+    """
     db.execute(
-        f"delete from pending where kind = 'run' and gone_at is null and {among(ids)}",
-        ids,
+        "insert into newest_pages (repo, workflow, run_ids) values (?, ?, ?)"
+        " on conflict do update set run_ids = excluded.run_ids",
+        [repo, workflow, json.dumps(listed)],
     )
+
+
+def on_page(db: Database, repo: str, workflow: str) -> list[int]:
+    """The runs on the newest page of a list, as last written."""
+    row = db.execute(
+        "select run_ids from newest_pages where repo = ? and workflow = ?",
+        [repo, workflow],
+    ).fetchone()
+    return list(json.loads(row[0])) if row else []
 
 
 def give_up(db: Database, now: datetime) -> list[str]:

@@ -185,7 +185,9 @@ def add_jobs_of_branch(db: Database, repo: str, branch: str) -> None:
         add_jobs(db, [run_id for (run_id,) in newest])
 
 
-def insert_items(db: Database, select: str, params: Sequence[Any]) -> None:
+def insert_items(
+    db: Database, select: str, params: Sequence[Any] | dict[str, Any]
+) -> None:
     db.execute(
         "insert or ignore into pending (kind, run_id, run_attempt) " + select, params
     )

@@ -125,6 +125,7 @@ def rename(db: Database, old: str, new: str) -> None:
         _move_rows(db, "repos", old, new)
         _move_rows(db, "workflows", old, new)
         responses.delete(db, old)
+        _move_rows(db, "newest_pages", old, new)
         watch_errors.delete(db, old)
         for name in (old, new):
             rebuild_tiles(db, name)

@@ -1,21 +1,16 @@
 """Writes pages of newest runs and single runs, each in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import backfills, responses
+from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
-from ci_observer.ingest.store.following import (
-    follow,
-    follow_unfinished,
-    stop_following,
-)
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
 from ci_observer.ingest.times import utc
@@ -41,6 +36,7 @@ def save_page(
         newest_known = _newest_created_at(db, feed)
         backfill = backfills.get(db, feed.key)
         saved = _save_newest(db, feed, payloads)
+        following.save_page(db, feed.repo, feed.workflow, _ids(payloads))
         if payloads and has_more and not saved.known:
             # A gap that is still open began further back.
             known_until = newest_known if backfill.completed_at else None
@@ -74,16 +70,33 @@ def save_repo_page(
         written: dict[Feed, int] = {}
         for feed in feeds:
             newest_known = _newest_created_at(db, feed)
-            on_page = payloads.get(feed.workflow, [])
-            written[feed] = _save_newest(db, feed, on_page).written
+            listed = payloads.get(feed.workflow, [])
+            written[feed] = _save_newest(db, feed, listed).written
             until = backfills.get(db, feed.key).fetch_until or newest_known
             if is_gap and until:
                 backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
             set_checked(db, feed, now)
             set_changed(db, feed, written[feed], now)
+        on_page = [run_id for runs in payloads.values() for run_id in _ids(runs)]
+        following.save_page(db, page.key.repo, "", on_page)
         newest = [s.newest_at for s in (before, page) if s and s.newest_at]
         responses.save(db, replace(page, newest_at=max(newest, default=None)))
     return written
+
+
+def save_unchanged(
+    db: Database, feeds: Sequence[Feed], *, workflow: str, now: datetime
+) -> None:
+    """Record that the newest page of some feeds is unchanged.
+
+    `workflow` is empty if it is their repository's page. A backfill may have followed
+    runs that the page lists, so that is undone.
+    """
+    with transaction(db):
+        for feed in feeds:
+            set_checked(db, feed, now)
+            listed = following.on_page(db, feed.repo, workflow)
+            following.follow_unlisted(db, feed.key, listed)
 
 
 def save_run(
@@ -106,19 +119,21 @@ def save_and_follow(
     with transaction(db):
         saved = save_run(db, feed, payload, now=now)
         if saved.written:
-            follow(db, [payload["id"]])
+            following.follow(db, [payload["id"]])
     return saved
 
 
 def _save_newest(
     db: Database, feed: Feed, payloads: Sequence[Mapping[str, Any]]
 ) -> Saved:
-    """Write a feed's newest runs, and follow unfinished ones that left the page."""
+    """Write a feed's newest runs, and follow those that left the page."""
     saved = write_runs(db, feed, payloads)
-    on_page = [run["id"] for run in payloads]
-    stop_following(db, on_page)
-    follow_unfinished(db, feed.key, exclude=on_page)
+    following.follow_unlisted(db, feed.key, _ids(payloads))
     return saved
+
+
+def _ids(payloads: Iterable[Mapping[str, Any]]) -> list[int]:
+    return [run["id"] for run in payloads]
 
 
 def _newest_created_at(db: Database, feed: Feed) -> str | None:

@@ -65,6 +65,41 @@ def test_requests_for_an_unchanged_run_are_free(world, github, ingest, db):
     assert statuses(github, run) == [200, 304]
 
 
+def test_open_runs_on_the_newest_page_are_not_requested(world, github, ingest):
+    """Not even after a backfill, which lists them again."""
+    add_runs(world, 40)
+    runs = [world.add_run(REPO, FILE, status="in_progress") for _ in range(12)]
+    for _ in range(3):
+        ingest.poll()
+
+    assert [status for run in runs for status in statuses(github, run)] == []
+
+
+@pytest.mark.parametrize("files", [(FILE,), (FILE, "deploy.yml"), ("*",)])
+def test_a_second_run_of_once_costs_nothing(world, github, ingest, db, files):
+    for file in (FILE, "deploy.yml"):
+        for age in range(130):
+            older(
+                world,
+                age,
+                conclusion="failure" if age % 3 else "success",
+                head_branch="main",
+            )
+        world.rerun(world.add_run(REPO, file))
+        world.add_run(REPO, file, status="in_progress")
+    ingest.restart(workflows=files)
+    ingest.poll()
+    github.log.clear()
+    before = revision(db)
+
+    ingest.restart()
+    ingest.poll()
+
+    assert {entry.status for entry in github.log} == {304}
+    assert not any(entry.charged for entry in github.log)
+    assert revision(db) == before
+
+
 def test_an_unfinished_run_of_a_backfill_is_followed(world, github, ingest, db):
     run = older(world, 50, status="in_progress")
     add_runs(world, 40)

@@ -53,6 +53,18 @@ def test_a_rerun_that_is_running_is_found_within_ten_minutes(
     assert kept == [(1, "failure"), (2, "success")]
 
 
+@pytest.mark.parametrize("status", ["queued", "waiting", "pending", "requested"])
+def test_a_rerun_that_waits_is_found_within_forty_minutes(
+    world, github, ingest, db, old_run, status
+):
+    world.rerun(old_run, status=status)
+    for _ in range(5):
+        github.advance(TEN_MINUTES)
+        ingest.poll()
+
+    assert states(db, old_run) == [(2, status, None)]
+
+
 def test_a_rerun_that_ended_unseen_is_found_within_a_day(
     world, github, ingest, db, old_run
 ):
