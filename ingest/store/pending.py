@@ -31,7 +31,7 @@ JOBS_OF = {
             select r.run_id from branch_runs r
             join feeds f
                 on f.repo = r.repo and f.workflow = r.workflow
-                and f.default_branch = r.head_branch
+                and (f.default_branch = r.head_branch or r.is_tag)
             where r.run_id = runs.run_id and (
                 r.conclusion in {sql_list(FAILURES)}
                 or r.conclusion = 'cancelled' and r.duration_seconds is not 0
