@@ -211,6 +211,7 @@ class Poller:
 
     async def _fetch_details(self) -> None:
         """Fetch all missing details, until that makes no progress."""
+        self._cancelled_runs.add_pending()
         remaining = pending.count(self._db, DETAILS)
         while remaining and self._pool.stopped_by is None:
             await self._fetch_some_details()
