@@ -7,6 +7,7 @@ Schema: https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ci_observer.demo.server.job_objects import job_id, job_objects
@@ -44,10 +45,11 @@ def version_with_job(run: Run, number: int, now: datetime) -> RunVersion | None:
     return None
 
 
-def messages(run: Run, version: RunVersion, job: Json) -> list[str]:
+def messages(run: Run, version: RunVersion, job: Json) -> Sequence[str]:
     """The texts of the job's annotations, the cause first."""
-    if run.annotations is not None:
-        return run.annotations
+    for name in (job["name"], ""):
+        if name in run.annotations:
+            return run.annotations[name]
     match job.get("conclusion"), version.cancel_cause:
         case "failure", _:
             return [FAILED]

@@ -22,7 +22,8 @@ BROKEN_JOB = {
     "cancelled": "cancelled",
     "stale": "cancelled",
 }
-SETUP_SECONDS = 5
+# The statuses of a run that its concurrency group does not let start.
+HELD_STATUSES = ("pending", "requested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,7 @@ def job_objects(
 
 def job_slots(run: Run, version: RunVersion, now: datetime) -> list[Slot]:
     """The jobs of an attempt; those that it kept are as in their own attempt."""
-    invalid_file = run.workflow.name == run.workflow.path
-    if version.conclusion in WITHOUT_JOBS or invalid_file:
+    if not has_jobs(run, version):
         return []
     kept = {slot.number: slot for slot in kept_slots(run, version, now)}
     own = [number for number in range(len(run.workflow.jobs)) if number not in kept]
@@ -70,6 +70,21 @@ def job_slots(run: Run, version: RunVersion, now: datetime) -> list[Slot]:
         spec = run.workflow.jobs[number]
         kept[number] = Slot(version, number, spec, status, conclusion, start, stop)
     return [kept[number] for number in sorted(kept)]
+
+
+def has_jobs(run: Run, version: RunVersion) -> bool:
+    """False for an invalid file, and for an attempt that its concurrency group held.
+
+    A run that is cancelled while it is pending never gets a job.
+    """
+    if version.conclusion in WITHOUT_JOBS or run.workflow.name == run.workflow.path:
+        return False
+    statuses = {
+        v.status
+        for v in run.versions
+        if v.run_attempt == version.run_attempt and v.at <= version.at
+    }
+    return not statuses <= {"completed", *HELD_STATUSES} or statuses == {"completed"}
 
 
 def kept_slots(run: Run, version: RunVersion, now: datetime) -> Iterator[Slot]:

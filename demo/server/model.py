@@ -162,7 +162,7 @@ class Run:
     message: str | None = None
     payload: Json | None = None
     jobs: list[Json] | None = None
-    annotations: list[str] | None = None
+    annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     removed_at: datetime | None = None
     versions: list[RunVersion] = field(default_factory=list)
 
@@ -176,7 +176,8 @@ class Run:
 
     def version_at(self, now: datetime) -> RunVersion | None:
         """The version visible at `now`; None before creation and after removal."""
-        if self.is_gone_at(now):
+        can_be_gone = self.removed_at or self.repo.retention_days is not None
+        if can_be_gone and self.is_gone_at(now):
             return None
         if self.versions[-1].at <= now:
             return self.versions[-1]

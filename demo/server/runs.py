@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -124,16 +124,21 @@ class Runs(Repositories):
     def remove_runs_of(self, repo: str, file: str) -> None:
         """Delete every run of a workflow, as retention does in the end."""
         with self.lock:
-            for run in self.workflow(repo, file).runs:
+            for run in self.repo(repo).workflows[file].runs:
                 self.remove_run(run)
 
     def set_jobs(self, run: Run | int, jobs: list[Json]) -> None:
         """Serve these job objects for the run, unchanged."""
         self.find_run(run).jobs = jobs
 
-    def set_annotations(self, run: Run | int, messages: list[str]) -> None:
-        """Serve annotations with these messages for every job of the run."""
-        self.find_run(run).annotations = messages
+    def set_annotations(
+        self, run: Run | int, messages: Sequence[str], *, job: str = ""
+    ) -> None:
+        """Serve annotations with these messages for the job of this name, or for all.
+
+        The messages of one job win over those of all jobs.
+        """
+        self.find_run(run).annotations[job] = tuple(messages)
 
     def _as_sent(self, fields: Mapping[str, Any]) -> Json:
         return {name: as_sent(name, v, self.sites) for name, v in fields.items()}

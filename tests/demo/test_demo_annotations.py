@@ -139,6 +139,20 @@ def test_messages_and_jobs_can_be_given(client: httpx.Client, world: World) -> N
     ]
 
 
+def test_one_job_of_a_failed_run_can_have_its_own_annotations(
+    client: httpx.Client, world: World
+) -> None:
+    names = ("build", "test")
+    world.add_workflow(REPO, FILE, jobs=tuple(JobSpec(name) for name in names))
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    world.set_annotations(run, ["timed out"], job="test")
+    assert messages(client, run)[1] == ["timed out"]
+    assert messages(client, run)[0] != ["timed out"]
+
+    world.set_annotations(run, ["a warning"])
+    assert messages(client, run) == [["a warning"], ["timed out"]]
+
+
 def test_annotations_come_in_pages(client: httpx.Client, world: World) -> None:
     run = world.add_run(REPO, FILE, conclusion="failure")
     world.set_annotations(run, [f"warning {number}" for number in range(31)])

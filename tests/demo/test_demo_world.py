@@ -113,6 +113,35 @@ def test_a_phantom_is_a_failure_of_0_seconds_without_jobs() -> None:
     assert [len(items) for items in jobs] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("statuses", "jobs"),
+    [
+        (("pending",), 0),
+        (("pending", "completed"), 0),
+        (("requested", "pending", "completed"), 0),
+        (("pending", "in_progress", "completed"), 1),
+        (("queued", "completed"), 1),
+        (("completed",), 1),
+    ],
+)
+def test_a_run_that_never_left_its_group_has_no_jobs(
+    statuses: tuple[str, ...], jobs: int
+) -> None:
+    world = World("2026-03-02T09:00:00Z")
+    cancelled = {"conclusion": "cancelled"}
+    first, *rest = statuses
+    run = world.add_run(
+        REPO, FILE, status=first, **(cancelled if first == "completed" else {})
+    )
+    for minute, status in enumerate(rest, start=1):
+        world.advance_to(f"2026-03-02T09:0{minute}:00Z")
+        done = cancelled if status == "completed" else {}
+        world.update_run(run, status=status, **done)
+
+    shown_jobs = job_objects(run, run.versions[-1], world.now, world.sites)
+    assert len(shown_jobs) == jobs
+
+
 def test_a_cause_does_not_show_in_a_recorded_run() -> None:
     world = World()
     [run] = world.load_runs([payload(1)])
