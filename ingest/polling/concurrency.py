@@ -32,9 +32,11 @@ MAX_ITEMS = MAX_REQUESTS + 2
 # Long enough to send the next request. Saving a response takes twenty times as long.
 SECONDS_TO_SEND = 0.001
 
-# Three attempts in all; then the next pass tries again.
+# Three attempts in all; then the next pass tries again. The last one starts within 48
+# seconds and may take 60, so that one request never makes the other feeds stale, which
+# takes at least 120 (`stale_seconds` in the view `settings`).
 retry_unavailable = stamina.AsyncRetryingCaller(
-    attempts=3, wait_initial=1, wait_max=10
+    attempts=3, timeout=45, wait_initial=1, wait_max=10
 ).on(GitHubUnavailable)
 
 

@@ -14,23 +14,23 @@ const POLLING = {
   rate_limited: "GitHub's rate limit is used up",
   unauthorized: "GitHub rejects the token",
   offline: "GitHub does not respond",
+  failed: "No data from GitHub",
   starting: "Starting",
   no_database: "The database cannot be read",
 };
 
-const isOld = (at, now, config) =>
-  now - at > LOST_AFTER_REFRESHES * config.refresh_seconds;
 
 // `scriptError` is an error in the page's own script, `serverError` the text of a server
 // that responds without data.
 export const isLost = ({ config, now, lastResponseAt, scriptError, serverError }) =>
-  Boolean(scriptError || serverError) || isOld(lastResponseAt, now, config);
+  Boolean(scriptError || serverError)
+    || now - lastResponseAt > LOST_AFTER_REFRESHES * config.refresh_seconds;
 
-// Whether the tiles may no longer be true.
-export function isOutdated(state) {
-  const checked = seconds(state.config.polling.last_success_at);
-  return isLost(state) || (checked !== null && isOld(checked, state.now, state.config));
-}
+const isOld = ({ config, now }) =>
+  now - seconds(config.polling.last_success_at) > config.stale_seconds;
+
+// Whether the tiles may no longer be true. Without a time nothing proves that they are.
+export const isOutdated = (state) => isLost(state) || isOld(state);
 
 export function dataAge({ config, now }) {
   const checked = seconds(config.polling.last_success_at);
@@ -72,7 +72,7 @@ export function bannerOf(state) {
   const lastGood = at === null ? ""
     : ` GitHub's last good response is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
   if (polling === "ok") {
-    return isOld(at, now, config)
+    return isOld(state)
       ? { word: "Old data", text: lastGood.trim() }
       : tokenBanner(seconds(config.polling.token_expires_at), now);
   }

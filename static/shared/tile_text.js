@@ -23,6 +23,10 @@ export const isLoud = (tile) => Boolean(tile.alarm) || tile.tile_state === "fail
 export const isGreen = (tile) => stateOf(tile) === "passing" && !tile.lost_run_id
   && tile.activity !== "held";
 
+// Whether the wall may say that all of several tiles pass.
+export const areAllPassing = (tiles, isTrusted) =>
+  isTrusted && tiles.length > 1 && tiles.every(isGreen);
+
 export function countLoud(tiles) {
   const loud = tiles.filter(isLoud).length;
   return { loud, quiet: tiles.length - loud };

@@ -1,7 +1,7 @@
 // Draws the tiles: their layout on the screen, their order, and what each of them shows.
 
 import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
-import { countLoud, isGreen, keyOf } from "../shared/tile_text.js";
+import { areAllPassing, countLoud, keyOf } from "../shared/tile_text.js";
 import { arrange } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
@@ -68,7 +68,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
   function draw(tiles, newView, context) {
     view = newView;
     const { allTiles } = context;
-    const isCalm = context.isTrusted && allTiles.length > 1 && allTiles.every(isGreen);
+    const isCalm = areAllPassing(allTiles, context.isTrusted);
     const wantsMessage = allTiles.length > 0 && (!tiles.length || (isCalm && !view.group));
     if (wantsMessage || view.group || view.sort !== "state") loadOverflow();
     root.hidden = false;

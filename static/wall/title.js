@@ -1,7 +1,8 @@
 // The tab's title and icon.
 
-import { isLost } from "../shared/banner.js";
+import { isLost, isOutdated } from "../shared/banner.js";
 import { base, find, setAttr } from "../shared/dom.js";
+import { areAllPassing, isGreen } from "../shared/tile_text.js";
 import { ALARMS } from "../shared/vocabulary.js";
 
 // The icon's name and the title's text, for the worst of all tiles.
@@ -14,8 +15,11 @@ function headline(tiles, state) {
   if (failing) words.push(`${failing} failing`);
   if (alarms) words.push(`${alarms} ${alarms > 1 ? "alarms" : "alarm"}`);
   if (words.length) return [failing ? "failing" : "alarm", words.join(", ")];
-  const isGreen = tiles.length && count(["passing"]) === tiles.length;
-  return isGreen ? ["passing", "all passing"] : ["unknown", ""];
+  const isTrusted = !isOutdated(state);
+  if (areAllPassing(tiles, isTrusted)) return ["passing", "all passing"];
+  if (isTrusted && tiles.length === 1 && isGreen(tiles[0])) return ["passing", "passing"];
+  const hasOldData = !isTrusted && state.config.polling.last_success_at;
+  return hasOldData ? ["alarm", "old data"] : ["unknown", ""];
 }
 
 export function drawTitle(tiles, state) {

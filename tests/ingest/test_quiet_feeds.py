@@ -46,7 +46,7 @@ def lists_in_each_pass(
     return numbers
 
 
-@pytest.mark.parametrize("refresh", [30, 60, 150])
+@pytest.mark.parametrize("refresh", [5, 10, 30, 60, 150])
 def test_a_quiet_feed_is_polled_in_every_second_pass(world, github, ingest, refresh):
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
@@ -56,11 +56,11 @@ def test_a_quiet_feed_is_polled_in_every_second_pass(world, github, ingest, refr
     assert polled in ([0, 1] * (PASSES // 2), [1, 0] * (PASSES // 2))
 
 
-@pytest.mark.parametrize("refresh", [5, 10, 151, 300, 600])
+@pytest.mark.parametrize("refresh", [151, 300, 600])
 def test_a_quiet_feed_skips_no_pass_if_there_is_too_little_time(
     world, github, ingest, refresh
 ):
-    """Waits over five minutes, or no time for three attempts before it is stale."""
+    """The wait would be over five minutes."""
     add_old_run(world)
     ingest.restart(refresh_seconds=refresh)
 

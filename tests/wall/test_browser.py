@@ -8,7 +8,7 @@ import pytest
 from archive import NOW, save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
-from walls import overflow, save_poll
+from walls import overflow, save_poll, save_responses
 
 from ci_observer.ingest.github.rows import job_row
 from ci_observer.ingest.store import instance, pending
@@ -27,6 +27,7 @@ def wall(db: Database) -> Database:
     watch(db, ("acme/api", "ci.yml"), ("acme/web", "deploy.yml"))
     save_poll(db)
     save_runs(db, run_payload(1, **times("12:00")), run_payload(2, **times("13:00")))
+    save_responses(db)
     return db
 
 
@@ -38,6 +39,7 @@ def fail(db: Database, run_id: int = 3, **changes: Any) -> None:
     save_runs(
         db, run_payload(run_id, conclusion="failure", **times("14:00"), **changes)
     )
+    save_responses(db)
 
 
 def test_each_feed_has_a_tile(wall: Database, visit: "Visit", expect: Any) -> None:

@@ -10,7 +10,7 @@ from archive import NOW, save_runs, set_clock, watch
 from browser import REFRESH_SECONDS
 from factories import run_payload, times
 from sqlite_utils import Database
-from walls import save_poll
+from walls import save_poll, save_responses
 
 from ci_observer.ingest.store import instance
 from ci_observer.ingest.times import utc
@@ -30,11 +30,13 @@ def wall(db: Database) -> Database:
     watch(db, ("acme/api", "ci.yml"))
     save_poll(db)
     save_runs(db, run_payload(1, **times("12:00")))
+    save_responses(db)
     return db
 
 
 def fail(db: Database) -> None:
     save_runs(db, run_payload(2, conclusion="failure", **times("14:00")))
+    save_responses(db)
 
 
 def expect_trouble(expect: Any, page: Any, words: str, title: str = "no data") -> None:
@@ -81,7 +83,7 @@ def test_the_title_changes_when_the_connection_is_lost_after_the_data_are_old(
     server.stop()
     refreshes(visit, 3)
     expect(page.locator("#banner")).to_contain_text("Old data")
-    expect(page).to_have_title("all passing \N{EN DASH} CI Observer")
+    expect(page).to_have_title("old data \N{EN DASH} CI Observer")
     page.clock.run_for(1000)
     expect_trouble(expect, page, LOUD)
     server.start()

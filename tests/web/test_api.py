@@ -297,6 +297,7 @@ async def test_config_has_the_public_settings(
         "ok": True,
         "title": "CI Observer",
         "refresh_seconds": 60,
+        "stale_seconds": 180,
         "timezone": "UTC",
         "repos": ["acme/api", "acme/web"],
         "workflows": ["ci.yml"],
@@ -306,6 +307,8 @@ async def test_config_has_the_public_settings(
             "state": "ok",
             "reason": None,
             "last_success_at": "2026-03-01T18:00:00Z",
+            "feeds": 2,
+            "stale_feeds": 0,
             "next_poll_at": "2026-03-01T18:00:00Z",
             "token_expires_at": None,
             "rate_limit": {
@@ -384,6 +387,8 @@ async def test_health_is_503_when_the_data_are_old(
         "status": 503,
         "state": "stale",
         "last_success_at": "2026-03-01T18:00:00Z",
+        "feeds": 2,
+        "stale_feeds": 2,
     }
 
 

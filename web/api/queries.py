@@ -43,6 +43,7 @@ select json_object(
   'refresh_seconds', coalesce(
     cast(max(value) filter (where key = 'refresh_seconds') as integer), 60
   ),
+  'stale_seconds', coalesce((select stale_seconds from settings), 180),
   'timezone', coalesce(max(value) filter (where key = 'timezone'), 'UTC'),
   'repos', json(coalesce(max(value) filter (where key = 'repos'), '[]')),
   'workflows', json(coalesce(max(value) filter (where key = 'workflows'), '[]')),
@@ -53,6 +54,8 @@ select json_object(
       'state', state,
       'reason', display_text(reason),
       'last_success_at', last_success_at,
+      'feeds', feeds,
+      'stale_feeds', stale_feeds,
       'next_poll_at', next_poll_at,
       'token_expires_at', token_expires_at,
       'rate_limit', iif(rate_limit is null, null, json_object(
@@ -71,7 +74,7 @@ from instance
 HEALTH_SQL = """
 select
   (select value from instance where key = 'revision') as revision,
-  is_healthy, state, reason, last_success_at
+  is_healthy, state, reason, last_success_at, feeds, stale_feeds
 from polling
 """
 
@@ -200,13 +203,14 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
 
 
 async def fetch_health(datasette: Datasette) -> CachedResponse:
-    """`{"ok", "state", "last_success_at", "reason"}` of polling.
+    """`{"ok", "state", "last_success_at", "feeds", "stale_feeds", "reason"}`.
 
-    Raises `Unavailable` with the reason when the data are not fresh, unless polling is
+    Raises `Unavailable` with the reason when no feed has fresh data, unless polling is
     off on purpose.
     """
     row = await fetch_row(datasette, HEALTH_SQL)
-    facts = {name: row[name] for name in ("state", "last_success_at")}
+    names = ("state", "last_success_at", "feeds", "stale_feeds")
+    facts = {name: row[name] for name in names}
     if not row["is_healthy"]:
         raise Unavailable(row["reason"] or "Nothing was fetched lately.", **facts)
     return CachedResponse(

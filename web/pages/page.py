@@ -28,6 +28,7 @@ TEMPORARY = 503
 NO_CONFIG: dict[str, Any] = {
     "title": "CI Observer",
     "refresh_seconds": 60,
+    "stale_seconds": 180,
     "timezone": "UTC",
     "version": None,
     "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
@@ -171,7 +172,7 @@ class Page:
 
 def _stable_config(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without the keys that change with every poll."""
-    names = ("title", "refresh_seconds", "timezone", "version")
+    names = ("title", "refresh_seconds", "stale_seconds", "timezone", "version")
     polling = {name: config["polling"].get(name) for name in ("state", "reason")}
     return {name: config[name] for name in names} | {"polling": polling}
 

@@ -8,8 +8,9 @@ create view settings as
 select
   cast(max(value) filter (where key = 'refresh_seconds') as integer)
     as refresh_seconds,
-  -- Data are stale after three refreshes without a successful fetch.
-  3 * cast(max(value) filter (where key = 'refresh_seconds') as integer)
+  -- Data are stale after three refreshes without a good response, but not before 120
+  -- seconds: a request with its time-outs and retries may take 108.
+  max(3 * cast(max(value) filter (where key = 'refresh_seconds') as integer), 120)
     as stale_seconds,
   max(value) filter (where key = 'title') as title,
   max(value) filter (where key = 'timezone') as timezone
@@ -203,65 +204,107 @@ left join runs b on b.run_id = w.blocked_run_id;
 create view wall as
 select * from wall_branches where is_default_branch;
 
--- One row: whether GitHub is being polled, and if not, why.
+-- One row: whether GitHub is being polled and responds, and if not, why.
 create view polling as
 with facts as (
   select
-    s.stale_seconds,
+    s.stale_seconds, c.now,
+    strftime('%Y-%m-%dT%H:%M:%SZ', c.now, -s.stale_seconds || ' seconds') as stale_to,
+    -- A later time is from before the clock was set back, and proves nothing.
+    strftime('%Y-%m-%dT%H:%M:%SZ', c.now, '+10 seconds') as now_at_most,
     max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
     max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
     max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
     max(i.value) filter (where i.key = 'token_expires_at') as token_expires_at
-  from settings s cross join instance i
+  from settings s cross join clock c cross join instance i
 ),
 last_poll as (
-  select * from polls order by poll_id desc limit 1
+  select
+    started_at, finished_at, error, error_kind, rate_limit, rate_limit_remaining,
+    rate_limit_reset_at
+  from polls order by poll_id desc limit 1
+),
+-- What the watched feeds, owners and repositories say, together.
+counted as (
+  select
+    count(w.repo) as feeds,
+    count(w.error) as feeds_with_error,
+    count(*) filter (
+      where w.checked_at > f.stale_to and w.checked_at <= f.now_at_most
+    ) as fresh_feeds,
+    max(iif(w.checked_at <= f.now_at_most, w.checked_at, null)) as last_success_at,
+    max(w.checked_at) > f.now_at_most as is_clock_set_back
+  from facts f left join wall_sources w on w.is_watched
 ),
 judged as (
   select
-    facts.*, last_poll.error, last_poll.error_kind, now,
+    facts.*, counted.*, last_poll.error, last_poll.error_kind,
     last_poll.finished_at as last_poll_at,
-    (
-      select finished_at from polls
-      where error_kind is null order by poll_id desc limit 1
-    ) as last_success_at,
     -- Ingest has died when its next poll is long overdue. During a long first pass, the
     -- feeds that it checks show that it is alive.
-    strftime(
-      '%Y-%m-%dT%H:%M:%SZ',
+    coalesce(
       max(
-        ingest_started_at, coalesce(next_poll_at, ''),
-        coalesce((select max(checked_at) from feeds), '')
-      ),
-      '+' || stale_seconds || ' seconds'
-    ) as dead_at
-  from facts cross join clock left join last_poll on true
+        iif(ingest_started_at <= now_at_most, ingest_started_at, ''),
+        iif(last_poll.finished_at <= now_at_most, last_poll.finished_at, ''),
+        -- A wait may be long, so only the time when it began can be in the future.
+        iif(
+          coalesce(last_poll.finished_at, ingest_started_at) <= now_at_most,
+          coalesce(next_poll_at, ''), ''
+        ),
+        coalesce(last_success_at, '')
+      ) <= stale_to, 1
+    ) as is_dead,
+    feeds_with_error = feeds
+      and coalesce(counted.last_success_at < last_poll.started_at, 1) as has_only_errors
+  from facts cross join counted left join last_poll on true
+),
+named as (
+  select
+    *,
+    case
+      when ingest_started_at is null then 'off'
+      when why_not_polling is not null then 'off'
+      when is_dead then 'stale'
+      when error_kind = 'unauthorized' then 'unauthorized'
+      when error_kind = 'rate_limited' then 'rate_limited'
+      when error_kind is not null then 'offline'
+      when last_poll_at is null then 'starting'
+      when fresh_feeds = 0 or has_only_errors then 'failed'
+      else 'ok'
+    end as state
+  from judged
 )
 select
-  case
-    when ingest_started_at is null then 'off'
-    when why_not_polling is not null then 'off'
-    when dead_at <= now then 'stale'
-    when error_kind = 'unauthorized' then 'unauthorized'
-    when error_kind = 'rate_limited' then 'rate_limited'
-    when error_kind is not null then 'offline'
-    when last_success_at is null then 'starting'
-    else 'ok'
-  end as state,
+  state,
   case
     when ingest_started_at is null
       then 'Nothing has polled into this database yet. Start ci-observer ingest.'
     when why_not_polling is not null then why_not_polling
-    when dead_at <= now then 'The ingest process has stopped polling.'
+    when state in ('stale', 'failed') and is_clock_set_back then
+      'The clock was set back: the times of the last responses are in the future. '
+      || 'The next poll corrects them.'
+    when state = 'stale' then 'The ingest process has stopped polling.'
     when error_kind is not null then error
-    when last_success_at is null then 'The first poll is under way.'
+    when state = 'starting' then 'The first poll is under way.'
+    when state = 'failed' and feeds = 0 then 'No workflow to watch was found yet.'
+    when state = 'failed' then coalesce(
+      (
+        select
+          count(*) || ' of ' || feeds || iif(feeds = 1, ' workflow: ', ' workflows: ')
+          || w.error
+        from wall_sources w
+        where w.is_watched and w.error is not null
+        group by w.error order by count(*) desc, w.error limit 1
+      ),
+      'No good response from GitHub since ' || last_success_at || '.',
+      'No good response from GitHub yet.'
+    )
   end as reason,
-  -- Healthy: a successful poll within three refreshes, or polling is off on purpose.
-  why_not_polling is not null or coalesce(strftime(
-    '%Y-%m-%dT%H:%M:%SZ', last_success_at, '+' || stale_seconds || ' seconds'
-  ) > now, 0) as is_healthy,
+  -- Healthy: a feed had a good response lately, or polling is off on purpose.
+  why_not_polling is not null or fresh_feeds > 0 as is_healthy,
+  feeds, feeds - fresh_feeds as stale_feeds, stale_seconds,
   last_poll_at, last_success_at, next_poll_at, token_expires_at,
   (select rate_limit from last_poll) as rate_limit,
   (select rate_limit_remaining from last_poll) as rate_limit_remaining,
   (select rate_limit_reset_at from last_poll) as rate_limit_reset_at
-from judged;
+from named;
