@@ -36,9 +36,10 @@ select run_id, run_attempt from (
     select r.run_id, r.run_attempt, a.annotations_at, row_number() over (
         partition by r.repo, r.workflow order by r.created_at desc, r.run_id desc
     ) as n
-    from wall_tiles f
+    from feeds f
     cross join tiles t
-        on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.tile_branch
+        on t.repo = f.repo and t.workflow = f.workflow
+        and t.branch in (f.default_branch, 'refs/tags')
     left join runs base on base.run_id = t.last_result_run_id
     cross join branch_runs r
         on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
@@ -47,7 +48,12 @@ select run_id, run_attempt from (
             >= (coalesce(base.created_at, ''), coalesce(base.run_id, 0))
         and r.duration_seconds is not 0
     join run_attempts a on a.run_id = r.run_id and a.run_attempt = r.run_attempt
-    where f.is_default_branch
+    -- Tags decide the tile of a workflow without a run on the default branch.
+    where f.is_watched and (t.branch = f.default_branch or not exists (
+        select 1 from tiles d
+        where d.repo = f.repo and d.workflow = f.workflow
+            and d.branch = f.default_branch and d.newest_run_id is not null
+    ))
 ) found
 where n <= {RUNS_PER_TILE} and annotations_at is null and not exists (
     select 1 from pending p

@@ -20,44 +20,32 @@ from instance;
 -- own, under the workflow `*`. The casts let SQLite search both tables, not their union.
 create view wall_sources as
 select
-  f.repo, f.workflow, workflow_name, workflow_state, f.default_branch, is_watched,
-  checked_at, error, error_kind, error_at, no_runs_at, r.blocked_run_id
-from feeds f left join repos r on r.repo = f.repo
+  repo, workflow, workflow_name, workflow_state, default_branch, is_watched, checked_at,
+  error, error_kind, error_at, no_runs_at
+from feeds
 union all
 select
   repo, cast('*' as text), cast(null as text), cast(null as text), cast(null as text),
   cast(1 as integer), cast(null as text), error, error_kind, error_at,
-  cast(null as text), cast(null as integer)
+  cast(null as text)
 from watch_errors;
-
--- The branches that have a tile: of each feed its default branch, even without runs, or
--- its tags if it has run on no other branch; and each other branch with runs.
-create view wall_tiles as
-select
-  f.*, 1 as is_default_branch,
-  iif(
-    exists (
-      select 1 from tiles t
-      where t.repo = f.repo and t.workflow = f.workflow
-        and t.branch = f.default_branch and t.newest_run_id is not null
-    ) or not exists (
-      select 1 from tiles t
-      where t.repo = f.repo and t.workflow = f.workflow and t.branch = 'refs/tags'
-        and t.newest_run_id is not null
-    ),
-    f.default_branch, 'refs/tags'
-  ) as tile_branch
-from wall_sources f
-where f.is_watched
-union all
-select f.*, 0, t.branch
-from wall_sources f join tiles t on t.repo = f.repo and t.workflow = f.workflow
-where f.is_watched and t.branch is not f.default_branch;
 
 -- One row per watched feed and branch with runs, and one per feed for its default branch
 -- even without runs.
 create view wall_branches as
-with times as materialized (
+with branches as (
+  select f.*, f.default_branch as branch, 1 as is_default_branch
+  from wall_sources f
+  where f.is_watched
+  union all
+  select
+    f.repo, f.workflow, f.workflow_name, f.workflow_state, f.default_branch,
+    f.is_watched, f.checked_at, f.error, f.error_kind, f.error_at, f.no_runs_at,
+    t.branch, 0
+  from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
+  where f.is_watched and t.branch is not f.default_branch
+),
+times as materialized (
   select
     now, stale_seconds,
     -- A feed that was last fetched at or before this time is stale.
@@ -66,8 +54,8 @@ with times as materialized (
 ),
 timed as (
   select
-    f.repo, f.workflow, f.tile_branch, f.is_default_branch, f.workflow_name,
-    f.workflow_state, f.checked_at, f.error, f.error_kind, f.blocked_run_id,
+    f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
+    f.workflow_state, f.checked_at, f.error, f.error_kind, r.blocked_run_id,
     -- A feed that was never fetched is stale from its first failure on.
     coalesce(f.checked_at, f.error_at) as fresh_at, s.now, s.stale_to,
     strftime(
@@ -98,9 +86,21 @@ timed as (
     iif(t.stuck_given_up_at <= s.now, null, t.stuck_at) as stuck_at,
     t.stuck_run_id, t.stuck_html_url, t.stuck_given_up_at
   from times s
-  cross join wall_tiles f
-  left join tiles t
-    on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.tile_branch
+  cross join branches f
+  left join repos r on r.repo = f.repo
+  -- A workflow that has not run on the default branch follows its tags, if it has any.
+  left join tiles t on t.rowid = coalesce(
+    (
+      select rowid from tiles x
+      where x.repo = f.repo and x.workflow = f.workflow and x.branch = f.branch
+        and x.newest_run_id is not null
+    ),
+    iif(f.is_default_branch, (
+      select rowid from tiles x
+      where x.repo = f.repo and x.workflow = f.workflow and x.branch = 'refs/tags'
+        and x.newest_run_id is not null
+    ), null)
+  )
 ),
 -- Whatever is wrong with a tile's workflow or with its data, the worst first.
 alarms as (
@@ -120,7 +120,7 @@ alarms as (
 )
 select
   w.repo, w.workflow, coalesce(w.workflow_name, n.workflow_name) as workflow_name,
-  w.workflow_state, iif(n.is_tag, n.head_branch, w.tile_branch) as branch,
+  w.workflow_state, iif(n.is_tag, n.head_branch, w.branch) as branch,
   w.is_default_branch, iif(n.is_tag, n.head_branch, null) as tag,
   case
     when alarm = 'invalid_file' then 'failing'
