@@ -75,9 +75,13 @@ def job_slots(run: Run, version: RunVersion, now: datetime) -> list[Slot]:
 def has_jobs(run: Run, version: RunVersion) -> bool:
     """False for an invalid file, and for an attempt that its concurrency group held.
 
-    A run that is cancelled while it is pending never gets a job.
+    The run of an invalid file is named like its path. A run that is cancelled while it
+    is pending never gets a job.
     """
-    if version.conclusion in WITHOUT_JOBS or run.workflow.name == run.workflow.path:
+    name = run.workflow.name
+    for source in (run.payload, version.overrides):
+        name = (source or {}).get("name", name)
+    if version.conclusion in WITHOUT_JOBS or name == run.workflow.path:
         return False
     statuses = {
         v.status

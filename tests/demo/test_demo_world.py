@@ -101,6 +101,9 @@ def test_a_phantom_is_a_failure_of_0_seconds_without_jobs() -> None:
     phantom = world.add_phantom_run(REPO, FILE, event="push")
     failure = world.add_run(REPO, FILE, conclusion="failure", duration=0)
     bodies = [shown(world, run) for run in (phantom, failure)]
+    named = world.add_run(
+        REPO, FILE, conclusion="failure", name=f".github/workflows/{FILE}"
+    )
 
     for body in bodies:
         assert body["conclusion"] == "failure"
@@ -108,9 +111,9 @@ def test_a_phantom_is_a_failure_of_0_seconds_without_jobs() -> None:
     assert [body["name"] for body in bodies] == [bodies[0]["path"], "ci"]
     jobs = [
         job_objects(run, run.versions[-1], world.now, world.sites)
-        for run in (phantom, failure)
+        for run in (phantom, failure, named)
     ]
-    assert [len(items) for items in jobs] == [0, 1]
+    assert [len(items) for items in jobs] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
