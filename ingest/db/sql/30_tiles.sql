@@ -96,9 +96,10 @@ select
   ) as since_at
 from tile_last_results l;
 
--- The runs after the last result.
+-- The runs after the last result. `distinct` changes no row: it makes SQLite compute each
+-- column once, however often `tile_facts` refers to it.
 create view tile_later_runs as
-select
+select distinct
   l.*,
   -- Unfinished or held.
   (
@@ -340,16 +341,19 @@ from runs;
 -- a run.
 create view tile_facts as
 select
-  t.repo, t.workflow, t.branch, t.newest_run_id, t.last_result_run_id,
-  t.last_result_run_attempt, t.last_result, t.last_result_conclusion,
-  t.last_result_started_at, t.last_result_duration_seconds, t.last_result_run_number,
-  t.last_result_display_title, t.last_result_actor, t.last_result_html_url,
-  t.is_invalid_file, j.name as failed_job, j.failed_step,
+  later.repo, later.workflow, later.branch, later.newest_run_id,
+  later.last_result_run_id,
+  later.last_result_run_attempt, later.last_result, later.last_result_conclusion,
+  later.last_result_started_at, later.last_result_duration_seconds,
+  later.last_result_run_number, later.last_result_display_title,
+  later.last_result_actor, later.last_result_html_url, later.is_invalid_file,
+  j.name as failed_job, j.failed_step,
   (
     select sum(coalesce(conclusion, '') in {{test_failures}}) from jobs
-    where run_id = t.last_result_run_id and run_attempt = t.last_result_run_attempt
+    where run_id = later.last_result_run_id
+      and run_attempt = later.last_result_run_attempt
   ) as failed_jobs,
-  t.streak, t.since_at, t.active_run_id, a.activity,
+  later.streak, later.since_at, later.active_run_id, a.activity,
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', o.started_at,
     '+' || max(21600, 5 * coalesce(u.p95_duration_seconds, 0)) || ' seconds'
@@ -357,42 +361,43 @@ select
   a.given_up_at, u.median_duration_seconds, u.p95_duration_seconds, s.success_rate,
   f.is_flaky, c.overdue_at, c.overdue_until_at,
   l.run_id as lost_run_id, l.ended_at as lost_at, l.html_url as lost_html_url,
-  t.phantom_failures, t.phantom_run_id,
+  later.phantom_failures, later.phantom_run_id,
   iif(p.gone_at is null, p.html_url, null) as phantom_html_url,
-  t.last_result_cancel_cause,
+  later.last_result_cancel_cause,
   iif(
-    t.last_result_cancel_cause = 'timeout' and j.conclusion = 'cancelled',
+    later.last_result_cancel_cause = 'timeout' and j.conclusion = 'cancelled',
     j.duration_seconds, null
   ) as timed_out_seconds,
-  untested ->> 'reason' as untested_reason, untested ->> 'runs' as untested_runs,
-  n.run_id as untested_run_id,
+  later.untested ->> 'reason' as untested_reason,
+  later.untested ->> 'runs' as untested_runs, n.run_id as untested_run_id,
   n.conclusion as untested_conclusion, n.ended_at as untested_at,
   n.html_url as untested_html_url, n.cancelled_by,
-  t.stuck_run_id, o.html_url as stuck_html_url,
+  later.stuck_run_id, o.html_url as stuck_html_url,
   strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+35 days') as stuck_given_up_at,
   c.last_scheduled_at, strips.strip
-from tile_later_runs t
+from tile_later_runs later
 join tile_durations u using (repo, workflow, branch)
 join tile_success_rates s using (repo, workflow, branch)
 join tile_flakiness f using (repo, workflow, branch)
 join tile_schedules c using (repo, workflow, branch)
 join tile_strips strips using (repo, workflow, branch)
-left join run_activities a on a.run_id = t.active_run_id
-left join runs o on o.run_id = t.stuck_run_id
-left join runs p on p.run_id = t.phantom_run_id
-left join run_ends n on n.run_id = untested ->> 'run_id'
+left join run_activities a on a.run_id = later.active_run_id
+left join runs o on o.run_id = later.stuck_run_id
+left join runs p on p.run_id = later.phantom_run_id
+left join run_ends n on n.run_id = later.untested ->> 'run_id'
 -- Its commit was not tested, and no newer run may still do so.
 left join run_ends l
-  on l.run_id = n.run_id and l.head_sha is not t.last_result_head_sha
+  on l.run_id = n.run_id and l.head_sha is not later.last_result_head_sha
   and l.created_at > coalesce(a.created_at, '')
 -- The job of the last result that says why it failed: the first one that failed, or the
 -- one that ran into its time limit, which is the longest of the cancelled ones.
-left join jobs j on t.last_result = 'failing' and j.job_id = (
+left join jobs j on later.last_result = 'failing' and j.job_id = (
   select job_id from jobs
-  where run_id = t.last_result_run_id and run_attempt = t.last_result_run_attempt
+  where run_id = later.last_result_run_id
+    and run_attempt = later.last_result_run_attempt
     and (
       conclusion in {{test_failures}}
-      or conclusion = 'cancelled' and t.last_result_cancel_cause = 'timeout'
+      or conclusion = 'cancelled' and later.last_result_cancel_cause = 'timeout'
     )
   order by
     conclusion = 'cancelled', iif(conclusion = 'cancelled', -duration_seconds, 0),
