@@ -17,13 +17,14 @@ from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
-from ci_observer.ingest.feeds.workflows import same_names, workflow_rows
+from ci_observer.ingest.feeds.workflows import assign_runs, same_names, workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
 from ci_observer.ingest.store import feeds, repos, responses, watch_errors, workflows
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import Owner
+from ci_observer.ingest.store.repo_pages import AssignedRuns
 from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.times import Clock, utc
 
@@ -182,7 +183,7 @@ class FeedDiscovery:
         return True
 
     def schedule_refresh(self, repo: str) -> None:
-        """Make a repository due because one of its feeds was not found.
+        """Make a repository due because one of its workflows is not found, or is new.
 
         Not when the settings name its workflows: a missing one stays on the wall.
         """
@@ -191,6 +192,18 @@ class FeedDiscovery:
             return
         if (known.metadata_at or "") <= utc(self._clock() - REFRESH_AGAIN_AFTER):
             self._make_due(repo)
+
+    def assign_runs(self, repo: str, runs: list[dict[str, Any]]) -> AssignedRuns:
+        """What the runs on a page of a repository belong to.
+
+        Makes the repository due if there is a file that GitHub's stored list lacks.
+        Raises `InvalidResponse` if the name belongs to another repository now.
+        """
+        self.reject_runs_of_other_repo(repo, runs)
+        assigned = assign_runs(self._db, repo, runs)
+        if assigned.new_files:
+            self.schedule_refresh(repo)
+        return assigned
 
     def reject_runs_of_other_repo(
         self, repo: str, runs: Iterable[dict[str, Any]]

@@ -10,11 +10,14 @@ from ci_observer.ingest.github.names import (
     DYNAMIC,
     WORKFLOW_FOLDER,
     WORKFLOW_SUFFIXES,
+    has_workflow_path,
+    is_blocked_run,
     is_dynamic,
     workflow_file,
 )
 from ci_observer.ingest.store import workflows
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.repo_pages import AssignedRuns, stored_workflow
 from ci_observer.ingest.store.workflows import ACTIVE, Workflow
 from ci_observer.ingest.times import parse_instant, utc
 
@@ -28,28 +31,42 @@ def api_id_of(db: Database, feed: Feed) -> str:
     return str(next(iter(numbers), None) or feed.workflow)
 
 
-def runs_by_file(
+def assign_runs(
     db: Database, repo: str, runs: Iterable[dict[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
-    """A repository's runs by workflow file.
+) -> AssignedRuns:
+    """What the runs on a page of a repository belong to.
 
-    GitHub's number of the workflow decides, and the path where that is unknown. Leaves
-    out runs of a ruleset's workflow, which may have the same path as one of the
-    repository's own workflows, but another number.
+    GitHub's number of the workflow decides, and the path where that is unknown. A run
+    of a ruleset's workflow is a stranger: it may have the same path as one of the
+    repository's own workflows, but has another number.
     https://github.com/cli/cli/issues/9228
     """
     known = workflows.known(db, repo)
     ids = {w.workflow: w.workflow_id for w in known}
-    files: dict[int | None, str] = {
-        w.workflow_id: w.workflow for w in known if w.workflow_id is not None
-    }
-    by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    files = {w.workflow_id: w.workflow for w in known if w.workflow_id is not None}
+    assigned = AssignedRuns()
     for run in runs:
-        workflow_id = _integer(run.get("workflow_id"))
-        file = files.get(workflow_id) or workflow_file(run, ids)
-        if workflow_id is None or ids.get(file) in (None, workflow_id):
-            by_file[file].append(run)
-    return by_file
+        number, file = _integer(run.get("workflow_id")), workflow_file(run, ids)
+        if number in files:
+            assigned.add(files[number], run)
+        elif stored := stored_workflow(db, repo, run):
+            assigned.add(stored, run)
+        elif not has_workflow_path(run):
+            is_blocked = is_blocked_run(run)
+            (assigned.blocked if is_blocked else assigned.strangers).append(run)
+        elif number is None or ids.get(file) is None:
+            assigned.add(file, run)
+            assigned.new_files.update({file} - ids.keys())
+        else:
+            assigned.strangers.append(run)
+    return assigned
+
+
+def may_belong(run: dict[str, Any], file: str, number: int | None) -> bool:
+    """Whether a run of an unknown workflow may be one of a file with this number."""
+    if has_workflow_path(run):
+        return workflow_file(run, [file]) == file
+    return number is None or _integer(run.get("workflow_id")) in (None, number)
 
 
 def workflow_rows(items: Sequence[dict[str, Any]]) -> list[Workflow]:

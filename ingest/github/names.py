@@ -21,6 +21,9 @@ WORKFLOW_SUFFIXES = (".yml", ".yaml")
 # GitHub's own workflows have a path but no file, such as
 # dynamic/pages/pages-build-deployment.
 DYNAMIC = "dynamic/"
+# The path of the runs of a blocked account or repository, which belong to no workflow.
+BLOCKED_WORKFLOW = "BuildFailed"
+START_FAILURES = ("startup_failure", "failure")
 
 
 def owner_of(repo: str) -> str:
@@ -65,3 +68,18 @@ def has_workflow_path(item: Mapping[str, Any]) -> bool:
     file = workflow_file(item)
     is_file = path.startswith(WORKFLOW_FOLDER) and file.endswith(WORKFLOW_SUFFIXES)
     return is_file or is_dynamic(path)
+
+
+def is_blocked_run(run: Mapping[str, Any]) -> bool:
+    """Whether a run of no known workflow says that its repository is blocked.
+
+    GitHub documents neither the path nor other such paths. So a run that failed before
+    any job counts whatever its path is, unless that names a file.
+    """
+    path, conclusion = run.get("path"), run.get("conclusion")
+    if path == BLOCKED_WORKFLOW:
+        return True
+    if not path:
+        return conclusion == "startup_failure" and not run.get("name")
+    names_a_file = re.search(r"\.ya?ml(@|$)", str(path)) or is_dynamic(str(path))
+    return not names_a_file and conclusion in START_FAILURES

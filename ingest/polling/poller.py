@@ -22,6 +22,7 @@ from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
 from ci_observer.ingest.polling.maintenance import Pruning, Repacking
 from ci_observer.ingest.polling.pending_runs import PendingRuns
+from ci_observer.ingest.polling.repo_checks import RepoChecks
 from ci_observer.ingest.polling.reruns import Reruns
 from ci_observer.ingest.polling.run_pages import (
     PageSizes,
@@ -104,6 +105,7 @@ class Poller:
             sizes=sizes,
             on_older_saved=self._count_written,
         )
+        self._repo_checks = RepoChecks(db, github, self._discovery, clock)
         self._pending_runs = PendingRuns(db, github, clock, self._record_saved)
         self._reruns = Reruns(db, github, self._discovery, clock, self._record_saved)
         self._cancelled_runs = CancelledRuns(db, github, clock)
@@ -190,6 +192,11 @@ class Poller:
         await self._run(polled, self._run_pages.fetch)
         without_etag = self._run_pages.without_etag(polled)
         await self._run(without_etag, self._run_pages.fetch_repo)
+        unclear = self._run_pages.unclear_feeds()
+        unclear = [feed for feed in unclear if self._is_due(feed, started_at)]
+        await self._run(unclear, self._run_pages.fetch_feed)
+        repos = self._repo_checks.take_due_repos([*polled, *without_etag])
+        await self._run(repos, self._repo_checks.check)
         return polled
 
     async def _fetch_single_runs(self) -> None:

@@ -16,7 +16,6 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
-from ci_observer.ingest.feeds.workflows import runs_by_file
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import backfills, responses, runs
 from ci_observer.ingest.store.feeds import Feed
@@ -104,8 +103,7 @@ class Reruns:
         page = await self._github.fetch_runs_by_status(
             repo, status, etag=cached.etag if cached else None
         )
-        self._discovery.reject_runs_of_other_repo(repo, page.runs)
-        by_file = runs_by_file(self._db, repo, page.runs)
+        by_file = self._discovery.assign_runs(repo, page.runs).by_file
         for feed in self._discovery.feeds_of(repo):
             for run in by_file.get(feed.workflow, []):
                 saved = runs.save_and_follow(self._db, feed, run, now=self._clock())

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
-from ci_observer.ingest.feeds.workflows import api_id_of, runs_by_file
+from ci_observer.ingest.feeds.workflows import api_id_of
 from ci_observer.ingest.github.client import GitHub, RunPage
-from ci_observer.ingest.github.names import workflow_file
 from ci_observer.ingest.github.windows import is_surely_last
+from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
 from ci_observer.ingest.store import responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
+from ci_observer.ingest.store.repo_pages import AssignedRuns
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import Clock
 
@@ -107,11 +108,11 @@ class ListChooser:
             own += [feed for feed in repo_feeds if feed not in good]
         return own, lists
 
-    def record_page(self, repo_list: RepoList, page: RunPage) -> None:
+    def record_page(self, repo_list: RepoList, assigned: AssignedRuns) -> None:
         """Fall back to per-workflow lists if most runs on the page are unwatched."""
-        watched = {feed.workflow for feed in repo_list.feeds}
-        count = sum(workflow_file(run) in watched for run in page.runs)
-        if count < MIN_WATCHED_SHARE * len(page.runs):
+        watched = [assigned.by_file.get(f.workflow, []) for f in repo_list.feeds]
+        count = sum(map(len, watched))
+        if count < MIN_WATCHED_SHARE * len(assigned.real):
             self._feed_lists_until[repo_list.repo] = self._clock() + FEED_LISTS_FOR
 
     def _is_mostly_unwatched(self, repo: str) -> bool:
@@ -144,6 +145,7 @@ class RunPages:
         self._history = history
         self._on_runs_saved = on_runs_saved
         self._chooser = ListChooser(clock)
+        self._unclaimed = UnclaimedRuns(db)
 
     def choose_lists(self, watched: Sequence[Feed]) -> list[RunList]:
         """The lists to poll for these feeds."""
@@ -163,6 +165,10 @@ class RunPages:
             for repo_list in repo_lists
             if responses.get_cached(self._db, self._repo_key(repo_list)) is None
         ]
+
+    def unclear_feeds(self) -> list[Feed]:
+        """The feeds to which an unclaimed run on a repository's page may belong."""
+        return list(filter(self._unclaimed.is_open, self._discovery.feeds()))
 
     async def fetch(self, run_list: RunList) -> None:
         """Fetch and save the newest runs of a list."""
@@ -184,6 +190,7 @@ class RunPages:
             log.info("%s: no error any more", feed)
         if page.is_not_modified:
             runs.save_unchanged(self._db, [feed], workflow=feed.workflow, now=now)
+            self._unclaimed.settle(feed)
             return
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
         saved = runs.save_page(
@@ -195,6 +202,7 @@ class RunPages:
             horizon=now - self._history,
             now=now,
         )
+        self._unclaimed.settle(feed)
         self._on_runs_saved(feed, saved.written)
 
     async def fetch_repo(self, repo_list: RepoList) -> None:
@@ -208,11 +216,16 @@ class RunPages:
         if page.is_not_modified:
             runs.save_unchanged(self._db, repo_list.feeds, workflow="", now=now)
             return
-        self._discovery.reject_runs_of_other_repo(repo_list.repo, page.runs)
-        self._chooser.record_page(repo_list, page)
-        by_file = runs_by_file(self._db, repo_list.repo, page.runs)
+        assigned = self._discovery.assign_runs(repo_list.repo, page.runs)
+        self._chooser.record_page(repo_list, assigned)
+        self._unclaimed.record(repo_list.repo, repo_list.feeds, assigned.strangers)
         written = runs.save_repo_page(
-            self._db, repo_list.feeds, by_file, page=cached_page(key, page), now=now
+            self._db,
+            repo_list.feeds,
+            assigned,
+            page=cached_page(key, page),
+            unclear=list(filter(self._unclaimed.is_open, repo_list.feeds)),
+            now=now,
         )
         for feed, count in written.items():
             self._on_runs_saved(feed, count)

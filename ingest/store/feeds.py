@@ -62,6 +62,14 @@ def save_watched_in(db: Database, repo: str, workflows: Sequence[str]) -> None:
             bump_revision(db)
 
 
+def add_unwatched(db: Database, repo: str, workflow: str) -> None:
+    """Add a feed that only holds runs, within the caller's transaction."""
+    db.execute(
+        "insert or ignore into feeds (repo, workflow, is_watched) values (?, ?, 0)",
+        [repo, workflow],
+    )
+
+
 def watched(db: Database, repo: str | None = None) -> list[Feed]:
     """The watched feeds, of one repository or of all, by name."""
     where = "true" if repo is None else "repo = :repo"

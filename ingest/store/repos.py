@@ -167,6 +167,50 @@ def save_metadata_at(db: Database, repo: str, now: datetime) -> None:
         db.execute("update repos set metadata_at = ? where repo = ?", [utc(now), repo])
 
 
+def save_blocked(db: Database, repo: str, run_id: int) -> None:
+    """Record the newest run that GitHub refused because the repository is blocked.
+
+    Unless a run of a workflow is stored that is newer: then the run is old news. Within
+    the caller's transaction.
+    """
+    db.execute("insert or ignore into repos (repo) values (?)", [repo])
+    changed = db.execute(
+        """
+        update repos set blocked_run_id = :run_id
+        where repo = :repo and blocked_run_id is not :run_id and not exists (
+            select 1 from runs b join runs r on r.repo = b.repo
+            -- Lets SQLite find the newest runs by an index.
+            where b.run_id = :run_id and r.started_at >= b.created_at
+                and r.created_at >= b.created_at and r.workflow <> b.workflow
+        )
+        returning 1
+        """,
+        {"repo": repo, "run_id": run_id},
+    ).fetchall()
+    if changed:
+        bump_revision(db)
+
+
+def clear_blocked(db: Database, repo: str, *, until: str | None = None) -> None:
+    """Record that a repository is not blocked, as of a workflow's run created `until`.
+
+    Without `until`, whatever was stored. Within the caller's transaction.
+    """
+    changed = db.execute(
+        """
+        update repos set blocked_run_id = null
+        where repo = :repo and blocked_run_id is not null and (
+            :until is null
+            or :until >= (select created_at from runs where run_id = blocked_run_id)
+        )
+        returning 1
+        """,
+        {"repo": repo, "until": until},
+    ).fetchall()
+    if changed:
+        bump_revision(db)
+
+
 def _set_listed_in(db: Database, repo: str, url: str | None) -> None:
     db.execute("update repos set listed_in = ? where repo = ?", [url, repo])
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import COUNTED_COLUMNS
+from ci_observer.ingest.github.names import BLOCKED_WORKFLOW
 from ci_observer.ingest.github.rows import (
     ATTEMPT_COLUMNS,
     RUN_COLUMNS,
@@ -20,6 +21,7 @@ from ci_observer.ingest.github.rows import (
     merge_attempt,
     run_row,
 )
+from ci_observer.ingest.store import repos
 from ci_observer.ingest.store.database import upsert_all
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.payloads import PayloadWriter
@@ -58,6 +60,9 @@ def write_runs(
     page.write()
     _update_run_values(db, page.stored_runs, page.new_runs)
     _complete(db, written)
+    if rows and feed.workflow != BLOCKED_WORKFLOW:
+        newest_at = max(run["created_at"] for run, _ in rows)
+        repos.clear_blocked(db, feed.repo, until=newest_at)
     listed_again = _take_gone(db, [run["run_id"] for run, _ in rows])
     update_tiles(db, sorted({*written, *listed_again}))
     add_attempts(db, written)

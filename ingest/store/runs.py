@@ -11,6 +11,7 @@ from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
+from ci_observer.ingest.store.repo_pages import AssignedRuns, save_blocked
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
 from ci_observer.ingest.times import utc
@@ -52,32 +53,39 @@ def save_page(
 def save_repo_page(
     db: Database,
     feeds: Sequence[Feed],
-    payloads: Mapping[str, Sequence[Mapping[str, Any]]],
+    assigned: AssignedRuns,
     *,
     page: CachedResponse,
+    unclear: Sequence[Feed] = (),
     now: datetime,
 ) -> dict[Feed, int]:
     """Write the newest runs of several feeds from one page of their repository.
 
-    `payloads` are the page's runs by workflow. Returns the number of written runs per
-    feed. If the page does not reach back to the newest run of the page before, runs may
-    be missing, and the feeds start a backfill.
+    Returns the number of written runs per feed. If the page does not reach back to the
+    newest run of the page before, runs may be missing, and the feeds start a backfill.
+    A run on the page may belong to the `unclear` feeds: it does not prove that they are
+    fresh, and a 304 would not either.
     """
+    page = replace(page, etag="") if unclear else page
     with transaction(db):
+        save_blocked(db, feeds[0].repo, assigned, now=now)
         before = responses.get_cached(db, page.key)
         last_at = before.newest_at if before else None
         is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
         written: dict[Feed, int] = {}
         for feed in feeds:
             newest_known = _newest_created_at(db, feed)
-            listed = payloads.get(feed.workflow, [])
+            listed = assigned.by_file.get(feed.workflow, [])
             written[feed] = _save_newest(db, feed, listed).written
             until = backfills.get(db, feed.key).fetch_until or newest_known
             if is_gap and until:
                 backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
-            set_checked(db, feed, now)
+            if feed not in unclear:
+                set_checked(db, feed, now)
             set_changed(db, feed, written[feed], now)
-        on_page = [run_id for runs in payloads.values() for run_id in _ids(runs)]
+        on_page = [
+            run_id for runs in assigned.by_file.values() for run_id in _ids(runs)
+        ]
         following.save_page(db, page.key.repo, "", on_page)
         newest = [s.newest_at for s in (before, page) if s and s.newest_at]
         responses.save(db, replace(page, newest_at=max(newest, default=None)))
@@ -97,6 +105,15 @@ def save_unchanged(
             set_checked(db, feed, now)
             listed = following.on_page(db, feed.repo, workflow)
             following.follow_unlisted(db, feed.key, listed)
+
+
+def is_stored(db: Database, feed: Feed, run_id: int) -> bool:
+    """Whether a run is stored as one of a feed's."""
+    row = db.execute(
+        "select 1 from runs where run_id = ? and repo = ? and workflow = ?",
+        [run_id, feed.repo, feed.workflow],
+    ).fetchone()
+    return row is not None
 
 
 def save_run(

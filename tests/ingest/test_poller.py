@@ -136,7 +136,8 @@ def test_the_newest_runs_of_every_feed_come_before_any_history(
         for entry in github.log
         if entry.path.endswith("/runs") and "status" not in entry.query
     ]
-    assert sizes == ["30", "30", "100", "100", "100", "100"]
+    # The pages of 10 show whether a repository is blocked.
+    assert sizes == ["30", "30", "10", "10", "100", "100", "100", "100"]
 
 
 def test_an_interrupted_backfill_continues_where_it_was(world, github, ingest, db):
@@ -304,7 +305,7 @@ def test_a_list_that_keeps_failing_is_requested_in_smaller_pages(
 
     assert failed == [1, 1, 1, 0, 0]
     assert len(run_ids(db)) == 150
-    sizes = [e.query["per_page"] for e in github.log if e.path.endswith("/runs")]
+    sizes = [e.query["per_page"] for e in github.log if FILE in e.path]
     assert list(dict.fromkeys(sizes)) == ["30", "15", "7", "25"]
 
 
@@ -528,10 +529,11 @@ def test_feeds_are_polled_when_their_metadata_fails(world, github, ingest, db):
     assert the_feed(db).default_branch is None
 
 
-def test_a_star_watches_every_active_workflow(world, github, ingest, db):
+def test_a_star_watches_every_workflow_that_is_not_deleted(world, github, ingest, db):
     for name, state in (
         ("ci.yml", "active"),
         ("deploy.yml", "active"),
+        ("gone.yml", "deleted"),
         ("old.yml", "disabled_manually"),
     ):
         world.add_workflow(REPO, name, state=state)
@@ -539,7 +541,8 @@ def test_a_star_watches_every_active_workflow(world, github, ingest, db):
 
     ingest.poll()
 
-    assert [f.workflow for f in feeds.watched(db)] == ["ci.yml", "deploy.yml"]
+    watched = [feed.workflow for feed in feeds.watched(db)]
+    assert watched == ["ci.yml", "deploy.yml", "old.yml"]
 
 
 def test_a_star_keeps_a_workflow_that_becomes_disabled_on_the_wall(
@@ -613,7 +616,7 @@ def test_without_a_token_304s_count_when_the_rate_limit_is_scarce(
     ingest.restart(token=None)
     ingest.poll()
     github.advance(1800)
-    for _ in range(55):
+    for _ in range(54):
         ingest.poll()
 
     assert ingest.next_wait() == timedelta(minutes=30) / 2

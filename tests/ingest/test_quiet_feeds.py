@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
+from ci_observer.ingest.polling.repo_checks import PAGE_SIZE
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -24,8 +25,11 @@ def add_old_run(world: World, *, repo: str = REPO, **fields: str) -> None:
 
 
 def count_lists(github: GitHubServer) -> int:
+    """The requested lists of newest runs, without the repository checks."""
     return sum(
-        entry.path.endswith("/runs") and "status" not in entry.query
+        entry.path.endswith("/runs")
+        and "status" not in entry.query
+        and entry.query["per_page"] != str(PAGE_SIZE)
         for entry in github.log
     )
 

@@ -6,6 +6,7 @@ import pytest
 from polling import REPO, add_runs, run_ids, the_feed
 
 from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.ingest.polling.repo_checks import PAGE_SIZE
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import utc
 
@@ -24,11 +25,13 @@ def watched(world, ingest):
 
 
 def lists(github: GitHubServer) -> list[tuple[str, int]]:
-    """The requested lists of runs, with the status of the response."""
+    """The requested lists of newest runs, with the status of the response."""
     return [
         (entry.path.removesuffix("/runs").rpartition("/")[2], entry.status)
         for entry in github.log
-        if entry.path.endswith("/runs") and "status" not in entry.query
+        if entry.path.endswith("/runs")
+        and "status" not in entry.query
+        and entry.query["per_page"] != str(PAGE_SIZE)
     ]
 
 

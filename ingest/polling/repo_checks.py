@@ -1,0 +1,75 @@
+"""Repositories whose own list of runs is not polled: what only that list shows.
+
+A blocked repository makes runs that belong to no workflow, and a new file makes runs of
+a workflow that is not watched yet. The lists of the watched workflows show neither.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
+from ci_observer.ingest.feeds.discovery import FeedDiscovery
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.polling.run_pages import RepoList, RunList, cached_page
+from ci_observer.ingest.store import repo_pages, responses
+from ci_observer.ingest.store.responses import ResponseKey
+from ci_observer.ingest.times import Clock
+
+log = logging.getLogger("ci_observer.ingest")
+
+PAGE_SIZE = 10
+CHECK_EVERY = timedelta(minutes=5)
+# Without a token each check costs one of 60 requests an hour.
+CHECK_EVERY_WITHOUT_TOKEN = timedelta(hours=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class RepoChecks:
+    """Requests the newest runs of repositories that are polled workflow by workflow."""
+
+    def __init__(
+        self, db: Database, github: GitHub, discovery: FeedDiscovery, clock: Clock
+    ) -> None:
+        self._db = db
+        self._github = github
+        self._discovery = discovery
+        self._clock = clock
+        self._due_at: dict[str, datetime] = {}
+
+    def take_due_repos(self, polled: Iterable[RunList]) -> list[str]:
+        """The repositories to check now; those whose list was `polled` are not due."""
+        for run_list in polled:
+            if isinstance(run_list, RepoList):
+                self._postpone(run_list.repo)
+        now = self._clock()
+        repos = {feed.repo for feed in self._discovery.feeds() if feed.checked_at}
+        return sorted(r for r in repos if self._due_at.get(r, NEVER) <= now)
+
+    async def check(self, repo: str) -> None:
+        """Fetch a repository's newest runs, and save whether it is blocked."""
+        self._postpone(repo)
+        url = self._github.repo_runs_path(repo, per_page=PAGE_SIZE)
+        key = ResponseKey("runs", repo, url)
+        cached = responses.get_cached(self._db, key)
+        try:
+            page = await self._github.fetch_page(
+                url, etag=cached.etag if cached else None
+            )
+            if page.is_not_modified:
+                return
+            assigned = self._discovery.assign_runs(repo, page.runs)
+        except (Forbidden, InvalidResponse, NotFound) as error:
+            # Not an error of a feed: the feeds' own lists decide about access.
+            log.warning("%s: cannot list the newest runs. %s", repo, error)
+            return
+        repo_pages.save(
+            self._db, repo, assigned, page=cached_page(key, page), now=self._clock()
+        )
+
+    def _postpone(self, repo: str) -> None:
+        has_token = self._github.connection.has_token
+        wait = CHECK_EVERY if has_token else CHECK_EVERY_WITHOUT_TOKEN
+        self._due_at[repo] = self._clock() + wait
