@@ -1,14 +1,37 @@
 """Times as GitHub writes them: UTC, whole seconds, a Z at the end; and the clock."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # GitHub began in 2008. A time outside of these years is nonsense, and calculating with
 # it may leave the years that Python has.
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
-# Returns the current, aware time.
+# Returns the current, aware time. The clock may be wrong, and be set at any time.
 Clock = Callable[[], datetime]
+# Returns seconds that only grow, such as `time.monotonic`.
+Timer = Callable[[], float]
+# A clock that is kept right moves by less.
+CLOCK_TOLERANCE = timedelta(seconds=10)
+
+
+class ClockWatch:
+    """Compares the clock with a timer, to notice when it is set back."""
+
+    def __init__(self, clock: Clock, timer: Timer) -> None:
+        self._clock = clock
+        self._timer = timer
+        self._timer_began_at = self._compare()
+
+    def take_step_back(self) -> timedelta | None:
+        """By how much the clock was set back since the last call, if at all."""
+        before, self._timer_began_at = self._timer_began_at, self._compare()
+        step = before - self._timer_began_at
+        return step if step > CLOCK_TOLERANCE else None
+
+    def _compare(self) -> datetime:
+        """When the timer was 0, by the clock."""
+        return self._clock() - timedelta(seconds=self._timer())
 
 
 def utc(instant: datetime) -> str:

@@ -162,13 +162,12 @@ class Backfill:
         with history_display() as show:
             is_incomplete = True
             while is_incomplete:
-                started_at = self._clock()
                 result = await self._pass(poller, show)
                 # With GH_WORKFLOWS=* the first pass finds the feeds.
                 self._set_date()
-                next_poll_at = poller.schedule_next(started_at)
-                instance.save_next_poll(self._db, next_poll_at)
-                await self._wait_if_stopped(result, next_poll_at)
+                remaining = poller.schedule_next()
+                instance.save_next_poll(self._db, self._clock() + remaining)
+                await self._wait_if_stopped(result, remaining)
                 is_incomplete = self._is_incomplete() or self._count_pending()
             show(self._progress)
 
@@ -178,22 +177,22 @@ class Backfill:
         failed: list[Exception] = []
         try:
             return await poller.poll(
-                backfill_deadline=self._clock() + refresh,
+                backfill_for=refresh,
                 on_progress=lambda complete, total: show(self._progress),
             )
         except* StorageError as errors:
             failed += errors.exceptions
         raise DatabaseError(f"The database cannot be written: {failed[0]}. {CONTINUES}")
 
-    async def _wait_if_stopped(self, result: PollResult, until: datetime) -> None:
+    async def _wait_if_stopped(self, result: PollResult, wait: timedelta) -> None:
         """Wait after an error that ends by itself; raise any other error."""
         if result.error is None:
             return
         if result.error_kind not in TEMPORARY:
             raise GitHubError(f"{result.error} {CONTINUES}")
         self._pending = None
-        echo_line(f"Waiting until {until:%H:%M:%S} UTC.")
-        await asyncio.sleep(max(0.0, (until - self._clock()).total_seconds()))
+        echo_line(f"Waiting until {self._clock() + wait:%H:%M:%S} UTC.")
+        await asyncio.sleep(wait.total_seconds())
 
     def _count_pending(self) -> bool:
         """Count the pending attempts and jobs; return whether they are getting fewer.

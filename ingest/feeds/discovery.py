@@ -190,7 +190,10 @@ class FeedDiscovery:
         known = repos.get(self._db, repo)
         if known is None or not self._selection.follows_list(repo):
             return
-        if (known.metadata_at or "") <= utc(self._clock() - REFRESH_AGAIN_AFTER):
+        now = self._clock()
+        # A time in the future is that of a wrong clock.
+        before, last = utc(now - REFRESH_AGAIN_AFTER), known.metadata_at or ""
+        if not before < last <= utc(now):
             self._make_due(repo)
 
     def assign_runs(self, repo: str, runs: list[dict[str, Any]]) -> AssignedRuns:
@@ -306,7 +309,10 @@ class FeedDiscovery:
             return self._clock()
         if EVERY_WORKFLOW in self._config.workflows:
             return self._clock()
-        return datetime.fromisoformat(stored.metadata_at) + REFRESH_EVERY
+        now = self._clock()
+        refreshed_at = datetime.fromisoformat(stored.metadata_at)
+        # A time in the future is that of a wrong clock.
+        return now if refreshed_at > now else refreshed_at + REFRESH_EVERY
 
     def _is_due(self, source: Owner | str) -> bool:
         return self._due_at.get(str(source).lower(), NEVER) <= self._clock()

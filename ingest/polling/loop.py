@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.errors import CIObserverError
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import Clock, Timer
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -22,6 +23,7 @@ async def run_forever(
     *,
     refresh: timedelta,
     clock: Clock,
+    timer: Timer = time.monotonic,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Poll with a started poller, save when the next pass is due, and wait, repeatedly.
@@ -32,16 +34,15 @@ async def run_forever(
     unexpected exception.
     """
     while True:
-        started_at = clock()
-        next_poll_at = started_at + refresh
         try:
-            await poller.poll(backfill_deadline=next_poll_at)
-            next_poll_at = poller.schedule_next(started_at)
-            instance.save_next_poll(db, next_poll_at)
+            await poller.poll(backfill_for=refresh)
+            remaining = poller.schedule_next()
+            due_at = timer() + remaining.total_seconds()
+            instance.save_next_poll(db, clock() + remaining)
         except Exception as error:  # noqa: BLE001 (logged with its traceback)
             _log_or_raise(error)
-            next_poll_at = poller.schedule_next(started_at)
-        await wait(max(0.0, (next_poll_at - clock()).total_seconds()))
+            due_at = timer() + poller.schedule_next().total_seconds()
+        await wait(max(0.0, due_at - timer()))
 
 
 def _log_or_raise(error: Exception) -> None:

@@ -4,6 +4,7 @@
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -37,7 +38,7 @@ from ci_observer.ingest.polling.schedule import (
 )
 from ci_observer.ingest.store import feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.times import Clock, utc
+from ci_observer.ingest.times import Clock, ClockWatch, Timer, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -80,12 +81,23 @@ class Poller:
         github: GitHub,
         pool: RequestPool,
         clock: Clock,
+        *,
+        timer: Timer = time.monotonic,
     ) -> None:
         self._config = config
         self._db = db
+        self._github = github
         self._connection = github.connection
         self._pool = pool
         self._clock = clock
+        self._timer = timer
+        self._clock_watch = ClockWatch(clock, timer)
+        self._started = self._finished = timer()
+        self._build()
+
+    def _build(self) -> None:
+        """Build the parts, without anything that they remember."""
+        config, db, github, clock = self._config, self._db, self._github, self._clock
         sizes = PageSizes()
         self._discovery = FeedDiscovery(config, db, github, clock)
         self._run_pages = RunPages(
@@ -127,21 +139,23 @@ class Poller:
     async def poll(
         self,
         *,
-        backfill_deadline: datetime | None = None,
+        backfill_for: timedelta | None = None,
         on_progress: Progress = lambda complete, total: None,
     ) -> PollResult:
         """Make one pass: metadata that is due, newest runs, then older runs.
 
-        The backfill ends at `backfill_deadline`, so that the newest runs are never
-        late, or when it is complete. Without a deadline, the pass also fetches all
-        missing attempts and jobs. `on_progress` receives the numbers of complete and
-        of all feeds. Raises a `StorageError`, or an exception group with one, if the
-        database cannot be written.
+        The backfill ends `backfill_for` after the start of the pass, so that the newest
+        runs are never late, or when it is complete. Without a limit, the pass also
+        fetches all missing attempts and jobs. `on_progress` receives the numbers of
+        complete and of all feeds. Raises a `StorageError`, or an exception group with
+        one, if the database cannot be written.
         """
+        self._started = self._timer()
+        self._restart_if_clock_was_set_back()
         started_at = self._clock()
         if self._last_result is not None:
             is_reloaded = self._reload_token_if_changed()
-            if not is_reloaded and self._is_token_refused(self._last_result):
+            if not is_reloaded and self._is_token_refused():
                 return self._last_result
         self._reset()
         await self._refresh_metadata()
@@ -149,25 +163,37 @@ class Poller:
         await self._fetch_single_runs()
         self._pruning.prune_daily()
         self._repacking.repack_some()
-        await self._fetch_older(backfill_deadline, on_progress)
-        if backfill_deadline is None:
+        await self._fetch_older(backfill_for, on_progress)
+        if backfill_for is None:
             await self._fetch_details()
         self._is_first_pass = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
+        self._finished = self._timer()
         self._save_result(result)
         self._is_interrupted = False
         return result
 
-    def schedule_next(self, started_at: datetime) -> datetime:
-        """When the pass after the one that started at `started_at` is due."""
+    def schedule_next(self) -> timedelta:
+        """The wait until the pass after the last one is due."""
         return self._schedule.schedule_next(
-            started_at,
+            self._elapsed(),
             now=self._clock(),
             error=self._pool.stopped_by,
             is_temporary=self._errors.is_temporary or self._is_interrupted,
             stats=self._connection.stats,
         )
+
+    def _elapsed(self) -> timedelta:
+        """The time since the last pass began."""
+        return timedelta(seconds=self._timer() - self._started)
+
+    def _restart_if_clock_was_set_back(self) -> None:
+        """Forget all waits, as a restart does: they would last too long."""
+        if step := self._clock_watch.take_step_back():
+            log.warning("The clock was set back by %s: every wait ends now.", step)
+            self._build()
+            self.start()
 
     def _reset(self) -> None:
         """Start again, for a new pass."""
@@ -228,7 +254,7 @@ class Poller:
                 return
 
     async def _fetch_older(
-        self, deadline: datetime | None, on_progress: Progress
+        self, limit: timedelta | None, on_progress: Progress
     ) -> None:
         """Backfill the feeds that need it, one page of each in turn."""
         total = len(self._discovery.feeds())
@@ -239,7 +265,7 @@ class Poller:
                 if self._is_due(feed, self._clock())
             ]
             on_progress(total - len(incomplete), total)
-            if not incomplete or (deadline is not None and self._clock() >= deadline):
+            if not incomplete or (limit is not None and self._elapsed() >= limit):
                 return
             await self._run(incomplete, self._backfill.fetch_next)
 
@@ -256,18 +282,22 @@ class Poller:
             log.info("Using the new token in %s", path)
         return is_changed
 
-    def _is_token_refused(self, last: PollResult) -> bool:
+    def _is_token_refused(self) -> bool:
         """Whether GitHub refused the token in the last hour.
 
         Another request with it could get the address blocked.
         """
         is_refused = isinstance(self._pool.stopped_by, Unauthorized)
-        return is_refused and utc(self._clock() - NO_ACCESS_WAIT) < last.finished_at
+        age = timedelta(seconds=self._timer() - self._finished)
+        return is_refused and age < NO_ACCESS_WAIT
 
     def _is_due(self, feed: Feed, now: datetime) -> bool:
+        # A later time is that of a wrong clock.
+        is_waiting = utc(now) < (feed.retry_at or "") <= utc(now + NO_ACCESS_WAIT)
         # After a restart, also feeds that wait: the settings or the token may be new.
-        is_waiting = not self._is_first_pass and (feed.retry_at or "") > utc(now)
-        return not is_waiting and feed.key not in self._errors.failed
+        return feed.key not in self._errors.failed and (
+            self._is_first_pass or not is_waiting
+        )
 
     def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)

@@ -119,6 +119,7 @@ class Reruns:
         due = now - RESCAN_EVERY
         backfills.schedule_rescan(
             self._db,
+            now=now,
             due=due,
             early=due + SPREAD_OVER,
             share=min(1, elapsed / SPREAD_OVER),

@@ -27,6 +27,9 @@ NO_ACCESS_WAIT = timedelta(hours=1)
 # The extra wait doubles if the limit is hit again right after a wait, up to an hour.
 LIMITED_AGAIN_WAIT = timedelta(minutes=1)
 MAX_DOUBLINGS = 6
+# Longer waits come from a wrong clock, here or at GitHub.
+MAX_LIMIT_WAIT = timedelta(days=1)
+LIMIT_WINDOW = timedelta(hours=1)
 # After a temporary error, the next pass comes once after this share of the refresh
 # interval, so that a feed that is polled in every second pass does not become stale.
 RETRY_SHARE = 0.5
@@ -50,30 +53,30 @@ class PassSchedule:
 
     def schedule_next(
         self,
-        started_at: datetime,
+        elapsed: timedelta,
         *,
         now: datetime,
         error: GitHubError | None,
         is_temporary: bool,
         stats: RequestStats,
-    ) -> datetime:
-        """When the pass after the one that started at `started_at` is due.
+    ) -> timedelta:
+        """The wait after a pass that began `elapsed` ago.
 
         `error` stopped that pass. `is_temporary`: an error of a feed or of the database
-        may be over soon.
+        may be over soon. It is a duration, so that setting the clock cannot change it.
         """
         interval = self._take_interval(error, is_temporary=is_temporary)
-        usual = max(now, started_at + interval)
+        usual = max(timedelta(0), interval - elapsed)
         if isinstance(error, RateLimited):
             doublings = min(self.limited_in_a_row, MAX_DOUBLINGS)
             self.limited_in_a_row += 1
             extra = LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
-            return max(usual, error.retry_at + extra)
+            return max(usual, min(error.retry_at - now, MAX_LIMIT_WAIT) + extra)
         self.limited_in_a_row = 0
         # A token file is read before each pass, without a request.
         if isinstance(error, Unauthorized) and not self.config.token_file:
-            return max(usual, now + NO_ACCESS_WAIT)
-        return max(usual, now + self._spread(stats, now))
+            return max(usual, NO_ACCESS_WAIT)
+        return max(usual, self._spread(stats, now))
 
     def _take_interval(
         self, error: GitHubError | None, *, is_temporary: bool
@@ -96,7 +99,8 @@ class PassSchedule:
             return timedelta(0)
         free = stats.not_modified if self.config.token else 0
         cost = max(1, stats.requests - free)
-        return max(timedelta(0), limit.reset_at - now) * cost / max(limit.remaining, 1)
+        until_reset = min(max(timedelta(0), limit.reset_at - now), LIMIT_WINDOW)
+        return until_reset * cost / max(limit.remaining, 1)
 
 
 class QuietFeedSchedule:

@@ -108,7 +108,13 @@ def request(
 
 
 def schedule_rescan(
-    db: Database, *, due: datetime, early: datetime, share: float, back_to: datetime
+    db: Database,
+    *,
+    now: datetime,
+    due: datetime,
+    early: datetime,
+    share: float,
+    back_to: datetime,
 ) -> None:
     """Start another backfill of feeds whose last one was completed long ago.
 
@@ -124,11 +130,14 @@ def schedule_rescan(
         db.execute(
             "update feed_backfills set fetch_until = :back_to, next_url = null"
             f" where (repo, workflow) in ({complete} and completed_at <= :due)"
+            # A time in the future is that of a wrong clock.
+            f" or (repo, workflow) in ({complete} and completed_at > :now)"
             " or (repo, workflow) in ("
             f"  {complete} and completed_at <= :early"
             "  order by completed_at, repo, workflow limit :number)",
             {
                 "back_to": utc(back_to),
+                "now": utc(now),
                 "due": utc(due),
                 "early": utc(early),
                 "number": ceil(share * watched),

@@ -11,7 +11,7 @@ from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse
-from ci_observer.ingest.times import utc
+from ci_observer.ingest.times import CLOCK_TOLERANCE, utc
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,9 @@ def _is_polled(db: Database, key: FeedKey) -> bool:
 def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
     if feed.checked_at is None:
         return True
-    return datetime.fromisoformat(feed.checked_at) + stale_after(db) <= now
+    age = now - datetime.fromisoformat(feed.checked_at)
+    # A time in the future, from before the clock was set back, proves nothing.
+    return not -CLOCK_TOLERANCE <= age < stale_after(db)
 
 
 def _select(db: Database, clauses: str, params: Mapping[str, str | None]) -> list[Feed]:

@@ -363,6 +363,36 @@ def test_a_clock_that_jumps_back_and_forth_loses_nothing(world, github, db):
     assert_is_truth(db, world)
 
 
+def test_a_clock_set_back_lengthens_no_wait(world, github, db):
+    """Neither that of the loop nor those of feeds, repositories and lists."""
+    add_runs(world, 300)
+    jump, waits = timedelta(hours=10), []
+    ingest = Ingest(db, github, clock=lambda: github.clock() + jump)
+    ingest.restart(workflows=(FILE, "nope.yml"))
+    ingest.poll()
+    ingest.poll()
+    github.log.clear()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        github.advance(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    jump = timedelta(0)
+    with closing(ingest), pytest.raises(asyncio.CancelledError):
+        ingest.run_forever(wait)
+
+    assert waits == [60, 60, 60]
+    requested = [entry.path for entry in github.log if "nope" in entry.path]
+    assert requested, "the missing workflow still rests for 11 hours"
+    set_clock(db, github.clock())
+    assert {feed.workflow: feed.retry_at for feed in feeds.watched(db)} == {
+        FILE: None,
+        "nope.yml": utc(github.clock() + timedelta(minutes=57)),
+    }
+
+
 def test_a_second_ingest_on_one_database_is_refused(world, github, ingest, db, db_path):
     add_runs(world, 5)
     with only_ingest(db_path):

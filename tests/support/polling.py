@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -35,6 +35,7 @@ class Ingest:
         self.db = db
         self.server = server
         self.clock = clock or server.clock
+        self._timer = lambda: server.clock().timestamp()
         self._settings: dict[str, Any] = {
             "token": server.token,
             "api_url": server.url,
@@ -60,16 +61,22 @@ class Ingest:
             slot=pool.slot,
         )
         instance.save_settings(self.db, config, version="1", now=clock())
-        self._poller = Poller(config, self.db, GitHub(connection), pool, clock)
+        self._poller = Poller(
+            config, self.db, GitHub(connection), pool, clock, timer=self._timer
+        )
         self._poller.start()
 
-    def poll(self, **options: Any) -> PollResult:
+    def poll(
+        self, *, backfill_deadline: datetime | None = None, **options: Any
+    ) -> PollResult:
+        """Make a pass. By the deadline its backfill ends."""
+        if backfill_deadline is not None:
+            options["backfill_for"] = backfill_deadline - self.clock()
         return self._runner.run(self._poller.poll(**options))
 
     def next_wait(self) -> timedelta:
         """The time between the last pass and the next."""
-        now = self.clock()
-        return self._poller.schedule_next(now) - now
+        return self._poller.schedule_next()
 
     def run_forever(self, wait: Callable[[float], Awaitable[None]]) -> None:
         self._runner.run(
@@ -78,6 +85,7 @@ class Ingest:
                 self.db,
                 refresh=timedelta(seconds=self._config.refresh_seconds),
                 clock=self.clock,
+                timer=self._timer,
                 wait=wait,
             )
         )
