@@ -1,22 +1,24 @@
 """Single runs and attempts: fetches the items of the table `pending`.
 
-A pending item is an unfinished run that its feed's newest page no longer lists, an
-attempt that was never seen, or the jobs of a failed attempt. `store.pending` adds them.
+A pending item is an unfinished run, or one that a tile speaks of, that its feed's
+newest page does not list; an attempt that was never seen; or the jobs of a failed
+attempt. `store.following` and `store.pending` add them.
 `cancelled_runs` fetches the annotations.
 """
 
 import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.rows import job_row
-from ci_observer.ingest.store import feeds, following, pending, runs
+from ci_observer.ingest.store import feeds, following, gone_runs, pending, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.pending import PendingItem
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import Clock, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -24,6 +26,9 @@ log = logging.getLogger("ci_observer.ingest")
 MAX_RUNS = 50
 MAX_ATTEMPTS = 20
 MAX_JOBS = 20
+MAX_WATCHED = 200
+# Without a token, a 304 is one of 60 requests an hour: a single run may be watched.
+WATCH_EVERY = timedelta(minutes=10)
 
 
 class PendingRuns:
@@ -43,6 +48,16 @@ class PendingRuns:
         self._github = github
         self._clock = clock
         self._on_runs_saved = on_runs_saved
+        self._pass_started_at = clock()
+        self._requested: set[int] = set()
+
+    def start_pass(self, started_at: datetime) -> None:
+        """Give up runs that are unfinished for longer than GitHub allows."""
+        self._pass_started_at = started_at
+        self._requested.clear()
+        for run in gone_runs.give_up(self._db, self._clock()):
+            log.warning("%s is unfinished after 35 days: no longer followed.", run)
+        following.stop_watching(self._db, self._clock())
 
     def next_runs(self) -> list[PendingItem]:
         """Unfinished runs to fetch in this pass."""
@@ -56,33 +71,62 @@ class PendingRuns:
         """Attempts whose jobs to fetch in this pass."""
         return pending.next_items(self._db, "jobs", MAX_JOBS)
 
-    def give_up_old(self) -> None:
-        """Stop following runs that are unfinished for longer than GitHub allows."""
-        for run in following.give_up(self._db, self._clock()):
-            log.warning("%s is unfinished after 35 days: no longer followed.", run)
+    def next_watched(self) -> list[PendingItem]:
+        """Runs of tiles to fetch in this pass; without a token, one in ten minutes."""
+        now = self._clock()
+        limit = MAX_WATCHED
+        if not self._github.connection.has_token:
+            if following.last_watched_at(self._db) > utc(now - WATCH_EVERY):
+                return []
+            limit = 1
+        return following.next_watched(
+            self._db, since=self._pass_started_at, now=now, limit=limit
+        )
+
+    def next_unfetched(self) -> list[PendingItem]:
+        """Unfinished runs and runs of tiles that this pass has made pending."""
+        return [
+            item
+            for item in [*self.next_runs(), *self.next_watched()]
+            if item.etag is None and item.run_id not in self._requested
+        ]
 
     async def fetch(self, item: PendingItem) -> None:
-        """Fetch and save one item; never again if GitHub has deleted it.
+        """Fetch and save one item, or record that GitHub does not have it.
 
         Raises the `GitHubError` of any other failed request.
         """
         fetch = {
             "run": self._fetch_run,
+            "watch": self._fetch_run,
             "attempt": self._fetch_attempt,
             "jobs": self._fetch_jobs,
         }
         try:
             await fetch[item.kind](item)
         except NotFound:
-            pending.save_gone(self._db, item, self._clock())
+            self._record_not_found(item)
+
+    def _record_not_found(self, item: PendingItem) -> None:
+        now = self._clock()
+        feed = feeds.get(self._db, item.repo, item.workflow)
+        if item.kind not in ("run", "watch"):
+            pending.save_gone(self._db, item, now)
+        elif (feed.checked_at or "") < utc(self._pass_started_at):
+            # Perhaps the token cannot see the repository any more.
+            pending.save_requested(self._db, item, now=now)
+        elif gone_runs.save_not_found(self._db, item, now):
+            log.warning("%s: GitHub no longer has it. Its tile ignores it.", item)
 
     async def _fetch_run(self, item: PendingItem) -> None:
+        self._requested.add(item.run_id)
         page = await self._github.fetch_run(item.repo, item.run_id, etag=item.etag)
         self._save(item, page.runs)
-        if any(run.get("status") == "completed" for run in page.runs):
+        gone_runs.save_found(self._db, item, now=self._clock(), etag=page.etag)
+        if item.kind == "run" and any(
+            run.get("status") == "completed" for run in page.runs
+        ):
             pending.remove(self._db, item)
-        else:
-            pending.save_requested(self._db, item, now=self._clock(), etag=page.etag)
 
     async def _fetch_attempt(self, item: PendingItem) -> None:
         page = await self._github.fetch_attempt(

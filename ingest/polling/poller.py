@@ -146,9 +146,10 @@ class Poller:
 
         The backfill ends `backfill_for` after the start of the pass, so that the newest
         runs are never late, or when it is complete. Without a limit, the pass also
-        fetches all missing attempts and jobs. `on_progress` receives the numbers of
-        complete and of all feeds. Raises a `StorageError`, or an exception group with
-        one, if the database cannot be written.
+        fetches everything that is pending, so that the next one finds only unchanged
+        pages. `on_progress` receives the numbers of complete and of all feeds. Raises
+        a `StorageError`, or an exception group with one, if the database cannot be
+        written.
         """
         self._started = self._timer()
         self._restart_if_clock_was_set_back()
@@ -160,7 +161,7 @@ class Poller:
         self._reset()
         await self._refresh_metadata()
         polled = await self._fetch_newest(started_at)
-        await self._fetch_single_runs()
+        await self._fetch_single_runs(started_at)
         self._pruning.prune_daily()
         self._repacking.repack_some()
         await self._fetch_older(backfill_for, on_progress)
@@ -225,11 +226,12 @@ class Poller:
         await self._run(repos, self._repo_checks.check)
         return polled
 
-    async def _fetch_single_runs(self) -> None:
+    async def _fetch_single_runs(self, started_at: datetime) -> None:
         """Fetch the runs, attempts, jobs and annotations that are pending."""
         pending_runs = self._pending_runs
-        pending_runs.give_up_old()
+        pending_runs.start_pass(started_at)
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
+        await self._run(pending_runs.next_watched(), pending_runs.fetch)
         await self._fetch_some_details()
         await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
         self._reruns.schedule_rescans()
@@ -243,7 +245,12 @@ class Poller:
         await self._run(cancelled_runs.next_attempts(), cancelled_runs.fetch)
 
     async def _fetch_details(self) -> None:
-        """Fetch all missing details, until that makes no progress."""
+        """Fetch all that an older page made pending, until that makes no progress."""
+        self._run_pages.follow_unlisted()
+        while items := self._pending_runs.next_unfetched():
+            await self._run(items, self._pending_runs.fetch)
+            if self._pool.stopped_by is not None:
+                return
         self._cancelled_runs.add_pending()
         remaining = pending.count(self._db, DETAILS)
         while remaining and self._pool.stopped_by is None:

@@ -170,6 +170,12 @@ class RunPages:
         """The feeds to which an unclaimed run on a repository's page may belong."""
         return list(filter(self._unclaimed.is_open, self._discovery.feeds()))
 
+    def follow_unlisted(self) -> None:
+        """Follow the runs that an older page has made a tile's, or shown unfinished."""
+        for run_list in self.choose_lists(self._discovery.feeds()):
+            workflow = "" if isinstance(run_list, RepoList) else run_list.workflow
+            runs.follow_unlisted(self._db, feeds_of(run_list), workflow=workflow)
+
     async def fetch(self, run_list: RunList) -> None:
         """Fetch and save the newest runs of a list."""
         if isinstance(run_list, RepoList):

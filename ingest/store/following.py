@@ -9,33 +9,33 @@ Functions without a transaction of their own work within the caller's.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.github.rows import LONGEST_RUN
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
-from ci_observer.ingest.store.pending import among, insert_items
-from ci_observer.ingest.store.tiles import update_tiles
+from ci_observer.ingest.store.pending import PendingItem, among, insert_items
 from ci_observer.ingest.times import utc
 
-OPEN = "status <> 'completed'"
-GIVEN_UP_AT_ONCE = 500
-# Many runs may be deleted at once; the next ones follow when these are gone.
+OPEN = "status <> 'completed' and runs.gone_at is null"
+# Of the runs that may have been deleted, so many are followed at once.
 MISSING_AT_ONCE = 10
+# https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
+RERUN_DAYS = timedelta(days=30)
+# GitHub's longest default retention.
+RETENTION = timedelta(days=90)
 # The runs that the tiles of the watched feeds speak of.
 SPOKEN = """
-    select distinct f.repo, f.workflow, j.value as run_id
-    from feeds f
+    select distinct w.repo, w.workflow, j.value as run_id
+    from wall_tiles w
     join tiles t
-        on t.repo = f.repo and t.workflow = f.workflow and t.branch = f.default_branch
+        on t.repo = w.repo and t.workflow = w.workflow and t.branch = w.tile_branch
     join json_each(json_array(
-        t.newest_run_id, t.last_result_run_id, t.active_run_id, t.lost_run_id,
-        t.phantom_run_id
+        t.newest_run_id, t.last_result_run_id, t.active_run_id, t.stuck_run_id,
+        t.untested_run_id, t.lost_run_id, t.phantom_run_id
     )) j on j.value is not null
-    where f.is_watched
+    where w.is_default_branch
 """
 
 
@@ -46,8 +46,14 @@ def follow(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-def follow_unlisted(db: Database, key: FeedKey, listed: Sequence[int]) -> None:
-    """Follow a feed's runs that its newest page does not list, and no other ones."""
+def follow_unlisted(
+    db: Database, key: FeedKey, listed: Sequence[int], *, listed_from: str | None = None
+) -> None:
+    """Follow a feed's runs that its newest page does not list, and no other ones.
+
+    A new page lists every run created after `listed_from`: those that it does not list
+    may have been deleted.
+    """
     params = vars(key) | {"listed": json.dumps(listed)}
     is_listed = "run_id in (select value from json_each(:listed))"
     db.execute(
@@ -61,6 +67,96 @@ def follow_unlisted(db: Database, key: FeedKey, listed: Sequence[int]) -> None:
         f" where repo = :repo and workflow = :workflow and {OPEN} and not {is_listed}",
         params,
     )
+    watch = (
+        "select 'watch', run_id, 0 from ({}) found where not exists ("
+        "select 1 from pending p where p.kind = 'run' and p.run_id = found.run_id)"
+    )
+    spoken = f"{SPOKEN} and w.repo = :repo and w.workflow = :workflow"
+    insert_items(db, watch.format(f"{spoken} and not {is_listed}"), params)
+    if listed_from is not None:
+        missing = f"""
+            select r.run_id from wall_tiles w
+            join branch_runs r
+                on r.repo = w.repo and r.workflow = w.workflow
+                and r.tile_branch = w.tile_branch
+            where w.is_default_branch and w.repo = :repo and w.workflow = :workflow
+            and r.created_at > :listed_from and r.gone_at is null and not {is_listed}
+            order by r.created_at desc limit {MISSING_AT_ONCE}
+        """
+        insert_items(db, watch.format(missing), params | {"listed_from": listed_from})
+
+
+def stop_watching(db: Database, now: datetime) -> None:
+    """Stop watching runs of which no tile speaks any more.
+
+    A run that may have been deleted is watched until that is certain. A run is not
+    requested twice in a pass: two 404s in a row prove that it is gone.
+    """
+    with transaction(db):
+        db.execute(
+            "delete from pending where kind = 'watch'"
+            " and run_id in (select run_id from pending where kind = 'run')"
+        )
+        db.execute(
+            f"""
+            delete from pending where kind = 'watch'
+            and run_id not in (select run_id from ({SPOKEN}))
+            and (
+                requested_at is not null and not_found_at is null
+                or run_id in (
+                    select run_id from runs
+                    where gone_at is not null and created_at <= :retention
+                )
+            )
+            """,
+            {"retention": utc(now - RETENTION)},
+        )
+
+
+def next_watched(
+    db: Database, *, since: datetime, now: datetime, limit: int
+) -> list[PendingItem]:
+    """The watched runs that are due, those requested longest ago first.
+
+    Only of feeds whose own list succeeded in the pass that began at `since`: otherwise
+    a 404 may mean that the whole repository cannot be seen. Runs that can be re-run are
+    due in every pass, older ones every hour or day. GitHub may list a deleted run
+    again, so it is requested every hour at first, then every day.
+    """
+    times = {
+        "since": since,
+        "hour": now - timedelta(hours=1),
+        "day": now - timedelta(days=1),
+        "rerun": now - RERUN_DAYS,
+        "retention": now - RETENTION,
+    }
+    rows = db.execute(
+        """
+        select p.kind, p.run_id, p.run_attempt, p.etag, r.repo, r.workflow
+        from pending p
+        join runs r using (run_id)
+        join feeds f on f.repo = r.repo and f.workflow = r.workflow
+        where p.kind = 'watch' and p.gone_at is null
+            and f.is_watched and f.error is null and f.checked_at >= :since
+            and coalesce(p.requested_at, '') <= case
+                when r.gone_at is not null and r.created_at <= :retention then ''
+                when r.gone_at is not null then iif(r.gone_at > :day, :hour, :day)
+                when p.not_found_at is not null then :since
+                when r.created_at > :rerun then :since
+                when r.created_at > :retention then :hour
+                else :day
+            end
+        order by p.requested_at, p.run_id desc limit :limit
+        """,
+        {name: utc(at) for name, at in times.items()} | {"limit": limit},
+    )
+    return [PendingItem(*row) for row in rows]
+
+
+def last_watched_at(db: Database) -> str:
+    """When a watched run was last requested, "" if never."""
+    [[last]] = db.execute("select max(requested_at) from pending where kind = 'watch'")
+    return str(last or "")
 
 
 def save_page(db: Database, repo: str, workflow: str, listed: Sequence[int]) -> None:
@@ -82,43 +178,3 @@ def on_page(db: Database, repo: str, workflow: str) -> list[int]:
         [repo, workflow],
     ).fetchone()
     return list(json.loads(row[0])) if row else []
-
-
-def give_up(db: Database, now: datetime) -> list[str]:
-    """Stop following the runs that are unfinished for longer than GitHub allows.
-
-    Their tiles ignore them. A re-run is followed again. Returns the runs given up.
-    """
-    when = {"now": utc(now), "oldest": utc(now - LONGEST_RUN)}
-    old = db.execute(
-        # The plus keeps SQLite off the index of all runs by `started_at`.
-        f"select run_id, repo, workflow from runs where {OPEN}"
-        " and +started_at < :oldest and not exists (select 1 from pending p"
-        " where p.kind = 'run' and p.run_id = runs.run_id and p.gone_at is not null)"
-        " limit :limit",
-        when | {"limit": GIVEN_UP_AT_ONCE},
-    ).fetchall()
-    revived = db.execute(
-        "select run_id from pending join runs using (run_id)"
-        " where kind = 'run' and pending.gone_at is not null"
-        " and (started_at > pending.gone_at or status = 'completed')",
-    ).fetchall()
-    changed = [run_id for run_id, *_ in old + revived]
-    if changed:
-        with transaction(db):
-            _delete_runs(db, changed)
-            db.conn.executemany(
-                "insert into pending (kind, run_id, run_attempt, gone_at)"
-                " values ('run', ?, 0, ?)",
-                [(run_id, when["now"]) for run_id, *_ in old],
-            )
-            follow(db, [run_id for (run_id,) in revived])
-            update_tiles(db, changed)
-            bump_revision(db)
-    return [f"{repo} {workflow} run {run_id}" for run_id, repo, workflow in old]
-
-
-def _delete_runs(db: Database, ids: Sequence[int]) -> None:
-    db.conn.executemany(
-        "delete from pending where kind = 'run' and run_id = ?", [[i] for i in ids]
-    )

@@ -24,6 +24,7 @@ from ci_observer.ingest.github.rows import (
 from ci_observer.ingest.store import repos
 from ci_observer.ingest.store.database import upsert_all
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.payloads import PayloadWriter
 from ci_observer.ingest.store.pending import add_attempts, add_jobs
 from ci_observer.ingest.store.tiles import update_tiles
@@ -65,6 +66,8 @@ def write_runs(
         repos.clear_blocked(db, feed.repo, until=newest_at)
     listed_again = _take_gone(db, [run["run_id"] for run, _ in rows])
     update_tiles(db, sorted({*written, *listed_again}))
+    if listed_again:
+        bump_revision(db)
     add_attempts(db, written)
     add_jobs(db, written)
     return Saved(len(written), known=len(page.stored_runs))

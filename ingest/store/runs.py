@@ -36,7 +36,9 @@ def save_page(
     with transaction(db):
         newest_known = _newest_created_at(db, feed)
         backfill = backfills.get(db, feed.key)
-        saved = _save_newest(db, feed, payloads)
+        # An empty page proves nothing about single runs.
+        listed_from = _oldest(payloads) if has_more or not payloads else ""
+        saved = _save_newest(db, feed, payloads, listed_from=listed_from)
         following.save_page(db, feed.repo, feed.workflow, _ids(payloads))
         if payloads and has_more and not saved.known:
             # A gap that is still open began further back.
@@ -72,11 +74,13 @@ def save_repo_page(
         before = responses.get_cached(db, page.key)
         last_at = before.newest_at if before else None
         is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
+        listed_from = page.oldest_at if page.next_url or not page.oldest_at else ""
         written: dict[Feed, int] = {}
         for feed in feeds:
             newest_known = _newest_created_at(db, feed)
             listed = assigned.by_file.get(feed.workflow, [])
-            written[feed] = _save_newest(db, feed, listed).written
+            saved = _save_newest(db, feed, listed, listed_from=listed_from)
+            written[feed] = saved.written
             until = backfills.get(db, feed.key).fetch_until or newest_known
             if is_gap and until:
                 backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
@@ -97,12 +101,22 @@ def save_unchanged(
 ) -> None:
     """Record that the newest page of some feeds is unchanged.
 
-    `workflow` is empty if it is their repository's page. A backfill may have followed
-    runs that the page lists, so that is undone.
+    `workflow` is empty if it is their repository's page.
     """
     with transaction(db):
         for feed in feeds:
             set_checked(db, feed, now)
+        follow_unlisted(db, feeds, workflow=workflow)
+
+
+def follow_unlisted(db: Database, feeds: Sequence[Feed], *, workflow: str) -> None:
+    """Follow the runs of some feeds that their stored newest page does not list.
+
+    Since that page was stored, an older page may have changed what a tile speaks of, or
+    made the backfill follow runs that the newest page lists.
+    """
+    with transaction(db):
+        for feed in feeds:
             listed = following.on_page(db, feed.repo, workflow)
             following.follow_unlisted(db, feed.key, listed)
 
@@ -141,12 +155,20 @@ def save_and_follow(
 
 
 def _save_newest(
-    db: Database, feed: Feed, payloads: Sequence[Mapping[str, Any]]
+    db: Database,
+    feed: Feed,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    listed_from: str | None,
 ) -> Saved:
-    """Write a feed's newest runs, and follow those that left the page."""
+    """Write a feed's newest runs, and follow those that the page does not list."""
     saved = write_runs(db, feed, payloads)
-    following.follow_unlisted(db, feed.key, _ids(payloads))
+    following.follow_unlisted(db, feed.key, _ids(payloads), listed_from=listed_from)
     return saved
+
+
+def _oldest(payloads: Iterable[Mapping[str, Any]]) -> str | None:
+    return min((str(run.get("created_at") or "") for run in payloads), default=None)
 
 
 def _ids(payloads: Iterable[Mapping[str, Any]]) -> list[int]:

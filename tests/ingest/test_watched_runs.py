@@ -1,0 +1,256 @@
+"""Runs that a tile speaks of, below their feed's newest page or deleted."""
+
+from datetime import timedelta
+
+import pytest
+from archive import set_clock
+from polling import FILE, REPO, add_runs, revision
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+HOUR = 3600
+
+
+@pytest.fixture
+def base(world, ingest, github):
+    """A failed run on main, below 30 newer runs of pull requests."""
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(
+        REPO, FILE, conclusion="failure", created_at=world.now - timedelta(hours=5)
+    )
+    bury(world, github)
+    poll(ingest, github, 2)
+    github.log.clear()
+    return run
+
+
+def bury(world, github):
+    """Push all runs off the newest page."""
+    for _ in range(31):
+        github.advance(1)
+        world.add_run(REPO, FILE, event="pull_request", head_branch="topic", duration=0)
+
+
+def poll(ingest, github, times=1, seconds=60):
+    for _ in range(times):
+        github.advance(seconds)
+        ingest.poll()
+
+
+def tile(db, github, *columns):
+    set_clock(db, github.clock())
+    [row] = db.query("select * from wall")
+    values = tuple(row[column] for column in columns)
+    return values if len(columns) > 1 else values[0]
+
+
+def requests(github, run):
+    path = f"/actions/runs/{run.id}"
+    return [entry.status for entry in github.log if entry.path.endswith(path)]
+
+
+def gone(db):
+    rows = db.execute("select run_id from runs where gone_at is not null")
+    return [run_id for (run_id,) in rows]
+
+
+def test_a_rerun_below_the_newest_page_shows_in_the_next_pass(
+    world, github, ingest, db, base
+):
+    world.rerun(base)
+    poll(ingest, github)
+    assert tile(db, github, "tile_state", "activity") == ("failing", "queued")
+
+    world.update_run(base, conclusion="success")
+    poll(ingest, github)
+
+    assert tile(db, github, "tile_state", "activity") == ("passing", None)
+
+
+def test_following_an_unchanged_run_is_free(github, ingest, base):
+    poll(ingest, github, 5)
+
+    assert requests(github, base) == [304] * 5
+    assert not any(entry.charged for entry in github.log)
+
+
+def test_a_run_on_the_newest_page_is_not_requested(world, github, ingest):
+    run = world.add_run(REPO, FILE)
+    poll(ingest, github, 3)
+
+    assert requests(github, run) == []
+
+
+def test_the_run_before_the_newest_cancelled_one_is_followed_too(
+    world, github, ingest, db, base
+):
+    cancelled = world.add_run(REPO, FILE, conclusion="cancelled")
+    bury(world, github)
+    poll(ingest, github, 2)
+    world.rerun(cancelled)
+    poll(ingest, github)
+
+    assert tile(db, github, "activity") == "queued"
+    assert requests(github, base)[-1] == 304
+
+
+def test_without_a_token_one_run_is_requested_in_ten_minutes(
+    world, github, ingest, base
+):
+    ingest.restart(token=None)
+    github.log.clear()
+    poll(ingest, github, 60)
+
+    assert 5 <= len(requests(github, base)) <= 6
+
+
+def test_old_runs_are_requested_once_an_hour(world, github, ingest, db):
+    """They cannot be re-run any more."""
+    run = world.add_run(REPO, FILE, created_at=world.now - timedelta(days=40))
+    bury(world, github)
+    poll(ingest, github, 2)
+    github.log.clear()
+    poll(ingest, github, 60)
+
+    assert requests(github, run) == [304]
+
+
+@pytest.mark.parametrize("is_below", [True, False])
+def test_a_deleted_run_no_longer_speaks_for_its_tile(
+    world, github, ingest, db, is_below
+):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    if is_below:
+        bury(world, github)
+    poll(ingest, github, 2)
+    before = int(revision(db))
+    github.log.clear()
+    world.remove_run(run)
+
+    poll(ingest, github)
+    assert tile(db, github, "tile_state") == "failing"
+    poll(ingest, github)
+
+    assert requests(github, run) == [404, 404]
+    assert gone(db) == [run.id]
+    assert tile(db, github, "tile_state") == "passing"
+    assert int(revision(db)) > before
+    [[conclusion]] = db.execute(
+        "select conclusion from runs where run_id = ?", [run.id]
+    )
+    assert conclusion == "failure"
+    poll(ingest, github, 30)
+    assert requests(github, run) == [404, 404]
+
+
+def test_a_run_deleted_while_unfinished_is_neither_running_nor_stuck(
+    world, github, ingest, db
+):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(REPO, FILE, status="in_progress")
+    poll(ingest, github, 2)
+    assert tile(db, github, "activity") == "running"
+    world.remove_run(run)
+    poll(ingest, github, 2)
+
+    assert tile(db, github, "tile_state", "activity") == ("passing", None)
+    github.advance(24 * HOUR)
+    ingest.poll()
+    assert tile(db, github, "tile_state", "alarm") == ("passing", None)
+
+
+def test_a_deleted_run_speaks_again_when_github_has_it_again(
+    world, github, ingest, db, base
+):
+    github.faults.add("not_found", path=f"runs/{base.id}$", count=None)
+    poll(ingest, github, 2)
+    assert tile(db, github, "tile_state") == "passing"
+    before = int(revision(db))
+
+    github.faults.clear()
+    poll(ingest, github, 61)
+
+    assert gone(db) == []
+    assert tile(db, github, "tile_state") == "failing"
+    assert int(revision(db)) > before
+
+
+def test_a_deleted_run_that_is_listed_again_speaks_at_once(world, github, ingest, db):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    poll(ingest, github, 2)
+    world.remove_run(run)
+    poll(ingest, github, 2)
+    assert gone(db) == [run.id]
+    before = int(revision(db))
+
+    world.restore_run(run)
+    poll(ingest, github)
+
+    assert gone(db) == []
+    assert int(revision(db)) > before
+
+
+def test_a_single_404_proves_nothing(world, github, ingest, db, base):
+    for _ in range(3):
+        github.faults.add("not_found", path=f"runs/{base.id}$")
+        poll(ingest, github, 2)
+
+    assert gone(db) == []
+    assert tile(db, github, "tile_state") == "failing"
+
+
+def test_a_404_of_the_whole_repository_proves_nothing(world, github, ingest, db, base):
+    github.faults.add("not_found", path="", count=None)
+    poll(ingest, github, 4)
+    github.faults.clear()
+    github.advance(2 * HOUR)
+    ingest.poll()
+
+    assert gone(db) == []
+
+
+def test_many_deleted_runs_are_gone_after_two_passes(world, github, ingest, db):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    runs = [world.add_run(REPO, FILE, conclusion="failure") for _ in range(8)]
+    poll(ingest, github, 2)
+    for run in runs:
+        world.remove_run(run)
+    poll(ingest, github, 2)
+
+    assert gone(db) == [run.id for run in runs]
+    assert tile(db, github, "tile_state") == "passing"
+
+
+def test_runs_that_only_retention_removed_keep_speaking(world, github, ingest, db):
+    run = world.add_run(
+        REPO, FILE, conclusion="failure", created_at=world.now - timedelta(days=89)
+    )
+    poll(ingest, github, 2)
+    github.advance(2 * 24 * HOUR)
+    world.remove_run(run)
+    poll(ingest, github, 3, seconds=HOUR)
+
+    assert tile(db, github, "last_result") == "failing"
+
+
+def test_a_list_that_is_empty_by_mistake_changes_nothing(world, github, ingest, db):
+    add_runs(world, 5)
+    poll(ingest, github, 2)
+    github.faults.add("empty_list", path="/runs", count=None)
+    world.add_run(REPO, FILE)
+    poll(ingest, github, 3)
+
+    assert gone(db) == []
+
+
+def test_two_runs_of_once_find_a_deleted_run(world, github, ingest, db, base):
+    """What the first process has seen is stored."""
+    world.remove_run(base)
+    for _ in range(2):
+        github.advance(60)
+        ingest.restart()
+        ingest.poll()
+
+    assert gone(db) == [base.id]
