@@ -8,7 +8,7 @@ from sqlite_utils import Database
 from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.ingest.github.rows import run_row
+from ci_observer.ingest.github.rows import RUN_COLUMNS, run_row
 
 # Queries of inconsistent rows; each must find none.
 UNSOUND = {
@@ -71,7 +71,10 @@ def assert_sound(db: Database) -> None:
 def assert_is_truth(db: Database, world: World) -> None:
     """The database has every run as GitHub has it now, and every attempt."""
     assert_sound(db)
-    runs = {row["run_id"]: row for row in db["runs"].rows}
+    runs = {
+        row["run_id"]: {column: row[column] for column in RUN_COLUMNS}
+        for row in db["runs"].rows
+    }
     assert set(runs) == set(world.runs)
     expected = {run.id: _row(world, run) for run in world.runs.values()}
     assert differences(runs, expected) == {}
