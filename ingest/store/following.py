@@ -25,18 +25,26 @@ MISSING_AT_ONCE = 10
 RERUN_DAYS = timedelta(days=30)
 # GitHub's longest default retention.
 RETENTION = timedelta(days=90)
-# The runs that the tiles of the watched feeds speak of.
-SPOKEN = """
-    select distinct w.repo, w.workflow, j.value as run_id
-    from wall_tiles w
-    join tiles t
-        on t.repo = w.repo and t.workflow = w.workflow and t.branch = w.tile_branch
+# The tile of each watched feed: that of its default branch, or of its tags.
+TILES = """
+    feeds f join tiles t
+        on t.repo = f.repo and t.workflow = f.workflow and f.is_watched
+        and t.branch in (f.default_branch, 'refs/tags')
+        and (t.branch = f.default_branch or not exists (
+            select 1 from tiles d
+            where d.repo = f.repo and d.workflow = f.workflow
+            and d.branch = f.default_branch and d.newest_run_id is not null
+        ))
+"""
+SPOKEN = f"""
+    select distinct j.value as run_id
+    from {TILES}
     join json_each(json_array(
         t.newest_run_id, t.last_result_run_id, t.active_run_id, t.stuck_run_id,
         t.untested_run_id, t.lost_run_id, t.phantom_run_id
     )) j on j.value is not null
-    where w.is_default_branch
 """
+OF_FEED = "f.repo = :repo and f.workflow = :workflow"
 
 
 def follow(db: Database, ids: Sequence[int]) -> None:
@@ -71,16 +79,16 @@ def follow_unlisted(
         "select 'watch', run_id, 0 from ({}) found where not exists ("
         "select 1 from pending p where p.kind = 'run' and p.run_id = found.run_id)"
     )
-    spoken = f"{SPOKEN} and w.repo = :repo and w.workflow = :workflow"
-    insert_items(db, watch.format(f"{spoken} and not {is_listed}"), params)
+    spoken = f"{SPOKEN} where {OF_FEED} and not {is_listed}"
+    insert_items(db, watch.format(spoken), params)
     if listed_from is not None:
         missing = f"""
-            select r.run_id from wall_tiles w
+            select r.run_id from {TILES}
             join branch_runs r
-                on r.repo = w.repo and r.workflow = w.workflow
-                and r.tile_branch = w.tile_branch
-            where w.is_default_branch and w.repo = :repo and w.workflow = :workflow
-            and r.created_at > :listed_from and r.gone_at is null and not {is_listed}
+                on r.repo = t.repo and r.workflow = t.workflow
+                and r.tile_branch = t.branch
+            where {OF_FEED} and r.created_at > :listed_from and r.gone_at is null
+            and not {is_listed}
             order by r.created_at desc limit {MISSING_AT_ONCE}
         """
         insert_items(db, watch.format(missing), params | {"listed_from": listed_from})
