@@ -140,6 +140,8 @@ def test_a_repository_that_forbids_the_token_leaves_the_wall(
     github.faults.add("forbidden", path="acme/locked", count=None)
     github.advance(DAY)
     ingest.poll()
+    assert watched(db) == ["acme/api ci.yml", "acme/locked ci.yml"]
+    ingest.poll()
 
     assert watched(db) == ["acme/api ci.yml"]
     assert len(run_ids(db)) == 4
@@ -251,6 +253,8 @@ def test_an_owner_that_forbids_the_token_is_shown_and_keeps_its_feeds(
     github.faults.add("forbidden", path="orgs/acme", count=None)
     github.advance(DAY)
 
+    ingest.poll()
+    assert errors(db) == [("acme/api", None)]
     ingest.poll()
 
     assert errors(db) == [("acme/*", "forbidden"), ("acme/api", None)]

@@ -324,15 +324,64 @@ def test_the_etag_of_an_error_is_not_kept(world, github, ingest, db):
 def test_a_missing_feed_is_requested_rarely(world, github, ingest, db):
     add_runs(world, 1)
     ingest.restart(workflows=("ci.yml", "nope.yml"))
-    ingest.poll()
+    for _ in range(2):
+        assert ingest.poll().feeds_failed == 1
     github.log.clear()
     for _ in range(59):
         github.advance(60)
         ingest.poll()
 
     assert [e.path for e in github.log if e.status == 404] == []
-    github.advance(60)
-    assert ingest.poll().feeds_failed == 1
+    for _ in range(2):
+        github.advance(60)
+        ingest.poll()
+    assert [e.status for e in github.log if "nope" in e.path] == [404]
+
+
+@pytest.mark.parametrize("fault", ["not_found", "forbidden"])
+@pytest.mark.parametrize("path", ["/actions/workflows/ci", "acme/api$"])
+def test_a_single_refusal_is_no_alarm_and_causes_no_rest(
+    world, github, ingest, db, fault, path
+):
+    add_runs(world, 1)
+    ingest.poll()
+    github.advance(86_400)
+    github.faults.add(fault, path=path)
+
+    ingest.poll()
+
+    set_clock(db, github.clock())
+    assert db.execute("select alarm is 'no_access' from wall").fetchall() == [(0,)]
+    assert the_feed(db).retry_at is None
+    assert ingest.next_wait() == timedelta(seconds=30)
+    world.add_run(REPO, FILE)
+    github.advance(30)
+    assert ingest.poll().runs_written == 1
+    assert the_feed(db).error is None
+
+
+@pytest.mark.parametrize("path", ["/actions/workflows/ci", "acme/api"])
+def test_a_repeated_refusal_is_an_alarm_and_rests_for_an_hour(
+    world, github, ingest, db, path
+):
+    add_runs(world, 1)
+    ingest.poll()
+    github.advance(86_400)
+    github.faults.add("not_found", path=path, count=None)
+
+    for alarm in ("stale", "no_access"):
+        ingest.poll()
+        set_clock(db, github.clock())
+        assert db.execute("select alarm from wall").fetchall() == [(alarm,)]
+        github.advance(30)
+
+    github.log.clear()
+    lists = []
+    for seconds in (3500, 200, 3500, 200):
+        github.advance(seconds)
+        ingest.poll()
+        lists.append(sum("/workflows/ci" in entry.path for entry in github.log))
+    assert lists == [0, 1, 1, 2]
 
 
 def test_a_restart_requests_a_missing_feed_immediately(world, github, ingest, db):
