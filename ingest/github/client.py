@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from ci_observer.ingest.errors import InvalidResponse
+from ci_observer.ingest.errors import InvalidResponse, NotFound
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.headers import parse_etag
+from ci_observer.ingest.github.names import is_ref_name
 from ci_observer.ingest.github.pagination import next_page_url
 from ci_observer.ingest.github.wire import (
     Repository,
     parse_annotations,
     parse_jobs,
+    parse_ref,
     parse_repositories,
     parse_repository,
     parse_run,
@@ -213,6 +215,20 @@ class GitHub:
             return page
         workflows = await self._get_rest(page, parse_workflows)
         return Response(workflows, None if page.next_url else page.etag)
+
+    async def has_tag(self, repo: str, name: str) -> bool:
+        """Whether a repository has a tag with exactly this name.
+
+        https://docs.github.com/en/rest/git/refs#get-a-reference
+        """
+        if not is_ref_name(name):
+            return False
+        path = f"{self._repo_path(repo)}/git/ref/tags/{quote(name)}"
+        try:
+            ref = await self._get(path, parse_ref)
+        except NotFound:
+            return False
+        return ref.value == f"refs/tags/{name}"
 
     def _repo_path(self, repo: str) -> str:
         """The path of a repository; by id if it was renamed, to save the redirect."""

@@ -62,6 +62,15 @@ def workflow_file(item: Mapping[str, Any], known: Collection[str] = ()) -> str:
     return name[0] if name else path
 
 
+def is_ref_name(name: str) -> bool:
+    """Whether a branch or tag can have this name, so that it is safe in a URL path.
+
+    https://git-scm.com/docs/git-check-ref-format
+    """
+    parts = name.split("/")
+    return not any(part in ("", ".") or ".." in part for part in parts)
+
+
 def has_workflow_path(item: Mapping[str, Any]) -> bool:
     """Whether the `path` of a run or a workflow is a file's, or GitHub's own one."""
     path = str(item.get("path"))

@@ -77,6 +77,16 @@ def parse_annotations(data: Any) -> list[str]:
     return [message for message in messages if isinstance(message, str)]
 
 
+def parse_ref(data: Any) -> str | None:
+    """The full name of a reference, such as `refs/tags/v1.0`.
+
+    None for a list of references whose names begin alike, which old servers send.
+    https://docs.github.com/en/rest/git/refs#get-a-reference
+    """
+    ref = data.get("ref") if isinstance(data, dict) else None
+    return ref if isinstance(ref, str) else None
+
+
 def parse_run(data: Any) -> dict[str, Any]:
     """A single run object.
 

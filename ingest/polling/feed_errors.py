@@ -21,6 +21,7 @@ from ci_observer.ingest.store import backfills, feeds, pending, watch_errors
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey, Owner
 from ci_observer.ingest.store.pending import PendingItem
+from ci_observer.ingest.store.refs import PushedRef
 from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
@@ -34,7 +35,7 @@ UNCONFIRMED = "unconfirmed"
 REFUSED = (NotFound.kind, Forbidden.kind, UNCONFIRMED)
 
 # An item of a pass; a text is the name of a repository.
-Item = Feed | PendingItem | RepoList | Owner | str
+Item = Feed | PendingItem | PushedRef | RepoList | Owner | str
 
 
 class FeedErrors:
@@ -73,6 +74,8 @@ class FeedErrors:
             # It concerns a single run. Other pending items come first in the next pass.
             log.warning("%s: %s", item, error)
             pending.save_requested(self._db, item, now=self._clock())
+        elif isinstance(item, PushedRef):
+            log.warning("%s: %s", item, error)
         elif isinstance(item, Feed | RepoList):
             for feed in feeds_of(item):
                 self._save(feed, error, is_repeated=_is_refused(feed.error_kind))

@@ -36,8 +36,10 @@ from ci_observer.ingest.polling.schedule import (
     PassSchedule,
     QuietFeedSchedule,
 )
+from ci_observer.ingest.polling.tag_refs import TagRefs
 from ci_observer.ingest.store import feeds, instance, pending
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.refs import PushedRef
 from ci_observer.ingest.times import Clock, ClockWatch, Timer, utc
 
 log = logging.getLogger("ci_observer.ingest")
@@ -120,6 +122,7 @@ class Poller:
         self._repo_checks = RepoChecks(db, github, self._discovery, clock)
         self._pending_runs = PendingRuns(db, github, clock, self._record_saved)
         self._reruns = Reruns(db, github, self._discovery, clock, self._record_saved)
+        self._tag_refs = TagRefs(db, github, clock)
         self._cancelled_runs = CancelledRuns(db, github, clock)
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
@@ -232,6 +235,7 @@ class Poller:
         pending_runs.start_pass(started_at)
         await self._run(pending_runs.next_runs(), pending_runs.fetch)
         await self._run(pending_runs.next_watched(), pending_runs.fetch)
+        await self._run(self._tag_refs.next_refs(), self._tag_refs.fetch)
         await self._fetch_some_details()
         await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
         self._reruns.schedule_rescans()
@@ -246,6 +250,9 @@ class Poller:
 
     async def _fetch_details(self) -> None:
         """Fetch all that an older page made pending, until that makes no progress."""
+        asked: list[PushedRef] = []
+        while (refs := self._tag_refs.next_refs()) not in ([], asked):
+            await self._run(asked := refs, self._tag_refs.fetch)
         self._run_pages.follow_unlisted()
         while items := self._pending_runs.next_unfetched():
             await self._run(items, self._pending_runs.fetch)
