@@ -4,8 +4,10 @@
 `tests/web/test_vocabulary.py` compares scripts, styles, symbols and queries with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ci_observer.web.pages.times import MINUTE, duration
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,32 @@ def result_of(run: dict[str, Any]) -> Result:
     """The result of a run or an attempt, by its `status` and `conclusion`.
 
     A word that GitHub adds later is its own label. The status counts first: an
-    unfinished run may keep the conclusion of an earlier attempt.
+    unfinished run may keep the conclusion of an earlier attempt. GitHub calls a run
+    cancelled that ran into its time limit.
     """
     status, conclusion = run["status"], run["conclusion"]
     if status == "completed":
+        if conclusion == "cancelled":
+            return _cancellation(run)
         return CONCLUSIONS.get(conclusion) or Result(
             label_of(conclusion), "other", "unknown"
         )
     return STATUSES.get(status) or Result(label_of(status), "active", "unfinished")
+
+
+def _cancellation(run: dict[str, Any]) -> Result:
+    """The result of a cancelled run, by the reason for which it was cancelled."""
+    cause, seconds = run.get("cancel_cause"), run.get("duration_seconds")
+    if cause == "timeout":
+        # A time limit is a number of minutes.
+        after = f" after {duration(seconds - seconds % MINUTE)}" if seconds else ""
+        return replace(CONCLUSIONS["timed_out"], label=f"timed out{after}")
+    cancelled = CONCLUSIONS["cancelled"]
+    if cause == "person" and run.get("cancelled_by"):
+        return replace(cancelled, label=f"cancelled by {run['cancelled_by']}")
+    if cause == "superseded":
+        return replace(cancelled, label="cancelled for a newer run")
+    return cancelled
 
 
 def state_of(tile: dict[str, Any]) -> str:

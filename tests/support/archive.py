@@ -6,8 +6,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.store import feeds, instance, runs, watch_errors
+from ci_observer.ingest.github.annotations import Cancellation
+from ci_observer.ingest.store import cancellations, feeds, instance, runs, watch_errors
 from ci_observer.ingest.store.keys import Owner
+from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.store.runs import Saved
 from ci_observer.ingest.times import utc
 
@@ -83,3 +85,14 @@ def save(db: Database, *payloads: dict[str, Any], workflow: str = "ci.yml") -> N
 def of_repo(repo: str) -> dict[str, Any]:
     place = {"id": 1, "full_name": repo}
     return {"repository": place, "head_repository": place}
+
+
+def save_cause(
+    db: Database, run_id: int, cause: str, cancelled_by: str | None = None
+) -> None:
+    """Store why the latest attempt of a run was cancelled, as its annotations say."""
+    [[repo, workflow, run_attempt]] = db.execute(
+        "select repo, workflow, run_attempt from runs where run_id = ?", [run_id]
+    )
+    item = PendingItem("annotations", run_id, run_attempt, None, repo, workflow)
+    cancellations.save(db, item, Cancellation(cause, cancelled_by), now=NOW)

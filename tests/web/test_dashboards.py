@@ -117,7 +117,7 @@ def window_link(more: str) -> str:
 SATURDAY = ("2026-02-28", "2026-02-27", "2026-03-02")
 SUNDAY = ("2026-03-01", "2026-02-28", "2026-03-03")
 ZURICH = {"timezone": "Europe/Zurich"}
-FAILED = "&conclusion__in=failure,timed_out,startup_failure"
+FAILED = "&effective_conclusion__in=failure,timed_out,startup_failure"
 TIMED = "&conclusion=success&run_attempt=1&duration_seconds__gt=0"
 
 EXPECTED: dict[str, list[dict[str, Any]]] = {
@@ -192,7 +192,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
             "success_rate": 0.6,
             "runs_path": window_link(
                 "&_sort_desc=started_at"
-                "&conclusion__in=success,failure,timed_out,startup_failure"
+                "&effective_conclusion__in=success,failure,timed_out,startup_failure"
             ),
         }
     ],

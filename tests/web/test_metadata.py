@@ -282,6 +282,9 @@ async def test_run_history_gives_json_objects(datasette):
             "duration_seconds": 240,
             "is_latest_attempt": 0,
             "html_url": f"{GITHUB}/2/attempts/1",
+            "cancel_cause": None,
+            "cancelled_by": None,
+            "effective_conclusion": "failure",
         }
     ]
 
@@ -350,6 +353,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "head_branch": "faster",
                 "event": "pull_request",
                 "conclusion": "timed_out",
+                "cancel_cause": None,
                 "run_attempt": 1,
                 "display_title": "Change 7",
                 "actor": "ada",
@@ -363,6 +367,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "head_branch": "main",
                 "event": "push",
                 "conclusion": "failure",
+                "cancel_cause": None,
                 "run_attempt": 1,
                 "display_title": "Change 4",
                 "actor": "ada",
@@ -529,6 +534,8 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "run_attempt": attempt,
                 "status": "completed",
                 "conclusion": conclusion,
+                "cancel_cause": None,
+                "cancelled_by": None,
                 "duration_seconds": seconds,
                 "head_sha": "b" * 40,
                 "html_url": f"{GITHUB}/2/attempts/{attempt}",

@@ -70,7 +70,7 @@ class Links:
             head_sha=head_sha,
             event__not="workflow_run",
             status="completed",
-            conclusion__in=",".join(conclusions),
+            effective_conclusion__in=",".join(conclusions),
         )
 
     def github(self, runs: list[dict[str, Any]]) -> str | None:
@@ -85,7 +85,9 @@ class Links:
 
     def _days(self, first: str, last: str, conclusions: tuple[str, ...]) -> str:
         return self._recent(
-            day__gte=first, day__lte=last, conclusion__in=",".join(conclusions)
+            day__gte=first,
+            day__lte=last,
+            effective_conclusion__in=",".join(conclusions),
         )
 
     def _recent(self, **more: str | int) -> str:

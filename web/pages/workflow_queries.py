@@ -22,8 +22,8 @@ _BRANCH = f"{_FEED} and head_branch = :branch"
 _RECENT = f"""
 from tile_run_days
 where {_BRANCH} and started_at >= date(:first_day, '-1 day') and day >= :first_day"""
-_FAILED = f"conclusion in {FAILURES}"
-_DECIDED = f"conclusion in {DECISIVE}"
+_FAILED = f"effective_conclusion in {FAILURES}"
+_DECIDED = f"effective_conclusion in {DECISIVE}"
 _TIMED = "conclusion = 'success' and run_attempt = 1 and duration_seconds > 0"
 
 FEED_SQL = """
@@ -117,7 +117,7 @@ commits as materialized (
   select
     r.head_sha, max(r.run_id) as run_id,
     sum(a.conclusion = 'success') as successes,
-    sum(a.conclusion in {FLAKY_FAILURES}) as failures,
+    sum(a.effective_conclusion in {FLAKY_FAILURES}) as failures,
     max(a.started_at) as last_started_at
   from shas
   cross join runs r
@@ -137,7 +137,7 @@ order by last_started_at desc, run_id desc
     "attempts": f"""
 select
   h.run_id, h.run_number, h.run_attempt, h.display_title, h.status, h.conclusion,
-  h.started_at, h.duration_seconds, h.html_url
+  h.cancel_cause, h.cancelled_by, h.started_at, h.duration_seconds, h.html_url
 from (
   select run_id {_RECENT} and run_attempt > 1
   order by started_at desc, run_id desc limit {LISTED}

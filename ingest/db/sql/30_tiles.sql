@@ -237,7 +237,7 @@ select t.repo, t.workflow, t.branch, (
     join run_attempts a on a.run_id = recent.run_id and a.status = 'completed'
     group by recent.head_sha
     having sum(a.conclusion = 'success') > 0
-      and sum(a.conclusion in {{test_failures}}) > 0
+      and sum(a.effective_conclusion in {{test_failures}}) > 0
   )
 ) as is_flaky
 from tiles t;

@@ -8,7 +8,8 @@ select
   runs.head_branch, runs.head_sha, runs.head_repo, runs.actor, a.triggering_actor,
   runs.pr_number, runs.created_at, a.started_at, a.updated_at, a.duration_seconds,
   a.run_attempt = runs.run_attempt as is_latest_attempt,
-  runs.html_url || '/attempts/' || a.run_attempt as html_url
+  runs.html_url || '/attempts/' || a.run_attempt as html_url,
+  a.cancel_cause, a.cancelled_by, a.effective_conclusion
 from runs join run_attempts a using (run_id);
 
 -- How many runs have each value of a column by which runs are filtered. Ingest keeps the
@@ -54,11 +55,11 @@ select
   day, repo, workflow,
   count(*) as runs,
   count(*) filter (where conclusion = 'success') as successes,
-  count(*) filter (where conclusion in {{failures}})
+  count(*) filter (where effective_conclusion in {{failures}})
     as failures,
-  count(*) filter (where conclusion = 'cancelled') as cancelled,
-  round(1.0 * sum(conclusion in {{failures}}) / nullif(
-    sum(conclusion in {{decisive}}), 0
+  count(*) filter (where effective_conclusion = 'cancelled') as cancelled,
+  round(1.0 * sum(effective_conclusion in {{failures}}) / nullif(
+    sum(effective_conclusion in {{decisive}}), 0
   ), 4) as failure_rate,
   sum(run_attempt > 1) as rerun,
   -- First attempts only, since a re-run may repeat a part; 0 seconds is no duration.
@@ -77,14 +78,14 @@ create view flaky_runs as
 with failed as materialized (
   select distinct r.repo, r.workflow, r.head_branch, r.head_sha
   from run_attempts a cross join runs r using (run_id)
-  where a.status = 'completed' and a.conclusion in {{test_failures}}
+  where a.status = 'completed' and a.effective_conclusion in {{test_failures}}
     and r.event <> 'workflow_run'
 ),
 commits as (
   select
     f.repo, f.workflow, f.head_branch, f.head_sha,
     sum(a.conclusion = 'success') as successes,
-    sum(a.conclusion in {{test_failures}}) as failures,
+    sum(a.effective_conclusion in {{test_failures}}) as failures,
     max(a.started_at) as last_started_at,
     max(r.run_id) as run_id
   from failed f

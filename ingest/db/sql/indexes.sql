@@ -5,9 +5,10 @@
 -- that does not match is skipped without reading its row, 20 times as fast. Runs are also
 -- counted by these columns.
 create index runs_started on runs
-  (started_at, repo, workflow, head_branch, event, actor, conclusion);
+  (started_at, repo, workflow, head_branch, event, actor, conclusion, cancel_cause);
 -- A feed's runs, newest first, with the column that is filtered most.
-create index runs_workflow on runs (repo, workflow, started_at, conclusion);
+create index runs_workflow on runs
+  (repo, workflow, started_at, conclusion, cancel_cause);
 -- A branch's runs in the order in which its tile counts them.
 create index runs_branch on runs (repo, workflow, tile_branch, created_at);
 -- Without this index, filtering by a rare actor would scan all runs.
