@@ -5,6 +5,7 @@ number in its name only makes the name unique. Views, triggers and indexes stand
 `sql/`: the indexes that old migrations create are replaced by those.
 """
 
+import re
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -744,3 +745,42 @@ def m135_newest_pages(db: Database) -> None:
         alter table pending add column not_found_at text;
         """,
     )
+
+
+@migrations()
+def m136_paths(db: Database) -> None:
+    """Addresses are stored as paths, so that the API may move to another address.
+
+    Other addresses are dropped: each costs one full response.
+    """
+    for table, column in (
+        ("responses", "url"),
+        ("responses", "next_url"),
+        ("feed_backfills", "next_url"),
+        ("repos", "listed_in"),
+    ):
+        urls = db.execute(
+            f"select {column} from {table} where {column} like 'http%'"  # noqa: S608 (own names)
+        )
+        paths = {url: api_path(url) for (url,) in urls.fetchall()}
+        db.conn.executemany(
+            f"update or replace {table} set {column} = ? where {column} = ?",  # noqa: S608 (own names)
+            [(path, url) for url, path in paths.items() if path],
+        )
+    execute_all(
+        db,
+        """
+        delete from responses where url like 'http%' or next_url like 'http%';
+        update feed_backfills set next_url = null where next_url like 'http%';
+        """,
+    )
+
+
+def api_path(url: str) -> str | None:
+    """The path of one of the API's addresses, below its base; None for any other."""
+    match = re.match(
+        r"https?://[^/?#]+[^?#]*?"
+        r"(/(?:repos|repositories|orgs|organizations|users|user)/.*)",
+        url,
+    )
+    return match[1] if match else None

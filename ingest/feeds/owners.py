@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import owner_of
+from ci_observer.ingest.github.pagination import Walk
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store.repos import ListedPage
 from ci_observer.ingest.store.responses import CachedResponse
@@ -46,13 +47,14 @@ async def _fetch_pages(
 ) -> list[ListedPage]:
     """All pages of a list, or none if it is the token user's and has another owner."""
     pages: list[ListedPage] = []
+    walk = Walk()
     url: str | None = first_url
     while url:
         known = cached(url)
         page = await github.fetch_owner_page(url, etag=known.etag if known else None)
         if page.value is None and known:
             pages.append(ListedPage(url, None, known.etag, known.next_url))
-            url = known.next_url
+            url = walk.next_url(url, known.next_url)
             continue
         found = page.value or []
         if found and all(_is_in(pages, repo) for repo in found):
@@ -61,8 +63,9 @@ async def _fetch_pages(
             owner_of(repo.full_name).lower() == owner.lower() for repo in found
         ):
             return []
-        pages.append(ListedPage(url, found, page.etag, page.next_url))
-        url = page.next_url
+        next_url = page.next_url if found else None
+        pages.append(ListedPage(url, found, page.etag, next_url))
+        url = walk.next_url(url, next_url)
     return pages
 
 

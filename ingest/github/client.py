@@ -4,6 +4,7 @@ Builds paths and parses responses; `connection` does the HTTP. A path is below t
 of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -13,7 +14,8 @@ from ci_observer.ingest.errors import InvalidResponse, NotFound
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.headers import parse_etag
 from ci_observer.ingest.github.names import is_ref_name
-from ci_observer.ingest.github.pagination import next_page_url
+from ci_observer.ingest.github.pagination import Walk, next_page_url
+from ci_observer.ingest.github.rows import has_id, refusal_of
 from ci_observer.ingest.github.wire import (
     Repository,
     parse_annotations,
@@ -26,6 +28,8 @@ from ci_observer.ingest.github.wire import (
     parse_total_count,
     parse_workflows,
 )
+
+log = logging.getLogger("ci_observer.ingest")
 
 T = TypeVar("T")
 
@@ -48,7 +52,8 @@ class Response(Generic[T]):
 class RunPage:
     """One page of a run list. On 304 Not Modified, `runs` is empty.
 
-    `runs` are GitHub's run objects; `total_count` is GitHub's count for the whole list.
+    `runs` are the run objects that can be stored, `refused` says why others cannot.
+    `total_count` is GitHub's count for the whole list.
     """
 
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -56,6 +61,7 @@ class RunPage:
     next_url: str | None = None
     total_count: int | None = None
     is_not_modified: bool = False
+    refused: tuple[str, ...] = ()
 
 
 class GitHub:
@@ -107,7 +113,10 @@ class GitHub:
         page = await self._get_page(url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        return RunPage(page.value, page.etag, page.next_url, page.total_count)
+        runs, refused = _without_refused(url, page.value)
+        return RunPage(
+            runs, page.etag, page.next_url, page.total_count, refused=refused
+        )
 
     async def fetch_runs_by_status(
         self, repo: str, status: str, *, etag: str | None = None
@@ -146,7 +155,12 @@ class GitHub:
         """
         jobs_url = f"{self._repo_path(repo)}/actions/runs/{run_id}/jobs"
         url = f"{jobs_url}?filter=latest&per_page=30"
-        return await self._get_rest(await self._get_page(url, parse_jobs), parse_jobs)
+        page = await self._get_page(url, parse_jobs)
+        jobs = await self._get_rest(url, page, parse_jobs)
+        with_id = [job for job in jobs if has_id(job)]
+        if jobs and not with_id:
+            raise InvalidResponse(f"None of the {len(jobs)} jobs of a run has an id.")
+        return with_id
 
     async def fetch_annotations(self, repo: str, job_id: int) -> list[str]:
         """The messages of a job's annotations, from all pages.
@@ -156,11 +170,12 @@ class GitHub:
         """
         job_url = f"{self._repo_path(repo)}/check-runs/{job_id}"
         url: str | None = f"{job_url}/annotations?per_page=100"
+        walk = Walk()
         messages: list[str] = []
         while url:
             page = await self._get_page(url, parse_annotations)
             messages += page.value or []
-            url = page.next_url
+            url = walk.next_url(url, page.next_url)
         return messages
 
     async def fetch_repo(
@@ -213,7 +228,7 @@ class GitHub:
         page = await self._get_page(url, parse_workflows, etag)
         if page.value is None:
             return page
-        workflows = await self._get_rest(page, parse_workflows)
+        workflows = await self._get_rest(url, page, parse_workflows)
         return Response(workflows, None if page.next_url else page.etag)
 
     async def has_tag(self, repo: str, name: str) -> bool:
@@ -239,7 +254,8 @@ class GitHub:
         response = await self._get(url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        return RunPage([response.value], response.etag)
+        runs, _ = _without_refused(url, [response.value])
+        return RunPage(runs, response.etag)
 
     async def _get_page(
         self, url: str, parse: Callable[[Any], list[T]], etag: str | None = None
@@ -256,19 +272,21 @@ class GitHub:
 
     async def _get_rest(
         self,
+        url: str,
         page: Response[list[dict[str, Any]]],
         parse: Callable[[Any], list[dict[str, Any]]],
     ) -> list[dict[str, Any]]:
-        """The items of a first page and of all that follow.
+        """The items of the first page, at `url`, and of all that follow.
 
         Raises `InvalidResponse` if GitHub counts more items than it lists.
         """
         items: list[dict[str, Any]] = []
+        walk = Walk()
         while new := [item for item in page.value or [] if item not in items]:
             items += new
-            if page.next_url is None:
+            if (next_url := walk.next_url(url, page.next_url)) is None:
                 break
-            page = await self._get_page(page.next_url, parse)
+            page, url = await self._get_page(next_url, parse), next_url
         if len(items) < (page.total_count or 0):
             raise InvalidResponse(
                 f"GitHub counts {page.total_count} items and lists {len(items)}."
@@ -286,3 +304,23 @@ class GitHub:
             parse_etag(response.headers.get("etag")),
             self.connection.next_address(response),
         )
+
+
+def _without_refused(
+    url: str, runs: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The runs that can be stored, and why the others cannot.
+
+    Raises `InvalidResponse` if none can: a few broken runs must not hide the others.
+    """
+    refusals = [refusal_of(run) for run in runs]
+    refused = tuple(filter(None, refusals))
+    if refused:
+        text = f"GitHub's response has {len(refused)} of {len(runs)} runs that cannot "
+        text += f"be stored: {refused[0]}."
+        if len(refused) == len(runs):
+            raise InvalidResponse(f"{text} The next pass requests it again.")
+        log.warning("%s: %s The others are stored.", url, text)
+    return [
+        run for run, refusal in zip(runs, refusals, strict=True) if refusal is None
+    ], refused

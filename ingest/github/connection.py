@@ -28,6 +28,7 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.github.body import read_body
 from ci_observer.ingest.github.headers import RateLimit, parse_etag
 from ci_observer.ingest.github.names import REPO_NAME
+from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.github.wire import parse_response
 from ci_observer.ingest.texts import one_line
 from ci_observer.ingest.times import Clock
@@ -233,8 +234,7 @@ class Connection:
 
     def _url_of(self, address: str) -> str:
         """The URL of a path below the API's base, or of a whole URL in its origin."""
-        is_path = address.startswith("/") and not address.startswith("//")
-        url = f"{self.api_url}{address}" if is_path else address
+        url = f"{self.api_url}{address}" if is_path(address) else address
         return self._resolve(url, self.api_url)
 
     def _resolve(self, link: str, page_url: str) -> str:

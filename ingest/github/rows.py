@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from ci_observer.ingest.errors import InvalidResponse
-from ci_observer.ingest.times import parse_instant
+from ci_observer.ingest.texts import one_line
+from ci_observer.ingest.times import parse_instant, utc
 
 Row = dict[str, Any]
 
@@ -18,6 +19,11 @@ Row = dict[str, Any]
 LONGEST_RUN = timedelta(days=35)
 # A run without any time sorts as the oldest. GitHub has always sent `created_at`.
 NO_TIME = "1970-01-01T00:00:00Z"
+
+# "A workflow run can be re-run a maximum of 50 times":
+# https://docs.github.com/en/actions/reference/limits
+MAX_ATTEMPTS = 100
+MAX_VALUE_LENGTH = 60
 
 # The columns of `runs` that come from GitHub's object. Ingest adds the others.
 RUN_COLUMNS = (
@@ -62,13 +68,13 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     the repository. Raises `InvalidResponse` for an object without an integer `id`.
     https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
     """
-    run_id = _integer(payload.get("id"))
+    run_id = _positive(payload.get("id"))
     if run_id is None:
         raise InvalidResponse(f"A run of {repo} {workflow} has no id.")
     status = _text(payload.get("status"))
-    created_at = _first_text(payload, "created_at", "run_started_at", "updated_at")
-    started_at = _first_text(payload, "run_started_at", "created_at", "updated_at")
-    updated_at = _first_text(payload, "updated_at", "run_started_at", "created_at")
+    created_at = _first_time(payload, "created_at", "run_started_at", "updated_at")
+    started_at = _first_time(payload, "run_started_at", "created_at", "updated_at")
+    updated_at = _first_time(payload, "updated_at", "run_started_at", "created_at")
     actor = _text(_at(payload, "actor", "login"))
     is_completed = status == "completed"
     return {
@@ -77,7 +83,7 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         "workflow": workflow,
         "workflow_name": _text(payload.get("name")),
         "run_number": _integer(payload.get("run_number")),
-        "run_attempt": _integer(payload.get("run_attempt")) or 1,
+        "run_attempt": _attempt(payload) or 1,
         "event": _text(payload.get("event")),
         "display_title": _text(payload.get("display_title")),
         "status": status,
@@ -95,11 +101,35 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         # None without an end: 0 would be kept, because the shortest duration wins.
         "duration_seconds": (
             duration_seconds(started_at, updated_at)
-            if is_completed and _text(payload.get("updated_at"))
+            if is_completed and _time(payload.get("updated_at"))
             else None
         ),
         "html_url": _text(payload.get("html_url")),
     }
+
+
+def refusal_of(payload: Mapping[str, Any]) -> str | None:
+    """Why a run object cannot be stored; None if it can."""
+    run_id, attempt = (payload.get(name) for name in ("id", "run_attempt"))
+    if _positive(run_id) is None:
+        return f"a run has no id ({one_line(repr(run_id), MAX_VALUE_LENGTH)})"
+    if isinstance(attempt, int) and attempt > MAX_ATTEMPTS:
+        shown = attempt if _integer(attempt) else "enormous"
+        return (
+            f"run {run_id} has the attempt {shown}, and more than {MAX_ATTEMPTS} are "
+            "not stored"
+        )
+    return None
+
+
+def has_id(payload: Mapping[str, Any]) -> bool:
+    """Whether an object has an id that can be stored."""
+    return _positive(payload.get("id")) is not None
+
+
+def created_at(payload: Mapping[str, Any]) -> str | None:
+    """When a run was created; None for a time that cannot be."""
+    return _time(payload.get("created_at"))
 
 
 def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row:
@@ -109,7 +139,7 @@ def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row
     `InvalidResponse` for an object without an integer `id`.
     https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run
     """
-    job_id = _integer(payload.get("id"))
+    job_id = _positive(payload.get("id"))
     if job_id is None:
         raise InvalidResponse(f"A job of run {run_id} has no id.")
     started_at = _text(payload.get("started_at"))
@@ -117,7 +147,7 @@ def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row
     return {
         "job_id": job_id,
         "run_id": run_id,
-        "run_attempt": _integer(payload.get("run_attempt")) or run_attempt,
+        "run_attempt": _attempt(payload) or run_attempt,
         "name": _text(payload.get("name")),
         "status": _text(payload.get("status")),
         "conclusion": _text(payload.get("conclusion")),
@@ -213,8 +243,8 @@ def _head_repo(payload: Mapping[str, Any], repo: str) -> str | None:
 
 def _pr_number(payload: Mapping[str, Any]) -> int | None:
     match payload.get("pull_requests"):
-        case [{"number": int(number)}, *_]:
-            return number
+        case [{"number": number}, *_]:
+            return _integer(number)
     return None
 
 
@@ -240,8 +270,24 @@ def _text(value: Any) -> str | None:
     return value.encode("utf-8", "replace").decode()
 
 
-def _first_text(payload: Mapping[str, Any], *keys: str) -> str:
-    return next((text for key in keys if (text := _text(payload.get(key)))), NO_TIME)
+def _first_time(payload: Mapping[str, Any], *keys: str) -> str:
+    return next((time for key in keys if (time := _time(payload.get(key)))), NO_TIME)
+
+
+def _time(value: Any) -> str | None:
+    """A time as GitHub writes it; None for one that cannot be."""
+    instant = parse_instant(value) if isinstance(value, str) else None
+    return utc(instant) if instant else None
+
+
+def _attempt(payload: Mapping[str, Any]) -> int | None:
+    attempt = _integer(payload.get("run_attempt"))
+    return attempt if attempt and 0 < attempt <= MAX_ATTEMPTS else None
+
+
+def _positive(value: Any) -> int | None:
+    number = _integer(value)
+    return number if number and number > 0 else None
 
 
 def _integer(value: Any) -> int | None:

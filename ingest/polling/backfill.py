@@ -5,25 +5,29 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import Unprocessable
+from ci_observer.ingest.errors import RepeatedPage, Unprocessable
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of
 from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.pagination import MAX_ITEMS, Walk, is_path
 from ci_observer.ingest.github.windows import Window
-from ci_observer.ingest.polling.run_pages import PageSizes, cached_page
+from ci_observer.ingest.polling.run_pages import MAX_HALVINGS, PageSizes, cached_page
 from ci_observer.ingest.store import backfills, older_runs, responses
 from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.responses import ResponseKey
+from ci_observer.ingest.store.keys import FeedKey
+from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.run_rows import Saved
 from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
 PAGE_SIZE = 100
+MAX_PAGES = MAX_ITEMS // (PAGE_SIZE >> MAX_HALVINGS)
 
 
 class BackfillPages:
@@ -48,10 +52,14 @@ class BackfillPages:
         self._clock = clock
         self._sizes = sizes
         self._on_older_saved = on_older_saved
+        self._walks: dict[FeedKey, Walk] = {}
 
     async def fetch_next(self, feed: Feed) -> None:
         """Fetch and save the next page of a feed with an incomplete backfill."""
         backfill = backfills.get(self._db, feed.key)
+        if not is_path(backfill.next_url or "/"):
+            # The request raises. The next pass fetches the former page's link again.
+            backfills.reset_page(self._db, feed.key)
         if backfill.window:
             await self._fetch_window(feed, backfill, backfill.window)
         else:
@@ -71,15 +79,18 @@ class BackfillPages:
             # GitHub refuses pages beyond the end of the list.
             page = RunPage()
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
+        response = cached if cached and page.is_not_modified else cached_page(key, page)
+        response, repeated = self._without_repetition(feed, backfill, response)
+        if repeated:
+            # An ETag does not depend on the link: a 304 could hide a corrected one.
+            response = replace(response, etag="")
+            responses.save(self._db, response)
         saved = older_runs.save_page(
-            self._db,
-            feed,
-            backfill,
-            page.runs,
-            page=cached if cached and page.is_not_modified else cached_page(key, page),
-            now=self._clock(),
+            self._db, feed, backfill, page.runs, page=response, now=self._clock()
         )
         self._record_saved(feed, backfill, saved)
+        if repeated and not saved.is_complete:
+            raise repeated
 
     async def _fetch_window(
         self, feed: Feed, backfill: Backfill, window: Window
@@ -90,13 +101,15 @@ class BackfillPages:
         except Unprocessable:
             page = RunPage()
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
+        response = cached_page(ResponseKey("runs", feed.repo, url), page)
+        response, repeated = self._without_repetition(feed, backfill, response)
         saved, step = older_runs.save_window_page(
             self._db,
             feed,
             backfill,
             window,
             page.runs,
-            page=cached_page(ResponseKey("runs", feed.repo, url), page),
+            page=response,
             total=page.total_count or 0,
             now=self._clock(),
         )
@@ -108,6 +121,8 @@ class BackfillPages:
                 window.end,
             )
         self._record_saved(feed, backfill, saved)
+        if repeated and not saved.is_complete:
+            raise repeated
 
     def _first_url(self, feed: Feed, *, created: str | None = None) -> str:
         return self._github.runs_path(
@@ -117,7 +132,26 @@ class BackfillPages:
             created=created,
         )
 
+    def _without_repetition(
+        self, feed: Feed, backfill: Backfill, page: CachedResponse
+    ) -> tuple[CachedResponse, RepeatedPage | None]:
+        """A page to save, and the error to raise afterwards if its link leads back.
+
+        Such a page is saved as its own next one, so that the next pass tries again from
+        there.
+        """
+        if backfill.next_url is None:
+            self._walks.pop(feed.key, None)
+        walk = self._walks.setdefault(feed.key, Walk(max_pages=MAX_PAGES))
+        try:
+            walk.next_url(page.key.url, page.next_url)
+        except RepeatedPage as error:
+            return replace(page, next_url=page.key.url), error
+        return page, None
+
     def _record_saved(self, feed: Feed, backfill: Backfill, saved: Saved) -> None:
         self._on_older_saved(saved.written)
+        if saved.is_complete:
+            self._walks.pop(feed.key, None)
         if saved.is_complete and not backfill.completed_at:
             log.info("%s: history is complete", feed)

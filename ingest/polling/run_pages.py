@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of
 from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.rows import created_at
 from ci_observer.ingest.github.windows import is_surely_last
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
 from ci_observer.ingest.store import responses, runs
@@ -243,17 +244,20 @@ class RunPages:
 
 
 def cached_page(key: ResponseKey, page: RunPage) -> CachedResponse:
-    """The parts of a page that a later 304 does not repeat."""
-    created = [str(run.get("created_at") or "") for run in page.runs]
+    """The parts of a page that a later 304 does not repeat.
+
+    An empty page ends the list, whatever its link says.
+    """
+    created = [text for run in page.runs if (text := created_at(run))]
     return CachedResponse(
         key,
         page.etag or "",
-        page.next_url,
+        page.next_url if page.runs else None,
         oldest_at=min(created, default=None),
         newest_at=max(created, default=None),
         is_last=is_surely_last(
             key.url,
-            runs=len(page.runs),
+            runs=len(page.runs) + len(page.refused),
             total=page.total_count,
             has_next=page.next_url is not None,
         ),

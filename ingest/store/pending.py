@@ -16,6 +16,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.vocabulary import FAILURES, sql_list
+from ci_observer.ingest.github.rows import MAX_ATTEMPTS
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.tiles import update_tiles
@@ -140,7 +141,7 @@ def add_attempts(db: Database, ids: Sequence[int]) -> None:
         f"""
         with recursive below (run_id, run_attempt) as (
             select run_id, run_attempt - 1 from runs
-            where {among(ids)} and run_attempt > 1
+            where {among(ids)} and run_attempt between 2 and {MAX_ATTEMPTS}
             union all
             select run_id, run_attempt - 1 from below where run_attempt > 1
         )

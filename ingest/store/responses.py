@@ -8,6 +8,7 @@ from typing import Literal
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.store.database import transaction, upsert
 
 Kind = Literal[
@@ -35,6 +36,7 @@ class ResponseKey:
 class CachedResponse:
     """The ETag of a response, and the facts about a page that a 304 leaves out.
 
+    `next_url` is a path below the base of the API, or a link that leads elsewhere.
     `oldest_at` and `newest_at` are when the oldest and the newest run were created,
     `is_last` says whether the list surely has no more runs.
     """
@@ -57,6 +59,9 @@ def get_cached(db: Database, key: ResponseKey) -> CachedResponse | None:
     if row is None:
         return None
     etag, next_url, oldest_at, newest_at, is_last = row
+    if not is_path(next_url or "/"):
+        # A link elsewhere is not followed, so fetch the page again, with its new link.
+        etag = ""
     return CachedResponse(
         key, etag, next_url, oldest_at, newest_at, is_last=bool(is_last)
     )
