@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from ci_observer.ingest.commands.check_annotations import annotations_text
 from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
@@ -129,6 +130,9 @@ async def _check_repo(
         name = found.full_name
         text = f"{repo}: renamed to {name}: write {name} in GH_REPOS"
         yield Line(text, is_good=True)
+    if found.is_private and config.fetch_jobs != "none":
+        text = await annotations_text(github, repo)
+        yield Line(f"  {text}", is_good=True)
     states = {w.workflow: w.workflow_state for w in workflows}
     if is_named and EVERY_WORKFLOW not in config.workflows:
         for name in config.workflows:

@@ -108,6 +108,7 @@ class Repository:
     full_name: str
     default_branch: str | None = None
     is_live: bool = True
+    is_private: bool = False
 
 
 def parse_repository(data: Any) -> Repository:
@@ -126,6 +127,7 @@ def parse_repository(data: Any) -> Repository:
                 full_name,
                 branch if isinstance(branch, str) else None,
                 is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
+                is_private=bool(data.get("private")),
             )
     raise InvalidResponse("GitHub's response is not a repository.")
 

@@ -9,7 +9,12 @@ from collections import defaultdict
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import Forbidden, GitHubError, NotFound
+from ci_observer.ingest.errors import (
+    Forbidden,
+    GitHubError,
+    InvalidResponse,
+    NotFound,
+)
 from ci_observer.ingest.github.annotations import TIMEOUT, Cancellation, cancellation
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import cancellations
@@ -60,7 +65,7 @@ class CancelledRuns:
                 return
             try:
                 found = await self._find_cause(item)
-            except (Forbidden, NotFound) as error:
+            except (Forbidden, NotFound, InvalidResponse) as error:
                 self._save_refused(item, error)
                 return
             cancellations.save(self._db, item, found, now=self._clock())

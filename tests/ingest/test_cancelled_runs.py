@@ -456,3 +456,14 @@ def test_durations_decide_only_about_runs_that_were_asked_about(world, ingest, d
     ingest.poll()
 
     assert causes(db) == [(None, None), ("person", "ada"), ("person", "ada")]
+
+
+def test_annotations_that_are_no_json_are_taken_for_refused(world, github, ingest, db):
+    github.faults.add("login_page", path="/annotations", count=None)
+    hung_three_times(world)
+
+    for _ in range(3):
+        ingest.poll()
+
+    assert len(requests(github)) == 1
+    assert tile(db, "tile_state") == ("failing",)

@@ -268,6 +268,32 @@ def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
     assert "acme/locked: GitHub says: Resource not accessible" in result.output
 
 
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        (Token(), "  annotations: found, so a run that hits"),
+        (Token(kind="fine-grained"), "  annotations: cannot be read, so a run that"),
+        (Token(kind="app", checks=False), "  annotations: cannot be read, so a run"),
+    ],
+)
+def test_check_tries_the_annotations_of_a_private_repository(
+    environ, github, token, text
+):
+    github.settings.tokens[github.token] = token
+    github.world.add_run("acme/api", "ci.yml", conclusion="cancelled")
+    public = run("check", **environ)
+    github.world.update_repo("acme/api", private=True)
+
+    result = run("check", **environ)
+
+    assert result.exit_code == 0
+    assert text in result.output
+    assert ("A classic token with the scope repo" in result.output) == (
+        "cannot" in text
+    )
+    assert "annotations" not in public.output
+
+
 def test_check_lists_the_repositories_of_an_owner(environ, github):
     world = github.world
     world.add_repo("acme/web")
