@@ -45,7 +45,7 @@ def version_with_job(run: Run, number: int, now: datetime) -> RunVersion | None:
     return None
 
 
-def messages(run: Run, version: RunVersion, job: Json) -> Sequence[str]:
+def messages(run: Run, version: RunVersion, job: Json) -> Sequence[str | Json]:
     """The texts of the job's annotations, the cause first."""
     for name in (job["name"], ""):
         if name in run.annotations:
@@ -83,7 +83,8 @@ def go_duration(length: timedelta) -> str:
     return f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s"
 
 
-def annotation_object(run: Run, message: str, sites: Sites) -> Json:
+def annotation_object(run: Run, message: str | Json, sites: Sites) -> Json:
+    changes = message if isinstance(message, dict) else {"message": message}
     blob = f"{sites.html}/{run.repo.full_name}/blob/{run.head_sha}/.github"
     return {
         "path": ".github",
@@ -94,6 +95,7 @@ def annotation_object(run: Run, message: str, sites: Sites) -> Json:
         "end_column": None,
         "annotation_level": "failure",
         "title": "",
-        "message": message,
+        "message": "",
         "raw_details": "",
+        **changes,
     }

@@ -162,7 +162,7 @@ class Run:
     message: str | None = None
     payload: Json | None = None
     jobs: list[Json] | None = None
-    annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    annotations: dict[str, tuple[str | Json, ...]] = field(default_factory=dict)
     removed_at: datetime | None = None
     versions: list[RunVersion] = field(default_factory=list)
 

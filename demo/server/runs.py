@@ -132,11 +132,12 @@ class Runs(Repositories):
         self.find_run(run).jobs = jobs
 
     def set_annotations(
-        self, run: Run | int, messages: Sequence[str], *, job: str = ""
+        self, run: Run | int, messages: Sequence[str | Json], *, job: str = ""
     ) -> None:
         """Serve annotations with these messages for the job of this name, or for all.
 
-        The messages of one job win over those of all jobs.
+        The messages of one job win over those of all jobs. An object instead of a
+        message replaces keys of the annotation, such as `annotation_level`.
         """
         self.find_run(run).annotations[job] = tuple(messages)
 

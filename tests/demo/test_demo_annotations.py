@@ -153,6 +153,17 @@ def test_one_job_of_a_failed_run_can_have_its_own_annotations(
     assert messages(client, run) == [["a warning"], ["timed out"]]
 
 
+def test_an_annotation_can_have_any_keys(client: httpx.Client, world: World) -> None:
+    run = world.add_run(REPO, FILE, cancel_cause="timeout")
+    changes = {"message": None, "annotation_level": "warning"}
+    world.set_annotations(run, ["an error", changes])
+    [job] = jobs_of(client, run)
+    first, second = annotations(client, run, job["id"]).json()
+
+    assert (first["message"], first["annotation_level"]) == ("an error", "failure")
+    assert second == first | changes
+
+
 def test_annotations_come_in_pages(client: httpx.Client, world: World) -> None:
     run = world.add_run(REPO, FILE, conclusion="failure")
     world.set_annotations(run, [f"warning {number}" for number in range(31)])
