@@ -784,3 +784,24 @@ def api_path(url: str) -> str | None:
         url,
     )
     return match[1] if match else None
+
+
+@migrations()
+def m140_last_attempts_of_jobs(db: Database) -> None:
+    """Partial re-runs keep jobs: which attempts a job belongs to.
+
+    A stored job was kept until a later attempt has another job of its name.
+    """
+    execute_all(
+        db,
+        """
+        alter table jobs add column last_attempt integer;
+        update jobs set last_attempt = (
+            select coalesce(
+                min(j.run_attempt) filter (where j.name is jobs.name) - 1,
+                max(j.run_attempt), jobs.run_attempt
+            ) from jobs j
+            where j.run_id = jobs.run_id and j.run_attempt > jobs.run_attempt
+        );
+        """,
+    )

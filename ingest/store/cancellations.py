@@ -61,15 +61,9 @@ where n <= {RUNS_PER_TILE} and annotations_at is null and not exists (
         and p.run_attempt = found.run_attempt
 )
 """
-# A job that a partial re-run kept has the number of an earlier attempt.
 _CANCELLED_JOBS = """
-select job_id, name, coalesce(duration_seconds, 0) as seconds from jobs j
-where run_id = :run_id and run_attempt <= :run_attempt and conclusion = 'cancelled'
-    and not exists (
-        select 1 from jobs later
-        where later.run_id = j.run_id and later.name is j.name
-            and later.run_attempt > j.run_attempt and later.run_attempt <= :run_attempt
-    )
+select job_id, name, coalesce(duration_seconds, 0) as seconds from attempt_jobs
+where run_id = :run_id and run_attempt = :run_attempt and conclusion = 'cancelled'
 order by seconds desc, job_id
 """
 
@@ -270,6 +264,7 @@ def _set_cause(
 
 def _has_jobs(db: Database, run_id: int, run_attempt: int) -> bool:
     row = db.execute(
-        "select 1 from jobs where run_id = ? and run_attempt = ?", [run_id, run_attempt]
+        "select 1 from attempt_jobs where run_id = ? and run_attempt = ?",
+        [run_id, run_attempt],
     ).fetchone()
     return row is not None

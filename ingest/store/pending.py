@@ -124,11 +124,14 @@ def save_jobs(
 ) -> None:
     """Write the jobs of an attempt, and remove the item.
 
-    Updates the tile too: a cancelled run with a failed job counts as failed.
+    A job that a partial re-run kept belongs to several attempts. Updates the tile too:
+    a cancelled run with a failed job counts as failed.
     """
+    # GitHub lists the jobs of the latest attempt, which may be newer than the item.
+    latest = max([item.run_attempt, *(job["run_attempt"] for job in jobs)])
     with transaction(db):
         for job in jobs:
-            upsert(db, "jobs", job, ["job_id"])
+            upsert(db, "jobs", {**job, "last_attempt": latest}, ["job_id"])
         _remove(db, item)
         update_tiles(db, [item.run_id])
         bump_revision(db)
@@ -167,7 +170,9 @@ def add_jobs(db: Database, ids: Sequence[int]) -> None:
         where {among(ids)} and {JOBS_OF[which]}
         and not exists (
             select 1 from jobs
-            where jobs.run_id = runs.run_id and jobs.run_attempt = runs.run_attempt
+            where jobs.run_id = runs.run_id
+                and runs.run_attempt between jobs.run_attempt
+                    and coalesce(jobs.last_attempt, jobs.run_attempt)
         )
         """,
         ids,

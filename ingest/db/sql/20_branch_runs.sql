@@ -49,6 +49,16 @@ where not zero_duration
       and o.status <> 'completed'
   );
 
+-- The jobs of each attempt, with those that a partial re-run kept from an earlier one.
+create view attempt_jobs as
+select
+  a.run_id, a.run_attempt, j.job_id, j.name, j.conclusion, j.completed_at,
+  j.duration_seconds, j.failed_step
+from run_attempts a
+join jobs j
+  on j.run_id = a.run_id
+  and a.run_attempt between j.run_attempt and coalesce(j.last_attempt, j.run_attempt);
+
 -- The attempts with a result. A cancelled attempt has one when a job ran into its time
 -- limit, which GitHub reports as cancelled, or when one of its jobs is known to have
 -- failed: a failed job may cancel the rest of its run.
@@ -60,7 +70,7 @@ where a.status = 'completed' and (
   a.conclusion in {{decisive}}
   or a.conclusion = 'cancelled' and (
     a.cancel_cause is 'timeout' or exists (
-      select 1 from jobs j
+      select 1 from attempt_jobs j
       where j.run_id = a.run_id and j.run_attempt = a.run_attempt
         and j.conclusion in {{test_failures}}
     )

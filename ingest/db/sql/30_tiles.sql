@@ -349,7 +349,7 @@ select
   later.last_result_actor, later.last_result_html_url, later.is_invalid_file,
   j.name as failed_job, j.failed_step,
   (
-    select sum(coalesce(conclusion, '') in {{test_failures}}) from jobs
+    select sum(coalesce(conclusion, '') in {{test_failures}}) from attempt_jobs
     where run_id = later.last_result_run_id
       and run_attempt = later.last_result_run_attempt
   ) as failed_jobs,
@@ -392,7 +392,7 @@ left join run_ends l
 -- The job of the last result that says why it failed: the first one that failed, or the
 -- one that ran into its time limit, which is the longest of the cancelled ones.
 left join jobs j on later.last_result = 'failing' and j.job_id = (
-  select job_id from jobs
+  select job_id from attempt_jobs
   where run_id = later.last_result_run_id
     and run_attempt = later.last_result_run_attempt
     and (
