@@ -30,7 +30,6 @@ REFUSED_FOR = timedelta(days=1)
 _UNDECIDED = "r.status = 'completed' and coalesce(r.conclusion, '') not in " + sql_list(
     UNDERSTOOD
 )
-# A run that ended at once has no job that could have annotations.
 _TO_FETCH = f"""
 select run_id, run_attempt from (
     select r.run_id, r.run_attempt, a.annotations_at, row_number() over (
@@ -46,7 +45,6 @@ select run_id, run_attempt from (
         and r.conclusion = 'cancelled' and {_UNDECIDED}
         and (r.created_at, r.run_id)
             >= (coalesce(base.created_at, ''), coalesce(base.run_id, 0))
-        and r.duration_seconds is not 0
     join run_attempts a on a.run_id = r.run_id and a.run_attempt = r.run_attempt
     -- Tags decide the tile of a workflow without a run on the default branch.
     where f.is_watched and (t.branch = f.default_branch or not exists (

@@ -467,3 +467,11 @@ def test_annotations_that_are_no_json_are_taken_for_refused(world, github, inges
 
     assert len(requests(github)) == 1
     assert tile(db, "tile_state") == ("failing",)
+
+
+def test_a_run_that_was_cancelled_at_once_is_asked_about_too(world, ingest, db):
+    cancelled(world, seconds=0, cause="person", cancelled_by="grace")
+
+    ingest.poll()
+
+    assert causes(db) == [("person", "grace")]
