@@ -4,19 +4,31 @@ import re
 
 from ci_observer.web.database import Params
 from ci_observer.web.filters import COLUMNS, Filters
+from ci_observer.web.vocabulary import CANCELLED, TIMED_OUT
 
 NULL = "null"
 STATE_COLUMNS = ("tile_state", "activity", "alarm")
 
 
-def where_sql(filters: Filters, *, branch: str = "head_branch") -> tuple[str, Params]:
+def where_sql(
+    filters: Filters,
+    *,
+    branch: str = "head_branch",
+    cancel_cause: str = "cancel_cause",
+) -> tuple[str, Params]:
     """The condition on a run, or on a tile, and its parameters.
 
-    `branch` is the column with the branch. The state of a tile is not part of it.
+    `branch` and `cancel_cause` are columns. The state of a tile is not part of it.
     """
     where = _Where()
     for name, column in (COLUMNS | {"branch": branch}).items():
-        where.add_any_of(name, column, getattr(filters, name))
+        values = getattr(filters, name)
+        others = ""
+        # GitHub calls a run cancelled that ran into its time limit. It is found under
+        # both words.
+        if name == "conclusion" and TIMED_OUT in values:
+            others = f"conclusion = '{CANCELLED}' and {cancel_cause} = 'timeout'"
+        where.add_any_of(name, column, values, others)
     if filters.since:
         where.add("started_at >= :since", since=filters.since)
     if filters.until:
@@ -53,15 +65,23 @@ class _Where:
         self.conditions.append(condition)
         self.params |= params
 
-    def add_any_of(self, name: str, column: str, values: tuple[str, ...]) -> None:
-        """The column has one of the values; the value `null` also matches NULL."""
+    def add_any_of(
+        self, name: str, column: str, values: tuple[str, ...], others: str = ""
+    ) -> None:
+        """The column has one of the values; the value `null` also matches NULL.
+
+        `others` is a condition for further rows.
+        """
         if not values:
             return
         names, params = placeholders(name, values)
-        condition = f"{column} in ({names})"
+        conditions = [f"{column} in ({names})"]
         if NULL in values:
-            condition = f"({condition} or {column} is null)"
-        self.add(condition, **params)
+            conditions.append(f"{column} is null")
+        if others:
+            conditions.append(others)
+        text = " or ".join(conditions)
+        self.add(f"({text})" if len(conditions) > 1 else text, **params)
 
     def add_words(self, texts: tuple[str, ...], columns: tuple[str, ...]) -> None:
         """Every word of one of the texts is in some column."""

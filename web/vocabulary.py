@@ -43,6 +43,10 @@ STATUSES = {
 }
 UNFINISHED = tuple(STATUSES)
 
+# GitHub's word for a run that ran into its time limit, and ours.
+CANCELLED = "cancelled"
+TIMED_OUT = "timed_out"
+
 FAILURES = ("failure", "timed_out", "startup_failure")
 # Conclusions that say whether the commit is good; the others change no tile.
 DECISIVE = ("success", *FAILURES)
@@ -67,7 +71,7 @@ def result_of(run: dict[str, Any]) -> Result:
     """
     status, conclusion = run["status"], run["conclusion"]
     if status == "completed":
-        if conclusion == "cancelled":
+        if conclusion == CANCELLED:
             return _cancellation(run)
         return CONCLUSIONS.get(conclusion) or Result(
             label_of(conclusion), "other", "unknown"
@@ -81,8 +85,8 @@ def _cancellation(run: dict[str, Any]) -> Result:
     if cause == "timeout":
         # A time limit is a number of minutes.
         after = f" after {duration(seconds - seconds % MINUTE)}" if seconds else ""
-        return replace(CONCLUSIONS["timed_out"], label=f"timed out{after}")
-    cancelled = CONCLUSIONS["cancelled"]
+        return replace(CONCLUSIONS[TIMED_OUT], label=f"timed out{after}")
+    cancelled = CONCLUSIONS[CANCELLED]
     if cause == "person" and run.get("cancelled_by"):
         return replace(cancelled, label=f"cancelled by {run['cancelled_by']}")
     if cause == "superseded":

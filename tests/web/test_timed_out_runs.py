@@ -180,3 +180,47 @@ async def test_the_api_has_the_cause_and_the_person(db: Database, datasette: Dat
         ("person", "ada"),
         ("timeout", None),
     ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("conclusion=timed_out", [2]),
+        ("conclusion=timed_out&conclusion=success", [4, 2, 1]),
+        ("conclusion=timed_out&conclusion=null", [5, 2]),
+        ("conclusion=cancelled", [3, 2]),
+        ("conclusion=timed_out&repo=acme/api&workflow=ci.yml", [2]),
+        ("conclusion=failure", []),
+    ],
+)
+async def test_the_filter_finds_it_under_both_words(
+    db: Database, datasette: Datasette, query: str, found: list[int]
+):
+    save_history(db, conclusion="cancelled")
+    save_runs(db, run_payload(5, status="in_progress", **times("13:00")))
+
+    answer = await get_json(datasette, f"/api/runs?{query}")
+
+    assert [run["run_id"] for run in answer["runs"]] == found
+
+
+@pytest.mark.asyncio
+async def test_the_failed_runs_include_it(db: Database, datasette: Datasette):
+    save_history(db, conclusion="cancelled")
+    page = await get_page(datasette, "/runs")
+    [path] = [a.href for a in page.all("a") if a.text == "Failed"]
+
+    rows = table_rows(await get_page(datasette, path), "runs")
+
+    assert [row[1] for row in rows] == ["Change 2 #2"]
+
+
+@pytest.mark.asyncio
+async def test_the_wall_s_filter_finds_its_tile(db: Database, datasette: Datasette):
+    save_runs(db, run_payload(1, conclusion="cancelled", **times("09:00")))
+    save_cause(db, 1, "timeout")
+
+    for word, number in (("timed_out", 1), ("cancelled", 1), ("failure", 0)):
+        answer = await get_json(datasette, f"/api/wall?conclusion={word}")
+        assert len(answer["tiles"]) == number

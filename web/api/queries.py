@@ -224,7 +224,9 @@ def wall_sql(filters: Filters) -> tuple[str, Params]:
 
     Without a `branch` filter it gives the tiles of the default branches.
     """
-    where, params = where_sql(filters, branch="branch")
+    where, params = where_sql(
+        filters, branch="branch", cancel_cause="last_result_cancel_cause"
+    )
     state, state_params = state_sql(filters)
     source = "wall_branches" if filters.branch else "wall"
     sql = WALL_SQL.format(source=source, where=where, state=state)

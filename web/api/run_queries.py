@@ -23,6 +23,7 @@ from ci_observer.web.database import Params, fetch
 from ci_observer.web.errors import BadRequest
 from ci_observer.web.filter_sql import NULL, placeholders, where_sql
 from ci_observer.web.filters import COLUMNS, Filters
+from ci_observer.web.vocabulary import CANCELLED, TIMED_OUT
 
 PAGE_SQL = """
 select run_id, started_at from {source}
@@ -104,12 +105,15 @@ def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
 def counts_sql(filters: Filters) -> tuple[str, Params]:
     """The select of a JSON object: the number of runs by filter, and of all runs.
 
-    A filter with the value `null` has no count.
+    A filter with the value `null` has no count. The count of cancelled runs bounds that
+    of those which timed out.
     """
     pairs = ["'all', (select sum(runs) from run_values where name = 'repo')"]
     params: Params = {}
     for name in COLUMNS:
         values = getattr(filters, name)
+        if name == "conclusion" and TIMED_OUT in values:
+            values = tuple(dict.fromkeys((*values, CANCELLED)))
         # `run_values` does not count runs without a value.
         if values and NULL not in values:
             names, named = placeholders(name, values)
