@@ -17,6 +17,7 @@ import click
 from click import DateTime
 
 from ci_observer import ROOT
+from ci_observer.ingest import logs
 from ci_observer.ingest.commands.backfill import parse_since, run_backfill
 from ci_observer.ingest.commands.check import (
     database_text,
@@ -97,11 +98,7 @@ def main(*, quiet: bool) -> None:
     Check your settings:      ci-observer check
     Run everything:           ci-observer up
     """
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-        level=logging.WARNING if quiet else logging.INFO,
-    )
+    logs.set_up(logging.WARNING if quiet else logging.INFO)
     # A line for each request, and one for each retry, would be noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("stamina").setLevel(logging.ERROR)
@@ -139,7 +136,8 @@ def serve() -> None:
     except IncompleteInstallation as error:
         raise click.ClickException(str(error)) from error
     log.info("The wall is at http://%s:%s", config.host, config.port)
-    server.serve(datasette, config.host, config.port)
+    with logs.stderr_as_log():
+        server.serve(datasette, config.host, config.port)
 
 
 @main.command()

@@ -47,6 +47,7 @@ from ci_observer.ingest.store import (
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey, Owner
 from ci_observer.ingest.store.watch_errors import WatchError
+from ci_observer.ingest.texts import escaped
 from ci_observer.ingest.times import Clock, utc
 
 # GitHub Actions was announced on this day: no run is older.
@@ -209,11 +210,11 @@ class Backfill:
         failed: list[Feed | WatchError] = [feed for feed in watched if feed.error]
         failed += self._watch_errors()
         for item in failed:
-            click.echo(f"{item}: {item.error}", err=True)
+            click.echo(escaped(f"{item}: {item.error}"), err=True)
         for feed in watched:
             given_up = backfills.get(self._db, feed.key).windows_given_up
             if given_up and not feed.error:
-                click.echo(f"{feed}: {_windows_text(given_up)}")
+                click.echo(escaped(f"{feed}: {_windows_text(given_up)}"))
         click.echo(f"{self._progress()} back to {self._since:%Y-%m-%d}.")
         if failed:
             click.echo(f"{len(failed)} failed. {CONTINUES}")

@@ -19,6 +19,7 @@ from ci_observer.ingest.github.connection import RequestStats
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store.workflows import ACTIVE
+from ci_observer.ingest.texts import escaped
 
 MASK = "********"
 
@@ -44,7 +45,7 @@ async def run_check(config: Config) -> bool:
     is_good = True
     async with open_github(config) as github:
         async for line in check_feeds(config, github):
-            click.echo(line.text)
+            click.echo(escaped(line.text))
             is_good &= line.is_good
         click.echo(budget_text(config, github.connection.stats, now=utc_now()))
     return is_good

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,6 +47,17 @@ def serving(
 
     At the end SIGTERM must stop it with exit code 0.
     """
+    with serving_log(environ, folder, command) as (web, _):
+        yield web
+
+
+@contextmanager
+def serving_log(
+    environ: Mapping[str, str],
+    folder: Path,
+    command: Sequence[str] = CI_OBSERVER,
+) -> Iterator[tuple[httpx.Client, Callable[[], str]]]:
+    """Like `serving`; also gives a function that returns the log after the end."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
         [*command, "serve"],
@@ -55,10 +66,11 @@ def serving(
         stderr=subprocess.PIPE,
         text=True,
     )
+    log = ""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as web:
         try:
             wait_until_listening(process, port)
-            yield web
+            yield web, lambda: log
         finally:
             process.send_signal(signal.SIGTERM)
             _, log = process.communicate(timeout=HANG_SECONDS)
