@@ -1,13 +1,15 @@
-"""Finds the feeds that the settings select, with daily requests to GitHub.
+"""Finds the feeds that the settings select, with regular requests to GitHub.
 
-Once a day, each repository's metadata (name, default branch, workflows) and each
-owner's repositories are fetched. `selection` derives the watched feeds from them.
+Each repository's metadata (name, default branch, workflows) are fetched within 15
+minutes, or daily without a token; each owner's repositories daily. `selection` derives
+the watched feeds from them.
 """
 
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from sqlite_utils import Database
 
@@ -32,6 +34,12 @@ log = logging.getLogger("ci_observer.ingest")
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 REFRESH_EVERY = timedelta(days=1)
+# With a token, an unchanged response is free.
+NOTICE_WITHIN = timedelta(minutes=15)
+MIN_NOTICE_EVERY = timedelta(minutes=5)
+# The repositories are spread over time; after a restart, over so many passes.
+REFRESH_PASSES = 5
+MIN_REFRESHES = 20
 # Several missing workflows cause one refresh of their repository, not one each.
 REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 
@@ -87,8 +95,19 @@ class FeedDiscovery:
         return [owner for owner in self._owners() if self._is_due(owner)]
 
     def due_repos(self) -> list[str]:
-        """The repositories whose metadata is due for a refresh."""
-        return [repo for repo in self._selection.repos() if self._is_due(repo)]
+        """The repositories whose metadata is due for a refresh.
+
+        New ones and those that something has made due at once; of the others the least
+        recently refreshed ones, a few in each pass.
+        """
+        every = self._selection.repos()
+        due = [repo for repo in every if self._is_due(repo)]
+        known = {repo: repos.get(self._db, repo) for repo in due}
+        last = {repo: k.metadata_at or "" for repo, k in known.items() if k}
+        urgent = [r for r in due if self._due_at.get(r.lower(), NEVER) == NEVER]
+        others = sorted(set(due) - set(urgent), key=lambda r: (last.get(r, ""), r))
+        limit = max(MIN_REFRESHES, len(every) // REFRESH_PASSES)
+        return urgent + others[:limit]
 
     def schedule_redirected_repos(self) -> None:
         """Make repositories due that GitHub has redirected since the last call."""
@@ -153,9 +172,17 @@ class FeedDiscovery:
                 etags={"repository": found.etag, "workflows": items.etag},
                 now=self._clock(),
             )
-        self._postpone(repo, REFRESH_EVERY)
+        self._due_at[repo.lower()] = self._next_refresh_at(repo, self._clock())
         self._update_owner_error(owner_of(repo))
         self._log_same_names(repo)
+        if found.value and found.value.is_archived:
+            self._drop_archived(repo)
+
+    def record_enabled(self, feed: Feed) -> None:
+        """Set a disabled workflow active that has run since; confirm that soon."""
+        if feeds.save_enabled(self._db, feed):
+            log.info("%s: it runs again, so it is enabled", feed)
+            self._make_due(feed.repo)
 
     def record_owner_error(
         self, owner: Owner, error: GitHubError, wait: timedelta
@@ -236,6 +263,13 @@ class FeedDiscovery:
             if selected or is_listed:
                 watch_errors.delete(self._db, repo)
 
+    def _drop_archived(self, repo: str) -> None:
+        """Let an archived repository leave the wall soon, unless it is named."""
+        known = repos.get(self._db, repo)
+        if known and known.listed_in and not self._selection.is_named(repo):
+            log.info("%s is archived: it leaves the wall", repo)
+            self._make_due(Owner(owner_of(repo)))
+
     def _log_same_names(self, repo: str) -> None:
         """Log once that a workflow stays that may have been renamed."""
         if not self._selection.follows_list(repo):
@@ -306,13 +340,26 @@ class FeedDiscovery:
         stored = repos.get(self._db, repo)
         is_complete = all(feed.metadata_at for feed in self.feeds_of(repo))
         if not stored or not stored.metadata_at or not is_complete:
-            return self._clock()
-        if EVERY_WORKFLOW in self._config.workflows:
-            return self._clock()
+            return NEVER
         now = self._clock()
         refreshed_at = datetime.fromisoformat(stored.metadata_at)
         # A time in the future is that of a wrong clock.
-        return now if refreshed_at > now else refreshed_at + REFRESH_EVERY
+        if EVERY_WORKFLOW in self._config.workflows or refreshed_at > now:
+            return now
+        return self._next_refresh_at(repo, refreshed_at)
+
+    def _next_refresh_at(self, repo: str, last_at: datetime) -> datetime:
+        """When a repository's metadata are due after a refresh at `last_at`.
+
+        With a token at the latest a pass before `NOTICE_WITHIN`. Each repository has
+        its own share of that time, so that many of them are spread over it.
+        """
+        if not self._github.connection.has_token:
+            return last_at + REFRESH_EVERY
+        refresh = timedelta(seconds=self._config.refresh_seconds)
+        longest = max(MIN_NOTICE_EVERY, NOTICE_WITHIN - refresh)
+        share = crc32(repo.lower().encode()) / 2**32
+        return last_at + longest * (1 + share) / 2
 
     def _is_due(self, source: Owner | str) -> bool:
         return self._due_at.get(str(source).lower(), NEVER) <= self._clock()
@@ -325,6 +372,7 @@ class FeedDiscovery:
 
 
 def _log_changes(owner: Owner, before: set[str], listed: set[str]) -> None:
-    for what, names in (("new", listed - before), ("gone", before - listed)):
+    gone = "left out from now on (archived, disabled, a fork or not visible)"
+    for what, names in (("new", listed - before), (gone, before - listed)):
         if names:
             log.info("%s: %s: %s", owner, what, ", ".join(sorted(names)))

@@ -32,7 +32,10 @@ async def fetch_if_changed(
 def save(
     db: Database, repo: str, *, etags: Mapping[Kind, str | None], now: datetime
 ) -> None:
-    """Write the stored metadata of a repository into its feeds, with their ETags."""
+    """Write the stored metadata of a repository into its feeds, with their ETags.
+
+    No workflow of an archived repository can run.
+    """
     stored = repos.get(db, repo)
     feeds.save_metadata(
         db,
@@ -42,6 +45,7 @@ def save(
             w.workflow: (w.workflow_name, w.workflow_state)
             for w in workflows.known(db, repo)
         },
+        is_archived=bool(stored and stored.is_archived),
         now=now,
         cached=[
             CachedResponse(ResponseKey(kind, repo), etag)

@@ -5,7 +5,7 @@ of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -156,7 +156,7 @@ class GitHub:
         jobs_url = f"{self._repo_path(repo)}/actions/runs/{run_id}/jobs"
         url = f"{jobs_url}?filter=latest&per_page=30"
         page = await self._get_page(url, parse_jobs)
-        jobs = await self._get_rest(url, page, parse_jobs)
+        jobs, _ = await self._get_rest(url, page, parse_jobs)
         with_id = [job for job in jobs if has_id(job)]
         if jobs and not with_id:
             raise InvalidResponse(f"None of the {len(jobs)} jobs of a run has an id.")
@@ -220,16 +220,33 @@ class GitHub:
     ) -> Response[list[dict[str, Any]]]:
         """GitHub's workflow objects of a repository, from all pages.
 
-        The ETag is None if there are several pages: the first page's ETag does not
-        change when another page does.
+        The ETag of several pages is that of each page, separated by spaces, because a
+        page's ETag does not change when another page does. None if one is missing.
         https://docs.github.com/en/rest/actions/workflows#list-repository-workflows
         """
         url = f"{self._repo_path(repo)}/actions/workflows?per_page=100"
-        page = await self._get_page(url, parse_workflows, etag)
+        etags = etag.split() if etag else []
+        if len(etags) > 1 and await self._are_unchanged(url, etags):
+            return Response(None, etag)
+        page = await self._get_page(
+            url, parse_workflows, etag if len(etags) == 1 else None
+        )
         if page.value is None:
             return page
-        workflows = await self._get_rest(url, page, parse_workflows)
-        return Response(workflows, None if page.next_url else page.etag)
+        workflows, found = await self._get_rest(url, page, parse_workflows)
+        return Response(
+            workflows, " ".join(filter(None, found)) if all(found) else None
+        )
+
+    async def _are_unchanged(self, url: str, etags: Sequence[str]) -> bool:
+        """Whether each page of a list of workflows has the ETag of before."""
+        for number, etag in enumerate(etags, 1):
+            page_url = url if number == 1 else f"{url}&page={number}"
+            if (
+                await self._get_page(page_url, parse_workflows, etag)
+            ).value is not None:
+                return False
+        return True
 
     async def has_tag(self, repo: str, name: str) -> bool:
         """Whether a repository has a tag with exactly this name.
@@ -275,23 +292,25 @@ class GitHub:
         url: str,
         page: Response[list[dict[str, Any]]],
         parse: Callable[[Any], list[dict[str, Any]]],
-    ) -> list[dict[str, Any]]:
-        """The items of the first page, at `url`, and of all that follow.
+    ) -> tuple[list[dict[str, Any]], list[str | None]]:
+        """The items of the first page, at `url`, and of all that follow, and the ETags.
 
         Raises `InvalidResponse` if GitHub counts more items than it lists.
         """
         items: list[dict[str, Any]] = []
         walk = Walk()
+        etags = [page.etag]
         while new := [item for item in page.value or [] if item not in items]:
             items += new
             if (next_url := walk.next_url(url, page.next_url)) is None:
                 break
             page, url = await self._get_page(next_url, parse), next_url
+            etags.append(page.etag)
         if len(items) < (page.total_count or 0):
             raise InvalidResponse(
                 f"GitHub counts {page.total_count} items and lists {len(items)}."
             )
-        return items
+        return items, etags
 
     async def _get(
         self, url: str, parse: Callable[[Any], T], etag: str | None = None

@@ -109,6 +109,7 @@ class Repository:
     default_branch: str | None = None
     is_live: bool = True
     is_private: bool = False
+    is_archived: bool = False
 
 
 def parse_repository(data: Any) -> Repository:
@@ -128,6 +129,7 @@ def parse_repository(data: Any) -> Repository:
                 branch if isinstance(branch, str) else None,
                 is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
                 is_private=bool(data.get("private")),
+                is_archived=data.get("archived") is True,
             )
     raise InvalidResponse("GitHub's response is not a repository.")
 

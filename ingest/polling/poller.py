@@ -316,6 +316,7 @@ class Poller:
     def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)
         if written:
+            self._discovery.record_enabled(feed)
             log.info("%s: %d run%s", feed, written, "" if written == 1 else "s")
 
     def _count_written(self, written: int) -> None:

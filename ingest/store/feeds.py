@@ -13,6 +13,12 @@ from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.times import CLOCK_TOLERANCE, utc
 
+# GitHub's words for the state of a workflow, and our own one for archived repositories,
+# whose workflows GitHub lists as active.
+ACTIVE = "active"
+DISABLED = "disabled_"
+ARCHIVED = "archived"
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -126,6 +132,7 @@ def save_metadata(
     default_branch: str | None,
     workflows: Mapping[str, tuple[str | None, str | None]] | None,
     now: datetime,
+    is_archived: bool = False,
     cached: Iterable[CachedResponse] = (),
 ) -> None:
     """Write a repository's default branch, and the name and state of each workflow.
@@ -149,6 +156,7 @@ def save_metadata(
                 for workflow, (name, state) in (workflows or {}).items()
             ],
         )
+        _set_archived(db, repo, is_archived=is_archived)
         for response in cached:
             responses.save(db, response)
         branches = {branch for *_, branch in before}
@@ -156,6 +164,29 @@ def save_metadata(
             pending.add_jobs_of_branch(db, repo, default_branch)
         if _metadata(db, repo) != before:
             bump_revision(db)
+
+
+def save_enabled(db: Database, feed: Feed) -> bool:
+    """Set a disabled workflow active if it has a run created since it was seen so.
+
+    Returns whether it was set. The next metadata confirm or revert it.
+    """
+    if not (feed.workflow_state or "").startswith((DISABLED, ARCHIVED)):
+        return False
+    with transaction(db):
+        changed = db.execute(
+            "update feeds set workflow_state = :active"
+            " where repo = :repo and workflow = :workflow"
+            " and workflow_state = :state and exists ("
+            "  select 1 from runs r"
+            "  where r.repo = feeds.repo and r.workflow = feeds.workflow"
+            "  and r.started_at > feeds.metadata_at"
+            "  and r.created_at > feeds.metadata_at)",
+            vars(feed.key) | {"active": ACTIVE, "state": feed.workflow_state},
+        )
+        if changed.rowcount:
+            bump_revision(db)
+    return bool(changed.rowcount)
 
 
 def save_checked(db: Database, feed: Feed, now: datetime) -> None:
@@ -281,6 +312,20 @@ def _watch(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
 
 def _watched_pairs(db: Database, repo: str | None = None) -> set[tuple[str, str]]:
     return {(feed.repo, feed.workflow) for feed in watched(db, repo)}
+
+
+def _set_archived(db: Database, repo: str, *, is_archived: bool) -> None:
+    """Set all feeds of a repository archived, or those active that were."""
+    db.execute(
+        "update feeds set workflow_state = iif(:is_archived, :archived, :active)"
+        " where repo = :repo and (:is_archived or workflow_state = :archived)",
+        {
+            "repo": repo,
+            "is_archived": is_archived,
+            "archived": ARCHIVED,
+            "active": ACTIVE,
+        },
+    )
 
 
 def _metadata(db: Database, repo: str) -> set[tuple[str | None, ...]]:

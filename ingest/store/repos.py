@@ -32,6 +32,7 @@ class Repo:
     metadata_at: str | None
     alias_of: str | None
     listed_in: str | None
+    is_archived: int
 
     @property
     def is_renamed(self) -> bool:
@@ -68,12 +69,19 @@ def save(db: Database, repo: str, found: Repository) -> None:
     """Write which repository has this name, and its current name on GitHub."""
     with transaction(db):
         db.execute(
-            "insert into repos (repo, repo_id, full_name, default_branch)"
-            " values (?, ?, ?, ?) on conflict do update set"
+            "insert into repos"
+            " (repo, repo_id, full_name, default_branch, is_archived)"
+            " values (?, ?, ?, ?, ?) on conflict do update set"
             " repo_id = excluded.repo_id, full_name = excluded.full_name,"
             " default_branch = coalesce(excluded.default_branch, default_branch),"
-            " alias_of = null",
-            [repo, found.repo_id, found.full_name, found.default_branch],
+            " is_archived = excluded.is_archived, alias_of = null",
+            [
+                repo,
+                found.repo_id,
+                found.full_name,
+                found.default_branch,
+                found.is_archived,
+            ],
         )
 
 

@@ -11,7 +11,7 @@ from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
 
-ACTIVE = "active"
+ACTIVE = feeds.ACTIVE
 DELETED = "deleted"
 # The state of a fork's workflows until somebody enables them.
 DISABLED_FORK = "disabled_fork"

@@ -534,15 +534,22 @@ def test_a_renamed_repository_is_followed_within_the_origin(world, github, inges
     ).fetchone() == (0,)
 
 
-def test_metadata_is_refreshed_after_a_day(world, github, ingest, db):
+@pytest.mark.parametrize(
+    ("has_token", "early", "late"), [(True, 360, 480), (False, 23 * 3600, 3600)]
+)
+def test_metadata_is_refreshed_in_a_quarter_of_an_hour_or_without_a_token_in_a_day(
+    world, github, ingest, db, has_token, early, late
+):
     add_runs(world, 1)
+    if not has_token:
+        ingest.restart(token=None)
     ingest.poll()
     github.log.clear()
-    github.advance(23 * 3600)
+    github.advance(early)
     ingest.poll()
     assert [e.path for e in github.log if not e.path.endswith("/runs")] == []
 
-    github.advance(3600)
+    github.advance(late)
     ingest.poll()
 
     assert [e.path for e in github.log if not e.path.endswith("/runs")] == [
