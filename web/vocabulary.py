@@ -84,7 +84,8 @@ def _cancellation(run: dict[str, Any]) -> Result:
     cause, seconds = run.get("cancel_cause"), run.get("duration_seconds")
     if cause == "timeout":
         # A time limit is a number of minutes.
-        after = f" after {duration(seconds - seconds % MINUTE)}" if seconds else ""
+        limit = seconds and (seconds - seconds % MINUTE or seconds)
+        after = f" after {duration(limit)}" if limit else ""
         return replace(CONCLUSIONS[TIMED_OUT], label=f"timed out{after}")
     cancelled = CONCLUSIONS[CANCELLED]
     if cause == "person" and run.get("cancelled_by"):

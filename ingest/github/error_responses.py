@@ -36,9 +36,11 @@ MAX_ADDRESS_LENGTH = 300
 UNPROCESSABLE = 422
 
 PERMISSION_ADVICE = (
-    "The token lacks the permission Actions: read for the repository, or its "
+    "The token lacks the permission {permission} for the repository, or its "
     "organization has not approved it."
 )
+# The permission that all requests need but those for annotations.
+USUAL_PERMISSION = "Actions: read"
 # What to do about a 403, by a part of GitHub's message.
 ADVICE = (
     (
@@ -66,12 +68,14 @@ ADVICE = (
 class Refusal:
     """What an error response says, each text on one line, "" if missing.
 
-    `address` is a page on GitHub with the reason, or on which to end the refusal.
+    `address` is a page on GitHub with the reason, or on which to end the refusal;
+    `permission` is the one that the request needs.
     """
 
     message: str
     reason: str
     address: str
+    permission: str
 
 
 def error_of(
@@ -125,7 +129,7 @@ def _advice(status: int, refusal: Refusal) -> str:
         if re.search(pattern, refusal.message, re.IGNORECASE):
             return f"{reason}{advice}{see}"
     if status == HTTPStatus.FORBIDDEN and not refusal.reason:
-        return f"{PERMISSION_ADVICE}{see}"
+        return f"{PERMISSION_ADVICE.format(permission=refusal.permission)}{see}"
     if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS or refusal.reason:
         return f"{reason}{ADVICE[-1][1]}{see}"
     return (
@@ -149,7 +153,19 @@ def _refusal(headers: Mapping[str, str], body: bytes) -> Refusal:
         _text(found.get("message")),
         _text(blocked.get("reason")),
         _address(sso[1]) if sso else _address(blocked.get("html_url")),
+        _permission(headers.get("x-accepted-github-permissions", "")),
     )
+
+
+def _permission(text: str) -> str:
+    """The first permission of a header such as `checks=read`, in words.
+
+    https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions
+    """
+    match = re.match(r"([a-z_]{1,40})=([a-z]{1,10})\b", text)
+    if match is None:
+        return USUAL_PERMISSION
+    return f"{match[1].replace('_', ' ').capitalize()}: {match[2]}"
 
 
 def _text(value: object) -> str:

@@ -85,6 +85,22 @@ def test_each_error_status_has_its_error(status, headers, body, error):
 
 
 @pytest.mark.parametrize(
+    ("header", "permission"),
+    [
+        ("checks=read", "Checks: read"),
+        ("pull_requests=read; issues=read", "Pull requests: read"),
+        ("", "Actions: read"),
+        ("=; {0}", "Actions: read"),
+    ],
+)
+def test_a_403_names_the_permission_that_github_asks_for(header, permission):
+    headers = LEFT | {"x-accepted-github-permissions": header}
+
+    with pytest.raises(Forbidden, match=f"lacks the permission {permission} for"):
+        parse(403, headers, message("Resource not accessible"))
+
+
+@pytest.mark.parametrize(
     ("status", "headers", "body", "wait"),
     [
         (403, SPENT, message("API rate limit exceeded"), timedelta(minutes=20)),
