@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from ci_observer.ingest.commands.check_annotations import annotations_text
+from ci_observer.ingest.commands.check_runs import find_faults, same_name_texts
 from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
@@ -134,6 +135,8 @@ async def _check_repo(
     if found.is_private and config.fetch_jobs != "none":
         text = await annotations_text(github, repo)
         yield Line(f"  {text}", is_good=True)
+    async for fault in find_faults(github, repo, workflows):
+        yield Line(f"{repo}: {fault}", is_good=False)
     states = {w.workflow: w.workflow_state for w in workflows}
     if is_named and EVERY_WORKFLOW not in config.workflows:
         for name in config.workflows:
@@ -145,6 +148,9 @@ async def _check_repo(
             text = "found" if state == ACTIVE else str(state)
             left_out = "" if has_tile(config, name, state) else ", left out"
             yield Line(f"  {name}: {text}{left_out}", is_good=True)
+    shown = [w for w in workflows if is_selected(config, w.workflow)]
+    async for text in same_name_texts(github, repo, shown):
+        yield Line(f"  {text}", is_good=True)
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from processes import free_port
 from sqlite_utils import Database
 
+from ci_observer.demo.server import pagination, run_endpoints
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
@@ -79,7 +80,7 @@ def test_one_pass_prints_its_result_and_exits_0(environ, db_path):
     result = run("ingest", "--once", **environ)
 
     assert result.exit_code == 0
-    assert "1 feeds polled, 0 failed; 2 runs written; 3 requests" in result.output
+    assert "1 feeds polled, 0 failed; 2 runs written; 5 requests" in result.output
     assert Database(db_path)["runs"].count == 2
 
 
@@ -242,7 +243,7 @@ def test_check_prints_the_settings_and_finds_the_feeds(environ):
         assert name in result.output
     assert "GITHUB_TOKEN        ********" in result.output
     assert "acme/api: found, default branch main\n  ci.yml: found" in result.output
-    assert "Rate limit: 4998 of 5000 requests left" in result.output
+    assert "Rate limit: 4996 of 5000 requests left" in result.output
     assert "The token expires in 20 days" in result.output
 
 
@@ -313,6 +314,74 @@ def test_check_lists_the_repositories_of_an_owner(environ, github):
         "  fork.yml: disabled_fork, left out\n"
         "  old.yml: disabled_manually\n"
         "acme/web: found, default branch main\n"
+    ) in result.output
+
+
+def test_check_says_that_a_repository_is_blocked(environ, github):
+    github.world.add_blocked_run("acme/api")
+
+    result = run("check", **environ)
+
+    assert result.exit_code == 1
+    assert "acme/api: blocked: the newest run belongs to no workflow (BuildFailed)" in (
+        result.output
+    )
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        (lambda query: {**query, "page": "1"}, "is the first one again"),
+        (lambda query: {**query, "page": "9"}, "runs, but the second page has none"),
+    ],
+)
+def test_check_tries_the_second_page_of_runs(environ, github, respond, said):
+    for _ in range(3):
+        github.world.add_run("acme/api", "ci.yml")
+    good = run("check", **environ)
+    parse_page = pagination.parse_page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            run_endpoints,
+            "parse_page",
+            lambda query: parse_page(respond(query) if "page" in query else query),
+        )
+        bad = run("check", **environ)
+
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert "second page" not in good.output
+    assert said in bad.output
+
+
+def test_check_reports_a_second_page_at_another_address(environ, github):
+    for _ in range(2):
+        github.world.add_run("acme/api", "ci.yml")
+    github.settings.link_origin = "https://elsewhere.example"
+
+    result = run("check", **environ)
+
+    assert result.exit_code == 1
+    assert "acme/api: the newest runs: GitHub points to another address" in (
+        result.output
+    )
+
+
+def test_check_says_what_is_decided_about_workflows_of_one_name(environ, github):
+    world = github.world
+    world.add_workflow("acme/api", "new.yml", name="ci")
+    world.add_workflow("acme/api", "old.yml", name="ci")
+    world.add_workflow("acme/api", "other.yml", name="Other")
+    world.add_run("acme/api", "old.yml", created_at="2026-01-02T03:04:05Z")
+    newest = world.workflow("acme/api", "ci.yml").runs[-1].created_at.date()
+
+    result = run("check", **environ | {"GH_WORKFLOWS": "*"})
+
+    assert result.exit_code == 0
+    assert (
+        f"  ci.yml (last run {newest}), new.yml (no run), old.yml (last run"
+        " 2026-01-02):"
+        " all called 'ci', with a tile each. A name proves no rename; to leave"
+        " one out, list the others in GH_WORKFLOWS\n"
     ) in result.output
 
 
