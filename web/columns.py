@@ -62,6 +62,7 @@ TILE_COLUMNS = (
     "untested_reason",
     "untested_runs",
     "untested_run_id",
+    "untested_run_number",
     "untested_conclusion",
     "untested_at",
     "untested_html_url",
@@ -97,6 +98,9 @@ TILE_COLUMNS = (
     "no_scheduled_run_since",
     "stuck_at",
     "stuck_run_id",
+    "stuck_run_number",
+    "stuck_started_at",
+    "stuck_activity",
     "stuck_html_url",
     "blocked_html_url",
 )

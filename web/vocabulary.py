@@ -54,12 +54,15 @@ DECISIVE = ("success", *FAILURES)
 FLAKY_FAILURES = ("failure", "timed_out")
 
 # Tile states. Each has an SVG symbol of its name.
-ALARMS = ("no_access", "stale", "overdue", "stuck", "disabled")
+ALARMS = ("no_access", "blocked", "stale", "overdue", "stuck", "disabled")
 # An alarm that counts as failing; its `tile_state` is "failing".
 FAILING_ALARM = "invalid_file"
 ACTIVITIES = ("held", "running", "waiting", "queued", "unfinished")
 # In the order of the counts on the wall, most urgent first.
-STATES = (*ALARMS, FAILING_ALARM, "failing", *ACTIVITIES, "unknown", "passing")
+STATES = (
+    *(*ALARMS, FAILING_ALARM, "failing", *ACTIVITIES),
+    *("unknown", "untested", "passing"),
+)
 
 
 def result_of(run: dict[str, Any]) -> Result:

@@ -4,11 +4,12 @@ import { base } from "../shared/dom.js";
 import { keyOf, nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
-const WITHOUT_RESULT = ["no_access", "stale"];
+// In these states a tile is neither broken nor recovered.
+const WITHOUT_RESULT = ["no_access", "stale", "untested"];
 const NOTES = { worse: [440, 330], better: [523, 784] };
 const NOTE_SECONDS = 0.35;
 
-// Compares each response with the previous one: [{ tile, result, old }]. A feed without data
+// Compares each response with the previous one: [{ tile, result, old }]. A tile without a result
 // for a while is no change: the result from before is kept for the next comparison.
 function makeTransitions() {
   let known = new Map();

@@ -5,6 +5,10 @@
 const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml$)|(?<=\p{Ll})(?=\p{Lu})/u;
 const ELLIPSIS = "…";
 
+// What a reader sees as single characters, such as a flag. Chromium 86 has no Segmenter.
+const charactersOf = (text) => (Intl.Segmenter
+  ? Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment) : [...text]);
+
 const context = document.createElement("canvas").getContext("2d");
 
 // The width of a piece at a text size of 1px, with and without its trailing space. Cached,
@@ -71,5 +75,5 @@ export function wrapped(name, size, space) {
   const short = shortened(pieces, size, space);
   // A single word wider than the tile gets one line, and is cut in its middle.
   return fits([...short.head, ELLIPSIS, ...short.tail], size, space)
-    ? { ...short, ...least } : { ...shortened([...name], size, space, 1), lines: 1 };
+    ? { ...short, ...least } : { ...shortened(charactersOf(name), size, space, 1), lines: 1 };
 }

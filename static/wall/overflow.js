@@ -43,6 +43,7 @@ function makeSymbol(name) {
   const svg = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");
   svg.setAttribute("class", "symbol");
+  svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   use.setAttribute("href", `#symbol-${name}`);
   svg.append(use);
@@ -56,14 +57,9 @@ function countStates(tiles) {
   return STATES.map((state) => [state, counts[state]]).filter(([, total]) => total);
 }
 
-function summaryOf(tiles) {
-  const untested = tiles.filter((tile) => tile.lost_run_id).length;
-  return [
-    ...countStates(tiles).reverse().map(([state, total]) =>
-      `${total} ${state === "unknown" ? "never ran" : labelOf(state)}`),
-    ...(untested ? [`${untested} not tested`] : []),
-  ].join(", ");
-}
+const summaryOf = (tiles) => countStates(tiles).reverse()
+  .map(([state, total]) => `${total} ${state === "unknown" ? "without result" : labelOf(state)}`)
+  .join(", ");
 
 // Each page has all loud tiles and some of the others. When not even the loud tiles fit, all
 // tiles are spread over the pages. Without `isPaged`, quiet tiles beyond the first page are

@@ -6,6 +6,9 @@ import { FAILURES, labelOf } from "../shared/vocabulary.js";
 import { loadStyle } from "./load_style.js";
 import { setLink } from "./tile.js";
 
+// The conclusions that have a shape of their own; any other is marked as odd.
+const UNDERSTOOD = ["success", "cancelled", "skipped", "neutral", "action_required"];
+
 const drawn = new WeakMap();
 
 // `strips` are [tile, element].
@@ -15,9 +18,12 @@ export async function drawStrips(strips) {
   if (isStyled) for (const [tile, list] of strips) drawStrip(list, tile);
 }
 
-function drawStrip(list, { strip, html_url: url }) {
+function drawStrip(list, tile) {
+  const { strip } = tile;
   if (drawn.get(list) === strip) return;
   drawn.set(list, strip);
+  // All runs of a tile are in one repository: their URLs differ in the run's id only.
+  const url = tile.html_url || tile.last_result_html_url || tile.untested_html_url || "";
   const durations = strip.map((run) => run.duration_seconds || 0).sort((a, b) => a - b);
   // One run that hung for hours must not make all others look equally short.
   const usual = durations[Math.floor(durations.length / 2)] || 1;
@@ -28,7 +34,14 @@ function drawStrip(list, { strip, html_url: url }) {
 export function shapeOf({ is_superseded: isSuperseded, result, conclusion, status }) {
   if (isSuperseded) return "superseded";
   if (result === "failing" || FAILURES.includes(conclusion)) return "failure";
-  return status === "completed" ? conclusion : "unfinished";
+  if (status !== "completed") return "unfinished";
+  return UNDERSTOOD.includes(conclusion) ? conclusion : "odd";
+}
+
+function wordOf({ status, conclusion, result }) {
+  if (status !== "completed") return labelOf(status);
+  if (conclusion === "cancelled" && result === "failing") return "cancelled, counts as failed";
+  return labelOf(conclusion || "no conclusion");
 }
 
 function makeBar(run, longest, url) {
@@ -39,14 +52,14 @@ function makeBar(run, longest, url) {
   bar.dataset.result = shapeOf(run);
   bar.tabIndex = -1;
   bar.title = [
-    `#${run.run_number} ${labelOf(run.status === "completed" ? run.conclusion : run.status)}`,
+    `#${run.run_number} ${wordOf(run)}`,
     run.is_superseded && "superseded",
     run.run_attempt > 1 && `attempt ${run.run_attempt}`,
     taken !== null && duration(taken),
     run.started_at,
+    run.is_gone && "no longer on GitHub",
   ].filter(Boolean).join(" · ");
   bar.style.setProperty("--share", share.toFixed(3));
-  // All runs of a tile are in one repository: their URLs differ in the run's id only.
-  setLink(bar, url && url.replace(/\d+$/, run.run_id));
+  setLink(bar, !run.is_gone && url.replace(/\d+$/, run.run_id));
   return bar;
 }

@@ -2,7 +2,8 @@
 
 import { base, setAttr, setStyle, setText } from "../shared/dom.js";
 import { ago, duration, seconds } from "../shared/format.js";
-import { activity, details, isLoud, nameOf, stateFacts, stateOf } from "../shared/tile_text.js";
+import { activity, detailUrl, details, isLoud, isUntested, nameOf, stateFacts, stateOf }
+  from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
 // A tile's parts by name, found once.
@@ -45,7 +46,9 @@ export function fillTile(node, tile, context, name) {
   const lines = details(tile, when, now);
   setAttr(node, "data-activity", newer && tile.activity);
   setFacts(parts.facts, facts);
-  setLine(parts.why, lines[0]);
+  setText(parts["why-text"], lines[0]);
+  setLink(parts["why-text"], detailUrl(tile));
+  setAttr(parts.why, "hidden", !lines[0]);
   setLine(parts.title, lines[1]);
   setActivity(node, tile, newer);
   setAge(parts.age, tile, now);
@@ -69,7 +72,8 @@ function fillData(node, tile, context, name) {
   setText(parts.word, labelOf(state));
   setAttr(parts.flaky, "hidden", !tile.is_flaky);
   setRun(parts.run, tile);
-  setLine(parts.actor, (tile.activity ? tile.actor : tile.last_result_actor) || "");
+  const actor = isUntested(tile) ? "" : tile.last_result_actor;
+  setLine(parts.actor, (tile.activity ? tile.actor : actor) || "");
   setStats(parts.stats, tile);
   setAttr(parts.strip, "hidden", !tile.run_id);
 }
@@ -132,20 +136,24 @@ function setFacts(node, facts) {
   }
 }
 
-// The age of the last result, even while a newer run is in progress.
+// The age of the result that the tile speaks of, even while a newer run is in progress.
 function setAge(node, tile, now) {
   const started = seconds(tile.last_result_started_at || tile.started_at);
-  const ended = started + (tile.last_result_duration_seconds || 0);
+  const ended = isUntested(tile) && tile.untested_at ? seconds(tile.untested_at)
+    : started + (tile.last_result_duration_seconds || 0);
   setLine(node, started === null ? "" : ago(ended, now));
 }
 
-// The newer run, or else the run of the last result.
+// The newer run, or else the run of the result.
 function setRun(node, tile) {
-  const isResult = !tile.activity && tile.last_result_run_number;
-  const number = isResult ? tile.last_result_run_number : tile.run_number;
+  const { run_number: newest, last_result_run_number: last, untested_run_number: untested }
+    = tile;
+  const [number, url] = tile.activity || !last ? [newest, tile.html_url]
+    : isUntested(tile) && untested ? [untested, tile.untested_html_url]
+    : [last, tile.last_result_html_url];
   setLine(node, number ? `#${number}` : "");
-  setLink(node, isResult ? tile.last_result_html_url : tile.html_url);
-  setAttr(node, "title", `Run ${number} on GitHub`);
+  setLink(node, url);
+  setAttr(node, "title", `Run ${number}${url ? " on GitHub" : ", no longer on GitHub"}`);
 }
 
 function setStats(node, { success_rate: rate, median_duration_seconds: median }) {

@@ -31,12 +31,22 @@ NAMES = (
 TITLE = "Keep the basket when a customer signs in on a second device (#1234)"
 LOUD = (
     "failing", "failing_running", "invalid_file", "failing_once",
-    "no_access", "stale", "disabled", "stuck", "overdue",
+    "no_access", "stale", "disabled", "stuck", "overdue", "timed_out", "blocked",
 )  # fmt: skip
 QUIET = (
     "passing", "running", "passing", "flaky", "queued", "waiting", "passing", "held",
-    "over", "unknown", "cancelled",
+    "over", "unknown", "cancelled", "misunderstood",
 )  # fmt: skip
+# The conclusions of the newest runs by kind of tile that they leave untested.
+UNDECIDED: dict[str, tuple[str | None, ...]] = {
+    "cancelled": ("cancelled",),
+    "cancelled_often": ("cancelled",) * 4,
+    "cancelled_by_ada": ("cancelled",),
+    "misunderstood": ("exploded",),
+    "no_conclusion": (None,),
+    "stale_run": ("stale", "stale"),
+}
+UNTESTED = (*UNDECIDED, "phantom", "no_runs")
 # Unfinished runs by kind of tile: hours since the start, status, conclusion.
 ACTIVE = {
     "running": (0.06, "in_progress", None),
@@ -124,13 +134,14 @@ def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
     save_runs(db, *runs, repo=repo)
     if kind.startswith("failing"):
         _save_job(db, runs[-2 if kind in ACTIVE else -1]["id"])
+    _save_cause(db, repo, kind, runs[-1]["id"])
 
 
 def _history(number: int, kind: str) -> list[dict[str, Any]]:
     """A run a day. For an overdue tile: by a schedule that ended ten days ago."""
-    is_overdue = kind == "overdue"
-    late = 24 * 10 if is_overdue else 0
-    event = {"event": "schedule"} if is_overdue else {}
+    is_overdue = kind in ("overdue", "unscheduled")
+    late = {"overdue": 24 * 10, "unscheduled": 24 * 60}.get(kind, 0)
+    event = _EVENTS.get(kind, {})
     runs = []
     for age in range(16, 3, -1):
         failed = kind.startswith("failing") and age < 7
@@ -140,8 +151,8 @@ def _history(number: int, kind: str) -> list[dict[str, Any]]:
         runs.append(_run(start, minutes, conclusion=conclusion, **event))
     return [
         *runs,
-        _run(late + 26, 0, conclusion="skipped"),
-        _run(late + 25, 2, conclusion="cancelled"),
+        _run(late + 26, 0, conclusion="skipped", **event),
+        _run(late + 25, 2, conclusion="cancelled", **event),
         *([_run(late + 4, **event)] if is_overdue else []),
     ]
 
@@ -157,9 +168,15 @@ def _newest(kind: str) -> list[dict[str, Any]]:
         runs = [_run(3, 0, conclusion="failure", name=path)]
     else:
         hours = 52 if kind == "stuck" else 4
-        runs = [_run(hours, run_attempt=3 if kind == "flaky" else 1)]
-    if kind == "cancelled":
-        runs.append(_run(3, 1, conclusion="cancelled"))
+        event = {} if kind == "unscheduled" else _EVENTS.get(kind, {})
+        runs = [_run(hours, run_attempt=3 if kind == "flaky" else 1, **event)]
+    for number, conclusion in enumerate(UNDECIDED.get(kind, ())):
+        runs.append(_run(3 - number / 2, 1, conclusion=conclusion))
+    if kind == "phantom":
+        at_once = {"conclusion": "failure", "event": "workflow_dispatch"}
+        runs.append(_run(3, 0, **at_once))
+    if kind == "timed_out":
+        runs.append(_run(3, 30.2, conclusion="cancelled"))
     if kind in ACTIVE:
         hours, status, conclusion = ACTIVE[kind]
         runs.append(_run(hours, 0, status=status, conclusion=conclusion))
@@ -177,7 +194,37 @@ def _run(hours_ago: float, minutes: float = 6, **changes: Any) -> dict[str, Any]
     }
 
 
-def _save_job(db: Database, run_id: int) -> None:
+# The event of a workflow's runs, by kind of tile.
+_EVENTS: dict[str, dict[str, Any]] = {
+    "overdue": {"event": "schedule"},
+    "unscheduled": {"event": "schedule"},
+    "tag": {"event": "release", "head_branch": "v2.14.0"},
+    "pull_requests_only": {"event": "pull_request", "head_branch": "fix-basket"},
+}
+
+
+def _save_cause(db: Database, repo: str, kind: str, run_id: int) -> None:
+    """Store what ingest learns from other responses than lists of runs."""
+    if kind == "timed_out":
+        _save_job(db, run_id, conclusion="cancelled", duration_seconds=1812)
+    causes = {"timed_out": ("timeout", None), "cancelled_by_ada": ("person", "ada")}
+    cause, person = causes.get(kind, (None, None))
+    of_run = {"cancel_cause": cause, "cancelled_by": person}
+    with transaction(db):
+        if cause:
+            db["runs"].update(run_id, of_run)
+            db["run_attempts"].update((run_id, 1), of_run)
+            update_tiles(db, [run_id])
+        if kind == "no_runs":
+            db.execute(
+                "update feeds set no_runs_at = ? where repo = ?", [utc(NOW), repo]
+            )
+        if kind == "blocked":
+            blocked = {"repo": repo, "blocked_run_id": run_id}
+            db["repos"].upsert(blocked, pk="repo")
+
+
+def _save_job(db: Database, run_id: int, **changes: Any) -> None:
     db["jobs"].insert(
         {
             "job_id": run_id,
@@ -186,6 +233,7 @@ def _save_job(db: Database, run_id: int) -> None:
             "name": "integration (ubuntu-24.04, 3.13)",
             "conclusion": "failure",
             "failed_step": "Run the tests against PostgreSQL 17",
+            **changes,
         }
     )
     with transaction(db):
@@ -201,8 +249,9 @@ def _set_alarm(db: Database, repo: str, kind: str, name: str) -> None:
         )
     elif kind == "stale":
         feeds.save_checked(db, feed, NOW - timedelta(hours=1))
-    elif kind == "disabled":
-        _describe(db, repo, name, "disabled_inactivity")
+    elif kind in ("disabled", "archived"):
+        state = "archived" if kind == "archived" else "disabled_inactivity"
+        _describe(db, repo, name, state)
 
 
 def _describe(db: Database, repo: str, name: str, state: str) -> None:

@@ -20,6 +20,11 @@ TEXTS = [
     ("on-activity", "activity"),
 ]
 GRAPHICS = [
+    ("untested-frame", "untested"),
+    ("untested-frame", "untested-stripe"),
+    ("activity", "untested"),
+    ("held", "untested"),
+    ("focus-tile", "untested"),
     ("alarm", "stale"),
     ("alarm", "alarm-stripe"),
     ("activity", "passing"),
@@ -30,8 +35,9 @@ GRAPHICS = [
     ("focus-tile", "failing"),
     ("on-alarm", "alarm"),
 ]
-# The states whose tiles differ in their background. Stale tiles have a yellow frame.
-GROUNDS = ("passing", "failing", "alarm", "unknown")
+# The states whose tiles differ in their background. Stale tiles have a yellow frame,
+# untested ones a green frame.
+GROUNDS = ("passing", "failing", "alarm", "unknown", "untested")
 # Linear light as seen without one kind of cone: Machado, Oliveira and Fernandes,
 # "A physiologically-based model for simulation of color vision deficiency", 2009.
 BLINDNESS = {
@@ -122,7 +128,9 @@ def test_names_can_be_read_on_every_tile(theme: str, text: str, ground: str) -> 
     assert contrast(palette[text], palette[ground]) >= NAME
 
 
-@pytest.mark.parametrize("ground", ["passing", "failing", "failing-stripe", "unknown"])
+@pytest.mark.parametrize(
+    "ground", ["passing", "failing", "failing-stripe", "unknown", "untested"]
+)
 def test_names_can_be_read_on_the_unfinished_part_of_a_run(ground: str) -> None:
     palette = themes()["dark"]
     rest = shaded(palette[ground], black_of("rest"))
@@ -130,7 +138,9 @@ def test_names_can_be_read_on_the_unfinished_part_of_a_run(ground: str) -> None:
 
 
 @pytest.mark.parametrize("bar", ["bar-good", "bar-bad", "bar-other"])
-@pytest.mark.parametrize("ground", ["passing", "failing", "failing-stripe", "stale"])
+@pytest.mark.parametrize(
+    "ground", ["passing", "failing", "failing-stripe", "stale", "untested"]
+)
 def test_bars_can_be_seen_in_their_strip(bar: str, ground: str) -> None:
     palette = themes()["dark"]
     well = shaded(palette[ground], black_of("well"))
@@ -148,7 +158,7 @@ def test_the_background_of_every_state_is_checked() -> None:
     grounds = {ground for _, ground in tile_grounds()}
     assert grounds == {
         "passing", "failing", "failing-stripe", "unknown", "unknown-dot",
-        "alarm", "stale", "stale-dot",
+        "alarm", "stale", "stale-dot", "untested", "untested-stripe",
     }  # fmt: skip
 
 

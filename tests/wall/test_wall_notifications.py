@@ -278,3 +278,22 @@ def test_blocked_sound_is_shown_until_a_click(
     expect(page.locator("#note")).to_be_hidden()
     assert [text for text in visit.complaints if "AudioContext" not in text] == []
     visit.complaints.clear()
+
+
+def test_an_untested_result_is_neither_broken_nor_recovered(
+    wall: Database, messages: "Visit", expect: Any
+) -> None:
+    page = open_listening(messages, "?notify=1&sound=1")
+    api = page.locator(".tile", has_text="acme/api")
+    for at, conclusion, state, said in (
+        ("13:00", "cancelled", "untested", []),
+        ("13:30", "success", "passing", []),
+        ("14:00", "cancelled", "untested", []),
+        ("14:30", "failure", "failing", ["CI, acme/api: failing, was passing"]),
+        ("15:00", "success", "passing", ["CI, acme/api: passing, was failing"]),
+    ):
+        save(wall, int(at[:2] + at[3:]), "acme/api", at, conclusion=conclusion)
+        messages.refresh()
+        expect(api).to_have_attribute("data-state", state)
+        texts = [item[0] for item in announced(page) if isinstance(item, list)]
+        assert texts == said, at

@@ -214,7 +214,7 @@ def test_a_tile_with_a_reservation_is_not_green(visit: "Visit") -> None:
     assert words(visit, "isGreen")
     assert words(visit, "isGreen", activity="running")
     for reservation in (
-        {"lost_run_id": 7},
+        {"tile_state": "untested"},
         {"activity": "held"},
         {"alarm": "stale"},
         {"tile_state": "unknown"},
@@ -271,7 +271,9 @@ def test_the_message_fills_the_screen_when_passing_is_hidden(
     assert page.locator(".message").bounding_box()["height"] > 900
 
 
-@pytest.mark.parametrize("kind", ["unknown", "failing", "held", "disabled", "stale"])
+@pytest.mark.parametrize(
+    "kind", ["unknown", "failing", "held", "disabled", "stale", "cancelled"]
+)
 def test_one_tile_that_is_not_green_prevents_the_message(
     db: Database, visit: "Visit", expect: Any, kind: str
 ) -> None:
@@ -287,7 +289,7 @@ def test_without_visible_tiles_the_hidden_ones_are_counted(
     save_wall(db, 8, kinds=["passing"] * 6 + ["unknown", "stale"])
     page = visit.open("?hide=passing&hide=unknown&hide=stale")
     heading = page.locator(".message h2")
-    expect(heading).to_have_text("6 passing, 1 never ran, 1 stale")
+    expect(heading).to_have_text("6 passing, 1 without result, 1 stale")
     expect(page.locator(".message")).to_have_attribute("data-calm", "false")
 
 
@@ -300,7 +302,7 @@ def test_the_counts_of_hidden_tiles_are_updated(
     [stale] = feeds.watched(db, "acme/service-007")
     feeds.save_checked(db, stale, NOW)
     visit.refresh()
-    expect(page.locator(".message h2")).to_have_text("7 passing, 1 never ran")
+    expect(page.locator(".message h2")).to_have_text("7 passing, 1 without result")
 
 
 def test_parts_loaded_later_are_added_once(

@@ -130,7 +130,7 @@ async def test_an_unknown_state_is_400(datasette: Datasette) -> None:
     status, error = await get_error(datasette, "/api/wall?state=green")
 
     assert status == 400
-    assert "Allowed: no_access, stale, overdue" in error
+    assert "Allowed: no_access, blocked, stale, overdue" in error
 
 
 @pytest.mark.asyncio

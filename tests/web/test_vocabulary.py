@@ -75,6 +75,7 @@ def test_each_state_is_listed_once() -> None:
         "failing",
         "passing",
         "unknown",
+        "untested",
     }
 
 

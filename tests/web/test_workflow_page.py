@@ -251,7 +251,7 @@ async def test_results_differ_in_shape_as_well_as_in_colour(
 
     assert len(set(shapes)) == len(words)
     for shape in shapes:
-        assert page.one("symbol", id=shape.removeprefix("#"))
+        assert page.one(id=shape.removeprefix("#"))
 
 
 async def test_an_unfinished_run_has_no_result_yet(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from ci_observer.web.pages.tile_text import reason_url, state_reason
 from ci_observer.web.urls import web_address
 from ci_observer.web.vocabulary import label_of, state_of
 
@@ -14,8 +15,8 @@ Cell = tuple[str, str | None]
 def run_url(tile: Tile) -> str | None:
     """The run that the tile is about, or None without a web address."""
     active_url, result_url = tile["html_url"], tile["last_result_html_url"]
-    url = str(active_url if tile["activity"] else result_url or active_url)
-    return web_address(url)
+    url = active_url if tile["activity"] else result_url or active_url
+    return web_address(reason_url(tile) or url)
 
 
 def _state(tile: Tile) -> str:
@@ -25,8 +26,8 @@ def _state(tile: Tile) -> str:
         tile["activity"],
         "flaky" if tile["is_flaky"] else None,
     ]
-    error = f": {tile['error']}" if tile["error"] else ""
-    return ", ".join(filter(None, parts)) + error
+    reason = state_reason(tile)
+    return ", ".join(filter(None, parts)) + (f": {reason}" if reason else "")
 
 
 def _result(tile: Tile) -> str:

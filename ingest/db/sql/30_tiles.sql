@@ -284,7 +284,8 @@ create view tile_strips as
 select k.repo, k.workflow, k.branch, (
   select json_group_array(json_object(
     'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-    'status', status, 'conclusion', conclusion, 'result', result,
+    'status', substr(status, 1, 300), 'conclusion', substr(conclusion, 1, 300),
+    'result', result,
     'is_superseded', json(iif(is_superseded and result is null, 'true', 'false')),
     'is_gone', json(iif(gone_at is null, 'false', 'true')),
     'started_at', started_at, 'duration_seconds', duration_seconds
@@ -320,7 +321,7 @@ from runs;
 -- The activity of an unfinished or held run.
 create view run_activities as
 select
-  run_id, created_at,
+  run_id, run_number, created_at, started_at,
   case
     when status = 'in_progress' then 'running'
     when status in ('queued', 'requested') then 'queued'

@@ -154,6 +154,7 @@ select
     else w.untested_runs
   end as untested_runs,
   iif(w.untested_reason is null, null, w.untested_run_id) as untested_run_id,
+  iif(w.untested_reason is null, null, u.run_number) as untested_run_number,
   iif(w.untested_reason is null, null, w.untested_conclusion) as untested_conclusion,
   iif(w.untested_reason is null, null, w.untested_at) as untested_at,
   iif(w.untested_reason is null, null, w.untested_html_url) as untested_html_url,
@@ -186,19 +187,25 @@ select
   ) as no_scheduled_run_since,
   w.stuck_at,
   iif(w.stuck_at <= w.now, w.stuck_run_id, null) as stuck_run_id,
+  iif(w.stuck_at <= w.now, o.run_number, null) as stuck_run_number,
+  iif(w.stuck_at <= w.now, o.started_at, null) as stuck_started_at,
+  iif(w.stuck_at <= w.now, o.activity, null) as stuck_activity,
   iif(w.stuck_at <= w.now, w.stuck_html_url, null) as stuck_html_url,
   b.html_url as blocked_html_url,
   -- When the row next changes by time alone.
   nullif(min(
     iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
     iif(overdue_until_at > now, overdue_until_at, '~'),
-    iif(w.stuck_at > now, w.stuck_at, '~'), iif(given_up_at > now, given_up_at, '~'),
+    iif(w.stuck_at > now, w.stuck_at, '~'),
+    iif(w.given_up_at > now, w.given_up_at, '~'),
     iif(stuck_given_up_at > now, stuck_given_up_at, '~')
   ), '~') as expires_at
 from alarms w
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id)
-left join runs b on b.run_id = w.blocked_run_id;
+left join runs b on b.run_id = w.blocked_run_id
+left join runs u on u.run_id = w.untested_run_id
+left join run_activities o on o.run_id = w.stuck_run_id;
 
 -- One row per watched feed, on its repository's default branch.
 create view wall as
