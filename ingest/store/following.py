@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.vocabulary import SQL_VALUES
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem, among, insert_items
@@ -36,12 +37,31 @@ TILES = """
             and d.branch = f.default_branch and d.newest_run_id is not null
         ))
 """
+# The newest runs after the last result that a re-run or an approval could let decide.
+LATER_RUNS = """
+    select run_id from (
+        select r.run_id from runs r
+        where r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
+        and {condition} and r.created_at >= coalesce((
+            select created_at from runs where run_id = t.last_result_run_id
+        ), '')
+        order by r.created_at desc limit {limit}
+    )
+"""
 SPOKEN = f"""
     select distinct j.value as run_id
     from {TILES}
-    join json_each(json_array(
-        t.newest_run_id, t.last_result_run_id, t.active_run_id, t.stuck_run_id,
-        t.untested_run_id, t.lost_run_id, t.phantom_run_id
+    join json_each((
+        select json_group_array(run_id) from (
+            select value as run_id from json_each(json_array(
+                t.newest_run_id, t.last_result_run_id, t.active_run_id, t.stuck_run_id,
+                t.untested_run_id, t.lost_run_id, t.phantom_run_id
+            ))
+            union all
+            {LATER_RUNS.format(condition=SQL_VALUES["is_undecided"], limit=5)}
+            union all
+            {LATER_RUNS.format(condition="conclusion = 'action_required'", limit=1)}
+        )
     )) j on j.value is not null
 """
 OF_FEED = "f.repo = :repo and f.workflow = :workflow"

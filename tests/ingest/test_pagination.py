@@ -90,7 +90,7 @@ def paged(key, items, *, size=100, total=None, ignores_page=False):
 @pytest.mark.parametrize("size", [7, 100])
 @respx.mock
 def test_jobs_are_read_from_all_pages(size):
-    jobs = [{"id": n} for n in range(75)]
+    jobs = [{"id": n} for n in range(1, 76)]
     respx.get(f"{API}/repos/acme/api/actions/runs/7/jobs").mock(
         side_effect=paged("jobs", jobs, size=size)
     )

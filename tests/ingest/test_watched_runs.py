@@ -94,6 +94,22 @@ def test_the_run_before_the_newest_cancelled_one_is_followed_too(
     assert requests(github, base)[-1] == 304
 
 
+def test_each_of_several_cancelled_runs_is_followed(world, github, ingest, db, base):
+    by_person = {"cancelled_by": "ada"}
+    cancelled = [world.add_run(REPO, FILE, **by_person) for _ in range(3)]
+    held = world.add_run(REPO, FILE, conclusion="action_required")
+    world.add_run(REPO, FILE, **by_person)
+    bury(world, github)
+    poll(ingest, github, 3)
+    assert [requests(github, run)[-1] for run in (*cancelled, held)] == [304] * 4
+
+    world.rerun(cancelled[0])
+    world.update_run(cancelled[0], conclusion="success")
+    poll(ingest, github)
+
+    assert tile(db, github, "last_result") == "passing"
+
+
 def test_without_a_token_one_run_is_requested_in_ten_minutes(
     world, github, ingest, base
 ):
