@@ -41,9 +41,10 @@ from ci_observer.ingest.commands.runtime import (
     utc_now,
 )
 from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
-from ci_observer.ingest.config import load_config
+from ci_observer.ingest.config import is_database_required, load_config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
+from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import CIObserverError, ConfigError
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import database
@@ -66,21 +67,27 @@ def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
             is_config = isinstance(error, ConfigError)
             sys.exit(EXIT_CONFIG if is_config else EXIT_FAILED)
         except (StorageError, ExceptionGroup) as error:
-            cause = _storage_error(error)
+            cause = _expected_error(error)
+            if isinstance(cause, CIObserverError):
+                click.echo(f"Error: {cause}", err=True)
+                sys.exit(EXIT_FAILED)
             if cause is None:
                 raise
-            click.echo(f"Error: The database cannot be used: {cause}.", err=True)
+            reason = explain(cause, load_config(with_token=False).db_path)
+            click.echo(f"Error: The database cannot be used: {reason}", err=True)
             sys.exit(EXIT_FAILED)
 
     return explained
 
 
-def _storage_error(error: Exception) -> Exception | None:
-    """The storage error itself, or the first one of a group that has no others."""
-    if not isinstance(error, ExceptionGroup):
+def _expected_error(error: Exception) -> StorageError | CIObserverError | None:
+    """The expected error itself, or the first one of a group that has no others."""
+    if isinstance(error, StorageError | CIObserverError):
         return error
-    _, others = error.split(StorageError)
-    return None if others else _storage_error(error.exceptions[0])
+    if not isinstance(error, ExceptionGroup):
+        return None
+    _, others = error.split((StorageError, CIObserverError))
+    return None if others else _expected_error(error.exceptions[0])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,7 +137,8 @@ def serve() -> None:
 
     config = load_config(with_token=False)
     refuse_busy_port(config.host, config.port)
-    open_database(config).close()
+    if not is_database_required() or config.db_path.exists():
+        open_database(config).close()
     try:
         datasette = server.build_datasette(config.db_path, root=ROOT)
     except IncompleteInstallation as error:

@@ -38,6 +38,10 @@ _WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}
 _SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
 
 
+# Set by `up` for its processes; not a setting.
+DATABASE_REQUIRED = "CI_OBSERVER_DB_REQUIRED"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of one instance; `docs/configuration.md` explains each.
@@ -124,6 +128,11 @@ def load_config(*, with_token: bool = True) -> Config:
         from_file = _without_secrets(from_file)
     environ = dict(os.environ) if with_token else _without_secrets(os.environ)
     return Config.from_environ(from_file | environ)
+
+
+def is_database_required() -> bool:
+    """Whether `up` has started this process, after it had opened the database."""
+    return os.environ.get(DATABASE_REQUIRED) == "1"
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

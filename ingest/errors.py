@@ -3,7 +3,8 @@
 CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
-│   └── AlreadyPolling     another ingest uses it
+│   ├── AlreadyPolling     another ingest uses it
+│   └── DatabaseGone       its file was deleted or replaced while it was open
 ├── IncompleteInstallation  a file of the package is missing
 ├── ExportError            the file cannot be written
 └── GitHubError            an error response from GitHub, or no response
@@ -40,6 +41,10 @@ class DatabaseError(CIObserverError):
 
 class AlreadyPolling(DatabaseError):
     """Another process holds the database's lock; the text says what to do."""
+
+
+class DatabaseGone(DatabaseError):
+    """The open file is no longer the one at the path: writing to it helps nobody."""
 
 
 class IncompleteInstallation(CIObserverError):

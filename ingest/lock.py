@@ -1,32 +1,72 @@
-"""The lock that keeps a second ingest from a database; it ends with its process."""
+"""The lock that keeps a second ingest from a database; it ends with its process.
+
+The locked file also holds what a full disk or a missing database keeps out of the
+database: which files ingest has open, and why it cannot write.
+"""
 
 import fcntl
+import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ci_observer.ingest.db.database_file import lock_path, record_files
 from ci_observer.ingest.errors import AlreadyPolling, DatabaseError
+
+# The file never grows: a full disk has room for other contents of the same size.
+SIZE = 4096
+MAX_PROBLEM = 1000
+
+
+class IngestLock:
+    """A held lock, and the record in its file."""
+
+    def __init__(self, descriptor: int, db_path: Path) -> None:
+        self._descriptor = descriptor
+        self._files = record_files(db_path)
+        self._problem: str | None = ""
+        self.record_problem(None)
+
+    def record_problem(self, problem: str | None) -> None:
+        """Write why the database cannot be written, for the web side; None if it can.
+
+        An error is ignored: the log has the problem as well.
+        """
+        if problem == self._problem:
+            return
+        self._problem = problem
+        text = problem and problem[:MAX_PROBLEM]
+        record = json.dumps({"files": self._files, "problem": text})
+        with suppress(OSError):
+            os.pwrite(self._descriptor, record.encode().ljust(SIZE), 0)
 
 
 @contextmanager
-def only_ingest(db_path: Path) -> Iterator[None]:
-    """Hold the lock of a database.
+def only_ingest(db_path: Path) -> Iterator[IngestLock]:
+    """Hold the lock of a database, which is open already.
 
     Raises `AlreadyPolling` if another process holds it. The lock is on a separate file:
     closing the database file would also drop SQLite's own locks of this process.
     https://www.sqlite.org/howtocorrupt.html
     """
-    path = db_path.with_name(f"{db_path.name}.lock")
+    path = lock_path(db_path)
     try:
-        file = path.open("a")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise DatabaseError(f"Cannot open {path}: {error.strerror}.") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyPolling(
-                f"Another ingest is polling into {db_path}. "
-                "Stop it first, or set CI_OBSERVER_DB to another file for this one."
-            ) from None
-        yield
+    try:
+        _lock(descriptor, db_path)
+        yield IngestLock(descriptor, db_path)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, db_path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyPolling(
+            f"Another ingest is polling into {db_path}. "
+            "Stop it first, or set CI_OBSERVER_DB to another file for this one."
+        ) from None

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from datasette.app import Datasette
 
-from ci_observer.web.database import fetch_row
+from ci_observer.web.database import DATABASE, fetch_row
 
 MAX_RESPONSES = 500
 MAX_BYTES = 32_000_000
@@ -91,6 +91,8 @@ async def get_or_compute(
     Concurrent requests for a key share one computation. Raises what `compute` raises.
     """
     cache = _caches.setdefault(datasette, ResponseCache())
+    # A replaced file may have the same revision.
+    key = (datasette.get_database(DATABASE).file.check(), key)
     cached = cache.get(key)
     if cached is not None and await _is_valid(datasette, cached):
         return cached

@@ -6,9 +6,11 @@ misses its deadline is interrupted and repeated in the read pool. The slow-query
 then sends its like to the pool at once, for a minute.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any, TypeVar
@@ -17,6 +19,7 @@ from datasette.app import Datasette
 from datasette.database import Database
 from datasette.utils.sqlite import sqlite3
 
+from ci_observer.web.database_file import CurrentConnection, DatabaseFile
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.read_pool import Connect, ReadPool
 from ci_observer.web.texts import display_name, display_text, display_title
@@ -73,14 +76,31 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.inline = InlineReader(self._connect_prepared)
-        self.pool = ReadPool(self._connect_prepared)
+        self.file = DatabaseFile(str(self.path))
+        self.inline = InlineReader(self._connect_prepared, self.file)
+        self.pool = ReadPool(self._connect_prepared, self.file)
+        self._local = threading.local()
         self.slow_queries = SlowQueryMemo()
 
     def _connect_prepared(self) -> sqlite3.Connection:
+        conn = self._connect_plain()
+        add_text_functions(conn)
+        return conn
+
+    async def execute_fn(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function in one of Datasette's threads, on the current file."""
+
+        def run() -> T:
+            if not hasattr(self._local, "current"):
+                self._local.current = CurrentConnection(self._connect_plain, self.file)
+            return fn(self._local.current.get())
+
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.ds.executor, run)
+
+    def _connect_plain(self) -> sqlite3.Connection:
         conn = self.connect()
         self.ds._prepare_connection(conn, self.name)
-        add_text_functions(conn)
         return conn
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
@@ -89,6 +109,9 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
         # Datasette puts the path into the URI as it is: a ? or # would end it.
         uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
+        if self.file.check().former_wal:
+            # Read the file without its -wal file, which is not its own.
+            uri += "&immutable=1"
         conn = sqlite3.connect(
             uri, uri=True, check_same_thread=False, timeout=BUSY_SECONDS
         )
@@ -99,7 +122,9 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         """Stop all running queries, and start no other in the pool."""
         self.pool.close()
         for conn in self._all_file_connections:
-            conn.interrupt()
+            # Connections to a replaced file are closed.
+            with suppress(sqlite3.ProgrammingError):
+                conn.interrupt()
 
 
 def add_text_functions(conn: sqlite3.Connection) -> None:
@@ -111,9 +136,9 @@ def add_text_functions(conn: sqlite3.Connection) -> None:
 class InlineReader:
     """One connection for reads of microseconds, used by the calling thread."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, file: DatabaseFile | None = None) -> None:
         self._connect = connect
-        self._conn: sqlite3.Connection | None = None
+        self._current = CurrentConnection(self._open, file)
         self._lock = threading.Lock()
         self._processor_deadline = self._elapsed_deadline = 0.0
 
@@ -127,14 +152,13 @@ class InlineReader:
         with self._lock:
             self._processor_deadline = time.thread_time() + seconds
             self._elapsed_deadline = time.perf_counter() + seconds * ELAPSED_FACTOR
-            return select(self._conn or self._open())
+            return select(self._current.get())
 
     def _open(self) -> sqlite3.Connection:
         conn = self._connect()
         conn.execute("pragma busy_timeout = 0")
         conn.execute(f"pragma cache_size = -{CACHE_KIB}")
         conn.set_progress_handler(self._is_late, INSTRUCTIONS)
-        self._conn = conn
         return conn
 
     def _is_late(self) -> bool:

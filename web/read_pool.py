@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 from datasette.utils.sqlite import sqlite3
 
+from ci_observer.web.database_file import CurrentConnection, DatabaseFile
+
 THREADS = 4
 # Page cache of each connection, in KiB.
 CACHE_KIB = 4_000
@@ -27,8 +29,15 @@ Connect = Callable[[], sqlite3.Connection]
 class ReadPool:
     """Threads that connect on their first read and keep their connections."""
 
-    def __init__(self, connect: Connect, *, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        file: DatabaseFile | None = None,
+        *,
+        threads: int = THREADS,
+    ) -> None:
         self._connect = connect
+        self._file = file
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="reader")
         self._local = threading.local()
 
@@ -61,11 +70,14 @@ class ReadPool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _connection(self) -> sqlite3.Connection:
-        conn: sqlite3.Connection | None = getattr(self._local, "conn", None)
-        if conn is None:
-            conn = self._connect()
-            conn.execute(f"pragma cache_size = -{CACHE_KIB}")
-            self._local.conn = conn
+        current: CurrentConnection | None = getattr(self._local, "current", None)
+        if current is None:
+            current = self._local.current = CurrentConnection(self._open, self._file)
+        return current.get()
+
+    def _open(self) -> sqlite3.Connection:
+        conn = self._connect()
+        conn.execute(f"pragma cache_size = -{CACHE_KIB}")
         return conn
 
 

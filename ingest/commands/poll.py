@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import click
@@ -16,9 +18,17 @@ from ci_observer.ingest.commands.runtime import (
 )
 from ci_observer.ingest.commands.terminal import feeds_line
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.db.database_file import discard_files_of_former
+from ci_observer.ingest.db.schema import StorageError
+from ci_observer.ingest.db.storage_errors import explain
+from ci_observer.ingest.errors import DatabaseGone
+from ci_observer.ingest.lock import IngestLock, only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.store import instance
+from ci_observer.ingest.store.database import refuse_other_file
+
+# A replaced file is noticed between two passes, too.
+FILE_CHECK_SECONDS = 1
 
 log = logging.getLogger("ci_observer")
 
@@ -28,18 +38,34 @@ def run_ingest(config: Config, db: Database, *, once: bool) -> int:
 
     Raises `AlreadyPolling` if another ingest uses the database.
     """
-    with only_ingest(config.db_path):
+    with only_ingest(config.db_path) as lock, recording_problems(lock, config):
         instance.save_settings(db, config, version=VERSION, now=utc_now())
         if config.why_not_polling:
             log.warning(config.why_not_polling)
         if once and config.why_not_polling:
             return 0
-        return run_until_stopped((_poll_once if once else _poll_forever)(config, db))
+        work = _poll_once(config, db) if once else _poll_forever(config, db, lock)
+        return run_until_stopped(work)
 
 
-async def _poll_forever(config: Config, db: Database) -> int:
+@contextmanager
+def recording_problems(lock: IngestLock, config: Config) -> Iterator[None]:
+    """Record a storage error for the web side before it ends the process."""
+    try:
+        yield
+    except (DatabaseGone, ExceptionGroup):
+        # Before another program opens the new file together with the -wal file.
+        discard_files_of_former(config.db_path)
+        raise
+    except StorageError as error:
+        reason = explain(error, config.db_path)
+        lock.record_problem(f"The database cannot be written: {reason}")
+        raise
+
+
+async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
     if config.why_not_polling:
-        await asyncio.Event().wait()
+        await _watch_file(db)
     async with open_poller(config, db) as poller:
         poller.start()
         log.info(
@@ -49,8 +75,20 @@ async def _poll_forever(config: Config, db: Database) -> int:
             config.db_path,
         )
         refresh = timedelta(seconds=config.refresh_seconds)
-        await run_forever(poller, db, refresh=refresh, clock=utc_now)
+        polling = run_forever(
+            poller, db, refresh=refresh, clock=utc_now, on_problem=lock.record_problem
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(polling)
+            tasks.create_task(_watch_file(db))
     return 0
+
+
+async def _watch_file(db: Database) -> None:
+    """Wait until the file of the database is replaced or deleted; raise then."""
+    while True:
+        await asyncio.sleep(FILE_CHECK_SECONDS)
+        refuse_other_file(db)
 
 
 async def _poll_once(config: Config, db: Database) -> int:

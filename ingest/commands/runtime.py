@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.config import Config
-from ci_observer.ingest.db import schema
+from ci_observer.ingest.config import Config, is_database_required
+from ci_observer.ingest.db import database_file, schema
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
@@ -34,7 +34,13 @@ def utc_now() -> datetime:
 
 
 def open_database(config: Config) -> Database:
-    """Open the database for writing, with its schema up to date."""
+    """Open the database for writing, with its schema up to date.
+
+    Creates a missing one, but not in a process that `up` starts again: the file was
+    there before, and an empty one in its place would hide that.
+    """
+    if is_database_required() and not config.db_path.exists():
+        raise database_file.missing(config.db_path)
     db = schema.connect(config.db_path)
     schema.migrate(db)
     return db

@@ -20,7 +20,7 @@ from supervisor.loggers import Handler
 from supervisor.options import ServerOptions
 
 from ci_observer.ingest.commands.ports import free_port
-from ci_observer.ingest.config import SECRETS, Config
+from ci_observer.ingest.config import DATABASE_REQUIRED, SECRETS, Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.errors import DatabaseError
 
@@ -112,6 +112,7 @@ def _ci_observer(*arguments: str) -> list[str]:
 
 def _become_supervisor(programs: dict[str, list[str]], environ: dict[str, str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ci-observer-"))
+    environ = {**environ, DATABASE_REQUIRED: "1"}
     path = folder / "supervisord.conf"
     with path.open("w") as file:
         _configuration(programs, folder).write(file)

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ci_observer.ingest.db import derived, objects, user_objects
+from ci_observer.ingest.db.database_file import FileDatabase, discard_files_of_former
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.db.user_references import (
@@ -48,6 +49,7 @@ def connect(path: Path) -> Database:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        discard_files_of_former(path)
         conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         conn.execute(f"pragma page_size = {PAGE_SIZE}")
         conn.execute("pragma journal_mode = wal")
@@ -55,7 +57,7 @@ def connect(path: Path) -> Database:
         conn.execute("pragma foreign_keys = on")
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from error
-    return Database(conn)
+    return FileDatabase(conn, path)
 
 
 def describe(path: Path) -> str:

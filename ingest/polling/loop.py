@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.database_file import path_of
 from ci_observer.ingest.db.schema import StorageError
+from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import CIObserverError
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
@@ -24,6 +26,7 @@ async def run_forever(
     refresh: timedelta,
     clock: Clock,
     timer: Timer = time.monotonic,
+    on_problem: Callable[[str | None], None] = lambda problem: None,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Poll with a started poller, save when the next pass is due, and wait, repeatedly.
@@ -31,7 +34,7 @@ async def run_forever(
     Ends by cancellation, or by a `CIObserverError` of the whole pass. If the database
     cannot be written, as on a full disk, the next pass tries again: a failed
     transaction has not saved its ETag, so nothing is missed. The same holds for an
-    unexpected exception.
+    unexpected exception. `on_problem` gets its text, and None after a good pass.
     """
     while True:
         try:
@@ -39,19 +42,32 @@ async def run_forever(
             remaining = poller.schedule_next()
             due_at = timer() + remaining.total_seconds()
             instance.save_next_poll(db, clock() + remaining)
+            on_problem(None)
         except Exception as error:  # noqa: BLE001 (logged with its traceback)
-            _log_or_raise(error)
+            on_problem(_log_or_raise(error, db))
             due_at = timer() + poller.schedule_next().total_seconds()
         await wait(max(0.0, due_at - timer()))
 
 
-def _log_or_raise(error: Exception) -> None:
-    """Log an error of a pass, unless it has to end the process."""
-    group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
-    if group.subgroup(CIObserverError):
-        raise error
-    if storage_errors := group.subgroup(StorageError):
-        reason = storage_errors.exceptions[0]
-        log.error("The database cannot be written: %s.", reason)
-    else:
-        log.error("The pass ended with an unexpected error", exc_info=error)
+def _log_or_raise(error: Exception, db: Database) -> str:
+    """Log an error of a pass and return its text, unless it has to end the process."""
+    errors = list(_single(error))
+    for single in errors:
+        if isinstance(single, CIObserverError):
+            raise single
+    for single in errors:
+        if isinstance(single, StorageError):
+            text = f"The database cannot be written: {explain(single, path_of(db))}"
+            log.error("%s", text)
+            return text
+    log.error("The pass ended with an unexpected error", exc_info=error)
+    return f"The pass ended with an unexpected error: {error!r}. The log has more."
+
+
+def _single(error: Exception) -> Iterator[Exception]:
+    """The exceptions in a group, or the exception itself."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for part in error.exceptions:
+        yield from _single(part)

@@ -38,6 +38,7 @@ from ci_observer.ingest.polling.schedule import (
 )
 from ci_observer.ingest.polling.tag_refs import TagRefs
 from ci_observer.ingest.store import feeds, instance, pending
+from ci_observer.ingest.store.database import refuse_other_file
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.refs import PushedRef
 from ci_observer.ingest.times import Clock, ClockWatch, Timer, utc
@@ -155,6 +156,7 @@ class Poller:
         written.
         """
         self._started = self._timer()
+        refuse_other_file(self._db)
         self._restart_if_clock_was_set_back()
         started_at = self._clock()
         if self._last_result is not None:

@@ -5,147 +5,33 @@ import pty
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from configparser import ConfigParser
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from processes import free_port
+from up import (
+    ON_A_TERMINAL,
+    PROC,
+    TOKEN,
+    Up,
+    command_line,
+    environ,
+    environment,
+    is_running,
+    run_up,
+    running_up,
+)
 from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 
-PROC = Path("/proc")
 pytestmark = pytest.mark.skipif(
     not PROC.is_dir(), reason="needs Linux's /proc to look at processes"
 )
-
-TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
-UP = [sys.executable, "-m", "ci_observer", "up"]
-# A process whose output is its terminal: closing the output sends it SIGHUP.
-ON_A_TERMINAL = [
-    sys.executable,
-    str(Path(__file__).parents[1] / "support" / "on_a_terminal.py"),
-]
-
-
-class Up:
-    """A running `ci-observer up` and its processes in `/proc`."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
-
-    def is_serving(self) -> bool:
-        try:
-            return self.get("/api/config").status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=HANG_SECONDS, trust_env=False)
-
-    def tree(self) -> list[int]:
-        """The ids of the supervisor and all its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            found += children(pid)
-        return found
-
-    def pid_of(self, command: str) -> int | None:
-        """The id of the process that runs a command, None before it starts."""
-        for pid in children(self.process.pid):
-            if command_line(pid)[-2:] == ["ci_observer", command]:
-                return pid
-        return None
-
-
-def children(pid: int) -> list[int]:
-    parents = {
-        int(path.name): stat.rpartition(")")[2].split()[1]
-        for path in PROC.iterdir()
-        if path.name.isdigit() and (stat := read(path / "stat"))
-    }
-    return [child for child, parent in parents.items() if parent == str(pid)]
-
-
-def command_line(pid: int) -> list[str]:
-    return read(PROC / str(pid) / "cmdline").rstrip("\0").split("\0")
-
-
-def environment(pid: int) -> list[str]:
-    return read(PROC / str(pid) / "environ").split("\0")
-
-
-def read(path: Path) -> str:
-    """The text of a file in /proc; empty if the process has ended."""
-    try:
-        return path.read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def is_running(pid: int) -> bool:
-    stat = read(PROC / str(pid) / "stat")
-    return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:
-    """An environment with these settings, and temporary files in the folder."""
-    (folder / "tmp").mkdir(exist_ok=True)
-    return {
-        "PATH": os.environ["PATH"],
-        "TMPDIR": str(folder / "tmp"),
-        "CI_OBSERVER_PORT": str(port),
-        **settings,
-    }
-
-
-def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """The result of an `up` that ends by itself."""
-    return subprocess.run(  # noqa: S603 (our own command)
-        UP,
-        check=False,
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-    )
-
-
-@contextmanager
-def running_up(
-    folder: Path, output: int, before: Sequence[str] = (), **settings: str
-) -> Iterator[Up]:
-    """A serving `up` with its output on a file descriptor, started by a command."""
-    port = free_port()
-    process = subprocess.Popen(  # noqa: S603 (our own command)
-        [*before, *UP],
-        cwd=folder,
-        env=environ(folder, port, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
-    up = Up(process, port)
-    try:
-        eventually(up.is_serving)
-        yield up
-    finally:
-        pids = up.tree()
-        process.terminate()
-        try:
-            process.wait(HANG_SECONDS)
-        finally:
-            for pid in filter(is_running, pids):
-                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from ci_observer.web.columns import (
     TILE_COLUMNS_WITHOUT_STRIP,
     tile_json_sql,
 )
-from ci_observer.web.database import Params, fetch_row, fetch_snapshot
+from ci_observer.web.database import DATABASE, Params, fetch_row, fetch_snapshot
+from ci_observer.web.database_file import read_problem
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.filter_sql import state_sql, where_sql
 from ci_observer.web.filters import Filters
@@ -199,6 +200,7 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
     """The public settings and the state of polling; never a secret."""
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
+    config["polling"] |= _problem(datasette, config["polling"]["state"])
     return config
 
 
@@ -210,13 +212,21 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
     """
     row = await fetch_row(datasette, HEALTH_SQL)
     names = ("state", "last_success_at", "feeds", "stale_feeds")
-    facts = {name: row[name] for name in names}
+    facts = {name: row[name] for name in (*names, "reason")}
+    facts |= _problem(datasette, row["state"])
     if not row["is_healthy"]:
-        raise Unavailable(row["reason"] or "Nothing was fetched lately.", **facts)
+        raise Unavailable(facts.pop("reason") or "Nothing was fetched lately.", **facts)
     return CachedResponse(
-        json.dumps({"ok": True} | facts | {"reason": row["reason"]}).encode(),
-        revision=int(row["revision"]),
+        json.dumps({"ok": True} | facts).encode(), revision=int(row["revision"])
     )
+
+
+def _problem(datasette: Datasette, state: str) -> dict[str, str]:
+    """What ingest cannot write into the database: that it cannot write."""
+    problem = read_problem(datasette.get_database(DATABASE).path)
+    if problem is None or state == "off":
+        return {}
+    return {"state": "stale" if state == "stale" else "failed", "reason": problem}
 
 
 def wall_sql(filters: Filters) -> tuple[str, Params]:

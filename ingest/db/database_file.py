@@ -1,0 +1,110 @@
+"""The database file by its inode: whether the one at the path is still the open one.
+
+A file that is moved to the path of an open database meets the -wal file of the former
+one. SQLite would take it for its own and write its pages into the new file:
+https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+"""
+
+import json
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.errors import DatabaseGone
+
+log = logging.getLogger("ci_observer")
+
+# The device and the inode of a file.
+FileId = tuple[int, int]
+
+SUFFIXES = ("", "-wal", "-shm")
+
+
+def file_id(path: Path | str) -> FileId | None:
+    """Identifies the file at a path; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def lock_path(path: Path) -> Path:
+    """The file that ingest locks, and in which it records what it has open."""
+    return path.with_name(f"{path.name}.lock")
+
+
+class FileDatabase(Database):
+    """A database that is open for writing, and the identity of its file."""
+
+    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
+        super().__init__(conn)
+        self.file_path = path
+        self._opened = file_id(path)
+
+    def refuse_other_file(self) -> None:
+        """Raise `DatabaseGone` if the file at the path is not the open one."""
+        found = file_id(self.file_path)
+        if found == self._opened:
+            return
+        if found is None:
+            raise missing(self.file_path)
+        raise DatabaseGone(
+            f"The database {self.file_path} was replaced by another file. Nothing was "
+            "written to it. This process ends; the next start uses the new file, and "
+            "ci-observer up starts it by itself."
+        )
+
+
+def path_of(db: Database) -> Path:
+    """The path that a database was opened by; empty for one in memory."""
+    return db.file_path if isinstance(db, FileDatabase) else Path()
+
+
+def missing(path: Path) -> DatabaseGone:
+    """The error for a file that was there before."""
+    return DatabaseGone(
+        f"The database {path} was deleted or moved away. Nothing is written until it "
+        "is back: restore it, or a backup, at this path. To begin with an empty "
+        "database instead, stop CI Observer and start it again."
+    )
+
+
+def record_files(path: Path) -> dict[str, FileId | None]:
+    """The identities of the open database and of its two other files."""
+    return {suffix: file_id(f"{path}{suffix}") for suffix in SUFFIXES}
+
+
+def discard_files_of_former(path: Path) -> None:
+    """Put the -wal file of a replaced or deleted database out of the way.
+
+    It is one if ingest had it open together with another file than the one that is at
+    the path now.
+    """
+    database, wal, shm = (file_id(f"{path}{suffix}") for suffix in SUFFIXES)
+    recorded = _recorded(path)
+    if not recorded or not recorded[""] or database == recorded[""]:
+        return
+    if wal and wal == recorded["-wal"]:
+        Path(f"{path}-wal").replace(f"{path}-wal.former")
+        log.warning(
+            "%s is not the file that was open. The -wal file of that one is kept as "
+            "%s-wal.former.",
+            path,
+            path.name,
+        )
+    if shm and shm == recorded["-shm"]:
+        Path(f"{path}-shm").unlink(missing_ok=True)
+
+
+def _recorded(path: Path) -> dict[str, FileId | None] | None:
+    try:
+        content: Any = json.loads(lock_path(path).read_text())
+        files = content["files"]
+        return {name: files[name] and tuple(files[name]) for name in SUFFIXES}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

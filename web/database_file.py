@@ -1,0 +1,112 @@
+"""The database file at its path: noticed when it is deleted, replaced or back again.
+
+An open connection continues to read a file that is gone from its path.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasette.utils.sqlite import sqlite3
+
+from ci_observer.web.errors import Unavailable
+
+FileId = tuple[int, int]
+
+NEVER_SEEN = (
+    "There is no readable database at {path}. Start ci-observer ingest to make it, or "
+    "check CI_OBSERVER_DB and the file's permissions."
+)
+GONE = (
+    "The database {path} was deleted or moved away. Restore it, or a backup, at this "
+    "path: it is then used without a restart. To begin with an empty database instead, "
+    "stop CI Observer and start it again."
+)
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Which file is at the path.
+
+    `former_wal` is the -wal file of a replaced database that still lies next to it.
+    Its pages are not those of the new file, so that must be read without it.
+    """
+
+    database: FileId
+    former_wal: FileId | None = None
+
+
+class DatabaseFile:
+    """Compares the file at a path with the one that was there before."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._state: FileState | None = None
+        self._wal: FileId | None = None
+
+    def check(self) -> FileState:
+        """The state of the file now; raises `Unavailable` if there is none."""
+        with self._lock:
+            database, wal = file_id(self.path), file_id(f"{self.path}-wal")
+            if database is None:
+                text = GONE if self._state else NEVER_SEEN
+                raise Unavailable(text.format(path=self.path))
+            before = self._state or FileState(database)
+            is_former = wal is not None and (
+                wal == before.former_wal
+                or (database != before.database and wal == self._wal)
+            )
+            self._state = FileState(database, wal if is_former else None)
+            if not is_former:
+                self._wal = wal
+            return self._state
+
+
+class CurrentConnection:
+    """A connection that is replaced when the file at the path is another one."""
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], file: DatabaseFile | None
+    ) -> None:
+        self._connect = connect
+        self._file = file
+        self._conn: sqlite3.Connection | None = None
+        self._state: FileState | None = None
+
+    def get(self) -> sqlite3.Connection:
+        """The connection to the file that is there now.
+
+        Raises `Unavailable` if there is none, and `sqlite3.DatabaseError`.
+        """
+        state = self._file.check() if self._file else None
+        if self._conn is not None and state == self._state:
+            return self._conn
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+        self._conn, self._state = self._connect(), state
+        return self._conn
+
+
+def file_id(path: str) -> FileId | None:
+    """The device and the inode of a file; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def read_problem(path: str) -> str | None:
+    """Why ingest cannot write the database, from its lock file; None if it can."""
+    try:
+        record: Any = json.loads(Path(f"{path}.lock").read_text())
+    except (OSError, ValueError):
+        return None
+    problem = record.get("problem") if isinstance(record, dict) else None
+    return problem if isinstance(problem, str) else None
