@@ -65,6 +65,7 @@ class FeedDiscovery:
         self._renames = Renames(db, github, self._selection)
         self._failed_owners: set[str] = set()
         self._logged_names: set[tuple[str, str]] = set()
+        self._sought_files: set[tuple[str, str]] = set()
         self._due_at: dict[str, datetime] = {}
 
     def start(self) -> None:
@@ -210,29 +211,26 @@ class FeedDiscovery:
         return True
 
     def schedule_refresh(self, repo: str) -> None:
-        """Make a repository due because one of its workflows is not found, or is new.
+        """Make a repository due because one of its workflows was not found.
 
         Not when the settings name its workflows: a missing one stays on the wall.
         """
-        known = repos.get(self._db, repo)
-        if known is None or not self._selection.follows_list(repo):
-            return
-        now = self._clock()
-        # A time in the future is that of a wrong clock.
-        before, last = utc(now - REFRESH_AGAIN_AFTER), known.metadata_at or ""
-        if not before < last <= utc(now):
+        if self._may_refresh(repo):
             self._make_due(repo)
 
     def assign_runs(self, repo: str, runs: list[dict[str, Any]]) -> AssignedRuns:
         """What the runs on a page of a repository belong to.
 
-        Makes the repository due if there is a file that GitHub's stored list lacks.
+        Makes the repository due, once, for a file that GitHub's stored list lacks. It
+        may be new, or that of a ruleset.
         Raises `InvalidResponse` if the name belongs to another repository now.
         """
         self.reject_runs_of_other_repo(repo, runs)
         assigned = assign_runs(self._db, repo, runs)
-        if assigned.new_files:
-            self.schedule_refresh(repo)
+        new = {(repo.lower(), file) for file in assigned.new_files}
+        if new - self._sought_files and self._may_refresh(repo):
+            self._sought_files |= new
+            self._make_due(repo)
         return assigned
 
     def reject_runs_of_other_repo(
@@ -253,6 +251,16 @@ class FeedDiscovery:
                         f"Another repository is called {repo} now. Its runs are "
                         "fetched from the next poll on, as a history of their own."
                     )
+
+    def _may_refresh(self, repo: str) -> bool:
+        """Whether GitHub's list decides what is watched, and is not quite new."""
+        known = repos.get(self._db, repo)
+        if known is None or not self._selection.follows_list(repo):
+            return False
+        now = self._clock()
+        # A time in the future is that of a wrong clock.
+        before, last = utc(now - REFRESH_AGAIN_AFTER), known.metadata_at or ""
+        return not before < last <= utc(now)
 
     def _update_watched(self, repo: str, *, is_listed: bool = False) -> None:
         selected = self._selection.workflows(

@@ -16,6 +16,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.vocabulary import FAILURES, sql_list
+from ci_observer.ingest.github.names import BLOCKED_WORKFLOW
 from ci_observer.ingest.github.rows import MAX_ATTEMPTS
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
@@ -159,7 +160,10 @@ def add_attempts(db: Database, ids: Sequence[int]) -> None:
 
 
 def add_jobs(db: Database, ids: Sequence[int]) -> None:
-    """Add the jobs of the runs that `FETCH_JOBS` selects, unless stored."""
+    """Add the jobs of the runs that `FETCH_JOBS` selects, unless stored.
+
+    The runs of a blocked repository have none.
+    """
     [[which]] = db.execute(
         "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
     )
@@ -168,6 +172,7 @@ def add_jobs(db: Database, ids: Sequence[int]) -> None:
         f"""
         select 'jobs', run_id, run_attempt from runs
         where {among(ids)} and {JOBS_OF[which]}
+        and workflow <> '{BLOCKED_WORKFLOW}'
         and not exists (
             select 1 from jobs
             where jobs.run_id = runs.run_id

@@ -259,3 +259,16 @@ def test_with_a_star_a_new_file_s_first_run_has_a_tile_within_minutes(
         github.advance(60)
 
     assert db.execute("select workflow from wall").fetchall() == [(FILE,), ("new.yml",)]
+
+
+@pytest.mark.parametrize("jobs", ["failed", "all"])
+def test_the_jobs_of_a_blocked_run_are_not_requested(world, github, ingest, jobs):
+    """It has none."""
+    add_runs(world, 1)
+    ingest.restart(fetch_jobs=jobs)
+    ingest.poll()
+    run = block(world, github)
+
+    ingest.poll()
+
+    assert not [e for e in github.log if e.path.endswith(f"/{run.id}/jobs")]

@@ -137,3 +137,20 @@ def test_a_run_without_a_path_may_belong_to_a_workflow_whose_number_is_unknown(
     ingest.poll()
 
     assert counts(db) == {FILE: 2, "deploy.yml": 3}
+
+
+def test_with_a_star_a_ruleset_s_own_file_is_looked_for_once(world, github, ingest):
+    """Its path is in no list of the repository's workflows."""
+    add_runs(world, 1)
+    world.add_workflow(REPO, "scan.yml", is_listed=False)
+    ingest.restart(workflows=("*",), token=None)
+    ingest.poll()
+    for _ in range(4):
+        github.advance(3600)
+        world.add_run(REPO, "scan.yml", duration=0)
+        for _ in range(2):
+            ingest.poll()
+            github.advance(60)
+
+    lists = [e for e in github.log if e.path == f"/repos/{REPO}/actions/workflows"]
+    assert len(lists) == 2
