@@ -27,8 +27,9 @@ MAX_RUNS = 50
 MAX_ATTEMPTS = 20
 MAX_JOBS = 20
 MAX_WATCHED = 200
-# Without a token, a 304 is one of 60 requests an hour: a single run may be watched.
-WATCH_EVERY = timedelta(minutes=10)
+# Without a token, a 304 is one of 60 requests an hour. So each unfinished run, and a
+# single one of all runs of tiles, is requested only this often.
+FOLLOW_EVERY = timedelta(minutes=10)
 
 
 class PendingRuns:
@@ -60,8 +61,16 @@ class PendingRuns:
         following.stop_watching(self._db, self._clock())
 
     def next_runs(self) -> list[PendingItem]:
-        """Unfinished runs to fetch in this pass."""
-        return pending.next_items(self._db, "run", MAX_RUNS)
+        """Unfinished runs to fetch in this pass; without a token, each rarely."""
+        if self._github.connection.has_token:
+            return pending.next_items(self._db, "run", MAX_RUNS)
+        return pending.select(
+            self._db,
+            "where p.kind = 'run' and p.gone_at is null"
+            " and coalesce(p.requested_at, '') <= ?",
+            [utc(self._clock() - FOLLOW_EVERY)],
+            MAX_RUNS,
+        )
 
     def next_attempts(self) -> list[PendingItem]:
         """Missing attempts to fetch in this pass."""
@@ -76,7 +85,7 @@ class PendingRuns:
         now = self._clock()
         limit = MAX_WATCHED
         if not self._github.connection.has_token:
-            if following.last_watched_at(self._db) > utc(now - WATCH_EVERY):
+            if following.last_watched_at(self._db) > utc(now - FOLLOW_EVERY):
                 return []
             limit = 1
         return following.next_watched(

@@ -270,3 +270,87 @@ def test_two_runs_of_once_find_a_deleted_run(world, github, ingest, db, base):
         ingest.poll()
 
     assert gone(db) == [base.id]
+
+
+def test_a_deleted_run_of_a_repository_s_list_is_noticed(world, github, ingest, db):
+    """Several workflows of one repository, polled with one request."""
+    for file in (FILE, "deploy.yml"):
+        world.add_run(REPO, file, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(REPO, FILE, conclusion="failure")
+    ingest.restart(workflows=(FILE, "deploy.yml"))
+    poll(ingest, github, 2)
+    world.remove_run(run)
+    poll(ingest, github, 2)
+
+    assert gone(db) == [run.id]
+    states = db.execute("select tile_state from wall").fetchall()
+    assert states == [("passing",), ("passing",)]
+
+
+def test_a_deleted_cancelled_run_leaves_the_tile_proved(world, github, ingest, db):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(hours=9))
+    run = world.add_run(REPO, FILE, cancelled_by="ada")
+    poll(ingest, github, 2)
+    assert tile(db, github, "tile_state") == "untested"
+    world.remove_run(run)
+    poll(ingest, github, 2)
+
+    assert tile(db, github, "tile_state") == "passing"
+
+
+def test_without_its_only_run_a_tile_is_not_green(world, github, ingest, db):
+    run = world.add_run(REPO, FILE)
+    poll(ingest, github, 2)
+    world.remove_run(run)
+    poll(ingest, github, 4)
+
+    assert gone(db) == [run.id]
+    assert tile(db, github, "tile_state") != "passing"
+
+
+def test_a_deleted_run_of_a_tag_is_noticed(world, github, ingest, db):
+    world.add_run(
+        REPO,
+        FILE,
+        event="release",
+        head_branch="v1",
+        created_at=world.now - timedelta(hours=9),
+    )
+    run = world.add_run(
+        REPO, FILE, event="release", head_branch="v2", conclusion="failure"
+    )
+    bury(world, github)
+    poll(ingest, github, 2)
+    assert tile(db, github, "tile_state", "tag") == ("failing", "v2")
+    world.remove_run(run)
+    poll(ingest, github, 2)
+
+    assert tile(db, github, "tile_state", "tag") == ("passing", "v1")
+
+
+def test_the_end_of_a_run_shows_although_github_dates_it_before_its_progress(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, status="in_progress", event="push")
+    github.advance(60)
+    world.update_run(run, status="in_progress")
+    ingest.poll()
+    assert tile(db, github, "activity") == "running"
+
+    world.update_run(run, conclusion="failure", updated_at=run.created_at)
+    ingest.poll()
+
+    assert tile(db, github, "tile_state", "activity") == ("failing", None)
+
+
+def test_without_a_token_an_unfinished_run_is_requested_every_ten_minutes(
+    world, github, ingest
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    bury(world, github)
+    ingest.restart(token=None)
+    poll(ingest, github, 2)
+    github.log.clear()
+    poll(ingest, github, 30)
+
+    assert len(requests(github, run)) == 3
