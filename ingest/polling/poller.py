@@ -229,6 +229,7 @@ class Poller:
         await self._run(unclear, self._run_pages.fetch_feed)
         repos = self._repo_checks.take_due_repos([*polled, *without_etag])
         await self._run(repos, self._repo_checks.check)
+        self._repo_checks.log_blocked()
         return polled
 
     async def _fetch_single_runs(self, started_at: datetime) -> None:

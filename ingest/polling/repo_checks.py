@@ -14,7 +14,7 @@ from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.polling.run_pages import RepoList, RunList, cached_page
-from ci_observer.ingest.store import repo_pages, responses
+from ci_observer.ingest.store import repo_pages, repos, responses
 from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.times import Clock
 
@@ -38,6 +38,7 @@ class RepoChecks:
         self._discovery = discovery
         self._clock = clock
         self._due_at: dict[str, datetime] = {}
+        self._blocked: set[str] = set()
 
     def take_due_repos(self, polled: Iterable[RunList]) -> list[str]:
         """The repositories to check now; those whose list was `polled` are not due."""
@@ -45,8 +46,8 @@ class RepoChecks:
             if isinstance(run_list, RepoList):
                 self._postpone(run_list.repo)
         now = self._clock()
-        repos = {feed.repo for feed in self._discovery.feeds() if feed.checked_at}
-        return sorted(r for r in repos if self._due_at.get(r, NEVER) <= now)
+        polled_repos = {f.repo for f in self._discovery.feeds() if f.checked_at}
+        return sorted(r for r in polled_repos if self._due_at.get(r, NEVER) <= now)
 
     async def check(self, repo: str) -> None:
         """Fetch a repository's newest runs, and save whether it is blocked."""
@@ -68,6 +69,19 @@ class RepoChecks:
         repo_pages.save(
             self._db, repo, assigned, page=cached_page(key, page), now=self._clock()
         )
+
+    def log_blocked(self) -> None:
+        """Log the repositories that are blocked since the last call, or no longer."""
+        blocked = repos.blocked(self._db)
+        for repo in sorted(blocked - self._blocked):
+            log.warning(
+                "%s is blocked: its newest run belongs to no workflow, so GitHub runs "
+                "nothing there. Look at the account's billing and at its policies",
+                repo,
+            )
+        for repo in sorted(self._blocked - blocked):
+            log.info("%s is not blocked any more", repo)
+        self._blocked = blocked
 
     def _postpone(self, repo: str) -> None:
         has_token = self._github.connection.has_token

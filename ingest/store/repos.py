@@ -199,6 +199,15 @@ def save_blocked(db: Database, repo: str, run_id: int) -> None:
         bump_revision(db)
 
 
+def blocked(db: Database) -> set[str]:
+    """The repositories that are blocked and have watched feeds."""
+    rows = db.execute(
+        "select repo from repos where blocked_run_id is not null"
+        " and repo in (select repo from feeds where is_watched)"
+    )
+    return {repo for (repo,) in rows}
+
+
 def clear_blocked(db: Database, repo: str, *, until: str | None = None) -> None:
     """Record that a repository is not blocked, as of a workflow's run created `until`.
 

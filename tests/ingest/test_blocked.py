@@ -272,3 +272,22 @@ def test_the_jobs_of_a_blocked_run_are_not_requested(world, github, ingest, jobs
     ingest.poll()
 
     assert not [e for e in github.log if e.path.endswith(f"/{run.id}/jobs")]
+
+
+def test_the_log_says_once_that_a_repository_is_blocked_and_when_it_ends(
+    world, github, watching, caplog
+):
+    caplog.set_level("INFO")
+    for _ in range(3):
+        block(world, github)
+        watching.poll()
+    github.advance(FIVE_MINUTES)
+    world.add_run(REPO, FILE, duration=0)
+    for _ in range(2):
+        watching.poll()
+
+    said = [text for text in caplog.messages if "blocked" in text]
+    assert [text.partition(":")[0] for text in said] == [
+        f"{REPO} is blocked",
+        f"{REPO} is not blocked any more",
+    ]
