@@ -1,12 +1,13 @@
 """Reads the body of a response, within a limit that a compressed body cannot pass."""
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 
 from ci_observer.ingest.errors import GitHubUnavailable, InvalidResponse, TooLarge
 
 # A page of 100 runs has 2 MB. Requests ask for no other compression than gzip.
 MAX_BYTES = 32 * 2**20
+PART_BYTES = 2**18
 GZIP = ("gzip", "x-gzip")
 # The gzip header and trailer, with the largest window: https://docs.python.org/3/library/zlib.html
 GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
@@ -43,16 +44,25 @@ async def _read_gzip(chunks: AsyncIterable[bytes]) -> bytes:
     received = 0
     async for chunk in chunks:
         received += len(chunk)
+        _refuse_too_large(received)
+        for part in _unzipped(unzip, chunk):
+            body += part
+            _refuse_too_large(len(body))
+    if received and not unzip.eof:
+        raise GitHubUnavailable("GitHub's response ends too early.")
+    return bytes(body)
+
+
+def _unzipped(unzip: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+    """The decompressed parts of a chunk, which may have a thousand times its size."""
+    while chunk and not unzip.eof:
         try:
-            body += unzip.decompress(chunk, MAX_BYTES + 1 - len(body))
+            yield unzip.decompress(chunk, PART_BYTES)
         except zlib.error as error:
             raise GitHubUnavailable(
                 f"GitHub's response cannot be decompressed: {error}."
             ) from error
-        _refuse_too_large(max(received, len(body)))
-    if received and not unzip.eof:
-        raise GitHubUnavailable("GitHub's response ends too early.")
-    return bytes(body)
+        chunk = unzip.unconsumed_tail
 
 
 def _refuse_too_large(size: int) -> None:

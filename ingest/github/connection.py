@@ -196,7 +196,6 @@ class Connection:
     async def _send(self, url: str, etag: str | None) -> HttpResponse:
         async with self._slot():
             response = await self._http_get(url, etag)
-            self.stats.count(response.status, response.headers, now=self._clock())
             if response.status >= HTTPStatus.BAD_REQUEST:
                 # Raise inside the context, so that it can stop the next request.
                 self.parse(response)
@@ -208,6 +207,9 @@ class Connection:
                 asyncio.timeout(RESPONSE_SECONDS),
                 self._http.stream("GET", url, headers=self._headers(etag)) as response,
             ):
+                self.stats.count(
+                    response.status_code, response.headers, now=self._clock()
+                )
                 return await _read(response, is_conditional=etag is not None)
         except TimeoutError as error:
             raise TooSlow(
