@@ -7,6 +7,7 @@ of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -40,12 +41,14 @@ class Response(Generic[T]):
 
     `next_url` is the address of the next page, if there is one: a path, or the link
     itself if it leads elsewhere. `total_count` is GitHub's count for the whole list.
+    `now` is the time of the response, by our clock or by GitHub's if that is later.
     """
 
     value: T | None
     etag: str | None
     next_url: str | None = None
     total_count: int | None = None
+    now: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class GitHub:
         page = await self._get_page(url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, refused = _without_refused(url, page.value)
+        runs, refused = _without_refused(url, page.value, page.now)
         return RunPage(
             runs, page.etag, page.next_url, page.total_count, refused=refused
         )
@@ -271,7 +274,7 @@ class GitHub:
         response = await self._get(url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, _ = _without_refused(url, [response.value])
+        runs, _ = _without_refused(url, [response.value], response.now)
         return RunPage(runs, response.etag)
 
     async def _get_page(
@@ -285,7 +288,7 @@ class GitHub:
             return Response(None, etag)
         items, total = page.value
         next_url = page.next_url or next_page_url(url, items=len(items), total=total)
-        return Response(items, page.etag, next_url, total)
+        return Response(items, page.etag, next_url, total, page.now)
 
     async def _get_rest(
         self,
@@ -322,17 +325,18 @@ class GitHub:
             parse(self.connection.parse(response)),
             parse_etag(response.headers.get("etag")),
             self.connection.next_address(response),
+            now=self.connection.time_of(response),
         )
 
 
 def _without_refused(
-    url: str, runs: list[dict[str, Any]]
+    url: str, runs: list[dict[str, Any]], now: datetime | None
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """The runs that can be stored, and why the others cannot.
 
     Raises `InvalidResponse` if none can: a few broken runs must not hide the others.
     """
-    refusals = [refusal_of(run) for run in runs]
+    refusals = [refusal_of(run, now=now) for run in runs]
     refused = tuple(filter(None, refusals))
     if refused:
         text = f"GitHub's response has {len(refused)} of {len(runs)} runs that cannot "

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ci_observer.ingest.errors import (
     TooSlow,
 )
 from ci_observer.ingest.github.body import read_body
-from ci_observer.ingest.github.headers import RateLimit, parse_etag
+from ci_observer.ingest.github.headers import RateLimit, parse_date, parse_etag
 from ci_observer.ingest.github.names import REPO_NAME
 from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.github.wire import parse_response
@@ -159,6 +160,11 @@ class Connection:
         return parse_response(
             response.status, response.headers, response.body, now=self._clock()
         )
+
+    def time_of(self, response: HttpResponse) -> datetime:
+        """The time of a response: our clock's, or GitHub's if that is later."""
+        sent_at = parse_date(response.headers.get("date"))
+        return max(self._clock(), sent_at) if sent_at else self._clock()
 
     def next_address(self, response: HttpResponse) -> str | None:
         """The address of the next page, as `get` takes it; None on the last page.
@@ -296,6 +302,8 @@ def open_http(version: str) -> httpx.AsyncClient:
     """
     return httpx.AsyncClient(
         timeout=TIMEOUT,
+        # GitHub's API needs no cookies, and a broken one would be in every request.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={
             "accept": "application/vnd.github+json",
             # `read_body` decompresses nothing else.

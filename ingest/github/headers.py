@@ -81,8 +81,13 @@ def parse_retry_after(text: str | None, *, now: datetime) -> datetime | None:
     if seconds is not None:
         is_negative = (text or "").lstrip().startswith("-")
         return None if is_negative else bounded(now + timedelta(seconds=seconds), now)
-    until = _parse_time((text or "").strip(), HTTP_DATE)
+    until = parse_date(text)
     return bounded(until, now) if until else None
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """The time in a header such as `date`, None if it is invalid."""
+    return _parse_time((text or "").strip(), HTTP_DATE)
 
 
 def bounded(until: datetime, now: datetime) -> datetime:

@@ -5,7 +5,7 @@ row; only an object without an integer `id` is refused.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ci_observer.ingest.errors import InvalidResponse
@@ -24,6 +24,7 @@ NO_TIME = "1970-01-01T00:00:00Z"
 # https://docs.github.com/en/actions/reference/limits
 MAX_ATTEMPTS = 100
 MAX_VALUE_LENGTH = 60
+CLOCK_TOLERANCE = timedelta(days=1)
 
 # The columns of `runs` that come from GitHub's object. Ingest adds the others.
 RUN_COLUMNS = (
@@ -108,8 +109,11 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     }
 
 
-def refusal_of(payload: Mapping[str, Any]) -> str | None:
-    """Why a run object cannot be stored; None if it can."""
+def refusal_of(payload: Mapping[str, Any], *, now: datetime | None) -> str | None:
+    """Why a run object cannot be stored; None if it can.
+
+    A run of the future would stay the newest one of its tile for years.
+    """
     run_id, attempt = (payload.get(name) for name in ("id", "run_attempt"))
     if _positive(run_id) is None:
         return f"a run has no id ({one_line(repr(run_id), MAX_VALUE_LENGTH)})"
@@ -119,6 +123,9 @@ def refusal_of(payload: Mapping[str, Any]) -> str | None:
             f"run {run_id} has the attempt {shown}, and more than {MAX_ATTEMPTS} are "
             "not stored"
         )
+    created = parse_instant(created_at(payload) or NO_TIME)
+    if now and created and created > now + CLOCK_TOLERANCE:
+        return f"run {run_id} was created in the future, at {utc(created)}"
     return None
 
 

@@ -18,6 +18,7 @@ from ci_observer.ingest.github.names import REPO_NAME
 
 # More digits than a 64-bit integer has. Python refuses to parse more than 4,300.
 MAX_DIGITS = 30
+MAX_COUNT = 10**9
 
 
 def parse_response(
@@ -43,12 +44,15 @@ def parse_runs(data: Any) -> list[dict[str, Any]]:
 
 
 def parse_total_count(data: Any) -> int | None:
-    """The `total_count` of a list response, None if it is missing.
+    """The `total_count` of a list response, None if it is missing or no count.
 
     https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
     """
     count = data.get("total_count") if isinstance(data, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) else None
+    match count:
+        case int() if not isinstance(count, bool) and 0 <= count <= MAX_COUNT:
+            return count
+    return None
 
 
 def parse_workflows(data: Any) -> list[dict[str, Any]]:
@@ -118,6 +122,12 @@ def parse_repository(data: Any) -> Repository:
     Raises `InvalidResponse` for an id or a name that cannot be one.
     https://docs.github.com/en/rest/repos/repos#get-a-repository
     """
+    if repository := _repository(data):
+        return repository
+    raise InvalidResponse("GitHub's response is not a repository.")
+
+
+def _repository(data: Any) -> Repository | None:
     match data:
         case {"id": int(repo_id), "full_name": str(full_name)} if (
             0 < repo_id < 2** 63 and re.fullmatch(REPO_NAME, full_name)
@@ -126,22 +136,29 @@ def parse_repository(data: Any) -> Repository:
             return Repository(
                 repo_id,
                 full_name,
-                branch if isinstance(branch, str) else None,
+                # JSON may hold a lone surrogate, which UTF-8 cannot store.
+                branch.encode("utf-8", "replace").decode()
+                if isinstance(branch, str)
+                else None,
                 is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
                 is_private=bool(data.get("private")),
                 is_archived=data.get("archived") is True,
             )
-    raise InvalidResponse("GitHub's response is not a repository.")
+    return None
 
 
 def parse_repositories(data: Any) -> list[Repository]:
     """The repositories of a list response.
 
+    Leaves out one whose id or name cannot be one, unless there are no others.
     https://docs.github.com/en/rest/repos/repos#list-organization-repositories
     """
-    if isinstance(data, list):
-        return [parse_repository(item) for item in data]
-    raise InvalidResponse("GitHub's response is not a list of repositories.")
+    if not isinstance(data, list):
+        raise InvalidResponse("GitHub's response is not a list of repositories.")
+    found = list(filter(None, map(_repository, data)))
+    if data and not found:
+        raise InvalidResponse("GitHub's response has no repository.")
+    return found
 
 
 def parse_json(body: bytes) -> Any:

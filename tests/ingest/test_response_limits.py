@@ -143,3 +143,32 @@ def test_a_status_without_data_is_an_error_of_the_feed(status):
 def test_a_login_page_with_200_is_called_a_web_page():
     with pytest.raises(InvalidResponse, match="login page"):
         fetch([head("content-type: text/html"), b"<!DOCTYPE html><h1>Sign in</h1>"])
+
+
+def test_a_cookie_is_never_sent_back():
+    """A broken one would be in every later request."""
+    with raw_server(lambda _: [head("set-cookie: a=b; path=/"), PAGE]) as server:
+        call(server.url, fetch_twice)
+
+    assert len(server.requests) == 2
+    assert not any("cookie" in request.lower() for request in server.requests)
+
+
+async def fetch_twice(github: GitHub) -> None:
+    for _ in range(2):
+        await github.fetch_runs("acme/api", "ci.yml", per_page=30)
+
+
+@pytest.mark.parametrize(
+    ("date", "is_stored"),
+    [("", False), ("date: Tue, 03 Mar 2026 12:00:00 GMT", True)],
+)
+def test_a_run_of_the_future_is_left_out_unless_our_clock_is_late(date, is_stored):
+    runs = [{"id": 1, "created_at": "2026-03-01T11:00:00Z"}]
+    runs += [{"id": 2, "created_at": "2026-03-03T11:00:00Z"}]
+    body = json.dumps({"total_count": 2, "workflow_runs": runs}).encode()
+
+    page = fetch([head(*filter(None, [date])), body])
+
+    assert [run["id"] for run in page.runs] == ([1, 2] if is_stored else [1])
+    assert len(page.refused) == (0 if is_stored else 1)

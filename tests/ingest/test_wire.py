@@ -26,6 +26,7 @@ from ci_observer.ingest.github.wire import (
     parse_repository,
     parse_response,
     parse_runs,
+    parse_total_count,
     parse_workflows,
 )
 
@@ -349,6 +350,19 @@ def test_a_repository_has_an_id_a_name_and_a_default_branch():
 def test_a_repository_without_a_valid_id_is_refused(number):
     with pytest.raises(InvalidResponse):
         parse_repository({"id": number, "full_name": "acme/api"})
+
+
+def test_an_odd_repository_does_not_hide_the_others_of_its_list():
+    good = {"id": 7, "full_name": "acme/api", "default_branch": "\ud83d"}
+
+    assert parse_repositories([{"id": 2**70}, None, good]) == [
+        Repository(7, "acme/api", "?")
+    ]
+
+
+@pytest.mark.parametrize("count", [None, True, -1, 2**70, 1.5, "7", [7]])
+def test_a_count_that_is_none_is_ignored(count):
+    assert parse_total_count({"total_count": count}) is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ Respond = Callable[[str], Iterable[bytes]]
 
 
 class RawServer:
-    """The requests so far, and the address; made by `raw_server`."""
+    """The heads of the requests so far, and the address; made by `raw_server`."""
 
     def __init__(self, respond: Respond) -> None:
         self.requests: list[str] = []
@@ -47,9 +47,9 @@ class RawServer:
                 if not received:
                     return
                 request += received
-            target = request.split(b" ", 2)[1].decode("latin-1")
-            self.requests.append(target)
-            for chunk in self._respond(target):
+            text = request.decode("latin-1")
+            self.requests.append(text)
+            for chunk in self._respond(text.split(" ", 2)[1]):
                 if chunk == OPEN:
                     connection.recv(1)
                 else:
