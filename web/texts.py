@@ -57,6 +57,7 @@ def display_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A run or a similar row for a page: the same keys, with its texts for display.
 
     The values that form addresses stay as they are; a long branch is cut all the same.
+    A run that GitHub no longer has loses its address.
     """
     shown = dict(row)
     for name, value in row.items():
@@ -68,6 +69,8 @@ def display_row(row: Mapping[str, Any]) -> dict[str, Any]:
         shown["workflow_name"] = display_name(
             row["workflow_name"] or row["workflow"], row["workflow"]
         )
+    if row.get("gone_at"):
+        shown["html_url"] = None
     return shown
 
 

@@ -77,7 +77,7 @@ def result_of(run: dict[str, Any]) -> Result:
         if conclusion == CANCELLED:
             return _cancellation(run)
         return CONCLUSIONS.get(conclusion) or Result(
-            label_of(conclusion), "other", "unknown"
+            label_of(conclusion or "no conclusion"), "other", "unknown"
         )
     return STATUSES.get(status) or Result(label_of(status), "active", "unfinished")
 

@@ -48,7 +48,7 @@ def test_each_feed_has_a_tile(wall: Database, visit: "Visit", expect: Any) -> No
     expect(tile(page, "acme/api")).to_have_attribute("data-state", "passing")
     expect(tile(page, "acme/api")).to_contain_text("since 12:00")
     expect(tile(page, "acme/web")).to_have_attribute("data-state", "unknown")
-    expect(tile(page, "acme/web")).to_contain_text("never ran on main")
+    expect(tile(page, "acme/web")).to_contain_text("no run yet")
     expect(page).to_have_title("CI Observer")
 
 

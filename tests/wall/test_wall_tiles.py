@@ -125,7 +125,7 @@ def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -
     results = "bars => bars.map(bar => bar.dataset.result)"
     expect(bars).to_have_count(5)
     assert bars.evaluate_all(results) == [
-        "success", "success", "failure", "superseded", "unfinished",
+        "success", "success", "failure", "cancelled", "unfinished",
     ]  # fmt: skip
     failure = bars.nth(2)
     expect(failure).to_have_attribute("href", re.compile(r"/actions/runs/3$"))

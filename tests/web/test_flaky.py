@@ -29,6 +29,7 @@ def test_flaky_runs_are_commits_with_both_results_by_rerun_or_by_a_second_run(db
             "last_started_at": last,
             "run_id": run_id,
             "html_url": f"https://github.com/acme/api/actions/runs/{run_id}",
+            "tile_branch": "main",
         }
         for run_id, sha, last in [
             (2, "a" * 40, "2026-03-01T10:00:00Z"),

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +17,9 @@ from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
 from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.keys import Owner
+from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.web.database import add_text_functions
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -405,7 +408,7 @@ async def test_a_workflow_without_runs_says_so(datasette: Datasette) -> None:
     page = await get_page(datasette, PAGE)
 
     assert page.one(id="state").attributes["data-state"] == "unknown"
-    assert "never ran on main" in page.one(id="state").text
+    assert "no run yet" in page.one(id="state").text
     assert grid_rows(page) == [("main", [])]
     assert "No run had a result" in page.one("main").text
     assert [n for n, _ in numbers(page)] == [0, 0]
@@ -568,3 +571,70 @@ async def test_no_select_of_the_page_reads_all_runs(
         "SCAN tiles",
     )
     assert [plan for plan in plans if f"{plan} ".startswith(tables)] == []
+
+
+def mark(db: Database, run_id: int, **columns: Any) -> None:
+    """Store what ingest learns of a run by other responses than lists of runs."""
+    with transaction(db):
+        db["runs"].update(run_id, columns)
+        update_tiles(db, [run_id])
+
+
+async def test_a_workflow_that_runs_on_tags_shows_all_of_them(
+    db: Database, datasette: Datasette
+) -> None:
+    release = {"event": "release", "conclusion": "failure"}
+    save_runs(
+        db,
+        run_payload(1, head_branch="v1.0", **release | on("2026-02-20")),
+        run_payload(2, head_branch="v1.1", **release | on("2026-02-27")),
+    )
+    page = await get_page(datasette, PAGE)
+
+    assert page.one(id="state").attributes["data-state"] == "failing"
+    assert "2 in a row failing" in page.one(id="state").text
+    [chosen] = [o for o in page.all("option") if "selected" in o.attributes]
+    assert chosen.text == "all tags"
+    assert numbers(page)[0][0] == 2
+    one_tag = await get_page(datasette, f"{PAGE}?branch=v1.0")
+    assert one_tag.one(id="state").text == page.one(id="state").text
+
+
+@pytest.mark.parametrize("path", [PAGE, "/runs"])
+async def test_a_run_that_github_no_longer_has_is_not_linked(
+    db: Database, datasette: Datasette, path: str
+) -> None:
+    save_runs(db, run_payload(1, **times("10:00")), run_payload(2, **times("11:00")))
+    mark(db, 2, gone_at="2026-03-01T12:00:00Z")
+
+    html = (await datasette.client.get(path)).text
+
+    assert "no longer on GitHub" in html
+    assert 'href="https://github.com/acme/api/actions/runs/1"' in html
+    assert "https://github.com/acme/api/actions/runs/2" not in html
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "text"),
+    [
+        ("cancelled", "newest run cancelled"),
+        ("exploded", "newest result not understood: exploded"),
+        (None, "newest result not understood: no conclusion"),
+    ],
+)
+async def test_an_untested_state_says_why_without_a_script(
+    db: Database, datasette: Datasette, conclusion: str | None, text: str
+) -> None:
+    save_runs(
+        db,
+        run_payload(1, **times("10:00")),
+        run_payload(2, conclusion=conclusion, **times("11:00")),
+    )
+
+    state = (await get_page(datasette, PAGE)).one(id="state")
+    wall = await get_page(datasette, "/")
+
+    assert state.attributes["data-state"] == "untested"
+    assert f"untested was passing {text}, newest commit not tested" in state.text
+    assert state.one("a", href="https://github.com/acme/api/actions/runs/2")
+    assert f"untested: {text}, newest commit not tested" in wall.text

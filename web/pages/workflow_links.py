@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from ci_observer.web.pages.workflow_queries import GRID_RUNS
+from ci_observer.web.pages.workflow_queries import GRID_RUNS, TAGS
 from ci_observer.web.urls import table_path, web_address, with_query
 from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
@@ -14,9 +14,12 @@ class Links:
 
     def __init__(self, feed: dict[str, Any], branch: str | None) -> None:
         self._feed = {"repo": feed["repo"], "workflow": feed["workflow"]}
-        self._branch = self._feed | {"head_branch": branch}
+        self._branch = self._feed | {"tile_branch": branch}
         self._first_day = feed["first_day"]
-        self._api = self._feed | {"branch": branch}
+        # Some filters know single tags only, so there all branches are selected.
+        name = None if branch == TAGS else branch
+        self._head_branch = self._feed | {"head_branch": name}
+        self._api = self._feed | {"branch": name}
 
     def feed_runs(self) -> str:
         return self._table("runs", self._feed, _sort_desc="started_at")
@@ -66,7 +69,7 @@ class Links:
         """The attempts for a commit that had one of these conclusions."""
         return self._table(
             "run_history",
-            self._branch,
+            self._head_branch,
             head_sha=head_sha,
             event__not="workflow_run",
             status="completed",

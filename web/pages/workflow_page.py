@@ -5,9 +5,10 @@ from typing import Any
 
 from datasette.app import Datasette
 
-from ci_observer.web.database import fetch_rows, fetch_snapshot
+from ci_observer.web.database import Params, fetch_rows, fetch_snapshot
 from ci_observer.web.errors import BadRequest, NotFound
 from ci_observer.web.pages.page import Content, PageParams
+from ci_observer.web.pages.tile_text import reason_url, state_reason
 from ci_observer.web.pages.workflow_history import (
     branch_rows,
     by_run,
@@ -20,6 +21,7 @@ from ci_observer.web.pages.workflow_queries import (
     FEEDS_SQL,
     LISTED,
     SNAPSHOT_SQL,
+    TAGS,
 )
 from ci_observer.web.texts import display_name, display_row
 from ci_observer.web.urls import workflow_path
@@ -42,8 +44,10 @@ async def fetch_workflow(
     """
     arguments = _arguments(params)
     days = _days(arguments.get("days"))
-    feed = await _fetch_feed(datasette, repo, workflow, days)
-    branch = arguments.get("branch") or feed["default_branch"]
+    asked = arguments.get("branch")
+    feed = await _fetch_feed(datasette, repo, workflow, days=days, branch=asked)
+    is_of_tags = feed["is_tag"] or (feed["has_tags_only"] and not asked)
+    branch = TAGS if is_of_tags else asked or feed["default_branch"]
     sql_params = {name: feed[name] for name in ("repo", "workflow", "first_day")}
     sql_params["branch"] = branch
     snapshot = await fetch_snapshot(datasette, SNAPSHOT_SQL, sql_params)
@@ -56,6 +60,7 @@ async def fetch_workflow(
     context = {
         "feed": feed,
         "branch": branch,
+        "tags": TAGS,
         "branches": _branches(feed, branch, rows["branches"]),
         "days": days,
         "periods": _periods(feed, branch, days),
@@ -76,6 +81,8 @@ def _state(feed: Row, tile: Row | None, rows: Rows, links: Links) -> Row:
         "name": _name(feed, tile),
         "icon": _icon(tile),
         "tile": tile,
+        "state_reason": state_reason,
+        "reason_url": reason_url,
         "streak_rows": tile and links.streak(tile["last_result"], bounds["streak_at"]),
         "github": links.github(rows["grid"]),
     }
@@ -105,8 +112,10 @@ def _expires_at(rows: Rows) -> str | None:
     return min(filter(None, instants), default=None)
 
 
-async def _fetch_feed(datasette: Datasette, repo: str, workflow: str, days: int) -> Row:
-    names = {"repo": repo, "workflow": workflow}
+async def _fetch_feed(
+    datasette: Datasette, repo: str, workflow: str, *, days: int, branch: str | None
+) -> Row:
+    names: Params = {"repo": repo, "workflow": workflow, "branch": branch}
     feeds = await fetch_rows(datasette, FEED_SQL, names | {"days": days})
     if not feeds:
         others = await fetch_rows(datasette, FEEDS_SQL, {"repo": repo})
@@ -154,6 +163,8 @@ def _icon(tile: Row | None) -> str:
     if tile is None:
         return "unknown"
     state = tile["tile_state"]
+    if state == "untested":
+        return "unknown"
     return state if state in ("passing", "failing", "unknown") else "alarm"
 
 

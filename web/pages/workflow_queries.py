@@ -17,7 +17,9 @@ MAX_BRANCHES = 500
 
 _RUN = ", ".join(RUN_COLUMNS)
 _FEED = "repo = :repo and workflow = :workflow"
-_BRANCH = f"{_FEED} and head_branch = :branch"
+# All tags of a feed count as one branch of this name.
+TAGS = "refs/tags"
+_BRANCH = f"{_FEED} and tile_branch = :branch"
 # The index has started_at, not the day; one day more, for the zones west of Greenwich.
 _RECENT = f"""
 from tile_run_days
@@ -26,9 +28,15 @@ _FAILED = f"effective_conclusion in {FAILURES}"
 _DECIDED = f"effective_conclusion in {DECISIVE}"
 _TIMED = "conclusion = 'success' and run_attempt = 1 and duration_seconds > 0"
 
-FEED_SQL = """
+# `is_tag` is whether `branch` is a tag, `has_tags_only` whether tags decide the tile.
+FEED_SQL = f"""
 select
   f.repo, f.workflow, f.workflow_name, f.is_watched, f.default_branch, f.checked_at,
+  exists (
+    select 1 from runs
+    where {_FEED} and tile_branch = '{TAGS}' and head_branch = :branch
+  ) as is_tag,
+  exists (select 1 from wall where {_FEED} and tag is not null) as has_tags_only,
   date(t.day, '-' || (:days - 1) || ' days') as first_day, t.day as last_day, timezone
 from wall_sources f cross join today t
 where f.repo = :repo and f.workflow = :workflow
@@ -44,7 +52,9 @@ SNAPSHOT_SQL = {
     "revision": REVISION_SQL,
     "tile": f"""
 select {tile_json_sql(TILE_COLUMNS)} as tile, expires_at
-from wall_branches where {_FEED} and branch is :branch
+from wall_branches
+where {_FEED} and (branch is :branch or tag is not null and :branch = '{TAGS}')
+order by is_default_branch desc limit 1
 """,
     # When the first run of the streak was created, and when today ends.
     "bounds": f"""
@@ -124,12 +134,12 @@ commits as materialized (
     on substr(r.head_sha, 1, 7) = substr(shas.head_sha, 1, 7)
     and +r.head_sha = shas.head_sha
   join run_attempts a on a.run_id = r.run_id
-  where +r.repo = :repo and +r.workflow = :workflow and +r.head_branch = :branch
+  where +r.repo = :repo and +r.workflow = :workflow and +r.tile_branch = :branch
     and r.event <> 'workflow_run' and a.status = 'completed'
   group by r.head_sha
   having successes > 0 and failures > 0 and last_started_at >= :first_day
 )
-select commits.*, n.display_title, n.html_url
+select commits.*, n.display_title, n.html_url, n.gone_at
 from commits cross join runs n using (run_id)
 order by last_started_at desc, run_id desc
 """,
@@ -137,9 +147,9 @@ order by last_started_at desc, run_id desc
     "attempts": f"""
 select
   h.run_id, h.run_number, h.run_attempt, h.display_title, h.status, h.conclusion,
-  h.cancel_cause, h.cancelled_by, h.started_at, h.duration_seconds, h.html_url
+  h.cancel_cause, h.cancelled_by, h.started_at, h.duration_seconds, h.html_url, gone_at
 from (
-  select run_id {_RECENT} and run_attempt > 1
+  select run_id, gone_at {_RECENT} and run_attempt > 1
   order by started_at desc, run_id desc limit {LISTED}
 ) cross join run_history h using (run_id)
 order by h.run_id desc, h.run_attempt

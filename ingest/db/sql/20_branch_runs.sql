@@ -134,7 +134,7 @@ create view decisive_runs as
 select
   r.run_id, a.run_attempt, r.repo, r.workflow, r.head_branch, r.head_sha, r.event,
   r.created_at, a.started_at, a.updated_at, a.conclusion, a.duration_seconds, d.result,
-  d.is_invalid_file
+  d.is_invalid_file, r.tile_branch
 from runs r
 cross join tile_decisions d
   on d.repo = r.repo and d.workflow = r.workflow and d.branch = r.tile_branch

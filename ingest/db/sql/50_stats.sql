@@ -98,7 +98,7 @@ commits as (
   group by f.repo, f.workflow, f.head_branch, f.head_sha
   having successes > 0
 )
-select commits.*, newest.html_url
+select commits.*, newest.html_url, newest.tile_branch
 from commits join runs newest using (run_id);
 
 -- Today's date in the instance's time zone, from which the example queries count back.
