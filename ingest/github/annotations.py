@@ -18,12 +18,14 @@ SUPERSEDED = "superseded"
 # Older: "The job running on runner … has exceeded the maximum execution time of 360
 # minutes." A runner's name may be any text.
 _TIMEOUT = re.compile(
-    r"the (?:job|run|workflow run)\b.*?\bexceeded the maximum execution time\b",
+    r"(?:error: *)?the (?:job|run|workflow run)\b.*?"
+    r"\bexceeded the maximum execution time\b",
     re.IGNORECASE | re.DOTALL,
 )
 # "The run was canceled by @octocat." The name of an app may end in `[bot]`.
 _PERSON = re.compile(
-    r"the (?:job|run|workflow|workflow run) was cancell?ed by"
+    r"(?:error: *)?(?:the|this) (?:job|run|operation|workflow|workflow run)"
+    r" (?:was|has been) cancell?ed by"
     r" (?:(?:an?|the|another) |@?(?P<login>[a-z0-9][a-z0-9_-]{0,98}(?:\[bot\])?))",
     re.IGNORECASE,
 )
@@ -32,7 +34,7 @@ _PERSON = re.compile(
 # https://docs.github.com/en/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency
 # https://github.com/rhysd/actionlint/issues/538
 _SUPERSEDED = re.compile(
-    r"cancell?ing since a (?:higher priority waiting request|deadlock)\b",
+    r"(?:error: *)?cancell?ing since a (?:higher priority waiting request|deadlock)\b",
     re.IGNORECASE,
 )
 

@@ -102,11 +102,12 @@ def next_items(
                 and j.run_attempt = p.run_attempt and j.gone_at is null
         )
         and not coalesce(
-            annotations_refused_at > ? and annotations_refused_token = ?
+            annotations_refused_at > ? and annotations_refused_at <= ?
+            and annotations_refused_token = ?
             and p.requested_at >= annotations_refused_at, 0
         )
         """,
-        [utc(now - REFUSED_FOR), token_digest],
+        [utc(now - REFUSED_FOR), utc(now), token_digest],
         limit,
     )
 
@@ -121,8 +122,8 @@ def is_refused(db: Database, repo: str, *, token_digest: str, now: datetime) -> 
     """Whether GitHub refused a repository's annotations to this token, a day ago."""
     row = db.execute(
         "select 1 from repos where repo = ? and annotations_refused_at > ?"
-        " and annotations_refused_token = ?",
-        [repo, utc(now - REFUSED_FOR), token_digest],
+        " and annotations_refused_at <= ? and annotations_refused_token = ?",
+        [repo, utc(now - REFUSED_FOR), utc(now), token_digest],
     ).fetchone()
     return row is not None
 
@@ -261,8 +262,11 @@ def _set_cause(
 
 
 def _has_jobs(db: Database, run_id: int, run_attempt: int) -> bool:
-    row = db.execute(
-        "select 1 from attempt_jobs where run_id = ? and run_attempt = ?",
+    """Whether the jobs of an attempt are stored as they ended."""
+    [[jobs, unfinished]] = db.execute(
+        "select count(*), count(*) filter (where status <> 'completed') from jobs"
+        " where run_id = ?"
+        " and ? between run_attempt and coalesce(last_attempt, run_attempt)",
         [run_id, run_attempt],
-    ).fetchone()
-    return row is not None
+    )
+    return bool(jobs and not unfinished)

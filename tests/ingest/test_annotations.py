@@ -16,6 +16,8 @@ HIGHER_PRIORITY = "Canceling since a higher priority waiting request for 'ci' ex
         TIMEOUT,
         TIMEOUT.upper(),
         f"\n  {TIMEOUT}. Raise timeout-minutes.",
+        f"Error: {TIMEOUT}",
+        "The job was canceled because it exceeded the maximum execution time of 5m0s.",
         "The job running on runner Hosted Agent (2) has exceeded the maximum execution"
         " time of 360 minutes.",
         "The job running on runner the\nrunner has exceeded the maximum execution time",
@@ -38,6 +40,8 @@ def test_a_job_that_hit_its_limit_timed_out(message):
         ("The workflow run was canceled by renovate[bot]", "renovate[bot]"),
         ("The job was canceled by @octocat.", "octocat"),
         ("The run was canceled by @a.", "a"),
+        ("This workflow run has been canceled by @a.", "a"),
+        ("The operation was canceled by @a.", "a"),
         ("The run was canceled by a user.", None),
         ("The run was canceled by the owner", None),
     ],

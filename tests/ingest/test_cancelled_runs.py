@@ -475,3 +475,30 @@ def test_a_run_that_was_cancelled_at_once_is_asked_about_too(world, ingest, db):
     ingest.poll()
 
     assert causes(db) == [("person", "grace")]
+
+
+def test_a_refusal_of_the_future_is_forgotten(world, github, ingest, db):
+    hide_annotations(world, github)
+    hung_three_times(world)
+    ingest.poll()
+    requests(github)
+    db["repos"].update(REPO, {"annotations_refused_at": "2036-01-01T00:00:00Z"})
+
+    ingest.poll()
+
+    assert len(requests(github)) == 1
+
+
+def test_jobs_that_were_stored_while_they_ran_are_fetched_again(world, ingest, db):
+    run = cancelled(world, cause="timeout")
+    ingest.restart(fetch_jobs="none")
+    ingest.poll()
+    db["jobs"].insert(
+        {"job_id": run.jobs[0]["id"], "run_id": run.id, "run_attempt": 1}
+        | {"name": "test", "status": "in_progress"}
+    )
+    ingest.restart(fetch_jobs="failed")
+
+    ingest.poll()
+
+    assert causes(db) == [("timeout", None)]
