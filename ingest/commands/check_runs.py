@@ -1,4 +1,4 @@
-"""What `check` finds in the runs of a repository: a block, pages, and equal names."""
+"""A part of `check`: blocked repositories, pages of runs, and equal names."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
@@ -26,11 +26,11 @@ EMPTY_PAGE = (
 async def find_faults(
     github: GitHub, repo: str, workflows: Sequence[Workflow]
 ) -> AsyncIterator[str]:
-    """What is wrong with the runs of a repository, a text for each fault."""
+    """The faults of the list of a repository's runs, a text for each."""
     path = github.repo_runs_path(repo, per_page=1)
     try:
         first = await github.fetch_page(path)
-        if _is_blocked(first, {w.workflow_id for w in workflows}):
+        if _is_blocked(first, [w.workflow_id for w in workflows]):
             yield BLOCKED.format(path=first.runs[0].get("path"))
         if fault := await _find_paging_fault(github, path, first):
             yield fault
@@ -41,7 +41,7 @@ async def find_faults(
 async def same_name_texts(
     github: GitHub, repo: str, workflows: Sequence[Workflow]
 ) -> AsyncIterator[str]:
-    """What is decided about active workflows that have the same display name."""
+    """The decisions about active workflows with the same display name, as texts."""
     for name, files in same_names(workflows).items():
         dated = [f"{file} ({await _last_run(github, repo, file)})" for file in files]
         yield (

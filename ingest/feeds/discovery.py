@@ -219,7 +219,7 @@ class FeedDiscovery:
             self._make_due(repo)
 
     def assign_runs(self, repo: str, runs: list[dict[str, Any]]) -> AssignedRuns:
-        """What the runs on a page of a repository belong to.
+        """Sort the runs on a page of a repository by the workflow they belong to.
 
         Makes the repository due, once, for a file that GitHub's stored list lacks. It
         may be new, or that of a ruleset.

@@ -99,8 +99,8 @@ def has_tile(
 ) -> bool:
     """Whether a selected workflow that GitHub lists with this state has a tile.
 
-    A deleted one has none. All workflows of a fork are disabled until somebody enables
-    them, so `*` leaves those out that were never watched.
+    A deleted one has none. All workflows of a fork are disabled at first, so `*` leaves
+    those out that were never watched.
     """
     if state == DISABLED_FORK:
         return is_watched or workflow in config.workflows

@@ -34,7 +34,7 @@ def api_id_of(db: Database, feed: Feed) -> str:
 def assign_runs(
     db: Database, repo: str, runs: Iterable[dict[str, Any]]
 ) -> AssignedRuns:
-    """What the runs on a page of a repository belong to.
+    """Sort the runs on a page of a repository by the workflow they belong to.
 
     GitHub's number of the workflow decides, and the path where that is unknown. A run
     of a ruleset's workflow is a stranger: it may have the same path as one of the

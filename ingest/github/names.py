@@ -82,8 +82,8 @@ def has_workflow_path(item: Mapping[str, Any]) -> bool:
 def is_blocked_run(run: Mapping[str, Any]) -> bool:
     """Whether a run of no known workflow says that its repository is blocked.
 
-    GitHub documents neither the path nor other such paths. So a run that failed before
-    any job counts whatever its path is, unless that names a file.
+    GitHub documents neither the path nor other such paths. So any run that failed to
+    start counts, unless its path names a file.
     """
     path, conclusion = run.get("path"), run.get("conclusion")
     if path == BLOCKED_WORKFLOW:

@@ -1,4 +1,4 @@
-"""Repositories whose own list of runs is not polled: what only that list shows.
+"""Checks of repositories whose own list of runs is not polled.
 
 A blocked repository makes runs that belong to no workflow, and a new file makes runs of
 a workflow that is not watched yet. The lists of the watched workflows show neither.

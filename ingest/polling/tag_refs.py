@@ -1,4 +1,4 @@
-"""Pushed refs: asks GitHub once for each whether it is a tag.
+"""Pushed refs: requests each one once, to find out whether it is a tag.
 
 Only for workflows that never ran on the default branch. `store.refs` finds them.
 """

@@ -1,4 +1,4 @@
-"""Writes what a page of a repository's runs says about the repository itself.
+"""Writes the facts about a repository that only a page of all its runs shows.
 
 GitHub runs no workflow of a blocked account or repository. Each push then makes a run
 of a workflow that has no file, `BuildFailed`. These runs are stored under a feed that
@@ -25,7 +25,7 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True)
 class AssignedRuns:
-    """The runs on a page of a repository, by what they belong to.
+    """The runs on a page of a repository, by the workflow they belong to.
 
     `by_file` has the runs of each workflow, `blocked` those of a blocked repository.
     `strangers` belong to no known workflow, although one may be theirs. `new_files` are
@@ -49,14 +49,10 @@ class AssignedRuns:
 
 def stored_workflow(db: Database, repo: str, run: Payload) -> str | None:
     """The workflow under which a run is stored already, as from its own list."""
-    match run.get("id"):
-        case int(run_id) if abs(run_id) < 2**63:
-            row = db.execute(
-                "select workflow from runs where run_id = ? and repo = ?",
-                [run_id, repo],
-            ).fetchone()
-            return str(row[0]) if row and row[0] != BLOCKED_WORKFLOW else None
-    return None
+    row = db.execute(
+        "select workflow from runs where run_id = ? and repo = ?", [run["id"], repo]
+    ).fetchone()
+    return str(row[0]) if row and row[0] != BLOCKED_WORKFLOW else None
 
 
 def save(
@@ -67,7 +63,7 @@ def save(
     page: CachedResponse,
     now: datetime,
 ) -> None:
-    """Write what a page says about its repository, and the page's ETag."""
+    """Write whether a repository is blocked, and the ETag of the page that says so."""
     with transaction(db):
         save_blocked(db, repo, assigned, now=now)
         responses.save(db, page)
@@ -82,11 +78,11 @@ def save_blocked(
     """
     if not assigned.blocked and not assigned.real:
         return
-    newest = max(assigned.blocked, key=_order, default=None)
     newest_real_at = max(map(_created_at, assigned.real), default="")
     with transaction(db):
         if assigned.blocked:
             _write_runs(db, repo, assigned.blocked, now)
+        newest = max(assigned.blocked, key=_order, default=None)
         if newest is not None and _created_at(newest) > newest_real_at:
             repos.save_blocked(db, repo, newest["id"])
         else:

@@ -209,9 +209,9 @@ def blocked(db: Database) -> set[str]:
 
 
 def clear_blocked(db: Database, repo: str, *, until: str | None = None) -> None:
-    """Record that a repository is not blocked, as of a workflow's run created `until`.
+    """Record that a repository is not blocked, within the caller's transaction.
 
-    Without `until`, whatever was stored. Within the caller's transaction.
+    With `until`, when a workflow's run was created: unless a newer run says otherwise.
     """
     changed = db.execute(
         """

@@ -13,7 +13,7 @@ from ci_observer.ingest.store.keys import FeedKey
 
 ACTIVE = feeds.ACTIVE
 DELETED = "deleted"
-# The state of a fork's workflows until somebody enables them.
+# The state of a fork's workflows until they are enabled there.
 DISABLED_FORK = "disabled_fork"
 
 

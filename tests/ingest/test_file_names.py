@@ -9,7 +9,7 @@ from page_reader import get_page
 from polling import REPO, add_runs
 from web_client import get_json, serving
 
-from ci_observer.ingest.feeds.workflows import runs_by_file
+from ci_observer.ingest.feeds.workflows import assign_runs
 from ci_observer.ingest.github.names import has_workflow_path, workflow_file
 from ci_observer.ingest.store import feeds, workflows
 from ci_observer.ingest.store.workflows import Workflow
@@ -107,14 +107,14 @@ def test_github_s_number_of_the_workflow_decides_before_the_path(
 def test_a_run_without_a_number_is_known_by_its_path(db):
     run = run_payload(path=f"{FOLDER}deploy@prod.yml@main", workflow_id=None)
 
-    assert runs_by_file(db, REPO, [run]) == {"deploy@prod.yml": [run]}
+    assert assign_runs(db, REPO, [run]).by_file == {"deploy@prod.yml": [run]}
 
 
 def test_a_listed_file_name_is_not_cut(db):
     workflows.save(db, REPO, [Workflow("a.yml@b.yml", None, None, "active", None)])
     run = run_payload(path=f"{FOLDER}a.yml@b.yml")
 
-    assert runs_by_file(db, REPO, [run]) == {"a.yml@b.yml": [run]}
+    assert assign_runs(db, REPO, [run]).by_file == {"a.yml@b.yml": [run]}
 
 
 @pytest.mark.asyncio

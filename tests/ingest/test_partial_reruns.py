@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 @pytest.fixture
 def failed_run(world, github, ingest):
-    """A run of three jobs, of which `build` failed; polled."""
+    """A polled run of three jobs; `build` failed."""
     jobs = tuple(JobSpec(name) for name in ("build", "test", "deploy"))
     world.add_workflow(REPO, FILE, jobs=jobs)
     run = world.add_run(REPO, FILE)

@@ -47,7 +47,7 @@ def checked_now(db: Database, github) -> set[str]:
 def test_a_file_s_own_list_decides_about_a_run_with_its_path_and_another_number(
     world, github, polled, db
 ):
-    """As after a deleted repository was restored, if GitHub numbered its files anew."""
+    """As if a restored repository's files had new numbers."""
     world.add_run(REPO, FILE, workflow_id=4548, duration=0)
 
     polled.poll()
