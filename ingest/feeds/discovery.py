@@ -37,7 +37,7 @@ REFRESH_EVERY = timedelta(days=1)
 # With a token, an unchanged response is free.
 NOTICE_WITHIN = timedelta(minutes=15)
 MIN_NOTICE_EVERY = timedelta(minutes=5)
-# The repositories are spread over time; after a restart, over so many passes.
+# The number of passes over which a restart spreads the refreshes.
 REFRESH_PASSES = 5
 MIN_REFRESHES = 20
 # Several missing workflows cause one refresh of their repository, not one each.

@@ -19,7 +19,7 @@ from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.rows import created_at
 from ci_observer.ingest.github.windows import is_surely_last
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
-from ci_observer.ingest.store import responses, runs
+from ci_observer.ingest.store import following, responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.repo_pages import AssignedRuns
@@ -167,9 +167,18 @@ class RunPages:
             if responses.get_cached(self._db, self._repo_key(repo_list)) is None
         ]
 
-    def unclear_feeds(self) -> list[Feed]:
-        """The feeds to which an unclaimed run on a repository's page may belong."""
-        return list(filter(self._unclaimed.is_open, self._discovery.feeds()))
+    def unclear_feeds(self, polled: Sequence[RunList]) -> list[Feed]:
+        """The feeds of which a repository's page does not tell enough.
+
+        An unclaimed run on it may be theirs, or their runs may be gone from GitHub.
+        """
+        own_lists = {feed.key for feed in polled if isinstance(feed, Feed)}
+        doubtful = following.doubtful(self._db) - own_lists
+        return [
+            feed
+            for feed in self._discovery.feeds()
+            if self._unclaimed.is_open(feed) or feed.key in doubtful
+        ]
 
     def follow_unlisted(self) -> None:
         """Follow the runs that an older page has made a tile's, or shown unfinished."""

@@ -18,6 +18,8 @@ from ci_observer.ingest.times import CLOCK_TOLERANCE, utc
 ACTIVE = "active"
 DISABLED = "disabled_"
 ARCHIVED = "archived"
+# GitHub's longest default retention of runs.
+RETENTION = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def quiet(db: Database, *, since: datetime) -> set[FeedKey]:
             "select repo, workflow from feeds f where is_watched and error is null"
             " and checked_at is not null"
             f" and not {run_exists} and r.started_at >= ?)"
-            f" and not {run_exists} and r.status <> 'completed')",
+            f" and not {run_exists} and r.status <> 'completed' and r.gone_at is null)",
             [utc(since)],
         )
     }
@@ -187,6 +189,29 @@ def save_enabled(db: Database, feed: Feed) -> bool:
         if changed.rowcount:
             bump_revision(db)
     return bool(changed.rowcount)
+
+
+def set_listed(db: Database, key: FeedKey, *, has_runs: bool, now: datetime) -> None:
+    """Record whether GitHub lists runs of a feed, within the caller's transaction.
+
+    A second response without any run, in another pass, proves that none is left.
+    Without stored runs that are younger than GitHub's retention, it proves nothing.
+    """
+    if has_runs:
+        empty = "empty_at = null, no_runs_at = null where empty_at is not null"
+    else:
+        empty = (
+            "no_runs_at = coalesce(no_runs_at, iif(empty_at is null, null, :now)),"
+            " empty_at = coalesce(empty_at, :now) where no_runs_at is null and exists ("
+            "  select 1 from runs r where r.repo = feeds.repo"
+            "  and r.workflow = feeds.workflow and r.created_at > :since)"
+        )
+    changed = db.execute(
+        f"update feeds set {empty} and repo = :repo and workflow = :workflow",
+        vars(key) | {"now": utc(now), "since": utc(now - RETENTION)},
+    )
+    if changed.rowcount:
+        bump_revision(db)
 
 
 def save_checked(db: Database, feed: Feed, now: datetime) -> None:

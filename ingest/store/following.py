@@ -15,17 +15,16 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.vocabulary import SQL_VALUES
 from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.feeds import RETENTION
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem, among, insert_items
 from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed' and runs.gone_at is null"
-# Of the runs that may have been deleted, so many are followed at once.
+# The maximum of possibly deleted runs that one page makes followed.
 MISSING_AT_ONCE = 10
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 RERUN_DAYS = timedelta(days=30)
-# GitHub's longest default retention.
-RETENTION = timedelta(days=90)
 # The tile of each watched feed: that of its default branch, or of its tags.
 TILES = """
     feeds f join tiles t
@@ -115,7 +114,7 @@ def follow_unlisted(
 
 
 def stop_watching(db: Database, now: datetime) -> None:
-    """Stop watching runs of which no tile speaks any more.
+    """Stop watching the runs that no tile speaks of any more.
 
     A run that may have been deleted is watched until that is certain. A run is not
     requested twice in a pass: two 404s in a row prove that it is gone.
@@ -147,9 +146,12 @@ def next_watched(
     """The watched runs that are due, those requested longest ago first.
 
     Only of feeds whose own list succeeded in the pass that began at `since`: otherwise
-    a 404 may mean that the whole repository cannot be seen. Runs that can be re-run are
-    due in every pass, older ones every hour or day. GitHub may list a deleted run
-    again, so it is requested every hour at first, then every day.
+    a 404 may mean that the whole repository cannot be seen. And only of feeds of which
+    GitHub lists any run: otherwise the tile says that all are gone.
+
+    Runs that can be re-run are due in every pass, older ones every hour or day. GitHub
+    may list a deleted run again, so it is requested every hour at first, then every
+    day.
     """
     times = {
         "since": since,
@@ -166,6 +168,7 @@ def next_watched(
         join feeds f on f.repo = r.repo and f.workflow = r.workflow
         where p.kind = 'watch' and p.gone_at is null
             and f.is_watched and f.error is null and f.checked_at >= :since
+            and f.empty_at is null
             and coalesce(p.requested_at, '') <= case
                 when r.gone_at is not null and r.created_at <= :retention then ''
                 when r.gone_at is not null then iif(r.gone_at > :day, :hour, :day)
@@ -199,10 +202,26 @@ def save_page(db: Database, repo: str, workflow: str, listed: Sequence[int]) -> 
     )
 
 
-def on_page(db: Database, repo: str, workflow: str) -> list[int]:
-    """The runs on the newest page of a list, as last written."""
+def on_page(db: Database, repo: str, workflow: str) -> list[int] | None:
+    """The runs on the newest page of a list, as last written. None if never."""
     row = db.execute(
         "select run_ids from newest_pages where repo = ? and workflow = ?",
         [repo, workflow],
     ).fetchone()
-    return list(json.loads(row[0])) if row else []
+    return list(json.loads(row[0])) if row else None
+
+
+def doubtful(db: Database) -> set[FeedKey]:
+    """The watched feeds of which a run, or every run, may be gone from GitHub.
+
+    Only their own lists tell whether GitHub lists any of their runs.
+    """
+    rows = db.execute(
+        "select f.repo, f.workflow from feeds f"
+        " where f.is_watched and f.empty_at is not null"
+        " union"
+        " select r.repo, r.workflow from pending p join runs r using (run_id)"
+        " where p.kind in ('run', 'watch') and p.gone_at is null"
+        " and p.not_found_at is not null and r.gone_at is null"
+    )
+    return {FeedKey(*row) for row in rows}

@@ -23,7 +23,7 @@ from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
 
-# A tile's strip shows so many runs.
+# The number of runs in a tile's strip.
 RUNS_ON_TILE = 20
 # For each value of `FETCH_JOBS`, a condition on `runs`. A cancelled run's jobs show
 # whether one of them had failed, and a run with jobs is no phantom.

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
+from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked, set_listed
 from ci_observer.ingest.store.repo_pages import AssignedRuns, save_blocked
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
@@ -47,6 +47,7 @@ def save_page(
             backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
         elif not backfill.fetch_until and not backfill.completed_at:
             backfills.update(db, feed.key, completed_at=utc(now))
+        set_listed(db, feed.key, has_runs=bool(payloads) or has_more, now=now)
         set_checked(db, feed, now, etag=etag)
         set_changed(db, feed, saved.written, now)
     return saved
@@ -84,6 +85,8 @@ def save_repo_page(
             until = backfills.get(db, feed.key).fetch_until or newest_known
             if is_gap and until:
                 backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
+            if listed:
+                set_listed(db, feed.key, has_runs=True, now=now)
             if feed not in unclear:
                 set_checked(db, feed, now)
             set_changed(db, feed, written[feed], now)
@@ -106,6 +109,8 @@ def save_unchanged(
     with transaction(db):
         for feed in feeds:
             set_checked(db, feed, now)
+            if workflow and following.on_page(db, feed.repo, workflow) == []:
+                set_listed(db, feed.key, has_runs=False, now=now)
         follow_unlisted(db, feeds, workflow=workflow)
 
 
@@ -118,7 +123,7 @@ def follow_unlisted(db: Database, feeds: Sequence[Feed], *, workflow: str) -> No
     with transaction(db):
         for feed in feeds:
             listed = following.on_page(db, feed.repo, workflow)
-            following.follow_unlisted(db, feed.key, listed)
+            following.follow_unlisted(db, feed.key, listed or [])
 
 
 def is_stored(db: Database, feed: Feed, run_id: int) -> bool:

@@ -298,14 +298,59 @@ def test_a_deleted_cancelled_run_leaves_the_tile_proved(world, github, ingest, d
     assert tile(db, github, "tile_state") == "passing"
 
 
-def test_without_its_only_run_a_tile_is_not_green(world, github, ingest, db):
-    run = world.add_run(REPO, FILE)
+@pytest.mark.parametrize("files", [(FILE,), (FILE, "deploy.yml")])
+def test_a_workflow_without_any_run_on_github_is_not_green(
+    world, github, ingest, db, files
+):
+    """Also if its repository's list still has runs of another workflow."""
+    ingest.restart(workflows=files)
+    add_runs(world, 40, file="deploy.yml")
+    add_runs(world, 12)
+    poll(ingest, github, 2)
+    before = int(revision(db))
+    world.remove_runs_of(REPO, FILE)
+    poll(ingest, github, 4)
+
+    set_clock(db, github.clock())
+    [state] = db.execute(
+        "select tile_state, untested_reason from wall where workflow = ?", [FILE]
+    ).fetchall()
+    assert state == ("untested", "no_runs")
+    assert int(revision(db)) > before
+    github.log.clear()
+    poll(ingest, github, 5)
+    charged = [e for e in github.log if e.charged and "status" not in e.query]
+    assert charged == []
+
+    world.add_run(REPO, FILE)
+    poll(ingest, github)
+    set_clock(db, github.clock())
+    [state] = db.execute(
+        "select tile_state, untested_reason from wall where workflow = ?", [FILE]
+    ).fetchall()
+    assert state == ("passing", None)
+
+
+def test_an_empty_list_proves_nothing_once_retention_is_over(world, github, ingest, db):
+    world.add_run(REPO, FILE, created_at=world.now - timedelta(days=89))
+    poll(ingest, github, 2)
+    github.advance(2 * 24 * HOUR)
+    world.remove_runs_of(REPO, FILE)
+    poll(ingest, github, 4)
+
+    assert tile(db, github, "tile_state") == "passing"
+
+
+def test_an_only_run_that_is_deleted_while_unfinished_is_not_running(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
     poll(ingest, github, 2)
     world.remove_run(run)
     poll(ingest, github, 4)
 
     assert gone(db) == [run.id]
-    assert tile(db, github, "tile_state") != "passing"
+    assert tile(db, github, "tile_state", "activity") == ("unknown", None)
 
 
 def test_a_deleted_run_of_a_tag_is_noticed(world, github, ingest, db):
