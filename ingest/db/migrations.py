@@ -805,3 +805,9 @@ def m140_last_attempts_of_jobs(db: Database) -> None:
         );
         """,
     )
+
+
+@migrations()
+def m141_jobs_that_timed_out(db: Database) -> None:
+    """Which of a run's cancelled jobs ran into its time limit."""
+    db.execute("alter table jobs add column is_timed_out integer not null default 0")

@@ -41,10 +41,14 @@ _SUPERSEDED = re.compile(
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Why an attempt was cancelled, and by whom; None where nothing says it."""
+    """Why an attempt was cancelled, by whom, and which job ran into its time limit.
+
+    None where nothing says it.
+    """
 
     cause: str | None = None
     cancelled_by: str | None = None
+    timed_out_job_id: int | None = None
 
 
 def cancellation(messages: Iterable[str]) -> Cancellation:

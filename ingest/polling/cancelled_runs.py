@@ -6,6 +6,7 @@ Fetches the annotations of their jobs. Where GitHub refuses those, durations dec
 import asyncio
 import logging
 from collections import defaultdict
+from dataclasses import replace
 
 from sqlite_utils import Database
 
@@ -80,8 +81,9 @@ class CancelledRuns:
                 # The run was deleted, unless all annotations are hidden.
                 if not cancellations.have_been_read(self._db, item.repo):
                     raise
-            if cancellation(messages).cause == TIMEOUT:
-                break
+            found = cancellation(messages)
+            if found.cause == TIMEOUT:
+                return replace(found, timed_out_job_id=job_id)
         return cancellation(messages)
 
     def _is_refused(self, repo: str) -> bool:

@@ -156,6 +156,10 @@ def save(
             " where run_id = ? and run_attempt = ?",
             [utc(now), item.run_id, item.run_attempt],
         )
+        db.execute(
+            "update jobs set is_timed_out = 1 where job_id = ?",
+            [found.timed_out_job_id],
+        )
         pending.remove(db, item)
         timed_out = _save_timeouts(db, item.run_id)
         update_tiles(db, sorted({item.run_id, *timed_out}))

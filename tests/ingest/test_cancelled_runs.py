@@ -502,3 +502,20 @@ def test_jobs_that_were_stored_while_they_ran_are_fetched_again(world, ingest, d
     ingest.poll()
 
     assert causes(db) == [("timeout", None)]
+
+
+def test_the_tile_names_the_job_that_timed_out_not_the_longest(
+    world, github, ingest, db
+):
+    run = cancelled(world, seconds=2700)
+    world.set_jobs(
+        run,
+        [job(run, 2700, name="lint"), job(run, HUNG_SECONDS), job(run, 5, name="docs")],
+    )
+    hung = run.jobs[1]["id"]
+    world.set_annotations(run, [TIMEOUT])
+    github.faults.add("empty_list", path=f"/check-runs/(?!{hung}/)", count=None)
+
+    ingest.poll()
+
+    assert tile(db, "failed_job", "timed_out_seconds") == ("test", HUNG_SECONDS)

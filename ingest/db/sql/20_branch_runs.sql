@@ -53,7 +53,7 @@ where not zero_duration
 create view attempt_jobs as
 select
   a.run_id, a.run_attempt, j.job_id, j.name, j.conclusion, j.completed_at,
-  j.duration_seconds, j.failed_step
+  j.duration_seconds, j.failed_step, j.is_timed_out
 from run_attempts a
 join jobs j
   on j.run_id = a.run_id

@@ -391,7 +391,8 @@ left join run_ends l
   on l.run_id = n.run_id and l.head_sha is not later.last_result_head_sha
   and l.created_at > coalesce(a.created_at, '')
 -- The job of the last result that says why it failed: the first one that failed, or the
--- one that ran into its time limit, which is the longest of the cancelled ones.
+-- one that ran into its time limit: where no annotation tells which, the longest of the
+-- cancelled ones.
 left join jobs j on later.last_result = 'failing' and j.job_id = (
   select job_id from attempt_jobs
   where run_id = later.last_result_run_id
@@ -401,7 +402,7 @@ left join jobs j on later.last_result = 'failing' and j.job_id = (
       or conclusion = 'cancelled' and later.last_result_cancel_cause = 'timeout'
     )
   order by
-    conclusion = 'cancelled', iif(conclusion = 'cancelled', -duration_seconds, 0),
-    completed_at, job_id
+    conclusion = 'cancelled', is_timed_out desc,
+    iif(conclusion = 'cancelled', -duration_seconds, 0), completed_at, job_id
   limit 1
 );
