@@ -22,6 +22,26 @@ def test_a_tile_is_stale_after_three_refreshes_without_a_response(db):
     assert tile(db, "expires_at") == (None,)
 
 
+@pytest.mark.parametrize("seconds", [11, 3600, 36_000])
+def test_a_response_in_the_future_proves_nothing(db, seconds):
+    """It is from before the clock was set back."""
+    watch(db, FEED)
+    save_runs(db, run(1, "12:00"))
+
+    set_clock(db, NOW - timedelta(seconds=10))
+    assert state(db)[0] == "passing"
+    set_clock(db, NOW - timedelta(seconds=seconds))
+    assert state(db) == ("stale", "passing", None, "stale")
+
+
+def test_a_first_failure_in_the_future_proves_nothing(db):
+    watch(db, FEED)
+    later = utc(NOW + timedelta(hours=1))
+    db["feeds"].update(FEED, {"checked_at": None, "error_at": later, "error": "502"})
+
+    assert state(db)[0] == "stale"
+
+
 def test_a_feed_that_was_never_fetched_is_unknown_even_with_runs(db):
     watch(db, FEED)
     save_runs(db, run(1, "12:00"))

@@ -49,7 +49,9 @@ times as materialized (
   select
     now, stale_seconds,
     -- A feed that was last fetched at or before this time is stale.
-    strftime('%Y-%m-%dT%H:%M:%SZ', now, -stale_seconds || ' seconds') as stale_to
+    strftime('%Y-%m-%dT%H:%M:%SZ', now, -stale_seconds || ' seconds') as stale_to,
+    -- A later time is from before the clock was set back, and proves nothing.
+    strftime('%Y-%m-%dT%H:%M:%SZ', now, '+10 seconds') as now_at_most
   from settings cross join clock
 ),
 timed as (
@@ -57,9 +59,17 @@ timed as (
     f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
     f.workflow_state, f.checked_at, f.error, f.error_kind, r.blocked_run_id,
     -- A feed that was never fetched is stale from its first failure on.
-    coalesce(f.checked_at, f.error_at) as fresh_at, s.now, s.stale_to,
+    iif(
+      coalesce(f.checked_at, f.error_at) > s.now_at_most, '',
+      coalesce(f.checked_at, f.error_at)
+    ) as fresh_at,
+    s.now, s.stale_to,
     strftime(
-      '%Y-%m-%dT%H:%M:%SZ', coalesce(f.checked_at, f.error_at),
+      '%Y-%m-%dT%H:%M:%SZ',
+      iif(
+        coalesce(f.checked_at, f.error_at) > s.now_at_most, null,
+        coalesce(f.checked_at, f.error_at)
+      ),
       '+' || s.stale_seconds || ' seconds'
     ) as stale_at,
     t.last_result, t.last_result_run_id, t.last_result_run_attempt,
