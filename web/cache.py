@@ -1,7 +1,8 @@
 """A bounded cache of response bodies per Datasette.
 
-An entry is valid while the database's revision is the same and `expires_at`, the next
-instant at which time alone would change the response, has not come.
+An entry is valid while the database's revision is the same, `expires_at`, the next
+instant at which time alone would change the response, has not come, and the clock has
+not been set back.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from sqlite3 import Row
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from datasette.app import Datasette
@@ -54,8 +56,16 @@ class ResponseCache:
 
     def __init__(self) -> None:
         self._responses: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+        self._latest = ""
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._bytes = 0
+
+    def clear_if_set_back(self, now: str) -> None:
+        """Forget all responses if the clock shows an earlier time than before."""
+        if now < self._latest:
+            self._responses.clear()
+            self._bytes = 0
+        self._latest = now
 
     def lock(self, key: Hashable) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
@@ -93,8 +103,10 @@ async def get_or_compute(
     cache = _caches.setdefault(datasette, ResponseCache())
     # A replaced file may have the same revision.
     key = (datasette.get_database(DATABASE).file.check(), key)
+    row = await fetch_row(datasette, REVISION_AND_NOW_SQL)
+    cache.clear_if_set_back(row["now"])
     cached = cache.get(key)
-    if cached is not None and await _is_valid(datasette, cached):
+    if cached is not None and _is_valid(row, cached):
         return cached
     async with cache.lock(key):
         newer = cache.get(key)
@@ -105,7 +117,6 @@ async def get_or_compute(
     return response
 
 
-async def _is_valid(datasette: Datasette, response: CachedResponse) -> bool:
-    row = await fetch_row(datasette, REVISION_AND_NOW_SQL)
+def _is_valid(row: Row, response: CachedResponse) -> bool:
     is_expired = response.expires_at is not None and row["now"] >= response.expires_at
     return response.revision == int(row["revision"]) and not is_expired

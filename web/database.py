@@ -20,7 +20,7 @@ from datasette.database import Database
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.database_file import CurrentConnection, DatabaseFile
-from ci_observer.web.errors import Unavailable
+from ci_observer.web.errors import BadRequest, Unavailable
 from ci_observer.web.read_pool import Connect, ReadPool
 from ci_observer.web.texts import display_name, display_text, display_title
 
@@ -50,10 +50,18 @@ TEXT_FUNCTIONS: dict[str, tuple[int, Callable[..., str | None]]] = {
 Params = dict[str, str | int | None]
 T = TypeVar("T")
 
+# Parts of SQLite's messages about a statement that is too large for it.
+_TOO_LARGE = ("too complex", "too large", "too big", "too many", "stack overflow")
 # Part of SQLite's message → advice; the first match wins.
 _ADVICE = {
-    "unable to open": "There is no readable database at {path}. Start ci-observer"
-    " ingest to make it, or check CI_OBSERVER_DB and the file's permissions.",
+    "unable to open": "The database {path} cannot be opened: make the file readable,"
+    " and its folder writable, for the user of this process.",
+    "attempt to write a readonly": "The database {path} cannot be read: SQLite needs a"
+    " -wal and a -shm file next to it. Make its folder writable for the user of this"
+    " process.",
+    "is full": "The disk has no room for SQLite's temporary files. Make room on the"
+    " disk of {path} and of the folder for temporary files.",
+    "disk I/O error": "The disk of {path} returns errors, or is full: check it.",
     "no such": "The database {path} has no CI Observer tables of this version. Run"
     " ci-observer migrate.",
     "locked": "The database {path} is locked by another program. Close that"
@@ -226,7 +234,8 @@ async def fetch(
 
     Reads with the same `key` are expected to take about as long as each other. With
     `inline=False` the read goes to the pool at once. Raises `Unavailable`, with advice,
-    when SQLite fails or the read takes longer than `TIME_LIMIT_SECONDS`.
+    when SQLite fails or the read takes longer than `TIME_LIMIT_SECONDS`, and
+    `BadRequest` when the statement is too large.
     """
     database: ReadOnlyDatabase = datasette.get_database(DATABASE)
     transaction = _in_transaction(select)
@@ -240,6 +249,11 @@ async def fetch(
                 database.slow_queries.add(key)
         return await database.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
     except sqlite3.DatabaseError as error:
+        if any(words in str(error) for words in _TOO_LARGE):
+            raise BadRequest(
+                f"These filters are too large for the database ({error}). Use fewer or "
+                "shorter values."
+            ) from error
         raise Unavailable(_advice(error, database.path)) from error
 
 

@@ -2,13 +2,22 @@
 
 from typing import Any
 
+MAX_MESSAGE = 1000
+
 
 class WebError(Exception):
-    """Base class. The message is shown as it is; facts become keys of a JSON error."""
+    """Base class. The message is shown as it is; facts become keys of a JSON error.
+
+    A long message repeats a long value of a URL. Its middle is left out: the advice is
+    at the end.
+    """
 
     status = 500
 
     def __init__(self, message: str, **facts: Any) -> None:
+        if len(message) > MAX_MESSAGE:
+            half = MAX_MESSAGE // 2
+            message = f"{message[:half]}…{message[-half:]}"
         super().__init__(message)
         self.facts = facts
 

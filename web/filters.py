@@ -13,6 +13,8 @@ from ci_observer.web.vocabulary import STATES
 MAX_LIMIT = 1000
 MAX_ARGUMENTS = 100
 MAX_WORDS = 10
+# SQLite refuses patterns of 50,000 bytes, and a title has fewer characters.
+MAX_TEXT = 500
 
 # Filter → column of `runs`; on the wall the branch is the tile's.
 COLUMNS = {
@@ -120,6 +122,8 @@ def _texts(values: list[str]) -> tuple[str, ...]:
     # SQLite's like reads no further than a NUL.
     texts = _strings([" ".join(value.replace("\0", " ").split()) for value in values])
     texts = tuple(filter(None, texts))
+    if any(len(text) > MAX_TEXT for text in texts):
+        raise BadRequest(f"q takes at most {MAX_TEXT} characters, in a few words.")
     if any(len(text.split()) > MAX_WORDS for text in texts):
         raise BadRequest(f"q takes at most {MAX_WORDS} words, for example q=deploy.")
     return texts

@@ -2,15 +2,19 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from archive import NOW, set_clock, watch
 from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.lock import only_ingest
 from ci_observer.web.database import DATABASE, fetch_rows, fetch_snapshot
-from ci_observer.web.errors import Unavailable
+from ci_observer.web.errors import BadRequest, Unavailable
 
 ROUTES = (
     "/api/runs",
@@ -100,6 +104,116 @@ async def test_a_slow_query_says_to_narrow_the_selection(
     async with serving(db_path) as datasette:
         with pytest.raises(Unavailable, match="Narrow the selection"):
             await fetch_rows(datasette, NEVER_ENDING)
+
+
+@pytest.mark.asyncio
+async def test_a_statement_that_is_too_large_is_the_request_s_fault(
+    db_path: Path, db: Database
+) -> None:
+    async with serving(db_path) as datasette:
+        with pytest.raises(BadRequest, match="LIKE or GLOB pattern too complex"):
+            await fetch_rows(
+                datasette, "select 'x' like :pattern", {"pattern": "x" * 60_000}
+            )
+        with pytest.raises(BadRequest, match=r"stack overflow|too large"):
+            await fetch_rows(datasette, f"select {'not ' * 2000} 1")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (f"q={'x' * 60_000}", "q takes at most 500 characters"),
+        (f"cursor={'x' * 60_000}", "Use the value of next"),
+        (f"{'x' * 60_000}=1", "Allowed: repo"),
+    ],
+)
+async def test_a_long_argument_is_400_with_a_short_message(
+    db_path: Path, db: Database, query: str, words: str
+) -> None:
+    async with serving(db_path) as datasette:
+        status, error = await get_error(datasette, f"/api/runs?{query}")
+
+    assert status == 400
+    assert words in error
+    assert len(error) <= 1001
+
+
+@pytest.mark.asyncio
+async def test_a_replaced_database_is_read_without_a_restart(
+    db_path: Path, db: Database, tmp_path: Path
+) -> None:
+    """Also if both have the same revision."""
+    watch(db, ("acme/api", "ci.yml"))
+    backup = tmp_path / "backup.db"
+    db.execute(f"vacuum into '{backup}'")
+    async with serving(db_path) as datasette:
+        before = await get_json(datasette, "/api/wall")
+        with closing(schema.connect(backup)) as other:
+            other["feeds"].update(("acme/api", "ci.yml"), {"is_watched": 0})
+            other.execute("pragma journal_mode = delete").fetchall()
+        backup.rename(db_path)
+        after = await get_json(datasette, "/api/wall")
+        rows = await datasette.get_database(DATABASE).execute(
+            "select is_watched from feeds"
+        )
+
+    assert (len(before["tiles"]), after["tiles"]) == (1, [])
+    assert before["revision"] == after["revision"]
+    assert [row[0] for row in rows] == [0]
+
+
+@pytest.mark.asyncio
+async def test_a_deleted_database_is_503_until_it_is_back(
+    db_path: Path, db: Database, tmp_path: Path
+) -> None:
+    async with serving(db_path) as datasette:
+        await get_json(datasette, "/api/wall")
+        db_path.rename(tmp_path / "away.db")
+        errors = {await get_error(datasette, path) for path in ROUTES}
+        (tmp_path / "away.db").rename(db_path)
+        await get_json(datasette, "/api/wall")
+
+    [(status, error)] = errors
+    assert status == 503
+    assert "was deleted or moved away" in error
+
+
+@pytest.mark.asyncio
+async def test_what_ingest_cannot_write_is_the_reason(
+    db_path: Path, db: Database
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    async with serving(db_path) as datasette:
+        with only_ingest(db_path) as lock:
+            lock.record_problem("The disk is full.")
+            fresh = await get_json(datasette, "/api/health")
+            config = await get_json(datasette, "/api/config")
+            set_clock(db, NOW + timedelta(hours=1))
+            _, error = await get_error(datasette, "/api/health")
+            set_clock(db, NOW)
+            lock.record_problem(None)
+            solved = await get_json(datasette, "/api/health")
+
+    assert (fresh["state"], fresh["reason"]) == ("failed", "The disk is full.")
+    assert config["polling"]["reason"] == "The disk is full."
+    assert error == "The disk is full."
+    assert solved["reason"] == "The first poll is under way."
+
+
+@pytest.mark.asyncio
+async def test_a_clock_set_back_invalidates_cached_tiles(
+    db_path: Path, db: Database
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    async with serving(db_path) as datasette:
+        states = []
+        for hours in (0, -10):
+            set_clock(db, NOW + timedelta(hours=hours))
+            [tile] = (await get_json(datasette, "/api/wall"))["tiles"]
+            states.append(tile["tile_state"])
+
+    assert states == ["unknown", "stale"]
 
 
 @pytest.mark.asyncio
