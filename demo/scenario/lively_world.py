@@ -10,7 +10,11 @@ from datetime import datetime, timedelta
 
 from ci_observer.demo.scenario.generator import RunGenerator
 from ci_observer.demo.scenario.scripted_cases import schedule_cases
-from ci_observer.demo.scenario.workflow_profiles import REPOSITORIES, WORKFLOW_PROFILES
+from ci_observer.demo.scenario.workflow_profiles import (
+    ARCHIVED,
+    REPOSITORIES,
+    WORKFLOW_PROFILES,
+)
 from ci_observer.demo.server.model import Sites
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import as_utc
@@ -29,7 +33,12 @@ def build(start: datetime | str, *, seed: int = 7, sites: Sites | None = None) -
     first = as_utc(start) - HISTORY
     world = World(first, sites=sites)
     for name, (branch, description) in REPOSITORIES.items():
-        world.add_repo(name, default_branch=branch, description=description)
+        world.add_repo(
+            name,
+            default_branch=branch,
+            description=description,
+            archived=name in ARCHIVED,
+        )
     for profile in WORKFLOW_PROFILES:
         path = {"path": profile.path} if profile.path else {}
         world.add_workflow(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ci_observer.demo.scenario.people import FIXES
+from ci_observer.demo.scenario.unproved_cases import UNPROVED_CASES
 from ci_observer.demo.scenario.workflow_profiles import INFRA
 from ci_observer.demo.server.model import Json, RunVersion
 from ci_observer.demo.server.world import World
@@ -224,5 +225,5 @@ CASES: tuple[tuple[timedelta, Case], ...] = (
 
 def schedule_cases(world: World, start: datetime) -> None:
     """Schedule every case at its time before `start`."""
-    for before, case in CASES:
+    for before, case in (*CASES, *UNPROVED_CASES):
         world.schedule(start - before, case)

@@ -70,11 +70,14 @@ REPOSITORIES = {
     "acme/data-pipeline": ("main", "Events in, tables out"),
     "acme/open-toolkit": ("main", "An open-source toolkit for everyone"),
     "acme/handbook": ("main", "How we work"),
+    "acme/partner-portal": ("main", "What our partners see"),
+    "acme/old-website": ("main", "Replaced by the handbook"),
     "acme/infrastructure-live-accounts-networks-and-shared-modules": (
         "master",
         "Everything below the applications",
     ),
 }
+ARCHIVED = ("acme/old-website",)
 INFRA = "acme/infrastructure-live-accounts-networks-and-shared-modules"
 
 WORKFLOW_PROFILES = (
@@ -230,4 +233,20 @@ WORKFLOW_PROFILES = (
     WorkflowProfile(
         INFRA, "drift.yml", "Drift", nightly_hour=4, seconds=240, stops_days_before=1.2
     ),
+    # Of these, only scripted cases have runs.
+    WorkflowProfile("acme/handbook", "deploy.yml", "Deploy the handbook", 0),
+    WorkflowProfile("acme/handbook", "spelling.yml", "Spelling", 0),
+    WorkflowProfile("acme/payments-api", "load-test.yml", "Load test", 0),
+    WorkflowProfile("acme/design-system", "publish.yml", "Publish packages", 0),
+    WorkflowProfile(INFRA, "rotate-keys.yml", "Rotate keys", 0),
+    WorkflowProfile(
+        "acme/data-pipeline",
+        "reindex.yml",
+        "Reindex",
+        0,
+        jobs=(JobSpec("reindex", ("Read the tables", "Write the index")),),
+    ),
+    WorkflowProfile("acme/open-toolkit", "publish.yml", "Publish", 0),
+    WorkflowProfile("acme/partner-portal", "ci.yml", "CI", 0),
+    WorkflowProfile("acme/old-website", "ci.yml", "CI", 0),
 )

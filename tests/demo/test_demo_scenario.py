@@ -142,6 +142,7 @@ def test_every_conclusion_and_the_rare_statuses_occur(world: World) -> None:
         "stale",
         "action_required",
         "startup_failure",
+        "exploded",
         None,
     }
     assert {version.status for _, version in all_rows(world)} >= {
