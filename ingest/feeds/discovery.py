@@ -19,7 +19,8 @@ from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
-from ci_observer.ingest.feeds.workflows import assign_runs, same_names, workflow_rows
+from ci_observer.ingest.feeds.workflow_log import WorkflowLog
+from ci_observer.ingest.feeds.workflows import assign_runs, workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
 from ci_observer.ingest.store import feeds, repos, responses, watch_errors, workflows
@@ -64,7 +65,7 @@ class FeedDiscovery:
         self._selection = FeedSelection(config, db)
         self._renames = Renames(db, github, self._selection)
         self._failed_owners: set[str] = set()
-        self._logged_names: set[tuple[str, str]] = set()
+        self._workflow_log = WorkflowLog(db)
         self._sought_files: set[tuple[str, str]] = set()
         self._due_at: dict[str, datetime] = {}
 
@@ -163,6 +164,7 @@ class FeedDiscovery:
         # Another task may have found the alias during these requests.
         if self._renames.is_alias(repo):
             return
+        before = workflows.known(self._db, repo)
         with transaction(self._db):
             if listed is not None:
                 workflows.save(self._db, repo, listed)
@@ -175,7 +177,9 @@ class FeedDiscovery:
             )
         self._due_at[repo.lower()] = self._next_refresh_at(repo, self._clock())
         self._update_owner_error(owner_of(repo))
-        self._log_same_names(repo)
+        self._workflow_log.log_gone(repo, before)
+        if self._selection.follows_list(repo):
+            self._workflow_log.log_same_names(repo)
         if found.value and found.value.is_archived:
             self._drop_archived(repo)
 
@@ -277,24 +281,6 @@ class FeedDiscovery:
         if known and known.listed_in and not self._selection.is_named(repo):
             log.info("%s is archived: it leaves the wall", repo)
             self._make_due(Owner(owner_of(repo)))
-
-    def _log_same_names(self, repo: str) -> None:
-        """Log once that a workflow stays that may have been renamed."""
-        if not self._selection.follows_list(repo):
-            return
-        for name, files in same_names(workflows.known(self._db, repo)).items():
-            if (repo, name) in self._logged_names:
-                continue
-            if unused := workflows.unused_since_next(self._db, repo, files):
-                self._logged_names.add((repo, name))
-                log.info(
-                    "%s: %s are all called %r. A name proves no rename, so each has a "
-                    "tile, also without a run since the next one was created: %s",
-                    repo,
-                    ", ".join(files),
-                    name,
-                    ", ".join(unused),
-                )
 
     def _update_owner_error(self, name: str) -> None:
         """Show an error if none of an owner's workflows is watched, or clear it."""

@@ -48,8 +48,9 @@ def star(world, ingest) -> Ingest:
 
 
 def test_with_a_star_a_renamed_file_replaces_the_tile_of_the_old_one(
-    world, github, star, db
+    world, github, star, db, caplog
 ):
+    caplog.set_level("INFO")
     github.advance(DAY)
     rename_file(world, "build.yml", is_still_listed=False)
     for _ in range(2):
@@ -58,6 +59,8 @@ def test_with_a_star_a_renamed_file_replaces_the_tile_of_the_old_one(
 
     assert watched(db) == ["build.yml"]
     assert files_of_runs(db) == [("build.yml", 1), (FILE, 2)]
+    said = [text for text in caplog.messages if "deleted" in text]
+    assert said == [f"{REPO}: {FILE} is deleted on GitHub: its runs stay"]
 
 
 def test_an_old_file_that_github_still_lists_keeps_its_tile_and_is_logged(
@@ -103,8 +106,9 @@ def test_two_active_workflows_of_one_name_are_both_watched(world, ingest, db):
 
 
 def test_an_id_that_is_listed_with_another_path_keeps_one_history(
-    world, github, star, db
+    world, github, star, db, caplog
 ):
+    caplog.set_level("INFO")
     number = world.workflow(REPO, FILE).id
     runs = world.workflow(REPO, FILE).runs
     world.remove_workflow(REPO, FILE)
@@ -119,6 +123,7 @@ def test_an_id_that_is_listed_with_another_path_keeps_one_history(
         ("build.yml", 2)
     ]
     assert db.execute("select workflow from feeds").fetchall() == [("build.yml",)]
+    assert f"{REPO}: {FILE} is called build.yml now: one history" in caplog.messages
 
 
 def test_a_named_file_that_is_deleted_is_shown(world, github, ingest, db):
