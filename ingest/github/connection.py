@@ -119,8 +119,11 @@ class Connection:
 
     @property
     def token_digest(self) -> str:
-        """Differs for another token, and is too short to check a guess of the token."""
-        return hashlib.sha256((self._token or "").encode()).hexdigest()[:8]
+        """Four digits that differ for most other tokens.
+
+        One token in 65,536 has the same ones, so they are no proof of a guess.
+        """
+        return hashlib.sha256((self._token or "").encode()).hexdigest()[:4]
 
     def reload_token(self, path: Path) -> bool:
         """Read the token file again; return whether the token has changed.
