@@ -68,10 +68,7 @@ order by seconds desc, job_id
 
 def add_annotations(db: Database) -> None:
     """Add the annotations on which tiles depend, and the jobs that have them."""
-    [[which]] = db.execute(
-        "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
-    )
-    found = [] if which == "none" else db.execute(_TO_FETCH).fetchall()
+    found = [] if _is_off(db) else db.execute(_TO_FETCH).fetchall()
     if not found:
         return
     with transaction(db):
@@ -91,6 +88,8 @@ def next_items(
 
     One whose repository refuses its annotations comes only once.
     """
+    if _is_off(db):
+        return []
     return pending.select(
         db,
         """
@@ -119,7 +118,7 @@ def cancelled_job_ids(db: Database, item: PendingItem, limit: int) -> list[int]:
 
 
 def is_refused(db: Database, repo: str, *, token_digest: str, now: datetime) -> bool:
-    """Whether GitHub refused a repository's annotations to this token, a day ago."""
+    """Whether this token was refused a repository's annotations in the last day."""
     row = db.execute(
         "select 1 from repos where repo = ? and annotations_refused_at > ?"
         " and annotations_refused_at <= ? and annotations_refused_token = ?",
@@ -192,6 +191,14 @@ def save_by_durations(db: Database, item: PendingItem, *, now: datetime) -> None
             bump_revision(db)
 
 
+def _is_off(db: Database) -> bool:
+    """Whether the setting `FETCH_JOBS` turns annotations off."""
+    row = db.execute(
+        "select 1 from instance where key = 'fetch_jobs' and value = 'none'"
+    ).fetchone()
+    return row is not None
+
+
 def _save_timeouts(db: Database, run_id: int) -> list[int]:
     """Write the timeouts of a run's branch; return the runs that changed."""
     runs = _finished_runs(db, run_id)
@@ -211,7 +218,7 @@ def _finished_runs(db: Database, run_id: int) -> list[FinishedRun]:
         f"""
         select
             r.run_id, r.run_attempt, r.conclusion, r.cancel_cause,
-            -- Its cause is known, or cannot be known better.
+            -- Its cause is known, or no annotation will tell it for now.
             r.cancel_cause is not null or r.duration_seconds is 0
             or exists (
                 select 1 from run_attempts a

@@ -519,3 +519,19 @@ def test_the_tile_names_the_job_that_timed_out_not_the_longest(
     ingest.poll()
 
     assert tile(db, "failed_job", "timed_out_seconds") == ("test", HUNG_SECONDS)
+
+
+def test_no_annotations_are_requested_once_the_setting_is_none(
+    world, github, ingest, db
+):
+    cancelled(world, cause="timeout")
+    github.faults.add("server_error", path="/annotations", count=None)
+    ingest.poll()
+    github.faults.clear()
+    requests(github)
+
+    ingest.restart(fetch_jobs="none")
+    ingest.poll()
+
+    assert requests(github) == []
+    assert tile(db, "tile_state") == ("untested",)
