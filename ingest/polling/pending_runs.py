@@ -62,14 +62,13 @@ class PendingRuns:
 
     def next_runs(self) -> list[PendingItem]:
         """Unfinished runs to fetch in this pass; without a token, each rarely."""
-        if self._github.connection.has_token:
-            return pending.next_items(self._db, "run", MAX_RUNS)
-        return pending.select(
+        has_token = self._github.connection.has_token
+        return following.next_unfinished(
             self._db,
-            "where p.kind = 'run' and p.gone_at is null"
-            " and coalesce(p.requested_at, '') <= ?",
-            [utc(self._clock() - FOLLOW_EVERY)],
-            MAX_RUNS,
+            since=self._pass_started_at,
+            now=self._clock(),
+            every=timedelta(0) if has_token else FOLLOW_EVERY,
+            limit=MAX_RUNS,
         )
 
     def next_attempts(self) -> list[PendingItem]:
@@ -118,12 +117,8 @@ class PendingRuns:
 
     def _record_not_found(self, item: PendingItem) -> None:
         now = self._clock()
-        feed = feeds.get(self._db, item.repo, item.workflow)
         if item.kind not in ("run", "watch"):
             pending.save_gone(self._db, item, now)
-        elif (feed.checked_at or "") < utc(self._pass_started_at):
-            # Perhaps the token cannot see the repository any more.
-            pending.save_requested(self._db, item, now=now)
         elif gone_runs.save_not_found(self._db, item, now):
             log.warning("%s: GitHub no longer has it. Its tile ignores it.", item)
 

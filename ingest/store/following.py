@@ -17,7 +17,7 @@ from ci_observer.ingest.db.vocabulary import SQL_VALUES
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import RETENTION
 from ci_observer.ingest.store.keys import FeedKey
-from ci_observer.ingest.store.pending import PendingItem, among, insert_items
+from ci_observer.ingest.store.pending import PendingItem, among, insert_items, select
 from ci_observer.ingest.times import utc
 
 OPEN = "status <> 'completed' and runs.gone_at is null"
@@ -138,6 +138,30 @@ def stop_watching(db: Database, now: datetime) -> None:
             """,
             {"retention": utc(now - RETENTION)},
         )
+
+
+def next_unfinished(
+    db: Database, *, since: datetime, now: datetime, every: timedelta, limit: int
+) -> list[PendingItem]:
+    """The unfinished runs that are due, those requested longest ago first.
+
+    `every` is the least time between two requests for a run. Only of feeds whose own
+    list succeeded in the pass that began at `since`, as in `next_watched`; those of
+    feeds that are not watched any more, every hour.
+    """
+    return select(
+        db,
+        """
+        join feeds f on f.repo = runs.repo and f.workflow = runs.workflow
+        where p.kind = 'run' and p.gone_at is null and coalesce(p.requested_at, '') <= ?
+            and iif(
+                f.is_watched, f.error is null and f.checked_at >= ?,
+                coalesce(p.requested_at, '') <= ?
+            )
+        """,
+        [utc(now - every), utc(since), utc(now - timedelta(hours=1))],
+        limit,
+    )
 
 
 def next_watched(

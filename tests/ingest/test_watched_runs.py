@@ -399,3 +399,39 @@ def test_without_a_token_an_unfinished_run_is_requested_every_ten_minutes(
     poll(ingest, github, 30)
 
     assert len(requests(github, run)) == 3
+
+
+def test_a_repository_that_cannot_be_seen_costs_no_request_for_a_run(
+    world, github, ingest, db, base
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    bury(world, github)
+    poll(ingest, github, 2)
+    github.faults.add("not_found", path="", count=None)
+    github.log.clear()
+    poll(ingest, github, 30)
+
+    assert requests(github, run) == requests(github, base) == []
+
+
+def test_unfinished_runs_of_a_feed_that_is_not_watched_any_more_end_too(
+    world, github, ingest, db
+):
+    runs = [world.add_run(REPO, FILE, status="in_progress") for _ in range(2)]
+    bury(world, github)
+    poll(ingest, github, 2)
+    world.add_run(REPO, "deploy.yml")
+    ingest.restart(workflows=("deploy.yml",))
+    world.update_run(runs[0], conclusion="success")
+    world.remove_run(runs[1])
+    github.log.clear()
+    poll(ingest, github, 150)
+
+    rows = [
+        db.execute(
+            "select status, gone_at is null from runs where run_id = ?", [run.id]
+        ).fetchone()
+        for run in runs
+    ]
+    assert rows == [("completed", 1), ("in_progress", 0)]
+    assert requests(github, runs[1]) == [404, 404]
