@@ -23,7 +23,14 @@ from ci_observer.ingest.feeds.workflow_log import WorkflowLog
 from ci_observer.ingest.feeds.workflows import assign_runs, workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
-from ci_observer.ingest.store import feeds, repos, responses, watch_errors, workflows
+from ci_observer.ingest.store import (
+    feed_states,
+    feeds,
+    repos,
+    responses,
+    watch_errors,
+    workflows,
+)
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import Owner
@@ -185,7 +192,7 @@ class FeedDiscovery:
 
     def record_enabled(self, feed: Feed) -> None:
         """Set a disabled workflow active that has run since; confirm that soon."""
-        if feeds.save_enabled(self._db, feed):
+        if feed_states.save_enabled(self._db, feed.key, feed.workflow_state):
             log.info("%s: it runs again, so it is enabled", feed)
             self._make_due(feed.repo)
 

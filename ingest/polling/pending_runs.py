@@ -15,7 +15,14 @@ from sqlite_utils import Database
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.rows import job_row
-from ci_observer.ingest.store import feeds, following, gone_runs, pending, runs
+from ci_observer.ingest.store import (
+    due_runs,
+    feeds,
+    following,
+    gone_runs,
+    pending,
+    runs,
+)
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock, utc
@@ -63,7 +70,7 @@ class PendingRuns:
     def next_runs(self) -> list[PendingItem]:
         """Unfinished runs to fetch in this pass; without a token, each rarely."""
         has_token = self._github.connection.has_token
-        return following.next_unfinished(
+        return due_runs.next_unfinished(
             self._db,
             since=self._pass_started_at,
             now=self._clock(),
@@ -84,10 +91,10 @@ class PendingRuns:
         now = self._clock()
         limit = MAX_WATCHED
         if not self._github.connection.has_token:
-            if following.last_watched_at(self._db) > utc(now - FOLLOW_EVERY):
+            if due_runs.last_watched_at(self._db) > utc(now - FOLLOW_EVERY):
                 return []
             limit = 1
-        return following.next_watched(
+        return due_runs.next_watched(
             self._db, since=self._pass_started_at, now=now, limit=limit
         )
 

@@ -19,7 +19,7 @@ from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.rows import created_at
 from ci_observer.ingest.github.windows import is_surely_last
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
-from ci_observer.ingest.store import following, responses, runs
+from ci_observer.ingest.store import due_runs, responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.repo_pages import AssignedRuns
@@ -173,7 +173,7 @@ class RunPages:
         An unclaimed run on it may be theirs, or their runs may be gone from GitHub.
         """
         own_lists = {feed.key for feed in polled if isinstance(feed, Feed)}
-        doubtful = following.doubtful(self._db) - own_lists
+        doubtful = due_runs.doubtful(self._db) - own_lists
         return [
             feed
             for feed in self._discovery.feeds()

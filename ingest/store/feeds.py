@@ -8,18 +8,11 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.store import backfills, pending, responses
 from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.feed_states import set_archived
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.times import CLOCK_TOLERANCE, utc
-
-# GitHub's words for the state of a workflow, and our own one for archived repositories,
-# whose workflows GitHub lists as active.
-ACTIVE = "active"
-DISABLED = "disabled_"
-ARCHIVED = "archived"
-# GitHub's longest default retention of runs.
-RETENTION = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -158,7 +151,7 @@ def save_metadata(
                 for workflow, (name, state) in (workflows or {}).items()
             ],
         )
-        _set_archived(db, repo, is_archived=is_archived)
+        set_archived(db, repo, is_archived=is_archived)
         for response in cached:
             responses.save(db, response)
         branches = {branch for *_, branch in before}
@@ -166,52 +159,6 @@ def save_metadata(
             pending.add_jobs_of_branch(db, repo, default_branch)
         if _metadata(db, repo) != before:
             bump_revision(db)
-
-
-def save_enabled(db: Database, feed: Feed) -> bool:
-    """Set a disabled workflow active if it has a run created since it was seen so.
-
-    Returns whether it was set. The next metadata confirm or revert it.
-    """
-    if not (feed.workflow_state or "").startswith((DISABLED, ARCHIVED)):
-        return False
-    with transaction(db):
-        changed = db.execute(
-            "update feeds set workflow_state = :active"
-            " where repo = :repo and workflow = :workflow"
-            " and workflow_state = :state and exists ("
-            "  select 1 from runs r"
-            "  where r.repo = feeds.repo and r.workflow = feeds.workflow"
-            "  and r.started_at > feeds.metadata_at"
-            "  and r.created_at > feeds.metadata_at)",
-            vars(feed.key) | {"active": ACTIVE, "state": feed.workflow_state},
-        )
-        if changed.rowcount:
-            bump_revision(db)
-    return bool(changed.rowcount)
-
-
-def set_listed(db: Database, key: FeedKey, *, has_runs: bool, now: datetime) -> None:
-    """Record whether GitHub lists runs of a feed, within the caller's transaction.
-
-    A second response without any run, in another pass, proves that none is left.
-    Without stored runs that are younger than GitHub's retention, it proves nothing.
-    """
-    if has_runs:
-        empty = "empty_at = null, no_runs_at = null where empty_at is not null"
-    else:
-        empty = (
-            "no_runs_at = coalesce(no_runs_at, iif(empty_at is null, null, :now)),"
-            " empty_at = coalesce(empty_at, :now) where no_runs_at is null and exists ("
-            "  select 1 from runs r where r.repo = feeds.repo"
-            "  and r.workflow = feeds.workflow and r.created_at > :since)"
-        )
-    changed = db.execute(
-        f"update feeds set {empty} and repo = :repo and workflow = :workflow",
-        vars(key) | {"now": utc(now), "since": utc(now - RETENTION)},
-    )
-    if changed.rowcount:
-        bump_revision(db)
 
 
 def save_checked(db: Database, feed: Feed, now: datetime) -> None:
@@ -337,20 +284,6 @@ def _watch(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
 
 def _watched_pairs(db: Database, repo: str | None = None) -> set[tuple[str, str]]:
     return {(feed.repo, feed.workflow) for feed in watched(db, repo)}
-
-
-def _set_archived(db: Database, repo: str, *, is_archived: bool) -> None:
-    """Set all feeds of a repository archived, or those active that were."""
-    db.execute(
-        "update feeds set workflow_state = iif(:is_archived, :archived, :active)"
-        " where repo = :repo and (:is_archived or workflow_state = :archived)",
-        {
-            "repo": repo,
-            "is_archived": is_archived,
-            "archived": ARCHIVED,
-            "active": ACTIVE,
-        },
-    )
 
 
 def _metadata(db: Database, repo: str) -> set[tuple[str | None, ...]]:

@@ -10,7 +10,8 @@ from sqlite_utils import Database
 from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked, set_listed
+from ci_observer.ingest.store.feed_states import set_listed
+from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
 from ci_observer.ingest.store.repo_pages import AssignedRuns, save_blocked
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import rebuild_tiles, recount
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import feed_states, feeds
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
 
-ACTIVE = feeds.ACTIVE
+ACTIVE = feed_states.ACTIVE
 DELETED = "deleted"
 # The state of a fork's workflows until they are enabled there.
 DISABLED_FORK = "disabled_fork"

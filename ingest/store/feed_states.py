@@ -1,0 +1,81 @@
+"""Writes the states of feeds: disabled or archived, and without any run on GitHub."""
+
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.keys import FeedKey
+from ci_observer.ingest.times import utc
+
+# GitHub's words for the state of a workflow, and our own one for archived repositories,
+# whose workflows GitHub lists as active.
+ACTIVE = "active"
+DISABLED = "disabled_"
+ARCHIVED = "archived"
+# GitHub's longest default retention of runs.
+RETENTION = timedelta(days=90)
+
+
+def save_enabled(db: Database, key: FeedKey, state: str | None) -> bool:
+    """Set a disabled workflow active if it has a run created since it was seen so.
+
+    Returns whether it was set. The next metadata confirm or revert it.
+    """
+    if not (state or "").startswith((DISABLED, ARCHIVED)):
+        return False
+    with transaction(db):
+        changed = db.execute(
+            "update feeds set workflow_state = :active"
+            " where repo = :repo and workflow = :workflow"
+            " and workflow_state = :state and exists ("
+            "  select 1 from runs r"
+            "  where r.repo = feeds.repo and r.workflow = feeds.workflow"
+            "  and r.started_at > feeds.metadata_at"
+            "  and r.created_at > feeds.metadata_at)",
+            vars(key) | {"active": ACTIVE, "state": state},
+        )
+        if changed.rowcount:
+            bump_revision(db)
+    return bool(changed.rowcount)
+
+
+def set_listed(db: Database, key: FeedKey, *, has_runs: bool, now: datetime) -> None:
+    """Record whether GitHub lists runs of a feed, within the caller's transaction.
+
+    A second response without any run, in another pass, proves that none is left.
+    Without stored runs that are younger than GitHub's retention, it proves nothing.
+    """
+    if has_runs:
+        empty = "empty_at = null, no_runs_at = null where empty_at is not null"
+    else:
+        empty = (
+            "no_runs_at = coalesce(no_runs_at, iif(empty_at is null, null, :now)),"
+            " empty_at = coalesce(empty_at, :now) where no_runs_at is null and exists ("
+            "  select 1 from runs r where r.repo = feeds.repo"
+            "  and r.workflow = feeds.workflow and r.created_at > :since)"
+        )
+    changed = db.execute(
+        f"update feeds set {empty} and repo = :repo and workflow = :workflow",
+        vars(key) | {"now": utc(now), "since": utc(now - RETENTION)},
+    )
+    if changed.rowcount:
+        bump_revision(db)
+
+
+def set_archived(db: Database, repo: str, *, is_archived: bool) -> None:
+    """Set all feeds of a repository archived, or those active that were.
+
+    Within the caller's transaction.
+    """
+    db.execute(
+        "update feeds set workflow_state = iif(:is_archived, :archived, :active)"
+        " where repo = :repo and (:is_archived or workflow_state = :archived)",
+        {
+            "repo": repo,
+            "is_archived": is_archived,
+            "archived": ARCHIVED,
+            "active": ACTIVE,
+        },
+    )
