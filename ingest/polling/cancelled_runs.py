@@ -18,7 +18,7 @@ from ci_observer.ingest.errors import (
 )
 from ci_observer.ingest.github.annotations import TIMEOUT, Cancellation, cancellation
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.store import cancellations
+from ci_observer.ingest.store import cancellations, timeouts
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock
 
@@ -74,7 +74,7 @@ class CancelledRuns:
     async def _find_cause(self, item: PendingItem) -> Cancellation:
         """Read the annotations of an attempt's longest jobs, until one timed out."""
         messages: list[str] = []
-        for job_id in cancellations.cancelled_job_ids(self._db, item, MAX_JOBS):
+        for job_id in timeouts.cancelled_job_ids(self._db, item, MAX_JOBS):
             try:
                 messages += await self._github.fetch_annotations(item.repo, job_id)
             except NotFound:

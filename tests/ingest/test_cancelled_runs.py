@@ -1,9 +1,10 @@
 """Why runs were cancelled: annotations of their jobs, or else durations."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
+from archive import set_clock
 from polling import FILE, REPO, revision
 
 from ci_observer.demo.server.rate_limits import Token
@@ -66,6 +67,9 @@ def causes(db):
 
 
 def tile(db, *columns):
+    """Columns of the tile, as it is right after the last poll."""
+    [[checked_at]] = db.execute("select max(checked_at) from feeds")
+    set_clock(db, datetime.fromisoformat(checked_at))
     [row] = db.query("select * from wall")
     return tuple(row[column] for column in columns)
 
