@@ -67,6 +67,17 @@ PICTURES = {
     "deuteranopia.png": Picture(blindness="deuteranopia"),
     "wall-60.png": Picture(feeds=60),
     "wall-200.png": Picture(feeds=200),
+    # Each state that a passing tile must not be taken for, next to one.
+    "untested.png": Picture(
+        feeds=24,
+        kinds=(
+            *("passing", "cancelled", "cancelled_often", "cancelled_by_ada"),
+            *("misunderstood", "no_conclusion", "stale_run", "phantom", "no_runs"),
+            *("failing", "timed_out", "blocked", "archived", "stuck", "tag", "passing"),
+            *("pull_requests_only", "unscheduled", "unknown", "held", "running"),
+            *("queued", "waiting", "passing"),
+        ),
+    ),
     "green.png": Picture(feeds=24, kinds=("passing", "running", "passing", "flaky")),
     "banner.png": Picture(feeds=24, error="5000 requests an hour are spent."),
     "runs.png": Picture("runs", "#age:not(:empty)", window={"viewport": LAPTOP}),

@@ -12,8 +12,8 @@ const DISABLED = {
 };
 
 // Each tag that decides a tile is its branch; the tile stays the same.
-export const keyOf = ({ repo, workflow, branch, tag }) =>
-  [repo, workflow, tag ? "" : branch].join("\n");
+export const keyOf = (tile) =>
+  [tile.repo, tile.workflow, tile.tag ? "" : tile.branch].join("\n");
 
 // GitHub names a workflow without a name by its path.
 export const nameOf = (tile) =>

@@ -71,6 +71,7 @@ def save_wall(
     repos = [f"acme/service-{number:03}" for number in range(feeds)]
     watch(db, *((repo, "ci.yml") for repo in repos))
     save_poll(db, feeds)
+    save_responses(db)
     given, louds, quiets = cycle(kinds or [""]), cycle(LOUD), cycle(QUIET)
     for number, repo in enumerate(repos):
         is_loud = int((number + 1) * loud) > int(number * loud)

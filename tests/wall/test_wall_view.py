@@ -11,7 +11,7 @@ from factories import run_payload, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
-from walls import save_poll
+from walls import save_poll, save_responses
 
 from ci_observer.web.vocabulary import ACTIVITIES, STATES
 
@@ -58,6 +58,7 @@ def wall(db: Database) -> Database:
     fail = {"conclusion": "failure", "event": "schedule", "actor": {"login": "bob"}}
     save_runs(db, run_payload(1, **fail, **times("14:00")))
     save_runs(db, run_payload(2, **of("acme/web"), **times("15:00")), repo="acme/web")
+    save_responses(db)
     return db
 
 
