@@ -250,11 +250,20 @@ def _set_alarm(db: Database, repo: str, kind: str, name: str) -> None:
         )
     elif kind == "stale":
         feeds.save_checked(db, feed, NOW - timedelta(hours=1))
-    elif kind in ("disabled", "archived"):
-        state = "archived" if kind == "archived" else "disabled_inactivity"
-        _describe(db, repo, name, state)
+    elif kind == "disabled":
+        _describe(db, repo, name, "disabled_inactivity")
+    elif kind == "archived":
+        _describe(db, repo, name, "active", is_archived=True)
 
 
-def _describe(db: Database, repo: str, name: str, state: str) -> None:
-    workflows = {"ci.yml": (name, state)}
-    feeds.save_metadata(db, repo, default_branch="main", workflows=workflows, now=NOW)
+def _describe(
+    db: Database, repo: str, name: str, state: str, *, is_archived: bool = False
+) -> None:
+    feeds.save_metadata(
+        db,
+        repo,
+        default_branch="main",
+        workflows={"ci.yml": (name, state)},
+        now=NOW,
+        is_archived=is_archived,
+    )

@@ -299,5 +299,6 @@ def test_every_kind_of_tile_is_on_a_large_enough_wall(
         .locator(".tile")
         .evaluate_all("all => [...new Set(all.map((tile) => tile.dataset.state))]")
     )
-    loud = {kind for kind in LOUD if not kind.startswith("failing")} | {"failing"}
-    assert set(states) == loud | {"passing", "unknown"}
+    failing = {"timed_out", *(kind for kind in LOUD if kind.startswith("failing"))}
+    loud = {*LOUD} - failing | {"failing"}
+    assert set(states) == loud | {"passing", "unknown", "untested"}

@@ -35,7 +35,7 @@ def archive(db: Database) -> Database:
 
 def open_page(visit: "Visit", expect: Any, query: str = "") -> Any:
     page = visit.open(PAGE + query)
-    expect(page.locator("#age")).to_contain_text("data 20")
+    expect(page.locator("#age")).to_contain_text("\xa0s old")
     return page
 
 
