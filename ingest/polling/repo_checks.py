@@ -7,6 +7,7 @@ a workflow that is not watched yet. The lists of the watched workflows show neit
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 from sqlite_utils import Database
 
@@ -24,6 +25,7 @@ PAGE_SIZE = 10
 CHECK_EVERY = timedelta(minutes=5)
 # Without a token each check costs one of 60 requests an hour.
 CHECK_EVERY_WITHOUT_TOKEN = timedelta(hours=1)
+STEPS = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -86,4 +88,7 @@ class RepoChecks:
     def _postpone(self, repo: str) -> None:
         has_token = self._github.connection.has_token
         wait = CHECK_EVERY if has_token else CHECK_EVERY_WITHOUT_TOKEN
+        if repo not in self._due_at:
+            # All are checked in the first pass. The next checks are spread over time.
+            wait *= (1 + crc32(repo.encode()) % STEPS) / STEPS
         self._due_at[repo] = self._clock() + wait

@@ -225,7 +225,25 @@ def test_a_repository_with_one_feed_is_checked_every_five_minutes_for_free(
         ingest.poll()
         github.advance(60)
 
-    assert checks(github) == [200, 304, 304]
+    # The first interval is shorter, so that many repositories are not due at once.
+    assert checks(github) == [200, 304, 304, 304]
+
+
+def test_many_repositories_are_not_all_checked_in_one_pass(world, github, ingest):
+    repos = tuple(f"acme/service-{n}" for n in range(50))
+    for repo in repos:
+        add_runs(world, 1, repo=repo)
+    ingest.restart(repos=repos)
+    numbers = []
+    for _ in range(11):
+        github.log.clear()
+        ingest.poll()
+        numbers.append(sum(e.query.get("per_page") == "10" for e in github.log))
+        github.advance(60)
+
+    assert numbers[0] == 50
+    assert sum(numbers[1:6]) == sum(numbers[6:]) == 50
+    assert max(numbers[1:]) <= 20
 
 
 def test_without_a_token_a_check_costs_one_request_an_hour(world, github, ingest):
