@@ -11,6 +11,7 @@ from contextlib import closing
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stamina
@@ -23,6 +24,7 @@ from sqlite_utils import Database
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.polling.poller import PollResult
 from ci_observer.web import database
 
 pytest_plugins = ("browser",)
@@ -135,6 +137,19 @@ def world() -> World:
 def github(world: World) -> Iterator[GitHubServer]:
     with GitHubServer(world) as server:
         yield server
+
+
+@pytest.fixture
+def wall_clock(ingest: Ingest, db: Database) -> None:
+    """The clock of the views stands at the time of the last poll."""
+    poll = ingest.poll
+
+    def poll_and_set_clock(**options: Any) -> PollResult:
+        result = poll(**options)
+        set_clock(db, ingest.clock())
+        return result
+
+    ingest.poll = poll_and_set_clock  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from web_client import serving
 from ci_observer.demo.server.model import JobSpec
 from ci_observer.ingest.db.migrations import migrations
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = pytest.mark.usefixtures("no_waiting", "wall_clock")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.db.derived import rebuild_tiles
 from ci_observer.ingest.store.database import transaction
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = pytest.mark.usefixtures("no_waiting", "wall_clock")
 
 TAG_PATH = f"/repos/{REPO}/git/ref/tags/"
 

@@ -12,7 +12,7 @@ from ci_observer.ingest.feeds.workflows import workflow_rows
 from ci_observer.ingest.store import feeds, workflows
 from ci_observer.ingest.store.workflows import Workflow
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = pytest.mark.usefixtures("no_waiting", "wall_clock")
 
 DAY = 86_400
 PAGES = "dynamic/pages/pages-build-deployment"
