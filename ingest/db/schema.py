@@ -17,6 +17,7 @@ from ci_observer.ingest.db import derived, objects, user_objects
 from ci_observer.ingest.db.database_file import FileDatabase, discard_files_of_former
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
+from ci_observer.ingest.db.storage_errors import explain, has_advice
 from ci_observer.ingest.db.user_references import (
     refusing_lost_rows,
     without_foreign_keys,
@@ -89,6 +90,9 @@ def _describe_missing(path: Path) -> str:
 
 
 def _cannot_open(path: Path, error: Exception) -> DatabaseError:
+    if isinstance(error, sqlite3.Error) and has_advice(error):
+        text = explain(error, path)
+        return DatabaseError(f"Cannot open the database {path}: {text}")
     return DatabaseError(
         f"Cannot open the database {path}: {error}. Check CI_OBSERVER_DB, that its "
         "folder exists and is writable, and that the file is an SQLite database."
@@ -120,6 +124,8 @@ def _reading_advice(path: Path, error: sqlite3.Error) -> str:
             f"the folder {path.absolute().parent} writable for this user, or copy the "
             "database and its -wal file to another folder and set CI_OBSERVER_DB."
         )
+    if not path.exists():
+        return "There is no such file. Check CI_OBSERVER_DB."
     return (
         "Check CI_OBSERVER_DB, or bring the database up to date with ci-observer "
         "migrate."
