@@ -91,7 +91,8 @@ class PendingRuns:
         now = self._clock()
         limit = MAX_WATCHED
         if not self._github.connection.has_token:
-            if due_runs.last_watched_at(self._db) > utc(now - FOLLOW_EVERY):
+            since = utc(now - FOLLOW_EVERY)
+            if since < due_runs.last_watched_at(self._db) <= utc(now):
                 return []
             limit = 1
         return due_runs.next_watched(

@@ -1,4 +1,7 @@
-"""Decides when followed runs are due to be requested by their ids. Writes nothing."""
+"""Decides when followed runs are due to be requested by their ids. Writes nothing.
+
+A request in the future is one of a wrong clock: the run is due.
+"""
 
 from datetime import datetime, timedelta
 
@@ -26,13 +29,14 @@ def next_unfinished(
         db,
         """
         join feeds f on f.repo = runs.repo and f.workflow = runs.workflow
-        where p.kind = 'run' and p.gone_at is null and coalesce(p.requested_at, '') <= ?
+        where p.kind = 'run' and p.gone_at is null
+            and (coalesce(p.requested_at, '') <= ? or p.requested_at > ?)
             and iif(
                 f.is_watched, f.error is null and f.checked_at >= ?,
                 coalesce(p.requested_at, '') <= ?
             )
         """,
-        [utc(now - every), utc(since), utc(now - timedelta(hours=1))],
+        [utc(at) for at in (now - every, now, since, now - timedelta(hours=1))],
         limit,
     )
 
@@ -51,6 +55,7 @@ def next_watched(
     day.
     """
     times = {
+        "now": now,
         "since": since,
         "hour": now - timedelta(hours=1),
         "day": now - timedelta(days=1),
@@ -66,14 +71,14 @@ def next_watched(
         where p.kind = 'watch' and p.gone_at is null
             and f.is_watched and f.error is null and f.checked_at >= :since
             and f.empty_at is null
-            and coalesce(p.requested_at, '') <= case
+            and (p.requested_at > :now or coalesce(p.requested_at, '') <= case
                 when r.gone_at is not null and r.created_at <= :retention then ''
                 when r.gone_at is not null then iif(r.gone_at > :day, :hour, :day)
                 when p.not_found_at is not null then :since
                 when r.created_at > :rerun then :since
                 when r.created_at > :retention then :hour
                 else :day
-            end
+            end)
         order by p.requested_at, p.run_id desc limit :limit
         """,
         {name: utc(at) for name, at in times.items()} | {"limit": limit},

@@ -435,3 +435,12 @@ def test_unfinished_runs_of_a_feed_that_is_not_watched_any_more_end_too(
     ]
     assert rows == [("completed", 1), ("in_progress", 0)]
     assert requests(github, runs[1]) == [404, 404]
+
+
+def test_a_request_in_the_future_delays_no_other(github, ingest, db, base):
+    """The clock was wrong, and is right again."""
+    with db.atomic():
+        db.execute("update pending set requested_at = '2027-01-01T00:00:00Z'")
+    poll(ingest, github)
+
+    assert requests(github, base) == [304]
