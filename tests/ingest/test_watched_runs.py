@@ -283,6 +283,7 @@ def test_a_deleted_run_of_a_repository_s_list_is_noticed(world, github, ingest, 
     poll(ingest, github, 2)
 
     assert gone(db) == [run.id]
+    set_clock(db, github.clock())
     states = db.execute("select tile_state from wall").fetchall()
     assert states == [("passing",), ("passing",)]
 
