@@ -217,6 +217,17 @@ async def test_the_failed_runs_include_it(db: Database, datasette: Datasette):
 
 
 @pytest.mark.asyncio
+async def test_the_table_of_the_wall_says_so(db: Database, datasette: Datasette):
+    save_runs(db, run_payload(1, conclusion="cancelled", **times("09:00", 30)))
+    save_cause(db, 1, "timeout")
+
+    page = await get_page(datasette, "/")
+
+    cells = [cell.text for cell in page.all("td")]
+    assert "timed_out: Change 1" in cells
+
+
+@pytest.mark.asyncio
 async def test_the_wall_s_filter_finds_its_tile(db: Database, datasette: Datasette):
     save_runs(db, run_payload(1, conclusion="cancelled", **times("09:00")))
     save_cause(db, 1, "timeout")

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from ci_observer.web.pages.tile_text import reason_url, state_reason
 from ci_observer.web.urls import web_address
-from ci_observer.web.vocabulary import label_of, state_of
+from ci_observer.web.vocabulary import TIMED_OUT, label_of, state_of
 
 Tile = dict[str, Any]
 Cell = tuple[str, str | None]
@@ -33,9 +33,14 @@ def _state(tile: Tile) -> str:
 def _result(tile: Tile) -> str:
     if not tile["last_result_run_id"]:
         return "none"
-    attempt = tile["last_result_run_attempt"]
+    attempt, conclusion = (
+        tile["last_result_run_attempt"],
+        tile["last_result_conclusion"],
+    )
+    if tile["last_result_cancel_cause"] == "timeout":
+        conclusion = TIMED_OUT
     return (
-        f"{tile['last_result_conclusion']}: {tile['last_result_display_title'] or ''}"
+        f"{conclusion}: {tile['last_result_display_title'] or ''}"
         f"{f' (attempt {attempt})' if attempt > 1 else ''}"
     )
 
