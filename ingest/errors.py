@@ -128,7 +128,7 @@ class RepeatedPage(InvalidResponse):
 
 
 class UnexpectedError(GitHubError):
-    """An exception that nobody expected, while one response was handled."""
+    """An unexpected exception, raised while one response was handled."""
 
     kind = "unexpected"
 

@@ -75,7 +75,7 @@ def _exception_lines(error: BaseException, chained: int = 0) -> Iterator[str]:
 
 @contextmanager
 def stderr_as_log() -> Iterator[None]:
-    """Log what others write to stderr, such as Datasette's errors and tracebacks."""
+    """Log the text that others write to stderr, such as Datasette's tracebacks."""
     with redirect_stderr(_LoggedWrites()):
         yield
 

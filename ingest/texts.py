@@ -23,7 +23,7 @@ def one_line(text: str, length: int = MAX_LENGTH) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text with backslash escapes for what could break or disguise a line."""
+    """A text with backslash escapes for characters that break or disguise a line."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(c) if _is_unsafe(c) else c for c in text)

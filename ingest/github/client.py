@@ -140,7 +140,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
         """
         url = f"{self._repo_path(repo)}/actions/runs/{run_id}"
-        return await self._get_run(url, etag)
+        return await self._get_run(url, run_id, etag)
 
     async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> RunPage:
         """One attempt of a run, as a page with one run.
@@ -148,7 +148,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
         """
         url = f"{self._repo_path(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
-        return await self._get_run(url)
+        return await self._get_run(url, run_id)
 
     async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
         """GitHub's job objects of a run's latest attempt, from all pages.
@@ -270,11 +270,16 @@ class GitHub:
         repo_id = self.connection.renamed_ids.get(repo.lower())
         return f"/repositories/{repo_id}" if repo_id else f"/repos/{repo}"
 
-    async def _get_run(self, url: str, etag: str | None = None) -> RunPage:
+    async def _get_run(self, url: str, run_id: int, etag: str | None = None) -> RunPage:
         response = await self._get(url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         runs, _ = _without_refused(url, [response.value], response.now)
+        if runs[0]["id"] != run_id:
+            raise InvalidResponse(
+                f"GitHub responds with run {runs[0]['id']} to a request for run "
+                f"{run_id}. The next pass requests it again."
+            )
         return RunPage(runs, response.etag)
 
     async def _get_page(

@@ -1,6 +1,6 @@
 """The errors that stand for GitHub's responses other than 200.
 
-A text has GitHub's own words first, then what to do. Pure functions: no HTTP library
+A text has GitHub's own words first, then advice. Pure functions: no HTTP library
 and no clock; "now" is a parameter.
 """
 
@@ -41,7 +41,7 @@ PERMISSION_ADVICE = (
 )
 # The permission that all requests need but those for annotations.
 USUAL_PERMISSION = "Actions: read"
-# What to do about a 403, by a part of GitHub's message.
+# The advice for a 403, by a part of GitHub's message.
 ADVICE = (
     (
         r"ip allow list|ip address is not permitted",
@@ -66,7 +66,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """What an error response says, each text on one line, "" if missing.
+    """The texts of an error response, each on one line, "" if missing.
 
     `address` is a page on GitHub with the reason, or on which to end the refusal;
     `permission` is the one that the request needs.
@@ -122,7 +122,7 @@ def _not_found(status: int, refusal: Refusal) -> GitHubError:
 
 
 def _advice(status: int, refusal: Refusal) -> str:
-    """What to do about a status that the same request would get again."""
+    """The advice for a status that the same request would get again."""
     reason = f"Its reason: {refusal.reason}. " if refusal.reason else ""
     see = f" See {refusal.address}" if refusal.address else ""
     for pattern, advice in ADVICE:
@@ -139,7 +139,7 @@ def _advice(status: int, refusal: Refusal) -> str:
 
 
 def _refusal(headers: Mapping[str, str], body: bytes) -> Refusal:
-    """What GitHub says in an error response; untrusted text."""
+    """The texts of an error response, which are not to be trusted."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):

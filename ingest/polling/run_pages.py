@@ -255,7 +255,7 @@ class RunPages:
 def cached_page(key: ResponseKey, page: RunPage) -> CachedResponse:
     """The parts of a page that a later 304 does not repeat.
 
-    An empty page ends the list, whatever its link says.
+    An empty page ends the list, even with a link to a next one.
     """
     created = [text for run in page.runs if (text := created_at(run))]
     return CachedResponse(

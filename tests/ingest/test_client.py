@@ -277,3 +277,12 @@ def test_annotations_are_read_from_all_pages():
     )
 
     assert call(lambda github: github.fetch_annotations("acme/api", 7)) == ["a", "b"]
+
+
+@respx.mock
+def test_another_run_than_the_requested_one_is_refused():
+    """It would be stored under the workflow of the requested one."""
+    respx.get(f"{API}/repos/acme/api/actions/runs/7").respond(json={"id": 8})
+
+    with pytest.raises(InvalidResponse, match="run 8 to a request for run 7"):
+        call(lambda github: github.fetch_run("acme/api", 7))

@@ -32,7 +32,7 @@ def _one_try_each():
 
 @pytest.fixture
 def two(world: World, github: GitHubServer, ingest: Ingest) -> Ingest:
-    """Two polled repositories, one of which then gets the hostile responses."""
+    """Two polled repositories; the first one gets the hostile responses later."""
     for repo in (REPO, OTHER):
         add_runs(world, 5, repo=repo)
     ingest.restart(repos=(REPO, OTHER))

@@ -1,4 +1,4 @@
-"""Log lines: one for each record, of limited length, whatever the text is."""
+"""Log lines: one for each record, of limited length."""
 
 import io
 import logging

@@ -126,11 +126,11 @@ async def test_a_stopped_pool_sends_requests_again_after_a_reset():
 
 
 class Broken(Exception):
-    """An exception that nobody expects."""
+    """An unexpected exception."""
 
 
 def run_failing(error: Exception) -> list[tuple[str, str]]:
-    """Run all items, the first of which fails; return the recorded errors."""
+    """Run all items; the first one fails. Return the recorded errors."""
     failed: list[tuple[str, str]] = []
 
     async def fetch(item: str) -> None:
