@@ -16,9 +16,10 @@ from page_reader import Element, get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
 from web_client import counting, get_json, serving
 
-from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store import feeds, instance, repo_pages
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.keys import Owner
+from ci_observer.ingest.store.repo_pages import AssignedRuns
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.web.database import add_text_functions
 
@@ -443,6 +444,19 @@ async def test_a_feed_that_is_no_longer_watched_keeps_its_history(
 
     assert "no longer watched" in page.one(id="state").text
     assert "42.9 % failed" in page.one("main").text
+
+
+async def test_the_runs_of_a_blocked_repository_are_explained(
+    db: Database, datasette: Datasette
+) -> None:
+    run = run_payload(7, name="", path="BuildFailed", conclusion="startup_failure")
+    repo_pages.save_blocked(db, "acme/api", AssignedRuns(blocked=[run]), now=NOW)
+    page = await get_page(datasette, "/workflows/acme/api/BuildFailed")
+
+    text = page.one(id="state").text
+    assert "Every push makes such a run while" in text
+    assert "no longer watched" not in text
+    assert harms(page) == []
 
 
 @pytest.mark.parametrize(
