@@ -71,15 +71,18 @@ def save_wall(
     repos = [f"acme/service-{number:03}" for number in range(feeds)]
     watch(db, *((repo, "ci.yml") for repo in repos))
     save_poll(db, feeds)
-    save_responses(db)
     given, louds, quiets = cycle(kinds or [""]), cycle(LOUD), cycle(QUIET)
+    tiles = []
     for number, repo in enumerate(repos):
         is_loud = int((number + 1) * loud) > int(number * loud)
         kind = next(given) or next(louds if is_loud else quiets)
         name = names[number % len(names)]
+        tiles.append((repo, kind, name))
         _describe(db, repo, name, "active")
         _save_runs(db, number, repo, kind)
-        _set_alarm(db, repo, kind, name)
+    save_responses(db)
+    for tile in tiles:
+        _set_alarm(db, *tile)
 
 
 def save_poll(db: Database, feeds: int = 2, **changes: Any) -> None:
