@@ -10,7 +10,7 @@ from typing import Any
 from unicodedata import category
 
 MAX_CHARACTERS = 300
-# Combining marks beyond this are dropped. No language needs as many; some texts have thousands.
+# Combining marks beyond this are dropped. No language needs as many.
 MAX_CODE_POINTS = 32
 NO_TITLE = "(no title)"
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
