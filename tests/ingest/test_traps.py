@@ -393,6 +393,8 @@ def test_trap_26_not_found_keeps_the_tile_and_names_the_token(scene):
     scene.ingest.poll()
     scene.github.faults.add("not_found", count=None)
     scene.github.advance(60)
+    assert scene.tile("tile_state") == ("passing",)
+    scene.github.advance(30)
 
     tile_state, base, error = scene.tile("tile_state", "last_result", "error")
     assert (tile_state, base) == ("no_access", "passing")
