@@ -7,47 +7,51 @@ from ci_observer.ingest.errors import GitHubUnavailable, InvalidResponse, TooLar
 
 # A page of 100 runs has 2 MB. Requests ask for no other compression than gzip.
 MAX_BYTES = 32 * 2**20
+# Only the message of an error response is of use.
+MAX_ERROR_BYTES = 2**20
 PART_BYTES = 2**18
 GZIP = ("gzip", "x-gzip")
 # The gzip header and trailer, with the largest window: https://docs.python.org/3/library/zlib.html
 GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 
-async def read_body(chunks: AsyncIterable[bytes], encoding: str) -> bytes:
+async def read_body(
+    chunks: AsyncIterable[bytes], encoding: str, *, limit: int = MAX_BYTES
+) -> bytes:
     """The decompressed body. `encoding` is the header `content-encoding`.
 
-    Raises `TooLarge` beyond `MAX_BYTES`, as soon as one byte more has arrived, and
+    Raises `TooLarge` beyond the limit, as soon as one byte more has arrived, and
     another `GitHubError` for a body that cannot be decompressed.
     """
     match encoding.strip().lower():
         case "" | "identity":
-            return await _read_plain(chunks)
+            return await _read_plain(chunks, limit)
         case encoding if encoding in GZIP:
-            return await _read_gzip(chunks)
+            return await _read_gzip(chunks, limit)
     raise InvalidResponse(
         f"GitHub's response has the compression {encoding[:40]!r}, which was not "
         "requested. Check any proxy between this machine and GitHub."
     )
 
 
-async def _read_plain(chunks: AsyncIterable[bytes]) -> bytes:
+async def _read_plain(chunks: AsyncIterable[bytes], limit: int) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         body += chunk
-        _refuse_too_large(len(body))
+        _refuse_too_large(len(body), limit)
     return bytes(body)
 
 
-async def _read_gzip(chunks: AsyncIterable[bytes]) -> bytes:
+async def _read_gzip(chunks: AsyncIterable[bytes], limit: int) -> bytes:
     unzip = zlib.decompressobj(GZIP_WINDOW_BITS)
     body = bytearray()
     received = 0
     async for chunk in chunks:
         received += len(chunk)
-        _refuse_too_large(received)
+        _refuse_too_large(received, limit)
         for part in _unzipped(unzip, chunk):
             body += part
-            _refuse_too_large(len(body))
+            _refuse_too_large(len(body), limit)
     if received and not unzip.eof:
         raise GitHubUnavailable("GitHub's response ends too early.")
     return bytes(body)
@@ -65,10 +69,10 @@ def _unzipped(unzip: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
         chunk = unzip.unconsumed_tail
 
 
-def _refuse_too_large(size: int) -> None:
-    if size > MAX_BYTES:
+def _refuse_too_large(size: int, limit: int) -> None:
+    if size > limit:
         raise TooLarge(
-            f"GitHub's response is larger than {MAX_BYTES >> 20} MB, so it is not read "
+            f"GitHub's response is larger than {limit >> 20} MB, so it is not read "
             "to its end. The next passes request smaller pages. If the error stays, "
             "check GITHUB_API_URL and any proxy between this machine and GitHub."
         )

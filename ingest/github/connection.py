@@ -26,7 +26,7 @@ from ci_observer.ingest.errors import (
     TooLarge,
     TooSlow,
 )
-from ci_observer.ingest.github.body import read_body
+from ci_observer.ingest.github.body import MAX_BYTES, MAX_ERROR_BYTES, read_body
 from ci_observer.ingest.github.headers import RateLimit, parse_date, parse_etag
 from ci_observer.ingest.github.names import REPO_NAME
 from ci_observer.ingest.github.pagination import is_path
@@ -280,7 +280,8 @@ async def _read(response: httpx.Response, *, is_conditional: bool) -> HttpRespon
     is_ok = response.status_code == HTTPStatus.OK
     body = b""
     with suppress(*(() if is_ok else (TooLarge,))):
-        body = await read_body(response.aiter_raw(), encoding)
+        limit = MAX_BYTES if is_ok else MAX_ERROR_BYTES
+        body = await read_body(response.aiter_raw(), encoding, limit=limit)
     return HttpResponse(
         response.status_code,
         response.headers,

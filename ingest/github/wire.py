@@ -12,13 +12,15 @@ from http import HTTPStatus
 from math import isfinite
 from typing import Any
 
-from ci_observer.ingest.errors import InvalidResponse
+from ci_observer.ingest.errors import InvalidResponse, TooLarge
 from ci_observer.ingest.github.error_responses import error_of
 from ci_observer.ingest.github.names import REPO_NAME
 
 # More digits than a 64-bit integer has. Python refuses to parse more than 4,300.
 MAX_DIGITS = 30
 MAX_COUNT = 10**9
+# A page has some 50,000 values. In Python, each takes many times its size in JSON.
+MAX_VALUES = 2_000_000
 
 
 def parse_response(
@@ -167,6 +169,12 @@ def parse_json(body: bytes) -> Any:
     Those become null: integers of thousands of digits, which Python refuses, and
     infinite numbers and NaN, which are not JSON.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise TooLarge(
+            f"GitHub's response has more than {MAX_VALUES:,} values, so it is not "
+            "read. The next passes request smaller pages. If the error stays, check "
+            "GITHUB_API_URL and any proxy between this machine and GitHub."
+        )
     try:
         return _load_json(body)
     except (ValueError, RecursionError):

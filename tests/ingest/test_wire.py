@@ -11,6 +11,7 @@ from ci_observer.ingest.errors import (
     InvalidResponse,
     NotFound,
     RateLimited,
+    TooLarge,
     Unauthorized,
 )
 from ci_observer.ingest.github.headers import (
@@ -358,6 +359,12 @@ def test_an_odd_repository_does_not_hide_the_others_of_its_list():
     assert parse_repositories([{"id": 2**70}, None, good]) == [
         Repository(7, "acme/api", "?")
     ]
+
+
+def test_a_body_of_too_many_values_is_not_parsed():
+    """Eleven million empty lists fit into 32 MB, and take 700 MB of memory."""
+    with pytest.raises(TooLarge, match="2,000,000 values"):
+        parse(200, body=b"[" + b"[]," * 1_000_001 + b"[]]")
 
 
 @pytest.mark.parametrize("count", [None, True, -1, 2**70, 1.5, "7", [7]])
