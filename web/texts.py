@@ -49,8 +49,12 @@ def display_title(text: str | None) -> str:
 
 
 def display_name(name: str | None, file: str) -> str | None:
-    """A workflow's name for display: its file if the name is blank, None if missing."""
-    return None if name is None else display_text(name) or display_text(file) or file
+    """A workflow's name for display; its file if the name is blank.
+
+    None if the name is missing and the file can be shown as it is.
+    """
+    shown = display_text(name) or display_text(file) or file
+    return None if name is None and shown == file else shown
 
 
 def display_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ export const keyOf = (tile) =>
 
 // GitHub names a workflow without a name by its path.
 export const nameOf = (tile) =>
-  (tile.workflow_name || tile.workflow).replace(/^\.github\/workflows\//, "");
+  (tile.workflow_name || tile.workflow).replace(/^\.github\/workflows\/(?=.)/, "");
 
 export const stateOf = (tile) => tile.alarm || tile.tile_state;
 // Loud tiles need attention: they are larger, and never hidden for lack of space.

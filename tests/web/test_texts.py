@@ -122,6 +122,10 @@ def test_a_missing_text_stays_missing() -> None:
     assert display_name(None, "ci.yml") is None
 
 
+def test_a_long_file_name_is_cut_in_place_of_a_missing_name() -> None:
+    assert display_name(None, "W" * 301) == "W" * 299 + "…"
+
+
 @pytest.mark.parametrize("control", "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069")
 def test_a_text_cannot_reorder_the_text_around_it(control: str) -> None:
     assert display_text(f"Fix {control}gpj.exe") == "Fix gpj.exe"
