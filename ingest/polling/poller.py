@@ -164,6 +164,7 @@ class Poller:
             if not is_reloaded and self._is_token_refused():
                 return self._last_result
         self._reset()
+        instance.save_poll_start(self._db, started_at)
         await self._refresh_metadata()
         polled = await self._fetch_newest(started_at)
         await self._fetch_single_runs(started_at)

@@ -52,6 +52,12 @@ def save_next_poll(db: Database, next_poll_at: datetime) -> None:
         _save_values(db, {"next_poll_at": utc(next_poll_at)})
 
 
+def save_poll_start(db: Database, started_at: datetime) -> None:
+    """Write that a pass begins: until it ends, its next poll is not overdue."""
+    with transaction(db):
+        _save_values(db, {"poll_started_at": utc(started_at)})
+
+
 def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
     """Write when the token expires, so that the wall can show a warning."""
     with transaction(db):

@@ -236,3 +236,27 @@ def test_after_the_clock_was_set_back_the_next_pass_corrects_the_times(db):
 
     assert polling(db) == ("ok", None, 1)
     assert row_of(db, "polling", "last_success_at", "stale_feeds") == (utc(NOW), 2)
+
+
+def test_an_ingest_that_died_between_two_passes_is_noticed_after_three_refreshes(db):
+    watch(db, FEED)
+    start(db, refresh_seconds=5)
+    instance.save_poll_start(db, NOW - SECOND)
+    polled(db)
+    instance.save_next_poll(db, NOW + 5 * SECOND)
+
+    set_clock(db, NOW + 19 * SECOND)
+    assert polling(db) == ("ok", None, 1)
+    set_clock(db, NOW + 20 * SECOND)
+    assert polling(db) == ("stale", "The ingest process has stopped polling.", 1)
+
+
+def test_a_pass_under_way_may_wait_for_a_slow_request(db):
+    watch(db, FEED)
+    start(db, refresh_seconds=5)
+    polled(db)
+    instance.save_next_poll(db, NOW + 5 * SECOND)
+    instance.save_poll_start(db, NOW + 5 * SECOND)
+
+    set_clock(db, NOW + 119 * SECOND)
+    assert polling(db) == ("ok", None, 1)

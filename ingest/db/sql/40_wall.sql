@@ -232,6 +232,9 @@ with facts as (
     max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
     max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
     max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
+    max(i.value) filter (where i.key = 'poll_started_at') as poll_started_at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', c.now, (-3 * s.refresh_seconds) || ' seconds')
+      as overdue_to,
     max(i.value) filter (where i.key = 'token_expires_at') as token_expires_at
   from settings s cross join clock c cross join instance i
 ),
@@ -270,6 +273,10 @@ judged as (
         ),
         coalesce(last_success_at, '')
       ) <= stale_to, 1
+    )
+    -- Between two passes there is no slow request to wait for.
+    or coalesce(
+      next_poll_at <= overdue_to and poll_started_at <= last_poll.finished_at, 0
     ) as is_dead,
     feeds_with_error = feeds
       and coalesce(counted.last_success_at < last_poll.started_at, 1) as has_only_errors
