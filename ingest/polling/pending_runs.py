@@ -60,7 +60,7 @@ class PendingRuns:
         self._requested: set[int] = set()
 
     def start_pass(self, started_at: datetime) -> None:
-        """Give up runs that are unfinished for longer than GitHub allows."""
+        """Stop following the runs that are too old, or that no tile speaks of."""
         self._pass_started_at = started_at
         self._requested.clear()
         for run in gone_runs.give_up(self._db, self._clock()):
@@ -128,7 +128,7 @@ class PendingRuns:
         if item.kind not in ("run", "watch"):
             pending.save_gone(self._db, item, now)
         elif gone_runs.save_not_found(self._db, item, now):
-            log.warning("%s: GitHub no longer has it. Its tile ignores it.", item)
+            log.warning("%s: GitHub no longer has it.", item)
 
     async def _fetch_run(self, item: PendingItem) -> None:
         self._requested.add(item.run_id)
