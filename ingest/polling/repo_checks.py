@@ -44,10 +44,10 @@ class RepoChecks:
 
     def take_due_repos(self, polled: Iterable[RunList]) -> list[str]:
         """The repositories to check now; those whose list was `polled` are not due."""
+        now = self._clock()
         for run_list in polled:
             if isinstance(run_list, RepoList):
-                self._postpone(run_list.repo)
-        now = self._clock()
+                self._due_at[run_list.repo] = now + self._interval
         polled_repos = {f.repo for f in self._discovery.feeds() if f.checked_at}
         return sorted(r for r in polled_repos if self._due_at.get(r, NEVER) <= now)
 
@@ -85,9 +85,13 @@ class RepoChecks:
             log.info("%s is not blocked any more", repo)
         self._blocked = blocked
 
-    def _postpone(self, repo: str) -> None:
+    @property
+    def _interval(self) -> timedelta:
         has_token = self._github.connection.has_token
-        wait = CHECK_EVERY if has_token else CHECK_EVERY_WITHOUT_TOKEN
+        return CHECK_EVERY if has_token else CHECK_EVERY_WITHOUT_TOKEN
+
+    def _postpone(self, repo: str) -> None:
+        wait = self._interval
         if repo not in self._due_at:
             # All are checked in the first pass. The next checks are spread over time.
             wait *= (1 + crc32(repo.encode()) % STEPS) / STEPS

@@ -245,6 +245,21 @@ def test_many_repositories_are_not_all_checked_in_one_pass(world, github, ingest
     assert max(numbers[1:]) <= 20
 
 
+def test_a_quiet_repository_that_is_polled_by_its_own_list_is_not_checked(
+    world, github, ingest
+):
+    """Also not in the passes that its list skips."""
+    for file in FILES:
+        created_at = world.now - timedelta(weeks=6)
+        world.add_run(REPO, file, created_at=created_at)
+    ingest.restart(workflows=FILES)
+    for _ in range(12):
+        ingest.poll()
+        github.advance(60)
+
+    assert "10" not in {entry.query.get("per_page") for entry in github.log}
+
+
 def test_without_a_token_a_check_costs_one_request_an_hour(world, github, ingest):
     add_runs(world, 1)
     ingest.restart(token=None)
