@@ -1,4 +1,4 @@
-"""SQLite's errors in plain words: what is wrong with the file, and what to do."""
+"""SQLite's errors in plain words: the fault of the file or disk, and the remedy."""
 
 import shutil
 import sqlite3
@@ -26,7 +26,7 @@ _ADVICE = {
 
 
 def explain(error: sqlite3.Error, path: Path) -> str:
-    """SQLite's message and what to do about it, as sentences."""
+    """SQLite's message and the remedy, as sentences."""
     name, message = _name_of(error), str(error)
     if name.startswith(DISK_ERRORS) and _is_full(path):
         name, message = "SQLITE_FULL", f"the disk is full ({error})"

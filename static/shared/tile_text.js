@@ -75,7 +75,7 @@ const ALARM_TEXTS = {
     tile.error || "not found: wrong name, or no permission",
   blocked: () =>
     "GitHub runs nothing here: account or repository blocked (billing, policy)",
-  stale: (tile) => tile.error || "no response from GitHub for three refreshes",
+  stale: (tile) => tile.error || "no good response from GitHub lately",
   disabled: ({ workflow_state: state }) => DISABLED[state] || `${state} on GitHub`,
   overdue: (tile, when) => `no scheduled run; one was due by ${when(tile.overdue_at)}`,
   stuck(tile, when, now) {

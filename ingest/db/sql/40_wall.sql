@@ -244,7 +244,7 @@ last_poll as (
     rate_limit_reset_at
   from polls order by poll_id desc limit 1
 ),
--- What the watched feeds, owners and repositories say, together.
+-- The watched feeds, and the owners and repositories with an error, together.
 counted as (
   select
     count(w.repo) as feeds,
