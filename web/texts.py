@@ -26,7 +26,7 @@ _LINE_ENDS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 _CLEANED = dict.fromkeys(_BIDI_CONTROLS) | dict.fromkeys(_LINE_ENDS, " ")
 # Blank, although Unicode counts them as letters, symbols or marks.
 _BLANK = {
-    *"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0",
+    *"\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0",
     *"\u180b\u180c\u180d\u180f",
 }
 _VISIBLE_FORMATS = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2\U000110bd"}
@@ -118,7 +118,9 @@ def _continues(character: str, char: str) -> bool:
 
 
 def _is_visible(char: str) -> bool:
-    if char in _BLANK or "\ufe00" <= char <= "\ufe0f" or char >= "\U000e0000":
+    if char in _BLANK or "\ufe00" <= char <= "\ufe0f" or "\ufff0" <= char <= "\ufffb":
+        return False
+    if "\U000e0000" <= char <= "\U000e0fff":
         return False
     return category(char) not in ("Cc", "Cf", "Zs", "Zl", "Zp") or (
         char in _VISIBLE_FORMATS

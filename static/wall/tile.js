@@ -45,7 +45,7 @@ export function fillTile(node, tile, context, name) {
   const facts = stateFacts(tile, when);
   const lines = details(tile, when, now);
   setAttr(node, "data-activity", newer && tile.activity);
-  setFacts(parts.facts, facts);
+  setFacts(parts.facts, facts, tile);
   setText(parts["why-text"], lines[0]);
   setLink(parts["why-text"], detailUrl(tile));
   setAttr(parts.why, "hidden", !lines[0]);
@@ -123,16 +123,16 @@ function setActivity(node, tile, newer) {
   setStyle(parts.rest, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
 }
 
-function setFacts(node, facts) {
-  const text = facts.map(([, fact]) => fact).join(" · ");
-  if (node.dataset.text === text) return;
-  node.dataset.text = text;
+function setFacts(node, facts, { lost_html_url: lostUrl }) {
+  const key = JSON.stringify([facts, lostUrl]);
+  if (node.dataset.key === key) return;
+  node.dataset.key = key;
   node.replaceChildren();
-  for (const [name, fact] of facts) {
-    const span = document.createElement("span");
-    span.dataset.fact = name;
-    span.textContent = fact;
-    node.append(span, " ");
+  for (const [name, text] of facts) {
+    const fact = Object.assign(document.createElement("a"), { textContent: text });
+    fact.dataset.fact = name;
+    setLink(fact, name === "lost" && lostUrl);
+    node.append(fact, " ");
   }
 }
 

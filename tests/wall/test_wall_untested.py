@@ -187,6 +187,25 @@ def test_the_reason_and_the_number_link_to_the_newest_run(
     expect(tile.locator("[data-part=run]")).to_have_text("#117")
 
 
+def test_an_untested_commit_on_a_failing_tile_links_to_its_run(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    save_poll(db, 1)
+    save_runs(
+        db,
+        run_payload(1, conclusion="failure", **times("10:00")),
+        run_payload(2, conclusion="cancelled", **times("11:00")),
+    )
+
+    tile = visit.open().locator('.tile[data-state="failing"]')
+
+    lost = tile.locator("[data-fact=lost]")
+    expect(lost).to_have_text("newest commit not tested")
+    expect(lost).to_have_attribute("href", re.compile("/runs/2$"))
+    assert tile.locator("[data-fact=since]").get_attribute("href") is None
+
+
 @pytest.mark.parametrize("kind", ["blocked", "stuck"])
 def test_the_reason_of_an_alarm_links_to_its_run(
     db: Database, visit: "Visit", expect: Any, kind: str

@@ -44,6 +44,7 @@ INVISIBLE = {
     "fillers": "\u115f\u1160\u3164\uffa0\u2800",
     "selectors": "\ufe0f\U000e0100\u180b\u034f",
     "tags": "\U000e0041\U000e007f",
+    "ignorable": "\u2065\ufff0\ufffb\u00ad\U000e0fff",
     "nothing": "",
 }
 

@@ -26,13 +26,17 @@ def state_reason(tile: Tile) -> str | None:
         "unknown": WITHOUT_RUN.get(tile["unknown_reason"]),
         "failing": _failure(tile),
     }
-    return tile["error"] or reasons.get(state) or _gone_schedule(tile)
+    reason = tile["error"] or reasons.get(state) or _gone_schedule(tile)
+    is_lost = tile["lost_run_id"] and not tile["alarm"]
+    parts = (reason, "newest commit not tested" if is_lost else None)
+    return ", ".join(filter(None, parts)) or None
 
 
 def reason_url(tile: Tile) -> str | None:
     """The page on GitHub of the run that the reason is about."""
     if state_of(tile) not in ("blocked", "stuck", "untested"):
-        return None
+        lost_url: str | None = tile["lost_html_url"]
+        return lost_url
     url: str | None = tile[f"{state_of(tile)}_html_url"]
     return url
 
@@ -50,7 +54,7 @@ def _untested(tile: Tile) -> str:
         text = f"{newest} run{ending} {words.get(reason, reason)}"
     if tile["cancelled_by"]:
         text += f"{', the last' if runs > 1 else ''} by {tile['cancelled_by']}"
-    return f"{text}, newest commit not tested" if tile["lost_run_id"] else text
+    return text
 
 
 def _failure(tile: Tile) -> str | None:
