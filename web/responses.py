@@ -74,17 +74,21 @@ def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Re
     The content is compressed if the client accepts gzip.
     """
     request_headers = request.headers
-    if has_etag(request_headers.get("if-none-match", ""), cached.etag):
-        headers = {"ETag": cached.etag, "Cache-Control": "no-cache"}
-        return Response("", status=304, headers=headers, content_type=content_type)
-    headers, content = {"ETag": cached.etag}, cached.content
-    if len(content) >= GZIP_MIN_BYTES:
+    is_large = len(cached.content) >= GZIP_MIN_BYTES
+    is_gzipped = is_large and "gzip" in request_headers.get("accept-encoding", "")
+    headers = {"ETag": cached.etag}
+    if is_large:
         headers["Vary"] = "Accept-Encoding"
-        if "gzip" in request_headers.get("accept-encoding", ""):
-            # Weak: the same content in other bytes.
-            headers |= {"ETag": f"W/{cached.etag}", "Content-Encoding": "gzip"}
-            content = cached.gzipped
-    return _response(request, content, content_type, 200, headers)
+    if is_gzipped:
+        # Weak: the same content in other bytes.
+        headers["ETag"] = f"W/{cached.etag}"
+    if has_etag(request_headers.get("if-none-match", ""), cached.etag):
+        headers["Cache-Control"] = "no-cache"
+        return Response("", status=304, headers=headers, content_type=content_type)
+    if is_gzipped:
+        headers["Content-Encoding"] = "gzip"
+        return _response(request, cached.gzipped, content_type, 200, headers)
+    return _response(request, cached.content, content_type, 200, headers)
 
 
 def has_etag(if_none_match: str, etag: str) -> bool:

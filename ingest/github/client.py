@@ -55,8 +55,9 @@ class Response(Generic[T]):
 class RunPage:
     """One page of a run list. On 304 Not Modified, `runs` is empty.
 
-    `runs` are the run objects that can be stored, `refused` says why others cannot.
-    `total_count` is GitHub's count for the whole list.
+    `runs` are the run objects that can be stored, `refused` is the number of others,
+    and `refusal` says why those cannot. `total_count` is GitHub's count for the whole
+    list.
     """
 
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -64,7 +65,8 @@ class RunPage:
     next_url: str | None = None
     total_count: int | None = None
     is_not_modified: bool = False
-    refused: tuple[str, ...] = ()
+    refused: int = 0
+    refusal: str = ""
 
 
 class GitHub:
@@ -116,9 +118,14 @@ class GitHub:
         page = await self._get_page(url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, refused = _without_refused(url, page.value, page.now)
+        runs, refusal = _without_refused(url, page.value, page.now)
         return RunPage(
-            runs, page.etag, page.next_url, page.total_count, refused=refused
+            runs,
+            page.etag,
+            page.next_url,
+            page.total_count,
+            refused=len(page.value) - len(runs),
+            refusal=refusal,
         )
 
     async def fetch_runs_by_status(
@@ -336,19 +343,23 @@ class GitHub:
 
 def _without_refused(
     url: str, runs: list[dict[str, Any]], now: datetime | None
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The runs that can be stored, and why the others cannot.
+) -> tuple[list[dict[str, Any]], str]:
+    """The runs that can be stored, and why the others cannot, "" if all can.
 
     Raises `InvalidResponse` if none can: a few broken runs must not hide the others.
     """
     refusals = [refusal_of(run, now=now) for run in runs]
-    refused = tuple(filter(None, refusals))
-    if refused:
-        text = f"GitHub's response has {len(refused)} of {len(runs)} runs that cannot "
-        text += f"be stored: {refused[0]}."
-        if len(refused) == len(runs):
-            raise InvalidResponse(f"{text} The next pass requests it again.")
-        log.warning("%s: %s The others are stored.", url, text)
-    return [
+    refused = list(filter(None, refusals))
+    if not refused:
+        return runs, ""
+    text = (
+        f"GitHub's response has {len(refused)} of {len(runs)} runs that cannot be "
+        f"stored: {refused[0]}."
+    )
+    if len(refused) == len(runs):
+        raise InvalidResponse(f"{text} The next pass requests it again.")
+    log.warning("%s: %s The others are stored.", url, text)
+    storable = [
         run for run, refusal in zip(runs, refusals, strict=True) if refusal is None
-    ], refused
+    ]
+    return storable, text

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of
 from ci_observer.ingest.github.client import GitHub, RunPage
@@ -147,6 +148,8 @@ class RunPages:
         self._on_runs_saved = on_runs_saved
         self._chooser = ListChooser(clock)
         self._unclaimed = UnclaimedRuns(db)
+        # The feeds of repositories whose page has runs that could not be stored.
+        self._incomplete: set[FeedKey] = set()
 
     def choose_lists(self, watched: Sequence[Feed]) -> list[RunList]:
         """The lists to poll for these feeds."""
@@ -170,10 +173,11 @@ class RunPages:
     def unclear_feeds(self, polled: Sequence[RunList]) -> list[Feed]:
         """The feeds of which a repository's page does not tell enough.
 
-        An unclaimed run on it may be theirs, or their runs may be gone from GitHub.
+        A run on it that is unclaimed or cannot be stored may be theirs, or their runs
+        may be gone from GitHub.
         """
         own_lists = {feed.key for feed in polled if isinstance(feed, Feed)}
-        doubtful = due_runs.doubtful(self._db) - own_lists
+        doubtful = (due_runs.doubtful(self._db) | self._incomplete) - own_lists
         return [
             feed
             for feed in self._discovery.feeds()
@@ -215,11 +219,14 @@ class RunPages:
             page.runs,
             etag=page.etag,
             has_more=page.next_url is not None,
+            is_whole=not page.refused,
             horizon=now - self._history,
             now=now,
         )
-        self._unclaimed.settle(feed)
         self._on_runs_saved(feed, saved.written)
+        _raise_if_refused(page)
+        self._unclaimed.settle(feed)
+        self._incomplete.discard(feed.key)
 
     async def fetch_repo(self, repo_list: RepoList) -> None:
         """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
@@ -240,16 +247,31 @@ class RunPages:
             repo_list.feeds,
             assigned,
             page=cached_page(key, page),
-            unclear=list(filter(self._unclaimed.is_open, repo_list.feeds)),
+            unclear=[
+                feed
+                for feed in repo_list.feeds
+                if page.refused or self._unclaimed.is_open(feed)
+            ],
             now=now,
         )
         for feed, count in written.items():
             self._on_runs_saved(feed, count)
+        if page.refused:
+            self._incomplete |= {feed.key for feed in repo_list.feeds}
 
     def _repo_key(self, repo_list: RepoList) -> ResponseKey:
         size = self._sizes.of(repo_list.feeds[0], REPO_PAGE_SIZE)
         url = self._github.repo_runs_path(repo_list.repo, per_page=size)
         return ResponseKey("runs", repo_list.repo, url)
+
+
+def _raise_if_refused(page: RunPage) -> None:
+    """Raise `InvalidResponse` if a page has runs that could not be stored.
+
+    One of them may be the newest: the stored ones do not prove that a tile is green.
+    """
+    if page.refused:
+        raise InvalidResponse(f"{page.refusal} The others are stored.")
 
 
 def cached_page(key: ResponseKey, page: RunPage) -> CachedResponse:
@@ -266,7 +288,7 @@ def cached_page(key: ResponseKey, page: RunPage) -> CachedResponse:
         newest_at=max(created, default=None),
         is_last=is_surely_last(
             key.url,
-            runs=len(page.runs) + len(page.refused),
+            runs=len(page.runs) + page.refused,
             total=page.total_count,
             has_next=page.next_url is not None,
         ),

@@ -11,7 +11,7 @@ from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feed_states import set_listed
-from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked
+from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked, update
 from ci_observer.ingest.store.repo_pages import AssignedRuns, save_blocked
 from ci_observer.ingest.store.responses import CachedResponse
 from ci_observer.ingest.store.run_rows import Saved, write_runs
@@ -25,10 +25,14 @@ def save_page(
     *,
     etag: str | None,
     has_more: bool,
+    is_whole: bool = True,
     horizon: datetime,
     now: datetime,
 ) -> Saved:
     """Write a feed's newest runs, their ETag and the time of the response.
+
+    A page that is not whole, because a run on it cannot be stored, does not prove that
+    the feed is fresh, and a 304 would not either.
 
     In one transaction: an ETag without its runs would hide them behind 304s. If none of
     the runs is known and there are more pages, runs may be missing. Then a backfill
@@ -49,7 +53,10 @@ def save_page(
         elif not backfill.fetch_until and not backfill.completed_at:
             backfills.update(db, feed.key, completed_at=utc(now))
         set_listed(db, feed.key, has_runs=bool(payloads) or has_more, now=now)
-        set_checked(db, feed, now, etag=etag)
+        if is_whole:
+            set_checked(db, feed, now, etag=etag)
+        else:
+            update(db, feed.key, etag=None)
         set_changed(db, feed, saved.written, now)
     return saved
 

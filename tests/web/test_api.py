@@ -211,8 +211,10 @@ async def test_options_lists_the_methods(datasette: Datasette, path: str) -> Non
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", JSON_ROUTES)
 async def test_head_has_the_headers_of_get(datasette: Datasette, path: str) -> None:
-    get = await datasette.client.get(path)
-    head = await datasette.client.head(path)
+    # httpx unpacks a compressed body, whose length differs.
+    plain = {"accept-encoding": "identity"}
+    get = await datasette.client.get(path, headers=plain)
+    head = await datasette.client.head(path, headers=plain)
 
     assert head.content == b""
     assert dict(head.headers) == dict(get.headers)
@@ -290,7 +292,7 @@ async def test_config_has_the_public_settings(
     config = await get_json(datasette, "/api/config")
     wall_etag = config.pop("wall_etag")
 
-    assert wall_etag == await etag(datasette, "/api/wall")
+    assert wall_etag == (await etag(datasette, "/api/wall")).removeprefix("W/")
 
     [[revision]] = db.execute("select value from instance where key = 'revision'")
     assert config == {

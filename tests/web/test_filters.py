@@ -131,7 +131,7 @@ def test_times_are_utc_and_a_bare_day_is_whole(
         ("limit=ten", "from 1 to 1000"),
         ("limit=%C2%B2", "from 1 to 1000"),
         ("raw=yes", "raw=yes is not 0 or 1"),
-        ("state=green", "Unknown state 'green'. Allowed: no_access, stale"),
+        ("state=green", "Unknown state 'green'. Allowed: no_access, blocked, stale"),
         ("q=" + "+a" * 11, "at most 10 words"),
         ("&".join(["repo=a/b"] * 101), "a URL may have 100"),
     ],
