@@ -7,7 +7,6 @@ a workflow that is not watched yet. The lists of the watched workflows show neit
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from zlib import crc32
 
 from sqlite_utils import Database
 
@@ -22,10 +21,12 @@ from ci_observer.ingest.times import Clock
 log = logging.getLogger("ci_observer.ingest")
 
 PAGE_SIZE = 10
-CHECK_EVERY = timedelta(minutes=5)
+# A 304 is free, so a quiet repository is checked often. The wait doubles with each
+# response that has changed, as in a repository with many runs of other workflows.
+CHECK_EVERY = timedelta(minutes=1)
+MAX_CHECK_EVERY = timedelta(minutes=5)
 # Without a token each check costs one of 60 requests an hour.
 CHECK_EVERY_WITHOUT_TOKEN = timedelta(hours=1)
-STEPS = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -40,6 +41,7 @@ class RepoChecks:
         self._discovery = discovery
         self._clock = clock
         self._due_at: dict[str, datetime] = {}
+        self._changes_in_a_row: dict[str, int] = {}
         self._blocked: set[str] = set()
 
     def take_due_repos(self, polled: Iterable[RunList]) -> list[str]:
@@ -47,13 +49,14 @@ class RepoChecks:
         now = self._clock()
         for run_list in polled:
             if isinstance(run_list, RepoList):
-                self._due_at[run_list.repo] = now + self._interval
+                # Longer than a quiet list may skip passes.
+                self._due_at[run_list.repo] = now + MAX_CHECK_EVERY
         polled_repos = {f.repo for f in self._discovery.feeds() if f.checked_at}
         return sorted(r for r in polled_repos if self._due_at.get(r, NEVER) <= now)
 
     async def check(self, repo: str) -> None:
         """Fetch a repository's newest runs, and save whether it is blocked."""
-        self._postpone(repo)
+        self._due_at[repo] = self._clock() + self._wait(repo)
         url = self._github.repo_runs_path(repo, per_page=PAGE_SIZE)
         key = ResponseKey("runs", repo, url)
         cached = responses.get_cached(self._db, key)
@@ -61,6 +64,7 @@ class RepoChecks:
             page = await self._github.fetch_page(
                 url, etag=cached.etag if cached else None
             )
+            self._postpone(repo, has_changed=not page.is_not_modified)
             if page.is_not_modified:
                 return
             assigned = self._discovery.assign_runs(repo, page.runs)
@@ -85,14 +89,15 @@ class RepoChecks:
             log.info("%s is not blocked any more", repo)
         self._blocked = blocked
 
-    @property
-    def _interval(self) -> timedelta:
-        has_token = self._github.connection.has_token
-        return CHECK_EVERY if has_token else CHECK_EVERY_WITHOUT_TOKEN
+    def _wait(self, repo: str) -> timedelta:
+        """The time until the next check of a repository."""
+        if not self._github.connection.has_token:
+            return CHECK_EVERY_WITHOUT_TOKEN
+        doublings = max(self._changes_in_a_row.get(repo, 0) - 1, 0)
+        return min(CHECK_EVERY * (1 << doublings), MAX_CHECK_EVERY)
 
-    def _postpone(self, repo: str) -> None:
-        wait = self._interval
-        if repo not in self._due_at:
-            # All are checked in the first pass. The next checks are spread over time.
-            wait *= (1 + crc32(repo.encode()) % STEPS) / STEPS
-        self._due_at[repo] = self._clock() + wait
+    def _postpone(self, repo: str, *, has_changed: bool) -> None:
+        changes = self._changes_in_a_row.get(repo, 0)
+        # More doublings than this would change nothing.
+        self._changes_in_a_row[repo] = min(changes + 1, 4) if has_changed else 0
+        self._due_at[repo] = self._clock() + self._wait(repo)
