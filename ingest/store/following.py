@@ -59,7 +59,7 @@ SPOKEN = f"""
             union all
             {LATER_RUNS.format(condition="conclusion = 'action_required'", limit=1)}
         )
-    )) j on j.value is not null
+    )) j on j.value in (select run_id from runs)
 """
 OF_FEED = "f.repo = :repo and f.workflow = :workflow"
 
@@ -145,7 +145,8 @@ def save_page(db: Database, repo: str, workflow: str, listed: Sequence[int]) -> 
     """
     db.execute(
         "insert into newest_pages (repo, workflow, run_ids) values (?, ?, ?)"
-        " on conflict do update set run_ids = excluded.run_ids",
+        " on conflict do update set run_ids = excluded.run_ids"
+        " where run_ids <> excluded.run_ids",
         [repo, workflow, json.dumps(listed)],
     )
 
