@@ -811,3 +811,11 @@ def m140_last_attempts_of_jobs(db: Database) -> None:
 def m141_jobs_that_timed_out(db: Database) -> None:
     """Which of a run's cancelled jobs ran into its time limit."""
     db.execute("alter table jobs add column is_timed_out integer not null default 0")
+
+
+@migrations()
+def m150_pages_of_repositories(db: Database) -> None:
+    """Pages of repositories are fetched again: some of their runs were left out."""
+    db.execute(
+        "delete from responses where kind = 'runs' and url like '%/actions/runs?%'"
+    )

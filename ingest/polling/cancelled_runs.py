@@ -27,7 +27,7 @@ log = logging.getLogger("ci_observer.ingest")
 # Limits of one pass; the rest is fetched in later passes.
 MAX_ATTEMPTS = 20
 # The jobs of one attempt whose annotations are fetched. A matrix may have hundreds.
-MAX_JOBS = 10
+MAX_JOBS = 20
 
 
 class CancelledRuns:
@@ -72,7 +72,7 @@ class CancelledRuns:
             cancellations.save(self._db, item, found, now=self._clock())
 
     async def _find_cause(self, item: PendingItem) -> Cancellation:
-        """Read the annotations of an attempt's longest jobs, until one timed out."""
+        """Read the annotations of an attempt's cancelled jobs, until one timed out."""
         messages: list[str] = []
         for job_id in timeouts.cancelled_job_ids(self._db, item, MAX_JOBS):
             try:

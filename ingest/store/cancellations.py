@@ -35,12 +35,15 @@ select run_id, run_attempt from (
     cross join tiles t
         on t.repo = f.repo and t.workflow = f.workflow
         and t.branch in (f.default_branch, 'refs/tags')
-    left join runs base on base.run_id = t.last_result_run_id
     cross join branch_runs r
         on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
         and r.conclusion = 'cancelled' and {_UNDECIDED}
-        and (r.created_at, r.run_id)
-            >= (coalesce(base.created_at, ''), coalesce(base.run_id, 0))
+        -- Since the last success: a timeout before a failure counts for the streak.
+        and r.created_at >= coalesce((
+            select max(d.created_at) from decisions d
+            where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
+                and d.result = 'passing'
+        ), '')
     join run_attempts a on a.run_id = r.run_id and a.run_attempt = r.run_attempt
     -- Tags decide the tile of a workflow without a run on the default branch.
     where f.is_watched and (t.branch = f.default_branch or not exists (

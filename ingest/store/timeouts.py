@@ -19,6 +19,21 @@ select job_id, name, coalesce(duration_seconds, 0) as seconds from attempt_jobs
 where run_id = :run_id and run_attempt = :run_attempt and conclusion = 'cancelled'
 order by seconds desc, job_id
 """
+# Jobs that a person cancels end together; one that ran into its own limit ends alone.
+# So the longest job of each half minute comes first.
+_JOBS_TO_ASK = """
+select job_id from (
+    select
+        job_id, coalesce(duration_seconds, 0) as seconds, row_number() over (
+            partition by unixepoch(completed_at) / 30
+            order by duration_seconds desc, job_id
+        ) as place
+    from attempt_jobs
+    where run_id = :run_id and run_attempt = :run_attempt
+        and conclusion = 'cancelled'
+)
+order by place, seconds desc, job_id
+"""
 
 
 def save(db: Database, run_id: int) -> list[int]:
@@ -46,8 +61,8 @@ def set_cause(db: Database, run_id: int, run_attempt: int, found: Cancellation) 
 
 def cancelled_job_ids(db: Database, item: PendingItem, limit: int) -> list[int]:
     """The cancelled jobs of an attempt, the longest first."""
-    rows = db.execute(_CANCELLED_JOBS, vars(item)).fetchmany(limit)
-    return [job_id for job_id, *_ in rows]
+    rows = db.execute(_JOBS_TO_ASK, vars(item)).fetchmany(limit)
+    return [job_id for (job_id,) in rows]
 
 
 def _finished_runs(db: Database, run_id: int) -> list[FinishedRun]:

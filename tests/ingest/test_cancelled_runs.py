@@ -161,14 +161,28 @@ def test_annotations_of_all_pages_count(world, ingest, db):
     assert causes(db) == [("timeout", None)]
 
 
-def test_runs_before_the_last_result_are_not_asked_about(world, github, ingest, db):
+def test_runs_before_the_last_success_are_not_asked_about(world, github, ingest, db):
     cancelled(world, hours=30, cause="person")
-    world.add_run(REPO, FILE, conclusion="failure")
+    world.add_run(REPO, FILE)
 
     ingest.poll()
 
     assert requests(github) == []
     assert causes(db) == [(None, None)]
+
+
+def test_a_timeout_before_another_failure_counts_for_the_streak(world, ingest, db):
+    ago = {hours: world.now - timedelta(hours=hours) for hours in (4, 3, 1)}
+    world.add_run(REPO, FILE, created_at=ago[4], duration=60)
+    world.add_run(REPO, FILE, conclusion="failure", created_at=ago[3], duration=60)
+    cancelled(world, hours=2, cause="timeout")
+    world.add_run(REPO, FILE, conclusion="failure", created_at=ago[1], duration=60)
+
+    ingest.poll()
+
+    assert db.execute("select last_result, streak from tiles").fetchall() == [
+        ("failing", 3)
+    ]
 
 
 def test_only_the_newest_ten_runs_are_asked_about(world, github, ingest, db):
@@ -260,15 +274,19 @@ def test_the_runs_of_tags_are_asked_about_when_they_decide_the_tile(world, inges
     assert tile(db, "tile_state") == ("failing",)
 
 
-def test_of_hundreds_of_jobs_the_ten_longest_are_asked_about(world, github, ingest, db):
+def test_of_hundreds_of_jobs_those_that_ended_alone_are_asked_about_first(
+    world, github, ingest, db
+):
     run = cancelled(world, cause="superseded")
-    jobs = [job(run, 60 + n, name=f"leg {n}") for n in range(200)]
-    world.set_jobs(run, [*jobs, job(run, 900, conclusion="success")])
+    alike = [job(run, 900, name=f"leg {n}") for n in range(200)]
+    alone = job(run, 300, name="short")
+    world.set_jobs(run, [*alike, alone, job(run, 950, conclusion="success")])
 
     ingest.poll()
 
     asked = [int(path.split("/")[-2]) for path in requests(github)]
-    assert asked == [job["id"] for job in jobs[:-11:-1]]
+    assert len(asked) == 20
+    assert {*asked[:2]} == {alike[0]["id"], alone["id"]}
 
 
 def test_the_first_timeout_is_enough(world, github, ingest, db):

@@ -223,7 +223,7 @@ def test_trap_11_skipped_runs_hide_nothing(scene, conclusion, before, last_resul
 
 def test_trap_12a_a_superseded_run_is_harmless(scene):
     scene.run("success")
-    old = scene.run("cancelled")
+    old = scene.run("cancelled", cancel_cause="superseded")
     new = scene.run(status="in_progress")
     scene.change(new, created_at=old.created_at)
 

@@ -39,7 +39,9 @@ def jobs(db: Database, run_id: int, *conclusions: str, attempt: int = 1) -> None
     pending.save_jobs(db, item, rows)
 
 
-def cancel(db: Database, run_id: int, cause: str, person: str | None = None) -> None:
+def cancel(
+    db: Database, run_id: int, cause: str | None, person: str | None = None
+) -> None:
     """Store why a run was cancelled, as reading its annotations would."""
     with db.atomic():
         for table in ("runs", "run_attempts"):
@@ -87,6 +89,7 @@ def test_a_cancelled_run_is_superseded_by_a_newer_one(db, newer):
     save_runs(
         db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:05", **newer)
     )
+    cancel(db, 2, "superseded")
 
     assert lost(db) is None
     assert tile(db, "untested_reason") == (None,)
@@ -97,20 +100,26 @@ def test_a_run_that_ended_before_the_newer_one_came_is_not_superseded(db):
     save_runs(
         db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:06", **RUNNING)
     )
+    cancel(db, 2, "superseded")
 
     assert state(db) == ("untested", "passing", "running", None)
     assert tile(db, "untested_run_id", "lost_run_id") == (2, None)
     assert strip(db, "is_superseded") == [(False,)] * 3
 
 
-def test_a_run_that_a_person_cancelled_is_not_superseded(db):
+@pytest.mark.parametrize(("cause", "person"), [("person", "ada"), (None, None)])
+def test_only_github_s_word_makes_a_run_superseded(db, cause, person):
     save_runs(
         db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:01", **RUNNING)
     )
-    cancel(db, 2, "person", "ada")
+    cancel(db, 2, cause, person)
 
     assert state(db) == ("untested", "passing", "running", None)
-    assert tile(db, "untested_run_id", "untested_runs", "cancelled_by") == (2, 1, "ada")
+    assert tile(db, "untested_run_id", "untested_runs", "cancelled_by") == (
+        2,
+        1,
+        person,
+    )
 
 
 @pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
@@ -121,6 +130,7 @@ def test_a_newer_run_that_tested_nothing_does_not_make_up_for_it(db, conclusion)
         run(2, "13:00", "cancelled"),
         run(3, "13:01", conclusion),
     )
+    cancel(db, 2, "superseded")
 
     assert lost(db) == 2
     assert strip(db, "is_superseded") == [(False,)] * 3
@@ -139,12 +149,14 @@ def test_a_run_of_something_else_does_not_make_up_for_it(db, others):
     save_runs(
         db, run(1, "12:00"), run(2, "13:00", "cancelled"), run(3, "13:01", **others)
     )
+    cancel(db, 2, "superseded")
 
     assert lost(db) == 2
 
 
 def test_of_two_cancelled_runs_the_newer_is_lost(db):
     save_runs(db, run(1, "12:00", "cancelled"), run(2, "12:01", "cancelled"))
+    cancel(db, 1, "superseded")
 
     assert state(db) == ("unknown", "unknown", None, None)
     assert lost(db) == 2

@@ -104,17 +104,16 @@ def after_newer(case: Case, base: str | None) -> tuple[str | None, str | None]:
         return "failing", None
     if reason is None:
         return ("passing" if case.newer == "success" else "failing"), None
-    if reason is False or (case.newer != "by a person" and is_superseded(case)):
+    if reason is False or is_superseded(case):
         return base, None
     return base, str(reason)
 
 
 def is_superseded(case: Case) -> bool:
-    """Whether the newer run was cancelled for one that came before its end."""
+    """Whether GitHub cancelled the newer run for one that came before its end."""
     _, came_before = FOLLOWERS[case.follower]
     tests_something = not (case.follower or "").startswith("skipped")
-    is_cancelled = NEWER[case.newer][1] == "cancelled"
-    return is_cancelled and came_before and tests_something
+    return case.newer == "superseded" and came_before and tests_something
 
 
 def payloads(case: Case, run_id: int) -> Iterator[dict[str, Any]]:

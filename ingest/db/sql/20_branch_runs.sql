@@ -143,8 +143,8 @@ cross join tile_decisions d
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
 -- The finished runs that decided nothing, although they were meant to test something, and
--- why. A run that made room for a newer one does not count: it was not cancelled by a
--- person, and the newer one was created before it ended.
+-- why. A run that made room for a newer one does not count: GitHub says that it was
+-- superseded, and the newer one was created before it ended.
 create view undecided_runs as
 select
   r.*,
@@ -156,7 +156,7 @@ select
 from branch_runs r
 where {{is_undecided}}
   and not exists (select 1 from decisive_attempts a where a.run_id = r.run_id)
-  and not (conclusion is 'cancelled' and cancel_cause is not 'person' and exists (
+  and not (conclusion is 'cancelled' and cancel_cause is 'superseded' and exists (
     select 1 from branch_runs o
     where o.repo = r.repo and o.workflow = r.workflow
       and o.tile_branch = r.tile_branch
