@@ -17,7 +17,7 @@ def header(effects: Effects, *, name: str, value: str) -> None:
     effects.headers[name.lower()] = value
 
 
-def odd_etag(effects: Effects, *, value: str = 'W/"caf\u00e9"') -> None:
+def odd_etag(effects: Effects, *, value: str = 'W/"na\u00efve"') -> None:
     """An ETag outside of ASCII; a request that sends it back gets a 304."""
     effects.transforms.append(lambda response: with_header(response, "etag", value))
 

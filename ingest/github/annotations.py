@@ -25,7 +25,7 @@ _TIMEOUT = re.compile(
 # "The run was canceled by @octocat." The name of an app may end in `[bot]`.
 _PERSON = re.compile(
     r"(?:error: *)?(?:the|this) (?:job|run|operation|workflow|workflow run)"
-    r" (?:was|has been) cancell?ed by"
+    r" (?:was|has been) cancel{1,2}ed by"
     r" (?:(?:an?|the|another) |@?(?P<login>[a-z0-9][a-z0-9_-]{0,98}(?:\[bot\])?))",
     re.IGNORECASE,
 )
@@ -34,7 +34,8 @@ _PERSON = re.compile(
 # https://docs.github.com/en/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency
 # https://github.com/rhysd/actionlint/issues/538
 _SUPERSEDED = re.compile(
-    r"(?:error: *)?cancell?ing since a (?:higher priority waiting request|deadlock)\b",
+    r"(?:error: *)?cancel{1,2}ing since"
+    r" a (?:higher priority waiting request|deadlock)\b",
     re.IGNORECASE,
 )
 

@@ -225,7 +225,7 @@ def test_an_etag_can_be_outside_of_ascii(
     etag = dict(response.headers.raw)[b"etag"]
     again = client.get(RUNS, headers=[(b"if-none-match", etag)])
 
-    assert etag == b'W/"caf\xe9"'
+    assert etag == b'W/"na\xefve"'
     assert again.status_code == 304
     assert dict(again.headers.raw)[b"etag"] == etag
 
