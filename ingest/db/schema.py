@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db import derived, objects, user_objects
 from ci_observer.ingest.db.database_file import FileDatabase, discard_files_of_former
+from ci_observer.ingest.db.locks import use_wal, write_transaction
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.db.storage_errors import explain, has_advice
@@ -53,7 +54,7 @@ def connect(path: Path) -> Database:
         discard_files_of_former(path)
         conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         conn.execute(f"pragma page_size = {PAGE_SIZE}")
-        conn.execute("pragma journal_mode = wal")
+        use_wal(conn, timeout=BUSY_TIMEOUT_SECONDS)
         conn.execute("pragma synchronous = normal")
         conn.execute("pragma foreign_keys = on")
     except (OSError, sqlite3.Error) as error:
@@ -75,9 +76,9 @@ def describe(path: Path) -> str:
             # The lock is refused if the file or its folder is read-only.
             db.execute("begin immediate")
             refuse_newer_version(db)
-            if migrations.pending(db) or not objects.are_up_to_date(db):
-                return "found, the next start brings it up to date"
-            return "found, up to date"
+            if _is_up_to_date(db):
+                return "found, up to date"
+            return "found, the next start brings it up to date"
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from error
 
@@ -140,19 +141,19 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     `DatabaseError` when the upgrade is refused or fails.
     """
     refuse_newer_version(db)
-    pending = [migration.name for migration in migrations.pending(db)]
-    if not pending and objects.are_up_to_date(db):
+    if _is_up_to_date(db):
         return []
-    if not migrations.applied(db):
-        progress = no_progress
-    elif pending:
-        log.info("Bringing the database up to date: %s", ", ".join(pending))
     try:
-        with without_foreign_keys(db), db.atomic(), refusing_lost_rows(db):
-            _upgrade(db, progress)
+        with without_foreign_keys(db), write_transaction(db.conn):
+            # Another process may have done it while this one waited for the lock.
+            refuse_newer_version(db)
+            return [] if _is_up_to_date(db) else _upgrade(db, progress)
     except sqlite3.Error as error:
         raise user_objects.explained(error) from error
-    return pending
+
+
+def _is_up_to_date(db: Database) -> bool:
+    return not migrations.pending(db) and objects.are_up_to_date(db)
 
 
 def refuse_newer_version(db: Database) -> None:
@@ -166,7 +167,18 @@ def refuse_newer_version(db: Database) -> None:
         )
 
 
-def _upgrade(db: Database, progress: Progress) -> None:
+def _upgrade(db: Database, progress: Progress) -> list[str]:
+    pending = [migration.name for migration in migrations.pending(db)]
+    if not migrations.applied(db):
+        progress = no_progress
+    elif pending:
+        log.info("Bringing the database up to date: %s", ", ".join(pending))
+    with refusing_lost_rows(db):
+        _replace_schema(db, progress)
+    return pending
+
+
+def _replace_schema(db: Database, progress: Progress) -> None:
     ours, users = objects.split_by_owner(db)
     user_objects.refuse_shipped_names(users)
     # While a view or trigger refers to a dropped view, SQLite refuses to rename a

@@ -8,6 +8,7 @@ import sqlite3
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.locks import is_busy
 from ci_observer.ingest.db.objects import (
     NOTHING_CHANGED,
     Objects,
@@ -56,6 +57,11 @@ def restore(db: Database, users: Objects) -> None:
 
 def explained(error: sqlite3.Error) -> DatabaseError:
     """The error of an upgrade in words that say what to do."""
+    if is_busy(error):
+        return DatabaseError(
+            "Another process is writing to the database, so it cannot be brought up to"
+            f" date: wait for that process to end, then try again. {NOTHING_CHANGED}"
+        )
     text = str(error)
     taken = r"(?:there is already an? )?(table|view|index|trigger) (?:named )?(\S+)"
     if "already" in text and (match := re.match(taken, text)):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.database_file import FileDatabase
+from ci_observer.ingest.db.locks import write_transaction
 from ci_observer.ingest.errors import DatabaseError
 
 # VACUUM writes a copy of the file, and then its pages into the write-ahead log.
@@ -21,23 +22,16 @@ COPIES = 2
 def transaction(db: Database) -> Iterator[None]:
     """A transaction that may write. A nested one is part of the outer one.
 
-    `begin immediate` takes the write lock at once. A transaction that begins with a
-    read fails if another process, such as backfill, writes before it does. Raises
-    `DatabaseGone` instead of writing to a file that is no longer at its path.
+    Raises `DatabaseGone` instead of writing to a file that is no longer at its path.
     """
     if db.conn.in_transaction:
         with db.atomic():
             yield
         return
     refuse_other_file(db)
-    db.conn.execute("begin immediate")
-    try:
+    with write_transaction(db.conn):
         yield
         refuse_other_file(db)
-        db.conn.commit()
-    except BaseException:
-        db.conn.rollback()
-        raise
 
 
 def refuse_other_file(db: Database) -> None:

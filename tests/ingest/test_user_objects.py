@@ -354,6 +354,7 @@ def test_a_users_object_with_a_newly_shipped_name_stops_the_upgrade(db, kind, sq
     [[former]] = db.execute(
         "delete from schema_objects where name = ? returning type", [name]
     ).fetchall()
+    db.conn.commit()
     db.execute(f"drop {former} {name}")
     db.execute(sql)
     before = dump(db)
