@@ -1,15 +1,14 @@
 """Finds the feeds that the settings select, with regular requests to GitHub.
 
 Each repository's metadata (name, default branch, workflows) are fetched within 15
-minutes, or daily without a token; each owner's repositories daily. `selection` derives
-the watched feeds from them.
+minutes, without a token one repository in 15 minutes; each owner's repositories daily.
+`selection` derives the watched feeds from them.
 """
 
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zlib import crc32
 
 from sqlite_utils import Database
 
@@ -17,6 +16,11 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
 from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
+from ci_observer.ingest.feeds.refresh_times import (
+    REFRESH_EVERY,
+    next_charged_refresh_at,
+    next_refresh_at,
+)
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.feeds.workflow_log import WorkflowLog
@@ -41,10 +45,6 @@ from ci_observer.ingest.times import Clock, utc
 log = logging.getLogger("ci_observer.ingest")
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-REFRESH_EVERY = timedelta(days=1)
-# With a token, an unchanged response is free.
-NOTICE_WITHIN = timedelta(minutes=15)
-MIN_NOTICE_EVERY = timedelta(minutes=5)
 # The number of passes over which a restart spreads the refreshes.
 REFRESH_PASSES = 5
 MIN_REFRESHES = 20
@@ -350,17 +350,12 @@ class FeedDiscovery:
         return self._next_refresh_at(repo, refreshed_at)
 
     def _next_refresh_at(self, repo: str, last_at: datetime) -> datetime:
-        """When a repository's metadata are due after a refresh at `last_at`.
-
-        With a token at the latest a pass before `NOTICE_WITHIN`. Each repository has
-        its own share of that time, so that many of them are spread over it.
-        """
+        """When a repository's metadata are due after a refresh at `last_at`."""
         if not self._github.connection.has_token:
-            return last_at + REFRESH_EVERY
+            count = len(self._selection.repos())
+            return next_charged_refresh_at(repo, last_at, count=count)
         refresh = timedelta(seconds=self._config.refresh_seconds)
-        longest = max(MIN_NOTICE_EVERY, NOTICE_WITHIN - refresh)
-        share = crc32(repo.lower().encode()) / 2**32
-        return last_at + longest * (1 + share) / 2
+        return next_refresh_at(repo, last_at, refresh=refresh)
 
     def _is_due(self, source: Owner | str) -> bool:
         return self._due_at.get(str(source).lower(), NEVER) <= self._clock()

@@ -1,11 +1,12 @@
 """What changes about a repository on GitHub is noticed within a quarter of an hour."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from archive import set_clock
 from polling import FILE, REPO, revision
 
+from ci_observer.ingest.feeds.refresh_times import next_charged_refresh_at
 from ci_observer.ingest.store import feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -149,12 +150,58 @@ def test_the_pages_of_many_workflows_cost_nothing_while_unchanged(
     assert tile(db, github) == ("disabled", "disabled_manually")
 
 
-def test_without_a_token_metadata_are_requested_once_a_day(world, github, watched):
+def test_without_a_token_a_change_is_noticed_too(world, github, watched, db):
     watched.restart(token=None)
-    github.log.clear()
-    poll(watched, github, 48, seconds=1800)
+    world.add_run(REPO, FILE, conclusion="failure", head_branch="trunk")
+    world.update_repo(REPO, default_branch="trunk")
+    poll(watched, github, QUARTER)
+    assert tile(db, github)[0] == "failing"
 
-    assert len(metadata_requests(github)) == 2
+    world.set_workflow_state(REPO, FILE, "disabled_manually")
+    poll(watched, github, QUARTER)
+    assert tile(db, github) == ("disabled", "disabled_manually")
+
+
+def test_without_a_token_runs_of_once_notice_a_change(world, github, watched, db):
+    watched.restart(token=None)
+    world.update_repo(REPO, archived=True)
+    github.advance(QUARTER * 60)
+    watched.restart()
+    watched.poll()
+
+    assert tile(db, github) == ("disabled", "archived")
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_without_a_token_all_metadata_cost_eight_requests_an_hour(
+    world, github, ingest, db, count
+):
+    repos = tuple(f"acme/service-{n}" for n in range(count))
+    for repo in repos:
+        world.add_run(repo, FILE, created_at=world.now - timedelta(days=60))
+    github.limits.anonymous = 10_000
+    ingest.restart(repos=repos, token=None)
+    ingest.poll()
+    # After one cycle each repository keeps its place in it.
+    poll(ingest, github, QUARTER * count)
+    github.log.clear()
+    most = 0
+    for _ in range(QUARTER * count):
+        before = len(github.log)
+        poll(ingest, github)
+        most = max(most, len(github.log) - before)
+
+    requests = [len(metadata_requests(github, repo)) for repo in repos]
+    assert requests == [2] * count
+    # The list of each repository, and the metadata of a few.
+    assert most <= 2 * count + 6
+
+
+def test_without_a_token_each_of_many_repositories_is_due_once_a_day():
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for count in (97, 1000):
+        due = [next_charged_refresh_at(f"a/{n}", now, count=count) for n in range(50)]
+        assert now < min(due) < max(due) <= now + timedelta(days=1)
 
 
 @pytest.mark.parametrize("workflows", [(FILE,), ("*",)])

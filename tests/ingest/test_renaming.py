@@ -46,7 +46,8 @@ def test_a_renamed_repository_is_requested_by_its_id_without_a_redirect(
 
     result = renamed.poll()
 
-    assert [entry.status for entry in github.log] == [304]
+    # The list of the workflow, and the check of the repository.
+    assert [entry.status for entry in github.log] == [304, 304]
     assert not any(entry.charged for entry in github.log)
     assert result.feeds_failed == 0
 
@@ -180,7 +181,8 @@ def test_both_names_in_the_settings_are_one_repository_polled_once(
     github.advance(60)
     ingest.poll()
 
-    assert [entry.status for entry in github.log] == [304]
+    # The list of the workflow, and the check of the repository.
+    assert [entry.status for entry in github.log] == [304, 304]
     assert repos_of_runs(db) == [(NEW, 3)]
     assert watched(db) == [f"{NEW} {FILE}"]
     assert "are one repository, polled once" in caplog.text

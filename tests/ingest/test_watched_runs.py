@@ -113,6 +113,7 @@ def test_each_of_several_cancelled_runs_is_followed(world, github, ingest, db, b
 def test_without_a_token_one_run_is_requested_in_ten_minutes(
     world, github, ingest, base
 ):
+    github.limits.anonymous = 1000
     ingest.restart(token=None)
     github.log.clear()
     poll(ingest, github, 60)
