@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.vocabulary import UNDERSTOOD, sql_list
+from ci_observer.ingest.db.vocabulary import SQL_VALUES
 from ci_observer.ingest.github.annotations import Cancellation
 from ci_observer.ingest.store import pending, timeouts
 from ci_observer.ingest.store.database import transaction
@@ -22,36 +22,24 @@ RUNS_PER_TILE = 10
 # After this time, a refused request for annotations is tried again.
 REFUSED_FOR = timedelta(days=1)
 
-# The condition of the index `runs_undecided`.
-_UNDECIDED = "r.status = 'completed' and coalesce(r.conclusion, '') not in " + sql_list(
-    UNDERSTOOD
-)
 _TO_FETCH = f"""
 select run_id, run_attempt from (
-    select r.run_id, r.run_attempt, a.annotations_at, row_number() over (
+    select r.run_id, r.run_attempt, row_number() over (
         partition by r.repo, r.workflow order by r.created_at desc, r.run_id desc
     ) as n
-    from feeds f
-    cross join tiles t
-        on t.repo = f.repo and t.workflow = f.workflow
-        and t.branch in (f.default_branch, 'refs/tags')
+    from feed_tiles f
+    cross join tiles t on t.rowid = f.tile_id
     cross join branch_runs r
         on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
-        and r.conclusion = 'cancelled' and {_UNDECIDED}
+        and conclusion = 'cancelled' and {SQL_VALUES["is_undecided"]}
         -- Since the last success: a timeout before a failure counts for the streak.
         and r.created_at >= coalesce((
             select max(d.created_at) from decisions d
             where d.repo = t.repo and d.workflow = t.workflow and d.branch = t.branch
                 and d.result = 'passing'
         ), '')
-    join run_attempts a on a.run_id = r.run_id and a.run_attempt = r.run_attempt
-    -- Tags decide the tile of a workflow without a run on the default branch.
-    where f.is_watched and (t.branch = f.default_branch or not exists (
-        select 1 from tiles d
-        where d.repo = f.repo and d.workflow = f.workflow
-            and d.branch = f.default_branch and d.newest_run_id is not null
-    ))
 ) found
+join run_attempts using (run_id, run_attempt)
 where n <= {RUNS_PER_TILE} and annotations_at is null and not exists (
     select 1 from pending p
     where p.kind = 'annotations' and p.run_id = found.run_id

@@ -23,16 +23,9 @@ from ci_observer.ingest.times import utc
 OPEN = "status <> 'completed' and runs.gone_at is null"
 # The maximum of possibly deleted runs that one page makes followed.
 MISSING_AT_ONCE = 10
-# The tile of each watched feed: that of its default branch, or of its tags.
+# The tile of each watched feed.
 TILES = """
-    feeds f join tiles t
-        on t.repo = f.repo and t.workflow = f.workflow and f.is_watched
-        and t.branch in (f.default_branch, 'refs/tags')
-        and (t.branch = f.default_branch or not exists (
-            select 1 from tiles d
-            where d.repo = f.repo and d.workflow = f.workflow
-            and d.branch = f.default_branch and d.newest_run_id is not null
-        ))
+    feed_tiles f cross join tiles t on t.rowid = f.tile_id
 """
 # The newest runs after the last result that a re-run or an approval could let decide.
 LATER_RUNS = """

@@ -40,17 +40,16 @@ def unknown(db: Database, limit: int) -> list[PushedRef]:
                 row_number() over (
                     partition by t.repo, t.workflow order by r.created_at desc
                 ) as n
-            from feeds f
+            from feed_tiles f
+            join feeds using (repo, workflow)
             cross join tiles t on t.repo = f.repo and t.workflow = f.workflow
             join runs r on r.run_id = t.newest_run_id
             -- A 404 of a repository that is gone says nothing about a tag.
-            where f.is_watched and f.error is null
-                and t.branch not in (f.default_branch, 'refs/tags')
-                and not exists (
-                    select 1 from tiles d
-                    where d.repo = f.repo and d.workflow = f.workflow
-                        and d.branch = f.default_branch and d.newest_run_id is not null
+            where feeds.error is null
+                and f.default_branch is not (
+                    select branch from tiles d where d.rowid = f.tile_id
                 )
+                and t.branch not in (f.default_branch, 'refs/tags')
                 and exists (
                     select 1 from runs p
                     where p.repo = t.repo and p.workflow = t.workflow

@@ -61,6 +61,33 @@ def test_without_runs_of_a_kind_there_is_no_newest(db):
     assert set(kinds.values()) == {None}
 
 
+@pytest.mark.parametrize(
+    ("runs", "branch"),
+    [
+        ([], None),
+        ([run(1, "08:00", "success")], "main"),
+        ([run(1, "08:00", "success", event="release")], "refs/tags"),
+        (
+            [
+                run(1, "08:00", "skipped"),
+                run(2, "09:00", "success", event="release", head_branch="v1"),
+            ],
+            "main",
+        ),
+        ([run(1, "08:00", "success", head_branch="fix")], None),
+    ],
+)
+def test_feed_tiles_chooses_the_default_branch_and_then_tags(db, runs, branch):
+    watch(db, FEED)
+    save_runs(db, *runs)
+
+    [(chosen,)] = db.execute(
+        "select branch from feed_tiles left join tiles on tiles.rowid = tile_id"
+    )
+
+    assert chosen == branch
+
+
 def test_tile_last_results_describes_the_attempt_that_gave_the_result(branch):
     [row] = rows_of(branch, "select * from tile_last_results")
 

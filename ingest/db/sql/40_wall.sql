@@ -30,6 +30,25 @@ select
   cast(null as text)
 from watch_errors;
 
+-- One row per watched feed: its tile, as the key of its row in `tiles`. A workflow that
+-- has not run on the default branch follows its tags; null if it has run on neither.
+create view feed_tiles as
+select
+  f.repo, f.workflow, f.default_branch, coalesce(
+    (
+      select t.rowid from tiles t
+      where t.repo = f.repo and t.workflow = f.workflow
+        and t.branch = f.default_branch and t.newest_run_id is not null
+    ),
+    (
+      select t.rowid from tiles t
+      where t.repo = f.repo and t.workflow = f.workflow
+        and t.branch = 'refs/tags' and t.newest_run_id is not null
+    )
+  ) as tile_id
+from feeds f
+where f.is_watched;
+
 -- One row per watched feed and branch with runs, and one per feed for its default branch
 -- even without runs.
 create view wall_branches as
@@ -98,19 +117,19 @@ timed as (
   from times s
   cross join branches f
   left join repos r on r.repo = f.repo
-  -- A workflow that has not run on the default branch follows its tags, if it has any.
-  left join tiles t on t.rowid = coalesce(
-    (
-      select rowid from tiles x
-      where x.repo = f.repo and x.workflow = f.workflow and x.branch = f.branch
-        and x.newest_run_id is not null
-    ),
-    iif(f.is_default_branch, (
-      select rowid from tiles x
-      where x.repo = f.repo and x.workflow = f.workflow and x.branch = 'refs/tags'
-        and x.newest_run_id is not null
-    ), null)
-  )
+  left join tiles t
+    on t.rowid = iif(
+      f.is_default_branch,
+      (
+        select x.tile_id from feed_tiles x
+        where x.repo = f.repo and x.workflow = f.workflow
+      ),
+      (
+        select x.rowid from tiles x
+        where x.repo = f.repo and x.workflow = f.workflow and x.branch = f.branch
+          and x.newest_run_id is not null
+      )
+    )
 ),
 -- Whatever is wrong with a tile's workflow or with its data, the worst first.
 alarms as (
