@@ -132,6 +132,7 @@ def rename(db: Database, old: str, new: str) -> None:
         recount(db, "repo")
         _move_rows(db, "repos", old, new)
         _move_rows(db, "workflows", old, new)
+        _move_rows(db, "refs", old, new)
         responses.delete(db, old)
         _move_rows(db, "newest_pages", old, new)
         watch_errors.delete(db, old)

@@ -7,7 +7,8 @@ import pytest
 from polling import FILE, REPO, Ingest, add_runs, revision, run_ids
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import backfills, feeds, repos, watch_errors
+from ci_observer.ingest.store import backfills, feeds, refs, repos, watch_errors
+from ci_observer.ingest.store.refs import PushedRef
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -102,10 +103,13 @@ def test_history_moves_to_the_new_name_when_the_settings_have_it(
     assert int(revision(db)) > int(before)
 
 
-def test_no_table_has_the_old_name_after_a_move(renamed, db):
+def test_no_table_has_the_old_name_after_a_move(renamed, github, db):
+    refs.save(db, PushedRef(REPO, "v1"), is_tag=True, now=github.clock())
+
     renamed.restart(repos=(NEW,))
     renamed.poll()
 
+    assert db.execute("select repo, name from refs").fetchall() == [(NEW, "v1")]
     tables = [t.name for t in db.tables if "repo" in t.columns_dict]
     assert {"feeds", "repos", "runs", "tiles", "workflows"} <= set(tables)
     assert {
