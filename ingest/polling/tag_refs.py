@@ -33,11 +33,8 @@ class TagRefs:
     def next_refs(self) -> list[PushedRef]:
         """The refs to fetch in this pass."""
         now = self._clock()
-        return [
-            ref
-            for ref in refs.unknown(self._db, MAX_REFS)
-            if self._refused_until.get(ref.repo, now) <= now
-        ]
+        refused = [repo for repo, until in self._refused_until.items() if until > now]
+        return refs.unknown(self._db, MAX_REFS, refused=refused)
 
     async def fetch(self, ref: PushedRef) -> None:
         """Fetch and save whether a ref is a tag.

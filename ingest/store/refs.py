@@ -4,6 +4,8 @@ A workflow that never ran on the default branch may run on tags. The head branch
 push does not say whether it is one, so GitHub is asked once for each ref.
 """
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,8 +32,13 @@ class PushedRef:
         return f"{self.repo} ref {self.name!r}"
 
 
-def unknown(db: Database, limit: int) -> list[PushedRef]:
-    """Pushed refs of feeds without a run on the default branch, newest first."""
+def unknown(
+    db: Database, limit: int, *, refused: Collection[str] = ()
+) -> list[PushedRef]:
+    """Pushed refs of feeds without a run on the default branch, newest first.
+
+    None of the `refused` repositories: the others must not wait for them.
+    """
     rows = db.execute(
         """
         select repo, branch from (
@@ -46,6 +53,7 @@ def unknown(db: Database, limit: int) -> list[PushedRef]:
             join runs r on r.run_id = t.newest_run_id
             -- A 404 of a repository that is gone says nothing about a tag.
             where feeds.error is null
+                and f.repo not in (select value from json_each(?))
                 and f.default_branch is not (
                     select branch from tiles d where d.rowid = f.tile_id
                 )
@@ -64,7 +72,7 @@ def unknown(db: Database, limit: int) -> list[PushedRef]:
         order by max(created_at) desc
         limit ?
         """,
-        [REFS_PER_FEED, limit],
+        [json.dumps(list(refused)), REFS_PER_FEED, limit],
     )
     return [PushedRef(*row) for row in rows]
 

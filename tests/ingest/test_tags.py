@@ -14,11 +14,19 @@ pytestmark = pytest.mark.usefixtures("no_waiting", "wall_clock")
 TAG_PATH = f"/repos/{REPO}/git/ref/tags/"
 
 
-def push(world, github, *, tag: str | None = None, minutes: float = 10, **fields):
+def push(
+    world,
+    github,
+    *,
+    repo: str = REPO,
+    tag: str | None = None,
+    minutes: float = 10,
+    **fields,
+):
     """A push of a tag or of another branch than the default one."""
     github.advance(60 * minutes)
     fields = {"tag": tag, **fields} if tag else fields
-    return world.add_run(REPO, FILE, duration=60, **fields)
+    return world.add_run(repo, FILE, duration=60, **fields)
 
 
 def tile(db: Database, *columns: str):
@@ -189,6 +197,21 @@ def test_a_token_that_may_not_read_contents_is_told_once_an_hour(
     github.advance(3600)
     ingest.poll()
     assert tile(db, "tag") == ("v1.1",)
+
+
+def test_a_refusing_repository_delays_no_other_one(world, github, ingest, db):
+    push(world, github, repo="acme/web", tag="v1.0")
+    for n in range(12):
+        push(world, github, head_branch=f"feature-{n}", minutes=1)
+    github.faults.add("forbidden", path=f"/repos/{REPO}/git/ref/", count=None)
+    ingest.restart(repos=(REPO, "acme/web"))
+
+    for _ in range(2):
+        ingest.poll(backfill_deadline=github.clock())
+
+    assert db.execute("select repo, name from refs").fetchall() == [
+        ("acme/web", "v1.0")
+    ]
 
 
 def test_a_missing_repository_says_nothing_about_tags(world, github, ingest, db):
