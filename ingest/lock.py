@@ -13,10 +13,12 @@ from pathlib import Path
 
 from ci_observer.ingest.db.database_file import lock_path, record_files
 from ci_observer.ingest.errors import AlreadyPolling, DatabaseError
+from ci_observer.ingest.texts import one_line
 
 # The file never grows: a full disk has room for other contents of the same size.
 SIZE = 4096
-MAX_PROBLEM = 1000
+# In UTF-8, a character takes up to four bytes.
+MAX_PROBLEM = 900
 
 
 class IngestLock:
@@ -36,8 +38,8 @@ class IngestLock:
         if problem == self._problem:
             return
         self._problem = problem
-        text = problem and problem[:MAX_PROBLEM]
-        record = json.dumps({"files": self._files, "problem": text})
+        text = problem and one_line(problem, MAX_PROBLEM)
+        record = json.dumps({"files": self._files, "problem": text}, ensure_ascii=False)
         with suppress(OSError):
             os.pwrite(self._descriptor, record.encode().ljust(SIZE), 0)
 

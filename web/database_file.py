@@ -105,7 +105,7 @@ def file_id(path: str) -> FileId | None:
 def read_problem(path: str) -> str | None:
     """Why ingest cannot write the database, from its lock file; None if it can."""
     try:
-        record: Any = json.loads(Path(f"{path}.lock").read_text())
+        record: Any = json.loads(Path(f"{path}.lock").read_text("utf-8"))
     except (OSError, ValueError):
         return None
     problem = record.get("problem") if isinstance(record, dict) else None

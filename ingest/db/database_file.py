@@ -103,7 +103,7 @@ def discard_files_of_former(path: Path) -> None:
 
 def _recorded(path: Path) -> dict[str, FileId | None] | None:
     try:
-        content: Any = json.loads(lock_path(path).read_text())
+        content: Any = json.loads(lock_path(path).read_text("utf-8"))
         files = content["files"]
         return {name: files[name] and tuple(files[name]) for name in SUFFIXES}
     except (OSError, ValueError, KeyError, TypeError):

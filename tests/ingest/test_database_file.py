@@ -1,5 +1,6 @@
 """The database file is deleted or replaced while `ci-observer up` is running."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -16,9 +17,13 @@ from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.db.database_file import discard_files_of_former
+from ci_observer.ingest.db.database_file import (
+    discard_files_of_former,
+    file_id,
+    lock_path,
+)
 from ci_observer.ingest.errors import DatabaseGone
-from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.lock import SIZE, only_ingest
 from ci_observer.ingest.store import instance
 from ci_observer.ingest.store.database import transaction
 
@@ -182,6 +187,24 @@ def test_the_wal_of_the_file_itself_is_left_alone(tmp_path: Path) -> None:
     assert Path(f"{path}-wal").exists()
     assert Path(f"{path}-shm").exists()
     open_db.close()
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{GRINNING FACE}", '"', "\x00", "\ud800"])
+def test_a_long_problem_leaves_the_record_of_the_files_readable(
+    tmp_path: Path, letter: str
+) -> None:
+    path = tmp_path / "a.db"
+    with closing(schema.connect(path)):
+        pass
+
+    with only_ingest(path) as lock:
+        for problem in (letter * 5000, "short"):
+            lock.record_problem(problem)
+            assert lock_path(path).stat().st_size == SIZE
+
+    record = json.loads(lock_path(path).read_text("utf-8"))
+    assert record["problem"] == "short"
+    assert tuple(record["files"][""]) == file_id(path)
 
 
 def test_a_first_start_creates_the_database(tmp_path: Path) -> None:
