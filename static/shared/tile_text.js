@@ -65,7 +65,7 @@ export function stateFacts(tile, when) {
 function failureOf(tile) {
   const { last_result_conclusion: conclusion, timed_out_seconds: limit } = tile;
   if (tile.last_result_cancel_cause === "timeout") {
-    return `timed out${limit ? ` after ${duration(limit - (limit % 60))}` : ""}`;
+    return `timed out${limit >= 60 ? ` after ${duration(limit - (limit % 60))}` : ""}`;
   }
   return conclusion !== "failure" && FAILURES.includes(conclusion) && labelOf(conclusion);
 }
