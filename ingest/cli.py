@@ -191,11 +191,11 @@ def demo(*, seed: int) -> None:
 def check() -> None:
     """Print the settings; test the database and every feed.
 
-    A feed is found, not found, or the token has no access. The database is opened and
-    not changed.
+    A feed is found if GitHub lists the workflow and its runs can be read; otherwise the
+    line has GitHub's words and what to do. The database is opened and not changed.
 
-    Exit 0 if all is well, 1 if a feed is not found or the database cannot be used, 2 if
-    a setting is wrong.
+    Exit 0 if all is well, 1 if a feed or the database has an error, 2 if a setting is
+    wrong. Feeds that are not tried, to leave requests for polling, are counted.
     """
     config = load_config()
     click.echo(settings_text(config))

@@ -1,8 +1,8 @@
 """A part of `check`: blocked repositories, pages of runs, and equal names."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from ci_observer.ingest.commands.check_lists import FeedList, find_paging_fault
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.workflows import same_names
 from ci_observer.ingest.github.client import GitHub, RunPage
@@ -13,37 +13,31 @@ BLOCKED = (
     "blocked: the newest run belongs to no workflow ({path}), so GitHub runs nothing "
     "here. Look at the account's billing and at its policies"
 )
-SAME_PAGE = (
-    "the second page of runs is the first one again, so older runs would be missing. "
-    "Look at the proxy in front of GITHUB_API_URL"
-)
-EMPTY_PAGE = (
-    "GitHub counts {total} runs, but the second page has none, so older runs would be "
-    "missing. Look at the proxy in front of GITHUB_API_URL"
-)
 
 
 async def find_faults(
     github: GitHub, repo: str, workflows: Sequence[Workflow]
-) -> AsyncIterator[str]:
+) -> list[str]:
     """The faults of the list of a repository's runs, a text for each."""
     path = github.repo_runs_path(repo, per_page=1)
+    faults = []
     try:
         first = await github.fetch_page(path)
         if _is_blocked(first, [w.workflow_id for w in workflows]):
-            yield BLOCKED.format(path=first.runs[0].get("path"))
-        if fault := await _find_paging_fault(github, path, first):
-            yield fault
+            faults.append(BLOCKED.format(path=first.runs[0].get("path")))
+        if fault := await find_paging_fault(github, path, first):
+            faults.append(fault)
     except GitHubError as error:
-        yield f"the newest runs: {error}"
+        faults.append(f"the newest runs: {error}")
+    return faults
 
 
-async def same_name_texts(
-    github: GitHub, repo: str, workflows: Sequence[Workflow]
-) -> AsyncIterator[str]:
+def same_name_texts(
+    workflows: Sequence[Workflow], lists: Mapping[str, FeedList]
+) -> Iterator[str]:
     """The decisions about active workflows with the same display name, as texts."""
     for name, files in same_names(workflows).items():
-        dated = [f"{file} ({await _last_run(github, repo, file)})" for file in files]
+        dated = [f"{file} ({lists[file].last_run_text})" for file in files]
         yield (
             f"{', '.join(dated)}: all called {name!r}, with a tile each. A name proves "
             "no rename; to leave one out, list the others in GH_WORKFLOWS"
@@ -57,29 +51,3 @@ def _is_blocked(page: RunPage, known: Collection[int | None]) -> bool:
         and is_blocked_run(run)
         for run in page.runs
     )
-
-
-async def _find_paging_fault(github: GitHub, path: str, first: RunPage) -> str | None:
-    if first.next_url is None:
-        return None
-    second = await github.fetch_page(first.next_url)
-    if not second.runs:
-        return EMPTY_PAGE.format(total=first.total_count)
-    if _ids(second) != _ids(first):
-        return None
-    # A new run moves the others by one.
-    again = await github.fetch_page(path)
-    return SAME_PAGE if _ids(again) == _ids(first) else None
-
-
-async def _last_run(github: GitHub, repo: str, file: str) -> str:
-    try:
-        page = await github.fetch_page(github.runs_path(repo, file, per_page=1))
-    except GitHubError as error:
-        return str(error)
-    created = [str(run.get("created_at") or "")[:10] for run in page.runs]
-    return f"last run {created[0]}" if created else "no run"
-
-
-def _ids(page: RunPage) -> list[Any]:
-    return [run.get("id") for run in page.runs]

@@ -134,3 +134,26 @@ def feeds_line() -> Callable[[int, int], None]:
             click.echo(err=True)
 
     return show
+
+
+class StatusLine:
+    """A line on standard error that each text replaces. Hidden without a terminal."""
+
+    def __init__(self) -> None:
+        self._length = 0
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        self.clear()
+        self._write(text)
+        self._length = len(text)
+
+    def clear(self) -> None:
+        """Remove the line, so that other output begins at the margin."""
+        if self._length:
+            self._write(f"\r{' ' * self._length}\r")
+            self._length = 0
+
+    def _write(self, text: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(text, err=True, nl=False)

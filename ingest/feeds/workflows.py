@@ -23,12 +23,15 @@ from ci_observer.ingest.times import parse_instant, utc
 
 
 def api_id_of(db: Database, feed: Feed) -> str:
-    """A feed's workflow in the API's paths: its file name, or its id if it has none."""
-    if not is_dynamic(feed.workflow):
-        return feed.workflow
-    known = workflows.known(db, feed.repo)
+    """A feed's workflow in the API's paths."""
+    known = workflows.known(db, feed.repo) if is_dynamic(feed.workflow) else []
     numbers = [w.workflow_id for w in known if w.workflow == feed.workflow]
-    return str(next(iter(numbers), None) or feed.workflow)
+    return api_id(feed.workflow, next(iter(numbers), None))
+
+
+def api_id(workflow: str, workflow_id: int | None) -> str:
+    """A workflow in the API's paths: its file name, or its id if it has none."""
+    return str(workflow_id or workflow) if is_dynamic(workflow) else workflow
 
 
 def assign_runs(

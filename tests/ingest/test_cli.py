@@ -3,6 +3,7 @@
 import logging
 import os
 import pty
+import re
 import socket
 import sqlite3
 import subprocess
@@ -243,7 +244,7 @@ def test_check_prints_the_settings_and_finds_the_feeds(environ):
         assert name in result.output
     assert "GITHUB_TOKEN        ********" in result.output
     assert "acme/api: found, default branch main\n  ci.yml: found" in result.output
-    assert "Rate limit: 4996 of 5000 requests left" in result.output
+    assert "Rate limit: 4995 of 5000 requests left" in result.output
     assert "The token expires in 20 days" in result.output
 
 
@@ -364,6 +365,115 @@ def test_check_reports_a_second_page_at_another_address(environ, github):
     assert "acme/api: the newest runs: GitHub points to another address" in (
         result.output
     )
+
+
+OWN_LIST = r"/actions/workflows/ci\.yml/runs"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("forbidden", "  ci.yml: GitHub says: Resource not accessible"),
+        ("access_blocked", "  ci.yml: GitHub says: Repository access blocked"),
+        ("not_found", "  ci.yml: Not found (404)"),
+        ("server_error", "  ci.yml: GitHub"),
+        ("login_page", "  ci.yml: "),
+    ],
+)
+def test_check_tries_the_own_list_of_each_workflow(environ, github, fault, said):
+    github.world.add_run("acme/api", "deploy.yml")
+    github.faults.add(fault, path=OWN_LIST, count=None)
+
+    result = run("check", **environ | {"GH_WORKFLOWS": "ci.yml,deploy.yml"})
+
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "ci.yml: found" not in result.output
+    assert "  deploy.yml: found\n" in result.output
+
+
+def test_check_tries_the_second_page_of_each_workflow(environ, github):
+    for _ in range(3):
+        github.world.add_run("acme/api", "ci.yml")
+    github.faults.add("forbidden", path=f"{OWN_LIST}.*[?&]page=2", count=None)
+
+    result = run("check", **environ)
+
+    assert result.exit_code == 1
+    assert "  ci.yml: GitHub says: Resource not accessible" in result.output
+
+
+def test_check_tries_the_list_of_every_workflow_with_a_tile(environ, github):
+    for name in ("a.yml", "b.yml", "c.yml"):
+        github.world.add_workflow("acme/api", name)
+    github.world.add_workflow("acme/api", "off.yml", state="disabled_manually")
+    github.world.add_workflow("acme/api", "fork.yml", state="disabled_fork")
+    github.world.add_workflow("acme/api", "pages", path="dynamic/pages/pages-build")
+
+    result = run("check", **environ | {"GH_WORKFLOWS": "*"})
+
+    assert result.exit_code == 0
+    assert lists_requested(github) == {"a.yml", "b.yml", "c.yml", "ci.yml", "off.yml"}
+
+
+def test_check_without_a_token_leaves_requests_for_polling(environ, github):
+    for number in range(60):
+        github.world.add_workflow("acme/api", f"w{number}.yml")
+    settings = environ | {"GITHUB_TOKEN": "", "GH_WORKFLOWS": "*"}
+
+    first = run("check", **settings)
+    tried = len(lists_requested(github))
+    second = run("check", **settings | {"GH_REPOS": "acme/api,acme/web"})
+
+    assert (first.exit_code, second.exit_code) == (0, 1)
+    assert 30 < tried < 60
+    assert f"\nNot tried: {61 - tried} workflows, to leave requests for" in first.output
+    assert "Set GITHUB_TOKEN" in first.output
+    assert first.output.count(": found, its runs not tried\n") == 61 - tried
+    assert "Not tried: 61 workflows" in second.output
+    assert "Rate limit: 1" in second.output
+
+
+@pytest.mark.parametrize("fault", ["secondary_limit", "unauthorized"])
+def test_check_stops_at_an_error_that_concerns_every_request(environ, github, fault):
+    for number in range(40):
+        github.world.add_workflow("acme/api", f"w{number}.yml")
+    github.faults.add(fault, path="/actions/workflows/w5.yml/runs")
+
+    result = run("check", **environ | {"GH_WORKFLOWS": "*"})
+
+    assert result.exit_code == 1
+    assert len(lists_requested(github)) < 40
+    assert "workflows, because the error above concerns every request." in result.output
+
+
+def test_check_shows_its_progress_on_a_terminal(environ, github):
+    for number in range(3):
+        github.world.add_workflow("acme/api", f"w{number}.yml")
+    terminal, its_end = pty.openpty()
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "ci_observer", "check"],
+        env=os.environ | environ | {"GH_WORKFLOWS": "*"},
+        stdout=subprocess.PIPE,
+        stderr=its_end,
+        check=True,
+        text=True,
+    )
+    shown = os.read(terminal, 10_000).decode()
+    os.close(its_end)
+    os.close(terminal)
+
+    assert "3 of 4 workflows tried" in shown
+    assert shown.endswith("\r")
+    assert "tried" not in checked.stdout
+
+
+def lists_requested(github: GitHubServer) -> set[str]:
+    """The workflows whose own list of runs was requested."""
+    paths = [entry.path for entry in github.log]
+    found = [re.search(r"/actions/workflows/([^/]+)/runs", path) for path in paths]
+    return {match[1] for match in found if match}
 
 
 def test_check_says_what_is_decided_about_workflows_of_one_name(environ, github):

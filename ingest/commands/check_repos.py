@@ -1,0 +1,170 @@
+"""A part of `check`: tests each owner, repository and workflow."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from ci_observer.ingest.commands.check_annotations import annotations_text
+from ci_observer.ingest.commands.check_lines import (
+    Line,
+    RepoReport,
+    feed_line,
+    named_line,
+    without_duplicates,
+)
+from ci_observer.ingest.commands.check_lists import Budget, FeedList, FeedLists
+from ci_observer.ingest.commands.check_runs import find_faults, same_name_texts
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.errors import GitHubError
+from ci_observer.ingest.feeds.owners import fetch_owner
+from ci_observer.ingest.feeds.selection import has_tile, is_selected
+from ci_observer.ingest.feeds.workflows import workflow_rows
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import EVERY_WORKFLOW
+from ci_observer.ingest.github.wire import Repository
+from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
+from ci_observer.ingest.store.workflows import Workflow
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class FeedChecks:
+    """Tests what the settings select. `show` shows the progress."""
+
+    def __init__(
+        self, config: Config, github: GitHub, show: Callable[[str], None]
+    ) -> None:
+        self._config = config
+        self._github = github
+        self._budget = Budget(github.connection)
+        self._lists = FeedLists(
+            github,
+            self._budget,
+            lambda lists: show(f"{lists.tried} of {lists.known} workflows tried"),
+        )
+        self._named = {repo.lower() for repo in config.named_repos}
+        self._repos_left_out = 0
+
+    async def run(self) -> AsyncIterator[Line]:
+        """A line for each owner, repository and workflow, as responses come."""
+        repos: dict[str, str] = {}
+        for owner in self._config.owners:
+            yield await self._check_owner(owner, repos)
+        repos |= {repo.lower(): repo for repo in self._config.named_repos}
+        names: dict[int, str] = {}
+        async for report in in_order(repos.values(), self._check_repo):
+            for line in without_duplicates(report, names):
+                yield line
+        if text := self._left_out_text():
+            yield Line(text)
+
+    async def _check_owner(self, owner: str, repos: dict[str, str]) -> Line:
+        """Test an owner, and add the live repositories to `repos`."""
+        try:
+            pages = await fetch_owner(self._github, owner)
+        except GitHubError as error:
+            self._budget.count_error(error)
+            return Line(f"{owner}/*: {error}", is_good=False)
+        found = [repo for page in pages for repo in page.repos or []]
+        live = [repo.full_name for repo in found if repo.is_live]
+        repos |= {name.lower(): name for name in live}
+        left_out = len(found) - len(live)
+        return Line(
+            f"{owner}/*: {len(live)} repositories found, {left_out} left out "
+            "(archived, disabled or forks)",
+            is_good=bool(live),
+        )
+
+    async def _check_repo(self, repo: str) -> RepoReport:
+        if not self._budget.has_room():
+            self._repos_left_out += 1
+            return RepoReport(repo, [Line(f"{repo}: not tried")])
+        try:
+            found = (await self._github.fetch_repo(repo)).value
+            listed = (await self._github.fetch_workflows(repo)).value
+        except GitHubError as error:
+            self._budget.count_error(error)
+            return RepoReport(repo, [Line(f"{repo}: {error}", is_good=False)])
+        if found is None:
+            return RepoReport(repo, [])
+        lines = await self._repo_lines(repo, found, workflow_rows(listed or []))
+        return RepoReport(repo, lines, found)
+
+    async def _repo_lines(
+        self, repo: str, found: Repository, workflows: list[Workflow]
+    ) -> list[Line]:
+        name = found.full_name
+        lines = [Line(f"{repo}: found, default branch {found.default_branch}")]
+        if name.lower() != repo.lower():
+            lines.append(Line(f"{repo}: renamed to {name}: write {name} in GH_REPOS"))
+        annotations, faults, lists = await asyncio.gather(
+            self._annotation_lines(repo, found),
+            find_faults(self._github, repo, workflows),
+            self._lists.try_all(repo, self._with_tile(repo, workflows)),
+        )
+        faulty = [Line(f"{repo}: {fault}", is_good=False) for fault in faults]
+        return lines + annotations + faulty + self._feed_lines(repo, workflows, lists)
+
+    async def _annotation_lines(self, repo: str, found: Repository) -> list[Line]:
+        if not found.is_private or self._config.fetch_jobs == "none":
+            return []
+        return [Line(f"  {await annotations_text(self._github, repo)}")]
+
+    def _follows_list(self, repo: str) -> bool:
+        """Whether GitHub's list of workflows decides which of them are watched."""
+        is_every = EVERY_WORKFLOW in self._config.workflows
+        return is_every or repo.lower() not in self._named
+
+    def _with_tile(self, repo: str, workflows: list[Workflow]) -> list[Workflow]:
+        if not self._follows_list(repo):
+            return [w for w in workflows if w.workflow in self._config.workflows]
+        return [
+            w
+            for w in workflows
+            if is_selected(self._config, w.workflow)
+            and has_tile(self._config, w.workflow, w.workflow_state)
+        ]
+
+    def _feed_lines(
+        self, repo: str, workflows: list[Workflow], lists: dict[str, FeedList]
+    ) -> list[Line]:
+        states = {w.workflow: w.workflow_state for w in workflows}
+        if not self._follows_list(repo):
+            return [named_line(name, states, lists) for name in self._config.workflows]
+        shown = [w for w in workflows if is_selected(self._config, w.workflow)]
+        lines = [
+            feed_line(name, states[name], lists.get(name))
+            for name in sorted(w.workflow for w in shown)
+        ]
+        texts = same_name_texts(shown, lists)
+        return lines + [Line(f"  {text}") for text in texts]
+
+    def _left_out_text(self) -> str | None:
+        repos, feeds = self._repos_left_out, self._lists.left_out
+        if not repos and not feeds:
+            return None
+        counts = " and ".join(
+            f"{count} {name}"
+            for count, name in ((repos, "repositories"), (feeds, "workflows"))
+            if count
+        )
+        return f"Not tried: {counts}, {self._budget.reason}"
+
+
+async def in_order(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]]
+) -> AsyncIterator[Result]:
+    """The results of the work in the order of the items, worked on a few at a time."""
+    tasks: deque[asyncio.Future[Result]] = deque()
+    try:
+        for item in items:
+            tasks.append(asyncio.ensure_future(work(item)))
+            if len(tasks) >= MAX_REQUESTS:
+                yield await tasks.popleft()
+        while tasks:
+            yield await tasks.popleft()
+    finally:
+        for task in tasks:
+            task.cancel()
