@@ -139,7 +139,10 @@ def save_jobs(
 
 
 def add_attempts(db: Database, ids: Sequence[int]) -> None:
-    """Add every earlier attempt of these runs that is not stored."""
+    """Add every earlier attempt of these runs whose end is not stored.
+
+    It may have been seen running, and have ended and been re-run between two polls.
+    """
     insert_items(
         db,
         f"""
@@ -153,6 +156,7 @@ def add_attempts(db: Database, ids: Sequence[int]) -> None:
         where not exists (
             select 1 from run_attempts a
             where a.run_id = below.run_id and a.run_attempt = below.run_attempt
+                and a.status = 'completed'
         )
         """,
         ids,

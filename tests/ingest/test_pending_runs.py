@@ -194,6 +194,24 @@ def test_attempts_that_a_rerun_replaced_before_a_poll_are_fetched(
     assert revision(db) == number
 
 
+def test_an_attempt_seen_running_that_a_rerun_replaced_has_its_end_fetched(
+    world, github, ingest, db
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    ingest.poll()
+    github.advance(30)
+    world.update_run(run, conclusion="failure")
+    github.advance(10)
+    world.rerun(run)
+
+    ingest.poll()
+
+    assert attempts(db, run) == [(1, "failure"), (2, None)]
+    github.log.clear()
+    ingest.poll()
+    assert [e.path for e in github.log if "/attempts/" in e.path] == []
+
+
 def test_an_attempt_that_github_has_deleted_is_requested_once(
     world, github, ingest, db
 ):

@@ -34,14 +34,16 @@ UNSOUND = {
     "a run without its payload": """
         select run_id from runs_full where raw_json is null or not json_valid(raw_json)
     """,
-    "a missing attempt that is not pending": """
+    "an attempt without its end that is not pending": """
         with recursive below (run_id, run_attempt) as (
             select run_id, run_attempt - 1 from runs
             union all
             select run_id, run_attempt - 1 from below where run_attempt > 1
         )
         select run_id, run_attempt from below where run_attempt > 0
-        and (run_id, run_attempt) not in (select run_id, run_attempt from run_attempts)
+        and (run_id, run_attempt) not in (
+            select run_id, run_attempt from run_attempts where status = 'completed'
+        )
         and (run_id, run_attempt) not in (
             select run_id, run_attempt from pending where kind = 'attempt'
         )
