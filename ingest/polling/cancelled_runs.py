@@ -19,6 +19,7 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.github.annotations import TIMEOUT, Cancellation, cancellation
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import cancellations, timeouts
+from ci_observer.ingest.store.cancellations import REFUSED_FOR, UNCLEAR_FOR
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock
 
@@ -101,9 +102,11 @@ class CancelledRuns:
             item.repo,
             error,
         )
+        is_unclear = isinstance(error, InvalidResponse)
         cancellations.save_refused(
             self._db,
             item,
             token_digest=self._github.connection.token_digest,
             now=self._clock(),
+            refused_for=UNCLEAR_FOR if is_unclear else REFUSED_FOR,
         )

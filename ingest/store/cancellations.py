@@ -19,8 +19,10 @@ from ci_observer.ingest.times import utc
 
 # The cancelled runs of a tile whose annotations are fetched.
 RUNS_PER_TILE = 10
-# After this time, a refused request for annotations is tried again.
+# After this time, a refused request for annotations is tried again; one with an unclear
+# response, as during the fault of a proxy, earlier.
 REFUSED_FOR = timedelta(days=1)
+UNCLEAR_FOR = timedelta(hours=1)
 
 _TO_FETCH = f"""
 select run_id, run_attempt from (
@@ -142,9 +144,18 @@ def save(
 
 
 def save_refused(
-    db: Database, item: PendingItem, *, token_digest: str, now: datetime
+    db: Database,
+    item: PendingItem,
+    *,
+    token_digest: str,
+    now: datetime,
+    refused_for: timedelta = REFUSED_FOR,
 ) -> None:
-    """Record that GitHub refuses the annotations of an item's repository."""
+    """Record that GitHub refuses the annotations of an item's repository.
+
+    `annotations_refused_at` lies back so far that it counts for `refused_for` more.
+    """
+    refused_at = now - (REFUSED_FOR - refused_for)
     with transaction(db):
         db.execute(
             """
@@ -153,7 +164,7 @@ def save_refused(
                 annotations_refused_at = excluded.annotations_refused_at,
                 annotations_refused_token = excluded.annotations_refused_token
             """,
-            [item.repo, utc(now), token_digest],
+            [item.repo, utc(refused_at), token_digest],
         )
         save_by_durations(db, item, now=now)
 

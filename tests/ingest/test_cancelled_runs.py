@@ -480,15 +480,24 @@ def test_durations_decide_only_about_runs_that_were_asked_about(world, ingest, d
     assert causes(db) == [(None, None), ("person", "ada"), ("person", "ada")]
 
 
-def test_annotations_that_are_no_json_are_taken_for_refused(world, github, ingest, db):
+def test_annotations_that_are_no_json_are_taken_for_refused_for_an_hour(
+    world, github, ingest, db
+):
     github.faults.add("login_page", path="/annotations", count=None)
     hung_three_times(world)
-
     for _ in range(3):
         ingest.poll()
-
     assert len(requests(github)) == 1
     assert tile(db, "tile_state") == ("failing",)
+    github.faults.clear()
+
+    github.advance(3540)
+    ingest.poll()
+    assert requests(github) == []
+    github.advance(60)
+    ingest.poll()
+
+    assert len(requests(github)) == 3
 
 
 def test_a_run_that_was_cancelled_at_once_is_asked_about_too(world, ingest, db):
