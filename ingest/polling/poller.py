@@ -225,9 +225,9 @@ class Poller:
         await self._run(polled, self._run_pages.fetch)
         without_etag = self._run_pages.without_etag(polled)
         await self._run(without_etag, self._run_pages.fetch_repo)
-        unclear = self._run_pages.unclear_feeds(polled)
+        unclear = self._run_pages.take_unclear_feeds(polled)
         unclear = [feed for feed in unclear if self._is_due(feed, started_at)]
-        await self._run(unclear, self._run_pages.fetch_feed)
+        await self._run(unclear, self._run_pages.fetch_unclear)
         repos = self._repo_checks.take_due_repos([*polled, *without_etag])
         await self._run(repos, self._repo_checks.check)
         self._repo_checks.log_blocked()

@@ -19,8 +19,9 @@ from ci_observer.ingest.feeds.workflows import api_id_of
 from ci_observer.ingest.github.client import GitHub, RunPage
 from ci_observer.ingest.github.rows import created_at
 from ci_observer.ingest.github.windows import is_surely_last
+from ci_observer.ingest.polling.own_lists import OwnLists
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
-from ci_observer.ingest.store import due_runs, responses, runs
+from ci_observer.ingest.store import responses, runs
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.repo_pages import AssignedRuns
@@ -148,6 +149,7 @@ class RunPages:
         self._on_runs_saved = on_runs_saved
         self._chooser = ListChooser(clock)
         self._unclaimed = UnclaimedRuns(db)
+        self._own_lists = OwnLists(db, github, clock)
         # The feeds of repositories whose page has runs that could not be stored.
         self._incomplete: set[FeedKey] = set()
 
@@ -170,18 +172,19 @@ class RunPages:
             if responses.get_cached(self._db, self._repo_key(repo_list)) is None
         ]
 
-    def unclear_feeds(self, polled: Sequence[RunList]) -> list[Feed]:
+    def take_unclear_feeds(self, polled: Sequence[RunList]) -> list[Feed]:
         """The feeds of which a repository's page does not tell enough.
 
         A run on it that is unclaimed or cannot be stored may be theirs, or their runs
         may be gone from GitHub.
         """
-        own_lists = {feed.key for feed in polled if isinstance(feed, Feed)}
-        doubtful = (due_runs.doubtful(self._db) | self._incomplete) - own_lists
+        polled_alone = {feed.key for feed in polled if isinstance(feed, Feed)}
+        due = self._own_lists.take_due(self._stored_pages(polled))
+        unclear = (due | self._incomplete) - polled_alone
         return [
             feed
             for feed in self._discovery.feeds()
-            if self._unclaimed.is_open(feed) or feed.key in doubtful
+            if self._unclaimed.is_open(feed) or feed.key in unclear
         ]
 
     def follow_unlisted(self) -> None:
@@ -197,8 +200,19 @@ class RunPages:
         else:
             await self.fetch_feed(run_list)
 
-    async def fetch_feed(self, feed: Feed) -> None:
-        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh."""
+    async def fetch_unclear(self, feed: Feed) -> None:
+        """Fetch the own list of a feed that is polled with its repository's list.
+
+        That list decides which runs are followed by their ids, with ETags: a 304 for
+        this one must not end that.
+        """
+        await self.fetch_feed(feed, follows=False)
+
+    async def fetch_feed(self, feed: Feed, *, follows: bool = True) -> None:
+        """Fetch a feed's newest runs; a 304 proves that the stored ones are fresh.
+
+        After a 304 the runs that the list lacks are followed, if it `follows`.
+        """
         page = await self._github.fetch_runs(
             feed.repo,
             api_id_of(self._db, feed),
@@ -209,7 +223,9 @@ class RunPages:
         if feed.error:
             log.info("%s: no error any more", feed)
         if page.is_not_modified:
-            runs.save_unchanged(self._db, [feed], workflow=feed.workflow, now=now)
+            runs.save_unchanged(
+                self._db, [feed], workflow=feed.workflow, now=now, follows=follows
+            )
             self._unclaimed.settle(feed)
             return
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
@@ -258,6 +274,12 @@ class RunPages:
             self._on_runs_saved(feed, count)
         if page.refused:
             self._incomplete |= {feed.key for feed in repo_list.feeds}
+
+    def _stored_pages(self, polled: Sequence[RunList]) -> list[CachedResponse]:
+        """The newest page of each repository whose list was polled."""
+        keys = [self._repo_key(r) for r in polled if isinstance(r, RepoList)]
+        pages = [responses.get_cached(self._db, key) for key in keys]
+        return [page for page in pages if page is not None]
 
     def _repo_key(self, repo_list: RepoList) -> ResponseKey:
         size = self._sizes.of(repo_list.feeds[0], REPO_PAGE_SIZE)

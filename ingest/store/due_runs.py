@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.store.feed_states import RETENTION
-from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import PendingItem, select
 from ci_observer.ingest.times import utc
 
@@ -90,19 +89,3 @@ def last_watched_at(db: Database) -> str:
     """When a watched run was last requested, "" if never."""
     [[last]] = db.execute("select max(requested_at) from pending where kind = 'watch'")
     return str(last or "")
-
-
-def doubtful(db: Database) -> set[FeedKey]:
-    """The watched feeds of which a run, or every run, may be gone from GitHub.
-
-    Only their own lists tell whether GitHub lists any of their runs.
-    """
-    rows = db.execute(
-        "select f.repo, f.workflow from feeds f"
-        " where f.is_watched and f.empty_at is not null"
-        " union"
-        " select r.repo, r.workflow from pending p join runs r using (run_id)"
-        " where p.kind in ('run', 'watch') and p.gone_at is null"
-        " and p.not_found_at is not null and r.gone_at is null"
-    )
-    return {FeedKey(*row) for row in rows}

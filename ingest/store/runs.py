@@ -52,7 +52,8 @@ def save_page(
             backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
         elif not backfill.fetch_until and not backfill.completed_at:
             backfills.update(db, feed.key, completed_at=utc(now))
-        set_listed(db, feed.key, has_runs=bool(payloads) or has_more, now=now)
+        has_runs = bool(payloads) or has_more or not is_whole
+        set_listed(db, feed.key, has_runs=has_runs, now=now)
         if is_whole:
             set_checked(db, feed, now, etag=etag)
         else:
@@ -108,18 +109,26 @@ def save_repo_page(
 
 
 def save_unchanged(
-    db: Database, feeds: Sequence[Feed], *, workflow: str, now: datetime
+    db: Database,
+    feeds: Sequence[Feed],
+    *,
+    workflow: str,
+    now: datetime,
+    follows: bool = True,
 ) -> None:
     """Record that the newest page of some feeds is unchanged.
 
-    `workflow` is empty if it is their repository's page.
+    `workflow` is empty if it is their repository's page. Follows the runs that the page
+    does not list, unless another page of the feeds decides that.
     """
     with transaction(db):
         for feed in feeds:
             set_checked(db, feed, now)
-            if workflow and following.on_page(db, feed.repo, workflow) == []:
-                set_listed(db, feed.key, has_runs=False, now=now)
-        follow_unlisted(db, feeds, workflow=workflow)
+            listed = following.on_page(db, feed.repo, workflow)
+            if workflow and listed is not None:
+                set_listed(db, feed.key, has_runs=bool(listed), now=now)
+        if follows:
+            follow_unlisted(db, feeds, workflow=workflow)
 
 
 def follow_unlisted(db: Database, feeds: Sequence[Feed], *, workflow: str) -> None:
