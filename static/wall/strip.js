@@ -31,14 +31,23 @@ function drawStrip(list, tile) {
   list.replaceChildren(...strip.map((run) => makeBar(run, longest, url)));
 }
 
-export function shapeOf({ is_superseded: isSuperseded, result, conclusion, status }) {
+// The conclusion, but `timed_out` for a run that GitHub cancelled at its time limit.
+function conclusionOf({ conclusion, cancel_cause: cause }) {
+  return conclusion === "cancelled" && cause === "timeout" ? "timed_out" : conclusion;
+}
+
+export function shapeOf(run) {
+  const { is_superseded: isSuperseded, result, status } = run;
+  const conclusion = conclusionOf(run);
   if (isSuperseded) return "superseded";
   if (result === "failing" || FAILURES.includes(conclusion)) return "failure";
   if (status !== "completed") return "unfinished";
   return UNDERSTOOD.includes(conclusion) ? conclusion : "odd";
 }
 
-function wordOf({ status, conclusion, result }) {
+export function wordOf(run) {
+  const { status, result } = run;
+  const conclusion = conclusionOf(run);
   if (status !== "completed") return labelOf(status);
   if (conclusion === "cancelled" && result === "failing") return "cancelled, counts as failed";
   return labelOf(conclusion || "no conclusion");

@@ -208,6 +208,32 @@ def test_each_run_of_the_strip_says_what_it_decided(db):
     ]
 
 
+def test_runs_of_the_strip_have_a_cancel_cause_only_if_there_is_one(db):
+    save_runs(
+        db,
+        run(1, "12:00"),
+        run(2, "13:00", "cancelled"),
+        run(3, "14:00", "cancelled"),
+        run(4, "15:00", "cancelled"),
+        run(5, "16:00", **RUNNING),
+    )
+    cancel(db, 2, "timeout")
+    cancel(db, 3, "person", "ada")
+
+    items = json.loads(tile(db, "strip")[0])
+
+    assert [item.pop("cancel_cause", "absent") for item in items] == [
+        "absent",
+        "timeout",
+        "person",
+        "absent",
+        "absent",
+    ]
+    # A null of another key is not left out.
+    assert {tuple(item) for item in items} == {tuple(items[0])}
+    assert items[4]["conclusion"] is None
+
+
 # -- jobs
 
 

@@ -155,24 +155,34 @@ def test_the_height_of_bars_is_the_duration_and_shapes_differ(
     assert skipped[0] < cancelled[0] / 2
 
 
-def test_a_superseded_run_has_a_low_bar(visit: "Visit") -> None:
-    shapes = """
+def test_the_bar_of_a_cancelled_run_says_what_became_of_it(visit: "Visit") -> None:
+    bars = """
       async (runs) => {
-        const { shapeOf } = await import("/static/wall/strip.js");
-        return runs.map(shapeOf);
+        const { shapeOf, wordOf } = await import("/static/wall/strip.js");
+        return runs.map((run) => [shapeOf(run), wordOf(run)]);
       }
     """
     cancelled = {"status": "completed", "conclusion": "cancelled"}
     page = visit.open("static/shared/favicon-passing.svg")
     assert page.evaluate(
-        shapes,
+        bars,
         [
-            cancelled | {"is_superseded": 1, "result": None},
-            cancelled | {"is_superseded": 0, "result": None},
+            cancelled | {"is_superseded": True, "result": None},
+            cancelled | {"is_superseded": False, "result": None},
+            cancelled
+            | {"is_superseded": False, "result": None, "cancel_cause": "person"},
             # A failed job ended the run, so GitHub cancelled the rest.
-            cancelled | {"is_superseded": 0, "result": "failing"},
+            cancelled | {"is_superseded": False, "result": "failing"},
+            cancelled
+            | {"is_superseded": False, "result": "failing", "cancel_cause": "timeout"},
         ],
-    ) == ["superseded", "cancelled", "failure"]
+    ) == [
+        ["superseded", "cancelled"],
+        ["cancelled", "cancelled"],
+        ["cancelled", "cancelled"],
+        ["failure", "cancelled, counts as failed"],
+        ["failure", "timed out"],
+    ]
 
 
 def test_a_tile_links_to_the_page_of_its_workflow(

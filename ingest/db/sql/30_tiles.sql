@@ -279,16 +279,20 @@ from (
 );
 
 -- The last 20 runs as JSON, oldest first, so that the newest stands at the right. Strips
--- are most of a wall's bytes, so they have no URLs, which would be a third of them.
+-- are most of a wall's bytes, so they have no URLs, which would be a third of them, and
+-- few have a `cancel_cause`: `json_patch` adds it unless it is null.
 create view tile_strips as
 select k.repo, k.workflow, k.branch, (
-  select json_group_array(json_object(
-    'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
-    'status', substr(status, 1, 300), 'conclusion', substr(conclusion, 1, 300),
-    'result', result,
-    'is_superseded', json(iif(is_superseded and result is null, 'true', 'false')),
-    'is_gone', json(iif(gone_at is null, 'false', 'true')),
-    'started_at', started_at, 'duration_seconds', duration_seconds
+  select json_group_array(json_patch(
+    json_object(
+      'run_id', run_id, 'run_number', run_number, 'run_attempt', run_attempt,
+      'status', substr(status, 1, 300), 'conclusion', substr(conclusion, 1, 300),
+      'result', result,
+      'is_superseded', json(iif(is_superseded and result is null, 'true', 'false')),
+      'is_gone', json(iif(gone_at is null, 'false', 'true')),
+      'started_at', started_at, 'duration_seconds', duration_seconds
+    ),
+    json_object('cancel_cause', cancel_cause)
   )) from (
     select * from (
       select r.*, (
