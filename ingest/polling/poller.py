@@ -18,13 +18,10 @@ from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.polling.backfill import BackfillPages
-from ci_observer.ingest.polling.cancelled_runs import CancelledRuns
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
 from ci_observer.ingest.polling.maintenance import Pruning, Repacking
-from ci_observer.ingest.polling.pending_runs import PendingRuns
 from ci_observer.ingest.polling.repo_checks import RepoChecks
-from ci_observer.ingest.polling.reruns import Reruns
 from ci_observer.ingest.polling.run_pages import (
     PageSizes,
     RunList,
@@ -36,19 +33,16 @@ from ci_observer.ingest.polling.schedule import (
     PassSchedule,
     QuietFeedSchedule,
 )
-from ci_observer.ingest.polling.tag_refs import TagRefs
-from ci_observer.ingest.store import feeds, instance, pending
+from ci_observer.ingest.polling.single_runs import SingleRuns
+from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.database import refuse_other_file
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.refs import PushedRef
 from ci_observer.ingest.times import Clock, ClockWatch, Timer, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T", bound=Item)
-# The kinds of pending items that belong to finished attempts.
-DETAILS = ("attempt", "jobs", "annotations")
 
 
 @dataclass(frozen=True)
@@ -121,10 +115,15 @@ class Poller:
             on_older_saved=self._count_written,
         )
         self._repo_checks = RepoChecks(db, github, self._discovery, clock)
-        self._pending_runs = PendingRuns(db, github, clock, self._record_saved)
-        self._reruns = Reruns(db, github, self._discovery, clock, self._record_saved)
-        self._tag_refs = TagRefs(db, github, clock)
-        self._cancelled_runs = CancelledRuns(db, github, clock)
+        self._single_runs = SingleRuns(
+            db,
+            github,
+            self._discovery,
+            clock,
+            pool=self._pool,
+            run=self._run,
+            on_runs_saved=self._record_saved,
+        )
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
         self._schedule = PassSchedule(config)
@@ -138,7 +137,7 @@ class Poller:
     def start(self) -> None:
         """Save which feeds the settings select, and schedule their first requests."""
         self._discovery.start()
-        self._reruns.start()
+        self._single_runs.start()
 
     async def poll(
         self,
@@ -167,12 +166,12 @@ class Poller:
         instance.save_poll_start(self._db, started_at)
         await self._refresh_metadata()
         polled = await self._fetch_newest(started_at)
-        await self._fetch_single_runs(started_at)
+        await self._single_runs.fetch_some(started_at)
         self._pruning.prune_daily()
         self._repacking.repack_some()
         await self._fetch_older(backfill_for, on_progress)
         if backfill_for is None:
-            await self._fetch_details()
+            await self._fetch_rest()
         self._is_first_pass = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
@@ -233,43 +232,11 @@ class Poller:
         self._repo_checks.log_blocked()
         return polled
 
-    async def _fetch_single_runs(self, started_at: datetime) -> None:
-        """Fetch the runs, attempts, jobs and annotations that are pending."""
-        pending_runs = self._pending_runs
-        pending_runs.start_pass(started_at)
-        await self._run(pending_runs.next_runs(), pending_runs.fetch)
-        await self._run(pending_runs.next_watched(), pending_runs.fetch)
-        await self._run(self._tag_refs.next_refs(), self._tag_refs.fetch)
-        await self._fetch_some_details()
-        await self._run(self._reruns.take_due_repos(), self._reruns.list_unfinished)
-        self._reruns.schedule_rescans()
-
-    async def _fetch_some_details(self) -> None:
-        """Fetch as many attempts, jobs and annotations as one pass may."""
-        pending_runs, cancelled_runs = self._pending_runs, self._cancelled_runs
-        await self._run(pending_runs.next_attempts(), pending_runs.fetch)
-        cancelled_runs.add_pending()
-        await self._run(pending_runs.next_jobs(), pending_runs.fetch)
-        await self._run(cancelled_runs.next_attempts(), cancelled_runs.fetch)
-
-    async def _fetch_details(self) -> None:
-        """Fetch all that an older page made pending, until that makes no progress."""
-        asked: list[PushedRef] = []
-        while (refs := self._tag_refs.next_refs()) not in ([], asked):
-            await self._run(asked := refs, self._tag_refs.fetch)
+    async def _fetch_rest(self) -> None:
+        """Fetch all that an older page has made pending."""
+        await self._single_runs.fetch_refs()
         self._run_pages.follow_unlisted()
-        while items := self._pending_runs.next_unfetched():
-            await self._run(items, self._pending_runs.fetch)
-            if self._pool.stopped_by is not None:
-                return
-        self._cancelled_runs.add_pending()
-        remaining = pending.count(self._db, DETAILS)
-        while remaining and self._pool.stopped_by is None:
-            await self._fetch_some_details()
-            before = remaining
-            remaining = pending.count(self._db, DETAILS)
-            if remaining >= before:
-                return
+        await self._single_runs.fetch_rest()
 
     async def _fetch_older(
         self, limit: timedelta | None, on_progress: Progress
