@@ -157,14 +157,18 @@ class GitHub:
         url = f"{self._repo_path(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
         return await self._get_run(url, run_id)
 
-    async def fetch_jobs(self, repo: str, run_id: int) -> list[dict[str, Any]]:
-        """GitHub's job objects of a run's latest attempt, from all pages.
+    async def fetch_jobs(
+        self, repo: str, run_id: int, *, run_attempt: int | None = None
+    ) -> list[dict[str, Any]]:
+        """GitHub's job objects of a run's latest attempt, or another, from all pages.
 
         30 jobs a page: GitHub has answered 502 to larger pages of runs with many jobs.
         https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
         """
-        jobs_url = f"{self._repo_path(repo)}/actions/runs/{run_id}/jobs"
-        url = f"{jobs_url}?filter=latest&per_page=30"
+        run_url = f"{self._repo_path(repo)}/actions/runs/{run_id}"
+        url = f"{run_url}/jobs?filter=latest&per_page=30"
+        if run_attempt is not None:
+            url = f"{run_url}/attempts/{run_attempt}/jobs?per_page=30"
         page = await self._get_page(url, parse_jobs)
         jobs, _ = await self._get_rest(url, page, parse_jobs)
         with_id = [job for job in jobs if has_id(job)]

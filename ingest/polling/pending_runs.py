@@ -16,6 +16,7 @@ from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.rows import job_row
 from ci_observer.ingest.store import (
+    cancellations,
     due_runs,
     feeds,
     following,
@@ -146,9 +147,13 @@ class PendingRuns:
         )
         self._save(item, page.runs)
         pending.remove(self._db, item)
+        cancellations.add_earlier_attempt(self._db, item)
 
     async def _fetch_jobs(self, item: PendingItem) -> None:
-        jobs = await self._github.fetch_jobs(item.repo, item.run_id)
+        is_latest = pending.is_latest_attempt(self._db, item)
+        jobs = await self._github.fetch_jobs(
+            item.repo, item.run_id, run_attempt=None if is_latest else item.run_attempt
+        )
         rows = [
             job_row(job, run_id=item.run_id, run_attempt=item.run_attempt)
             for job in jobs

@@ -49,6 +49,25 @@ where n <= {RUNS_PER_TILE} and annotations_at is null and not exists (
 )
 """
 
+_EARLIER = """
+select 1
+from branch_runs r
+join run_attempts a on a.run_id = r.run_id and a.run_attempt = :run_attempt
+join feeds f on f.repo = r.repo and f.workflow = r.workflow
+where r.run_id = :run_id and f.is_watched
+and r.tile_branch in (f.default_branch, 'refs/tags')
+and a.conclusion = 'cancelled' and a.annotations_at is null
+and not exists (
+    select 1 from decisive_attempts d
+    where d.run_id = r.run_id and d.run_attempt > a.run_attempt
+)
+and r.created_at >= coalesce((
+    select max(d.created_at) from decisions d
+    where d.repo = r.repo and d.workflow = r.workflow and d.branch = r.tile_branch
+        and d.result = 'passing'
+), '')
+"""
+
 
 def add_annotations(db: Database) -> None:
     """Add the annotations on which tiles depend, and the jobs that have them."""
@@ -57,12 +76,17 @@ def add_annotations(db: Database) -> None:
         return
     with transaction(db):
         for run_id, run_attempt in found:
-            kinds = ["annotations"]
-            if not _has_jobs(db, run_id, run_attempt):
-                kinds.append("jobs")
-            for kind in kinds:
-                item = [kind, run_id, run_attempt]
-                pending.insert_items(db, "values (?, ?, ?)", item)
+            _add(db, run_id, run_attempt)
+
+
+def add_earlier_attempt(db: Database, item: PendingItem) -> None:
+    """Add the annotations of an attempt that a re-run replaced, if a tile needs them.
+
+    If it ran into its time limit, the run has failed until a later attempt decides.
+    """
+    if not _is_off(db) and db.execute(_EARLIER, vars(item)).fetchone():
+        with transaction(db):
+            _add(db, item.run_id, item.run_attempt)
 
 
 def next_items(
@@ -176,6 +200,15 @@ def save_by_durations(db: Database, item: PendingItem, *, now: datetime) -> None
         if timed_out := timeouts.save(db, item.run_id):
             update_tiles(db, timed_out)
             bump_revision(db)
+
+
+def _add(db: Database, run_id: int, run_attempt: int) -> None:
+    """Add the annotations of an attempt, and its jobs if they are not stored."""
+    kinds = ["annotations"]
+    if not _has_jobs(db, run_id, run_attempt):
+        kinds.append("jobs")
+    for kind in kinds:
+        pending.insert_items(db, "values (?, ?, ?)", [kind, run_id, run_attempt])
 
 
 def _is_off(db: Database) -> bool:

@@ -120,6 +120,14 @@ def remove(db: Database, item: PendingItem) -> None:
         _remove(db, item)
 
 
+def is_latest_attempt(db: Database, item: PendingItem) -> bool:
+    """Whether an item belongs to the latest attempt of its run."""
+    [[latest]] = db.execute(
+        "select run_attempt from runs where run_id = ?", [item.run_id]
+    )
+    return bool(item.run_attempt >= latest)
+
+
 def save_jobs(
     db: Database, item: PendingItem, jobs: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -131,8 +139,15 @@ def save_jobs(
     # GitHub lists the jobs of the latest attempt, which may be newer than the item.
     latest = max([item.run_attempt, *(job["run_attempt"] for job in jobs)])
     with transaction(db):
+        stored = dict(
+            db.execute(
+                "select job_id, last_attempt from jobs where run_id = ?", [item.run_id]
+            ).fetchall()
+        )
         for job in jobs:
-            upsert(db, "jobs", {**job, "last_attempt": latest}, ["job_id"])
+            # The jobs of an earlier attempt may come last.
+            last_attempt = max(latest, stored.get(job["job_id"]) or 0)
+            upsert(db, "jobs", {**job, "last_attempt": last_attempt}, ["job_id"])
         _remove(db, item)
         update_tiles(db, [item.run_id])
         bump_revision(db)

@@ -251,6 +251,35 @@ def test_a_cancelled_rerun_is_asked_about_again(world, github, ingest, db):
     ).fetchall() == [("person", "ada"), ("timeout", None)]
 
 
+@pytest.mark.parametrize("was_seen_running", [False, True])
+def test_a_timeout_that_was_re_run_between_two_polls_is_red(
+    world, github, ingest, db, was_seen_running
+):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    if was_seen_running:
+        ingest.poll()
+    github.advance(HUNG_SECONDS)
+    world.update_run(run, cancel_cause="timeout")
+    github.advance(5)
+    world.rerun(run)
+    github.advance(5)
+
+    ingest.poll()
+
+    assert tile(db, "tile_state", "last_result_cancel_cause", "activity") == (
+        "failing",
+        "timeout",
+        "queued",
+    )
+    [[job_attempt]] = db.execute("select run_attempt from jobs")
+    assert job_attempt == 1
+    # A person cancels the re-run: the timeout still decides.
+    github.advance(60)
+    world.update_run(run, cancelled_by="ada")
+    ingest.poll()
+    assert tile(db, "tile_state", "activity") == ("failing", None)
+
+
 def test_a_default_branch_that_becomes_known_is_asked_about(world, github, ingest, db):
     cancelled(world, cause="timeout")
     github.faults.add("server_error", path=f"/repos/{REPO}$", count=None)
