@@ -101,16 +101,22 @@ class FeedChecks:
             lines.append(Line(f"{repo}: renamed to {name}: write {name} in GH_REPOS"))
         annotations, faults, lists = await asyncio.gather(
             self._annotation_lines(repo, found),
-            find_faults(self._github, repo, workflows),
+            self._fault_lines(repo, workflows),
             self._lists.try_all(repo, self._with_tile(repo, workflows)),
         )
-        faulty = [Line(f"{repo}: {fault}", is_good=False) for fault in faults]
-        return lines + annotations + faulty + self._feed_lines(repo, workflows, lists)
+        return lines + annotations + faults + self._feed_lines(repo, workflows, lists)
 
     async def _annotation_lines(self, repo: str, found: Repository) -> list[Line]:
         if not found.is_private or self._config.fetch_jobs == "none":
             return []
         return [Line(f"  {await annotations_text(self._github, repo)}")]
+
+    async def _fault_lines(self, repo: str, workflows: list[Workflow]) -> list[Line]:
+        # Without room, the lines of the workflows say that their runs are not tried.
+        if not self._budget.has_room():
+            return []
+        faults = await find_faults(self._github, repo, workflows)
+        return [Line(f"{repo}: {fault}", is_good=False) for fault in faults]
 
     def _follows_list(self, repo: str) -> bool:
         """Whether GitHub's list of workflows decides which of them are watched."""

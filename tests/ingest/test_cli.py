@@ -434,6 +434,19 @@ def test_check_without_a_token_leaves_requests_for_polling(environ, github):
     assert "Rate limit: 1" in second.output
 
 
+def test_check_without_a_token_leaves_out_repositories(environ, github):
+    for number in range(30):
+        github.world.add_run(f"acme/r{number}", "ci.yml")
+
+    result = run("check", **environ | {"GITHUB_TOKEN": "", "GH_REPOS": "acme/*"})
+
+    left_out = result.output.count(": not tried\n")
+    assert result.exit_code == 0
+    assert len(github.log) < 50
+    assert left_out > 15
+    assert f"\nNot tried: {left_out} repositories" in result.output
+
+
 @pytest.mark.parametrize("fault", ["secondary_limit", "unauthorized"])
 def test_check_stops_at_an_error_that_concerns_every_request(environ, github, fault):
     for number in range(40):
