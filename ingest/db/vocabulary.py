@@ -4,6 +4,11 @@
 used by a query that has the same literals. `web/vocabulary.py` says the same for pages.
 """
 
+from ci_observer.ingest.github.rows import LONGEST_RUN
+from ci_observer.ingest.times import CLOCK_TOLERANCE
+
+# GitHub's longest default retention of runs.
+RETENTION_DAYS = 90
 # The conclusions of a failed run, and those that give a run a result.
 FAILURES = ("failure", "timed_out", "startup_failure")
 DECISIVE = ("success", *FAILURES)
@@ -36,6 +41,9 @@ SQL_VALUES = {
     "results": sql_list(RESULTS),
     "skipped": sql_list(SKIPPED),
     "waiting_statuses": sql_list(WAITING_STATUSES),
+    "retention_days": str(RETENTION_DAYS),
+    "longest_run_days": str(LONGEST_RUN.days),
+    "clock_tolerance_seconds": str(CLOCK_TOLERANCE.seconds),
     # The condition of the index `runs_undecided`, to be repeated word by word.
     "is_undecided": (
         "status = 'completed' and coalesce(conclusion, '') not in "

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db.vocabulary import RETENTION_DAYS
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
@@ -14,8 +15,7 @@ from ci_observer.ingest.times import utc
 ACTIVE = "active"
 DISABLED = "disabled_"
 ARCHIVED = "archived"
-# GitHub's longest default retention of runs.
-RETENTION = timedelta(days=90)
+RETENTION = timedelta(days=RETENTION_DAYS)
 
 
 def save_enabled(db: Database, key: FeedKey, state: str | None) -> bool:

@@ -17,7 +17,7 @@ where head_repo = repo
   and head_branch not like 'gh-readonly-queue/%'
   and (
     gone_at is null
-    or created_at <= strftime('%Y-%m-%dT%H:%M:%SZ', gone_at, '-90 days')
+    or created_at <= strftime('%Y-%m-%dT%H:%M:%SZ', gone_at, '-{{retention_days}} days')
   );
 
 -- The events that a workflow has on a branch, each with the runs that prove it: a run

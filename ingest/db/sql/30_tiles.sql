@@ -329,7 +329,7 @@ select
   case
     when status = 'in_progress' then 'running'
     when status in ('queued', 'requested') then 'queued'
-    when status in ('waiting', 'pending') then 'waiting'
+    when status in {{waiting_statuses}} then 'waiting'
     when conclusion = 'action_required' then 'held'
     when status = 'completed' then null
     else 'unfinished'
@@ -338,7 +338,7 @@ select
   -- a run that still looks unfinished then is a remnant.
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', started_at,
-    iif(conclusion = 'action_required', '+30 days', '+35 days')
+    iif(conclusion = 'action_required', '+30 days', '+{{longest_run_days}} days')
   ) as given_up_at
 from runs;
 
@@ -378,7 +378,7 @@ select
   n.conclusion as untested_conclusion, n.ended_at as untested_at,
   n.html_url as untested_html_url, n.cancelled_by,
   later.stuck_run_id, o.html_url as stuck_html_url,
-  strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+35 days') as stuck_given_up_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+{{longest_run_days}} days') as stuck_given_up_at,
   c.last_scheduled_at, strips.strip
 from tile_later_runs later
 join tile_durations u using (repo, workflow, branch)

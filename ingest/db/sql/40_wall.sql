@@ -70,7 +70,7 @@ times as materialized (
     -- A feed that was last fetched at or before this time is stale.
     strftime('%Y-%m-%dT%H:%M:%SZ', now, -stale_seconds || ' seconds') as stale_to,
     -- A later time is from before the clock was set back, and proves nothing.
-    strftime('%Y-%m-%dT%H:%M:%SZ', now, '+10 seconds') as now_at_most
+    strftime('%Y-%m-%dT%H:%M:%SZ', now, '+{{clock_tolerance_seconds}} seconds') as now_at_most
   from settings cross join clock
 ),
 timed as (
@@ -247,7 +247,7 @@ with facts as (
     s.stale_seconds, c.now,
     strftime('%Y-%m-%dT%H:%M:%SZ', c.now, -s.stale_seconds || ' seconds') as stale_to,
     -- A later time is from before the clock was set back, and proves nothing.
-    strftime('%Y-%m-%dT%H:%M:%SZ', c.now, '+10 seconds') as now_at_most,
+    strftime('%Y-%m-%dT%H:%M:%SZ', c.now, '+{{clock_tolerance_seconds}} seconds') as now_at_most,
     max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
     max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
     max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
