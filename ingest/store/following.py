@@ -10,6 +10,7 @@ Functions without a transaction of their own work within the caller's.
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -55,6 +56,21 @@ SPOKEN = f"""
     )) j on j.value in (select run_id from runs)
 """
 OF_FEED = "f.repo = :repo and f.workflow = :workflow"
+IS_LISTED = "run_id in (select value from json_each(:listed))"
+UNLISTED_OPEN = f"""
+    select 'run', run_id, 0 from runs
+    where repo = :repo and workflow = :workflow and {OPEN} and not {IS_LISTED}
+"""
+UNLISTED_SPOKEN = f"{SPOKEN} where {OF_FEED} and not {IS_LISTED}"
+# Runs that may have been deleted.
+MISSING = f"""
+    select r.run_id from {TILES}
+    join branch_runs r
+        on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
+    where {OF_FEED} and r.created_at > :listed_from and r.gone_at is null
+    and not {IS_LISTED}
+    order by r.created_at desc limit {MISSING_AT_ONCE}
+"""
 
 
 def follow(db: Database, ids: Sequence[int]) -> None:
@@ -73,35 +89,15 @@ def follow_unlisted(
     may have been deleted.
     """
     params = vars(key) | {"listed": json.dumps(listed)}
-    is_listed = "run_id in (select value from json_each(:listed))"
     db.execute(
         "delete from pending"
-        f" where kind in ('run', 'watch') and gone_at is null and {is_listed}",
+        f" where kind in ('run', 'watch') and gone_at is null and {IS_LISTED}",
         params,
     )
-    insert_items(
-        db,
-        "select 'run', run_id, 0 from runs"
-        f" where repo = :repo and workflow = :workflow and {OPEN} and not {is_listed}",
-        params,
-    )
-    watch = (
-        "select 'watch', run_id, 0 from ({}) found where not exists ("
-        "select 1 from pending p where p.kind = 'run' and p.run_id = found.run_id)"
-    )
-    spoken = f"{SPOKEN} where {OF_FEED} and not {is_listed}"
-    insert_items(db, watch.format(spoken), params)
+    insert_items(db, UNLISTED_OPEN, params)
+    _watch(db, UNLISTED_SPOKEN, params)
     if listed_from is not None:
-        missing = f"""
-            select r.run_id from {TILES}
-            join branch_runs r
-                on r.repo = t.repo and r.workflow = t.workflow
-                and r.tile_branch = t.branch
-            where {OF_FEED} and r.created_at > :listed_from and r.gone_at is null
-            and not {is_listed}
-            order by r.created_at desc limit {MISSING_AT_ONCE}
-        """
-        insert_items(db, watch.format(missing), params | {"listed_from": listed_from})
+        _watch(db, MISSING, params | {"listed_from": listed_from})
 
 
 def stop_watching(db: Database, now: datetime) -> None:
@@ -151,3 +147,13 @@ def on_page(db: Database, repo: str, workflow: str) -> list[int] | None:
         [repo, workflow],
     ).fetchone()
     return list(json.loads(row[0])) if row else None
+
+
+def _watch(db: Database, found: str, params: dict[str, Any]) -> None:
+    """Watch the runs that a select finds, unless they are followed as unfinished."""
+    insert_items(
+        db,
+        f"select 'watch', run_id, 0 from ({found}) found where not exists ("
+        " select 1 from pending p where p.kind = 'run' and p.run_id = found.run_id)",
+        params,
+    )

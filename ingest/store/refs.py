@@ -20,6 +20,39 @@ from ci_observer.ingest.times import utc
 # The refs of a feed that matter to its tile: as many as the runs that its strip shows.
 REFS_PER_FEED = 20
 
+_UNKNOWN = """
+select repo, branch from (
+    select
+        t.repo, t.branch, r.created_at,
+        row_number() over (
+            partition by t.repo, t.workflow order by r.created_at desc
+        ) as n
+    from feed_tiles f
+    join feeds using (repo, workflow)
+    cross join tiles t on t.repo = f.repo and t.workflow = f.workflow
+    join runs r on r.run_id = t.newest_run_id
+    -- A 404 of a repository that is gone says nothing about a tag.
+    where feeds.error is null
+        and f.repo not in (select value from json_each(?))
+        and f.default_branch is not (
+            select branch from tiles d where d.rowid = f.tile_id
+        )
+        and t.branch not in (f.default_branch, 'refs/tags')
+        and exists (
+            select 1 from runs p
+            where p.repo = t.repo and p.workflow = t.workflow
+                and p.head_branch = t.branch and p.event = 'push'
+        )
+) pushed
+where n <= ? and not exists (
+    select 1 from refs
+    where refs.repo = pushed.repo and refs.name = pushed.branch
+)
+group by repo, branch
+order by max(created_at) desc
+limit ?
+"""
+
 
 @dataclass(frozen=True)
 class PushedRef:
@@ -40,38 +73,7 @@ def unknown(
     None of the `refused` repositories: the others must not wait for them.
     """
     rows = db.execute(
-        """
-        select repo, branch from (
-            select
-                t.repo, t.branch, r.created_at,
-                row_number() over (
-                    partition by t.repo, t.workflow order by r.created_at desc
-                ) as n
-            from feed_tiles f
-            join feeds using (repo, workflow)
-            cross join tiles t on t.repo = f.repo and t.workflow = f.workflow
-            join runs r on r.run_id = t.newest_run_id
-            -- A 404 of a repository that is gone says nothing about a tag.
-            where feeds.error is null
-                and f.repo not in (select value from json_each(?))
-                and f.default_branch is not (
-                    select branch from tiles d where d.rowid = f.tile_id
-                )
-                and t.branch not in (f.default_branch, 'refs/tags')
-                and exists (
-                    select 1 from runs p
-                    where p.repo = t.repo and p.workflow = t.workflow
-                        and p.head_branch = t.branch and p.event = 'push'
-                )
-        ) pushed
-        where n <= ? and not exists (
-            select 1 from refs
-            where refs.repo = pushed.repo and refs.name = pushed.branch
-        )
-        group by repo, branch
-        order by max(created_at) desc
-        limit ?
-        """,
+        _UNKNOWN,
         [json.dumps(list(refused)), REFS_PER_FEED, limit],
     )
     return [PushedRef(*row) for row in rows]

@@ -35,6 +35,31 @@ select job_id from (
 order by place, seconds desc, job_id
 """
 
+_FINISHED_RUNS = f"""
+select
+    r.run_id, r.run_attempt, r.conclusion, r.cancel_cause,
+    -- Its cause is known, or no annotation will tell it for now.
+    r.cancel_cause is not null or r.duration_seconds is 0
+    or exists (
+        select 1 from run_attempts a
+        where a.run_id = r.run_id and a.run_attempt = r.run_attempt
+            and a.annotations_at is not null
+    )
+    or exists (
+        select 1 from pending p join repos on repos.repo = r.repo
+        where p.kind = 'annotations' and p.run_id = r.run_id
+            and p.run_attempt = r.run_attempt
+            and p.requested_at >= repos.annotations_refused_at
+    ) as is_settled
+from runs of
+join branch_runs r
+    on r.repo = of.repo and r.workflow = of.workflow
+    and r.tile_branch = of.tile_branch
+where of.run_id = ? and r.status = 'completed'
+    and r.conclusion in ('cancelled', 'success')
+order by r.created_at desc, r.run_id desc limit {RUNS_IN_VIEW}
+"""
+
 
 def save(db: Database, run_id: int) -> list[int]:
     """Write the timeouts of a run's branch; return the runs that changed."""
@@ -67,33 +92,7 @@ def cancelled_job_ids(db: Database, item: PendingItem, limit: int) -> list[int]:
 
 def _finished_runs(db: Database, run_id: int) -> list[FinishedRun]:
     """The newest cancelled and successful runs of a run's branch, oldest first."""
-    rows = db.execute(
-        f"""
-        select
-            r.run_id, r.run_attempt, r.conclusion, r.cancel_cause,
-            -- Its cause is known, or no annotation will tell it for now.
-            r.cancel_cause is not null or r.duration_seconds is 0
-            or exists (
-                select 1 from run_attempts a
-                where a.run_id = r.run_id and a.run_attempt = r.run_attempt
-                    and a.annotations_at is not null
-            )
-            or exists (
-                select 1 from pending p join repos on repos.repo = r.repo
-                where p.kind = 'annotations' and p.run_id = r.run_id
-                    and p.run_attempt = r.run_attempt
-                    and p.requested_at >= repos.annotations_refused_at
-            ) as is_settled
-        from runs of
-        join branch_runs r
-            on r.repo = of.repo and r.workflow = of.workflow
-            and r.tile_branch = of.tile_branch
-        where of.run_id = ? and r.status = 'completed'
-            and r.conclusion in ('cancelled', 'success')
-        order by r.created_at desc, r.run_id desc limit {RUNS_IN_VIEW}
-        """,
-        [run_id],
-    ).fetchall()
+    rows = db.execute(_FINISHED_RUNS, [run_id]).fetchall()
     return [
         FinishedRun(
             number,
