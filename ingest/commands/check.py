@@ -10,8 +10,8 @@ from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.commands.terminal import StatusLine
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.github.connection import RequestStats
 from ci_observer.ingest.github.headers import parse_expiration
+from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
 from ci_observer.ingest.texts import escaped
 

@@ -12,8 +12,9 @@ from ci_observer.ingest.errors import (
     Unauthorized,
 )
 from ci_observer.ingest.feeds.workflows import api_id
-from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
 from ci_observer.ingest.store.workflows import Workflow
 

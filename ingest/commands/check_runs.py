@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from ci_observer.ingest.commands.check_lists import FeedList, find_paging_fault
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.workflows import same_names
-from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import has_workflow_path, is_blocked_run
+from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.store.workflows import Workflow
 
 BLOCKED = (

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.github.client import Response
+from ci_observer.ingest.github.pages import Response
 from ci_observer.ingest.store import feeds, repos, responses, workflows
 from ci_observer.ingest.store.responses import CachedResponse, Kind, ResponseKey
 

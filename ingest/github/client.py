@@ -4,19 +4,17 @@ Builds paths and parses responses; `connection` does the HTTP. A path is below t
 of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ci_observer.ingest.errors import InvalidResponse, NotFound
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.headers import parse_etag
 from ci_observer.ingest.github.names import is_ref_name
+from ci_observer.ingest.github.pages import Response, RunPage, without_refused
 from ci_observer.ingest.github.pagination import Walk, next_page_url
-from ci_observer.ingest.github.rows import has_id, refusal_of
+from ci_observer.ingest.github.rows import has_id
 from ci_observer.ingest.github.wire import (
     Repository,
     parse_annotations,
@@ -30,43 +28,7 @@ from ci_observer.ingest.github.wire import (
     parse_workflows,
 )
 
-log = logging.getLogger("ci_observer.ingest")
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Response(Generic[T]):
-    """A fetched value and its ETag. `value` is None on 304 Not Modified.
-
-    `next_url` is the address of the next page, if there is one: a path, or the link
-    itself if it leads elsewhere. `total_count` is GitHub's count for the whole list.
-    `now` is the time of the response, by our clock or by GitHub's if that is later.
-    """
-
-    value: T | None
-    etag: str | None
-    next_url: str | None = None
-    total_count: int | None = None
-    now: datetime | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class RunPage:
-    """One page of a run list. On 304 Not Modified, `runs` is empty.
-
-    `runs` are the run objects that can be stored, `refused` is the number of others,
-    and `refusal` says why those cannot. `total_count` is GitHub's count for the whole
-    list.
-    """
-
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    etag: str | None = None
-    next_url: str | None = None
-    total_count: int | None = None
-    is_not_modified: bool = False
-    refused: int = 0
-    refusal: str = ""
 
 
 class GitHub:
@@ -118,7 +80,7 @@ class GitHub:
         page = await self._get_page(url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, refusal = _without_refused(url, page.value, page.now)
+        runs, refusal = without_refused(url, page.value, page.now)
         return RunPage(
             runs,
             page.etag,
@@ -285,7 +247,7 @@ class GitHub:
         response = await self._get(url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
-        runs, _ = _without_refused(url, [response.value], response.now)
+        runs, _ = without_refused(url, [response.value], response.now)
         if runs[0]["id"] != run_id:
             raise InvalidResponse(
                 f"GitHub responds with run {runs[0]['id']} to a request for run "
@@ -343,27 +305,3 @@ class GitHub:
             self.connection.next_address(response),
             now=self.connection.time_of(response),
         )
-
-
-def _without_refused(
-    url: str, runs: list[dict[str, Any]], now: datetime | None
-) -> tuple[list[dict[str, Any]], str]:
-    """The runs that can be stored, and why the others cannot, "" if all can.
-
-    Raises `InvalidResponse` if none can: a few broken runs must not hide the others.
-    """
-    refusals = [refusal_of(run, now=now) for run in runs]
-    refused = list(filter(None, refusals))
-    if not refused:
-        return runs, ""
-    text = (
-        f"GitHub's response has {len(refused)} of {len(runs)} runs that cannot be "
-        f"stored: {refused[0]}."
-    )
-    if len(refused) == len(runs):
-        raise InvalidResponse(f"{text} The next pass requests it again.")
-    log.warning("%s: %s The others are stored.", url, text)
-    storable = [
-        run for run, refusal in zip(runs, refusals, strict=True) if refusal is None
-    ]
-    return storable, text

@@ -6,9 +6,8 @@ The only module that imports httpx. It knows no endpoint, and does not sleep or 
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -27,7 +26,8 @@ from ci_observer.ingest.errors import (
     TooSlow,
 )
 from ci_observer.ingest.github.body import MAX_BYTES, MAX_ERROR_BYTES, read_body
-from ci_observer.ingest.github.headers import RateLimit, parse_date, parse_etag
+from ci_observer.ingest.github.headers import parse_date, parse_etag
+from ci_observer.ingest.github.http_messages import HttpResponse, RequestStats
 from ci_observer.ingest.github.names import REPO_NAME
 from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.github.wire import parse_response
@@ -42,50 +42,6 @@ RESPONSE_SECONDS = 60
 MAX_ORIGIN_LENGTH = 100
 API_VERSION = "2022-11-28"
 MAX_REDIRECTS = 3
-EXPIRATION_HEADER = "github-authentication-token-expiration"
-
-
-@dataclass
-class RequestStats:
-    """Requests since the last `reset`, and the latest values of GitHub's headers."""
-
-    requests: int = 0
-    not_modified: int = 0
-    rate_limit: RateLimit | None = None
-    token_expires: str | None = None
-
-    def reset(self) -> None:
-        """Set the counts to zero; the header values stay."""
-        self.requests = self.not_modified = 0
-
-    def count(self, status: int, headers: Mapping[str, str], *, now: datetime) -> None:
-        """Count one response and keep its headers."""
-        self.requests += 1
-        self.not_modified += status == HTTPStatus.NOT_MODIFIED
-        self.rate_limit = RateLimit.from_headers(headers, now=now) or self.rate_limit
-        self.token_expires = headers.get(EXPIRATION_HEADER, self.token_expires)
-
-
-@dataclass(frozen=True)
-class HttpResponse:
-    """A response, read to its end.
-
-    `is_conditional`: the request had an ETag. `location` is the target of a redirect,
-    `next_link` the link to the next page.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
-    is_conditional: bool
-    location: str | None
-    next_link: str | None
-
-    @property
-    def is_not_modified(self) -> bool:
-        """Whether this is the 304 of a conditional request."""
-        return self.is_conditional and self.status == HTTPStatus.NOT_MODIFIED
 
 
 class Connection:

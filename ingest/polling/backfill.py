@@ -12,7 +12,8 @@ from sqlite_utils import Database
 from ci_observer.ingest.errors import RepeatedPage, Unprocessable
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of
-from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.github.pagination import MAX_ITEMS, Walk, is_path
 from ci_observer.ingest.github.windows import Window
 from ci_observer.ingest.polling.run_pages import MAX_HALVINGS, PageSizes, cached_page

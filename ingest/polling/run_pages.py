@@ -16,7 +16,8 @@ from sqlite_utils import Database
 from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.feeds.workflows import api_id_of
-from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.github.rows import created_at
 from ci_observer.ingest.github.windows import is_surely_last
 from ci_observer.ingest.polling.own_lists import OwnLists

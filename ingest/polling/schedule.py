@@ -17,7 +17,7 @@ from ci_observer.ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ci_observer.ingest.github.connection import RequestStats
+from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.run_pages import RunList, feeds_of
 from ci_observer.ingest.store import feeds
 

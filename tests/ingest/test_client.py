@@ -20,9 +20,10 @@ from ci_observer.ingest.errors import (
     InvalidResponse,
     RateLimited,
 )
-from ci_observer.ingest.github.client import GitHub, Response, RunPage
+from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.github.headers import RateLimit
+from ci_observer.ingest.github.pages import Response, RunPage
 
 API = "https://ghes.example/api/v3"
 RUNS = f"{API}/repos/acme/api/actions/workflows/ci.yml/runs"

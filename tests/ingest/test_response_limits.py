@@ -22,8 +22,9 @@ from ci_observer.ingest.errors import (
     TooSlow,
 )
 from ci_observer.ingest.github import connection as connection_module
-from ci_observer.ingest.github.client import GitHub, RunPage
+from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.pages import RunPage
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MB = 2**20

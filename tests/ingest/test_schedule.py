@@ -7,8 +7,8 @@ from archive import NOW
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, RateLimited, Unauthorized
-from ci_observer.ingest.github.connection import RequestStats
 from ci_observer.ingest.github.headers import RateLimit
+from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.schedule import PassSchedule
 from ci_observer.ingest.times import ClockWatch
 
