@@ -86,8 +86,15 @@ class BackfillPages:
             # An ETag does not depend on the link: a 304 could hide a corrected one.
             response = replace(response, etag="")
             responses.save(self._db, response)
+        is_first = not backfill.next_url and not page.refused
         saved = older_runs.save_page(
-            self._db, feed, backfill, page.runs, page=response, now=self._clock()
+            self._db,
+            feed,
+            backfill,
+            page.runs,
+            page=response,
+            is_empty=is_first and not page.runs and not response.oldest_at,
+            now=self._clock(),
         )
         self._record_saved(feed, backfill, saved)
         if repeated and not saved.is_complete:

@@ -16,6 +16,12 @@ ACTIVE = "active"
 DISABLED = "disabled_"
 ARCHIVED = "archived"
 RETENTION = timedelta(days=RETENTION_DAYS)
+HAS_RECENT_RUN = """
+    exists (
+        select 1 from runs r where r.repo = feeds.repo
+        and r.workflow = feeds.workflow and r.created_at > :since
+    )
+"""
 
 
 def save_enabled(db: Database, key: FeedKey, state: str | None) -> bool:
@@ -49,15 +55,25 @@ def set_listed(db: Database, key: FeedKey, *, has_runs: bool, now: datetime) -> 
     """
     if has_runs:
         empty = "empty_at = null, no_runs_at = null where empty_at is not null"
-    else:
-        empty = (
-            "no_runs_at = coalesce(no_runs_at, iif(empty_at is null, null, :now)),"
-            " empty_at = coalesce(empty_at, :now) where no_runs_at is null and exists ("
-            "  select 1 from runs r where r.repo = feeds.repo"
-            "  and r.workflow = feeds.workflow and r.created_at > :since)"
-        )
+        _update_empty(db, key, empty, now)
+        return
+    empty = "no_runs_at = :now where no_runs_at is null and empty_at is not null"
+    _update_empty(db, key, f"{empty} and {HAS_RECENT_RUN}", now)
+    set_seen_empty(db, key, now)
+
+
+def set_seen_empty(db: Database, key: FeedKey, now: datetime) -> None:
+    """Record that a response listed no run of a feed: its next newest page decides.
+
+    Within the caller's transaction.
+    """
+    empty = f"empty_at = :now where empty_at is null and {HAS_RECENT_RUN}"
+    _update_empty(db, key, empty, now)
+
+
+def _update_empty(db: Database, key: FeedKey, change: str, now: datetime) -> None:
     changed = db.execute(
-        f"update feeds set {empty} and repo = :repo and workflow = :workflow",
+        f"update feeds set {change} and repo = :repo and workflow = :workflow",
         vars(key) | {"now": utc(now), "since": utc(now - RETENTION)},
     )
     if changed.rowcount:

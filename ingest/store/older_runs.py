@@ -22,6 +22,7 @@ from ci_observer.ingest.github.windows import (
 from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS, Backfill
 from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.feed_states import set_seen_empty
 from ci_observer.ingest.store.feeds import Feed, set_changed
 from ci_observer.ingest.store.following import follow
 from ci_observer.ingest.store.responses import CachedResponse
@@ -38,10 +39,12 @@ def save_page(
     payloads: Payloads,
     *,
     page: CachedResponse,
+    is_empty: bool = False,
     now: datetime,
 ) -> Saved:
     """Write a page of GitHub's plain list. `payloads` is empty on 304 Not Modified.
 
+    `is_empty` says that the list has no run at all.
     The backfill is complete when the page reaches back to `fetch_until` or is surely
     the last one. Where the list only ends, windows of GitHub's search follow.
     """
@@ -58,6 +61,8 @@ def save_page(
         else:
             _set_window(db, feed, until or "", oldest or utc(now))
         _set_fetched_to(db, feed, backfill, page.oldest_at)
+        if is_empty:
+            set_seen_empty(db, feed.key, now)
         if page.etag:
             responses.save(db, page)
     return replace(saved, is_complete=is_done)

@@ -1,4 +1,4 @@
-"""Finds the feeds of which GitHub may list no run any more. Writes nothing.
+"""Finds the feeds whose runs may all have left GitHub's lists. Writes nothing.
 
 Only runs that GitHub's retention would keep count, and none that is known to be gone.
 """
@@ -25,10 +25,10 @@ HAS_RUN = """
 def missing_on_page(
     db: Database, page: CachedResponse, *, now: datetime
 ) -> set[FeedKey]:
-    """The feeds that have a run as new as those on their repository's newest page.
+    """The feeds that their repository's newest page should list, but does not.
 
-    Only those of which the page lists no run. A page that ends the list, as an empty
-    one does, is as old as any run.
+    The page lists no run of them, although a stored one is newer than its oldest run.
+    On a page that ends the list, as an empty one does, every run should be.
     """
     if page.next_url and not page.oldest_at:
         return set()
@@ -52,7 +52,7 @@ def missing_on_page(
 
 
 def seen_empty_once(db: Database, *, now: datetime) -> set[FeedKey]:
-    """The watched feeds whose list had no run, of which a second response decides."""
+    """The watched feeds whose list had no run once: the second response decides."""
     rows = db.execute(
         "select f.repo, f.workflow from feeds f where f.is_watched"
         f" and f.empty_at is not null and f.no_runs_at is null and {HAS_RUN}",

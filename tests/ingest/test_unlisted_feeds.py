@@ -1,4 +1,4 @@
-"""Feeds of which their repository's list has no run, though GitHub answers for each."""
+"""Workflows whose runs are in no list any more, though GitHub has them by their ids."""
 
 from datetime import timedelta
 
@@ -132,6 +132,39 @@ def test_a_workflow_whose_runs_are_older_than_the_page_costs_no_request(
     poll(watched, github, 30)
 
     assert own_lists(github) == []
+    assert set(tiles(db, github).values()) == {PASSING}
+
+
+def test_the_daily_scan_notices_it_for_runs_older_than_the_page(
+    world, github, watched, db
+):
+    bury(world, github)
+    poll(watched, github, 2)
+    hidden = hide_runs_of(world, "deploy.yml")
+    poll(watched, github, 2)
+    assert tiles(db, github)["deploy.yml"] == PASSING
+    github.advance(86_400)
+    poll(watched, github, 2)
+    assert tiles(db, github)["deploy.yml"] == NO_RUNS
+
+    show(hidden)
+    poll(watched, github, 6)
+    assert tiles(db, github)["deploy.yml"] == PASSING
+
+
+def test_a_single_empty_page_of_the_daily_scan_changes_nothing(
+    world, github, watched, db
+):
+    bury(world, github)
+    poll(watched, github, 2)
+    github.faults.add("empty_list", path="deploy.yml/runs")
+    github.advance(86_400)
+    poll(watched, github)
+    assert set(tiles(db, github).values()) == {PASSING}
+    github.log.clear()
+    poll(watched, github, 10)
+
+    assert own_lists(github) == [("deploy.yml", 304)]
     assert set(tiles(db, github).values()) == {PASSING}
 
 
