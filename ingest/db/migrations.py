@@ -819,3 +819,19 @@ def m150_pages_of_repositories(db: Database) -> None:
     db.execute(
         "delete from responses where kind = 'runs' and url like '%/actions/runs?%'"
     )
+
+
+@migrations()
+def m151_pages_of_feeds(db: Database) -> None:
+    """Pages are fetched again of which nobody has stored the runs that they list.
+
+    After a 304, every run that a tile speaks of would look as if it were not listed.
+    """
+    db.execute(
+        """
+        update feeds set etag = null where not exists (
+            select 1 from newest_pages n
+            where n.repo = feeds.repo and n.workflow in (feeds.workflow, '')
+        )
+        """
+    )

@@ -97,5 +97,10 @@ def rename(db: Database, repo: str, old: str, new: str) -> None:
         "update runs set workflow = ? where repo = ? and workflow = ?", [new, repo, old]
     )
     recount(db, "workflow")
+    db.execute(
+        "update or ignore newest_pages set workflow = ?"
+        " where repo = ? and workflow = ?",
+        [new, repo, old],
+    )
     db.execute("delete from workflows where repo = ? and workflow = ?", [repo, old])
     rebuild_tiles(db, repo)

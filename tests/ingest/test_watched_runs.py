@@ -1,10 +1,13 @@
 """Runs that a tile speaks of, below their feed's newest page or deleted."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from archive import set_clock
 from polling import FILE, REPO, add_runs, revision
+
+from ci_observer.ingest.db.migrations import m151_pages_of_feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -446,3 +449,21 @@ def test_a_request_in_the_future_delays_no_other(github, ingest, db, base):
     poll(ingest, github)
 
     assert requests(github, base) == [304]
+
+
+def test_an_upgrade_fetches_each_page_once_and_follows_no_run_on_it(
+    world, github, ingest, db
+):
+    """An older version has not stored which runs a page lists."""
+    add_runs(world, 5)
+    for _ in range(2):
+        ingest.poll()
+    db["newest_pages"].delete_where()
+
+    m151_pages_of_feeds(db)
+
+    for charged in (1, 0):
+        github.log.clear()
+        result = ingest.poll()
+        assert result.requests - result.not_modified == charged
+        assert [e.path for e in github.log if re.search(r"/runs/\d+$", e.path)] == []
