@@ -62,7 +62,10 @@ class PendingItem:
 
 
 def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
-    """Items never requested, newest runs first, then those requested longest ago."""
+    """Items never requested, newest runs first, then those requested longest ago.
+
+    Before them the jobs for whose annotations a tile waits.
+    """
     return select(db, "where p.kind = ? and p.gone_at is null", [kind], limit)
 
 
@@ -76,7 +79,10 @@ def select(
     rows = db.execute(
         "select p.kind, p.run_id, p.run_attempt, p.etag, runs.repo, runs.workflow"
         f" from pending p join runs using (run_id) {clauses}"
-        " order by p.requested_at, p.run_id desc, p.run_attempt desc limit ?",
+        " order by p.requested_at, not exists (select 1 from pending a"
+        " where a.kind = 'annotations' and a.run_id = p.run_id"
+        " and a.run_attempt = p.run_attempt),"
+        " p.run_id desc, p.run_attempt desc limit ?",
         [*params, limit],
     )
     return [PendingItem(*row) for row in rows]

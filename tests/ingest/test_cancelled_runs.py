@@ -251,6 +251,22 @@ def test_a_cancelled_rerun_is_asked_about_again(world, github, ingest, db):
     ).fetchall() == [("person", "ada"), ("timeout", None)]
 
 
+def test_the_jobs_that_a_tile_waits_for_come_before_those_of_newer_runs(
+    world, github, ingest, db
+):
+    ingest.restart(fetch_jobs="all")
+    cancelled(world, cause="timeout")
+    for _ in range(25):
+        world.add_run(REPO, FILE, head_branch="feature")
+
+    ingest.poll(backfill_deadline=github.clock() + timedelta(minutes=5))
+
+    assert tile(db, "tile_state") == ("failing",)
+    assert db.execute(
+        "select count(*) > 0 from pending where kind = 'jobs'"
+    ).fetchone() == (1,)
+
+
 @pytest.mark.parametrize("was_seen_running", [False, True])
 def test_a_timeout_that_was_re_run_between_two_polls_is_red(
     world, github, ingest, db, was_seen_running
