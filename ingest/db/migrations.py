@@ -835,3 +835,13 @@ def m151_pages_of_feeds(db: Database) -> None:
         )
         """
     )
+
+
+@migrations()
+def m152_metadata_of_repositories(db: Database) -> None:
+    """Metadata are fetched again: a 304 repeats nothing that was left out before.
+
+    Older versions have not stored which repositories are archived, and have cut the
+    name of a workflow's file at an `@`.
+    """
+    db.execute("delete from responses where kind in ('repository', 'workflows')")

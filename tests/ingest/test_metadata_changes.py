@@ -6,8 +6,9 @@ import pytest
 from archive import set_clock
 from polling import FILE, REPO, revision
 
+from ci_observer.ingest.db.migrations import m152_metadata_of_repositories
 from ci_observer.ingest.feeds.refresh_times import next_charged_refresh_at
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import feeds, workflows
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -225,3 +226,33 @@ def test_the_metadata_of_sixty_repositories_make_no_burst(
     oldest = min(feed.metadata_at or "" for feed in feeds.watched(db))
     quarter = timedelta(minutes=QUARTER)
     assert oldest > (github.clock() - quarter).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_after_an_upgrade_an_archived_repository_says_so(world, github, watched, db):
+    world.update_repo(REPO, archived=True)
+    poll(watched, github, QUARTER)
+    db.execute("update repos set is_archived = 0")
+    db.execute("update feeds set workflow_state = 'active'")
+
+    m152_metadata_of_repositories(db)
+    watched.restart()
+    poll(watched, github, QUARTER)
+
+    assert tile(db, github) == ("disabled", "archived")
+
+
+def test_after_an_upgrade_a_file_name_that_was_cut_is_whole(world, github, ingest, db):
+    file = "deploy@prod.yml"
+    world.add_run(REPO, file)
+    ingest.restart(workflows=("*",))
+    poll(ingest, github)
+    workflows.rename(db, REPO, file, "deploy")
+    [[number]] = db.execute("select raw_json ->> 'workflow_id' from runs_full")
+    db["workflows"].insert({"repo": REPO, "workflow": "deploy", "workflow_id": number})
+
+    m152_metadata_of_repositories(db)
+    ingest.restart()
+    poll(ingest, github, QUARTER)
+
+    assert [feed.workflow for feed in feeds.watched(db)] == [file]
+    assert db.execute("select distinct workflow from runs").fetchall() == [(file,)]
