@@ -7,7 +7,7 @@ minutes, without a token one repository in 15 minutes; each owner's repositories
 
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlite_utils import Database
@@ -16,17 +16,14 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, InvalidResponse, NotFound
 from ci_observer.ingest.feeds import metadata
 from ci_observer.ingest.feeds.owners import fetch_owner
-from ci_observer.ingest.feeds.refresh_times import (
-    REFRESH_EVERY,
-    next_charged_refresh_at,
-    next_refresh_at,
-)
+from ci_observer.ingest.feeds.refresh_schedule import RefreshSchedule
+from ci_observer.ingest.feeds.refresh_times import REFRESH_EVERY
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.feeds.workflow_log import WorkflowLog
 from ci_observer.ingest.feeds.workflows import assign_runs, workflow_rows
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.names import EVERY_WORKFLOW, owner_of
+from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.store import (
     feed_states,
     feeds,
@@ -44,10 +41,6 @@ from ci_observer.ingest.times import Clock, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
-NEVER = datetime.min.replace(tzinfo=UTC)
-# The number of passes over which a restart spreads the refreshes.
-REFRESH_PASSES = 5
-MIN_REFRESHES = 20
 # Several missing workflows cause one refresh of their repository, not one each.
 REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 
@@ -74,7 +67,7 @@ class FeedDiscovery:
         self._failed_owners: set[str] = set()
         self._workflow_log = WorkflowLog(db)
         self._sought_files: set[tuple[str, str]] = set()
-        self._due_at: dict[str, datetime] = {}
+        self._schedule = RefreshSchedule(config, db, github, clock, self._selection)
 
     def start(self) -> None:
         """Watch what the settings select among the stored repositories."""
@@ -88,8 +81,7 @@ class FeedDiscovery:
         with transaction(self._db):
             feeds.save_watched(self._db, pairs)
             self._delete_former_errors()
-        for repo in self._selection.repos():
-            self._due_at[repo.lower()] = self._first_refresh_at(repo)
+        self._schedule.start()
 
     def feeds(self) -> list[Feed]:
         """The watched feeds, as stored."""
@@ -101,27 +93,16 @@ class FeedDiscovery:
 
     def due_owners(self) -> list[Owner]:
         """The owners whose list of repositories is due for a refresh."""
-        return [owner for owner in self._owners() if self._is_due(owner)]
+        return [owner for owner in self._owners() if self._schedule.is_due(owner)]
 
     def due_repos(self) -> list[str]:
-        """The repositories whose metadata is due for a refresh.
-
-        New ones and those that something has made due at once; of the others the least
-        recently refreshed ones, a few in each pass.
-        """
-        every = self._selection.repos()
-        due = [repo for repo in every if self._is_due(repo)]
-        known = {repo: repos.get(self._db, repo) for repo in due}
-        last = {repo: k.metadata_at or "" for repo, k in known.items() if k}
-        urgent = [r for r in due if self._due_at.get(r.lower(), NEVER) == NEVER]
-        others = sorted(set(due) - set(urgent), key=lambda r: (last.get(r, ""), r))
-        limit = max(MIN_REFRESHES, len(every) // REFRESH_PASSES)
-        return urgent + others[:limit]
+        """The repositories whose metadata is due for a refresh, a few in each pass."""
+        return self._schedule.due_repos()
 
     def schedule_redirected_repos(self) -> None:
         """Make repositories due that GitHub has redirected since the last call."""
         for repo in self._renames.take_redirected(self._selection.repos()):
-            self._make_due(repo)
+            self._schedule.make_due(repo)
 
     async def refresh_owner(self, owner: Owner) -> None:
         """Fetch the repositories of an owner, and watch the live ones."""
@@ -143,7 +124,7 @@ class FeedDiscovery:
                 self._update_watched(repo)
         _log_changes(owner, before, listed)
         self._failed_owners.discard(owner.name.lower())
-        self._postpone(owner, REFRESH_EVERY)
+        self._schedule.postpone(owner, REFRESH_EVERY)
         if not listed:
             raise NotFound(
                 "No repository to watch: name some in GH_REPOS, or let the token see "
@@ -165,7 +146,7 @@ class FeedDiscovery:
             )
         except InvalidResponse:
             # An incomplete list may stay so, and each try is charged.
-            self._postpone(repo, REFRESH_AGAIN_AFTER)
+            self._schedule.postpone(repo, REFRESH_AGAIN_AFTER)
             raise
         listed = None if items.value is None else workflow_rows(items.value)
         # Another task may have found the alias during these requests.
@@ -182,7 +163,7 @@ class FeedDiscovery:
                 etags={"repository": found.etag, "workflows": items.etag},
                 now=self._clock(),
             )
-        self._due_at[repo.lower()] = self._next_refresh_at(repo, self._clock())
+        self._schedule.record_refresh(repo)
         self._update_owner_error(owner_of(repo))
         self._workflow_log.log_gone(repo, before)
         if self._selection.follows_list(repo):
@@ -194,13 +175,13 @@ class FeedDiscovery:
         """Set a disabled workflow active that has run since; confirm that soon."""
         if feed_states.save_enabled(self._db, feed.key, feed.workflow_state):
             log.info("%s: it runs again, so it is enabled", feed)
-            self._make_due(feed.repo)
+            self._schedule.make_due(feed.repo)
 
     def record_owner_error(
         self, owner: Owner, error: GitHubError, wait: timedelta
     ) -> None:
         """Retry a failed refresh after `wait`, and show its error until then."""
-        self._postpone(owner, wait)
+        self._schedule.postpone(owner, wait)
         self._failed_owners.add(owner.name.lower())
         self._save_error(owner, str(error), kind=error.kind, wait=wait)
 
@@ -210,7 +191,7 @@ class FeedDiscovery:
         A repository that the settings do not name leaves the wall instead. Returns
         whether the error is shown for the repository itself.
         """
-        self._postpone(repo, wait)
+        self._schedule.postpone(repo, wait)
         if not self._selection.is_named(repo):
             log.warning("%s is left out: %s", repo, error)
             feeds.save_watched_in(self._db, repo, [])
@@ -227,7 +208,7 @@ class FeedDiscovery:
         Not when the settings name its workflows: a missing one stays on the wall.
         """
         if self._may_refresh(repo):
-            self._make_due(repo)
+            self._schedule.make_due(repo)
 
     def assign_runs(self, repo: str, runs: list[dict[str, Any]]) -> AssignedRuns:
         """Sort the runs on a page of a repository by the workflow they belong to.
@@ -241,7 +222,7 @@ class FeedDiscovery:
         new = {(repo.lower(), file) for file in assigned.new_files}
         if new - self._sought_files and self._may_refresh(repo):
             self._sought_files |= new
-            self._make_due(repo)
+            self._schedule.make_due(repo)
         return assigned
 
     def reject_runs_of_other_repo(
@@ -257,7 +238,7 @@ class FeedDiscovery:
         for run in runs:
             match run.get("repository"):
                 case {"id": int(repo_id)} if repo_id != known.repo_id:
-                    self._make_due(repo)
+                    self._schedule.make_due(repo)
                     raise InvalidResponse(
                         f"Another repository is called {repo} now. Its runs are "
                         "fetched from the next poll on, as a history of their own."
@@ -287,7 +268,7 @@ class FeedDiscovery:
         known = repos.get(self._db, repo)
         if known and known.listed_in and not self._selection.is_named(repo):
             log.info("%s is archived: it leaves the wall", repo)
-            self._make_due(Owner(owner_of(repo)))
+            self._schedule.make_due(Owner(owner_of(repo)))
 
     def _update_owner_error(self, name: str) -> None:
         """Show an error if none of an owner's workflows is watched, or clear it."""
@@ -295,7 +276,7 @@ class FeedDiscovery:
         if not self._selection.has_owner(name) or name.lower() in self._failed_owners:
             return
         listed = self._selection.listed(name)
-        if any(map(self._is_due, listed)):
+        if any(map(self._schedule.is_due, listed)):
             return
         if any(map(self._is_on_wall, listed)):
             watch_errors.delete(self._db, owner)
@@ -335,36 +316,6 @@ class FeedDiscovery:
 
     def _is_on_wall(self, repo: str) -> bool:
         return bool(self.feeds_of(repo) or watch_errors.get(self._db, repo))
-
-    def _first_refresh_at(self, repo: str) -> datetime:
-        """When a repository is due after a restart."""
-        stored = repos.get(self._db, repo)
-        is_complete = all(feed.metadata_at for feed in self.feeds_of(repo))
-        if not stored or not stored.metadata_at or not is_complete:
-            return NEVER
-        now = self._clock()
-        refreshed_at = datetime.fromisoformat(stored.metadata_at)
-        # A time in the future is that of a wrong clock.
-        if EVERY_WORKFLOW in self._config.workflows or refreshed_at > now:
-            return now
-        return self._next_refresh_at(repo, refreshed_at)
-
-    def _next_refresh_at(self, repo: str, last_at: datetime) -> datetime:
-        """When a repository's metadata are due after a refresh at `last_at`."""
-        if not self._github.connection.has_token:
-            count = len(self._selection.repos())
-            return next_charged_refresh_at(repo, last_at, count=count)
-        refresh = timedelta(seconds=self._config.refresh_seconds)
-        return next_refresh_at(repo, last_at, refresh=refresh)
-
-    def _is_due(self, source: Owner | str) -> bool:
-        return self._due_at.get(str(source).lower(), NEVER) <= self._clock()
-
-    def _make_due(self, source: Owner | str) -> None:
-        self._due_at.pop(str(source).lower(), None)
-
-    def _postpone(self, source: Owner | str, wait: timedelta) -> None:
-        self._due_at[str(source).lower()] = self._clock() + wait
 
 
 def _log_changes(owner: Owner, before: set[str], listed: set[str]) -> None:
