@@ -16,7 +16,8 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.github.pagination import MAX_ITEMS, Walk, is_path
 from ci_observer.ingest.github.windows import Window
-from ci_observer.ingest.polling.run_pages import MAX_HALVINGS, PageSizes, cached_page
+from ci_observer.ingest.polling.run_lists import MAX_HALVINGS, PageSizes
+from ci_observer.ingest.polling.run_pages import cached_page
 from ci_observer.ingest.store import backfills, older_runs, responses
 from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed

@@ -15,7 +15,7 @@ from ci_observer.ingest.errors import (
 )
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.names import owner_of
-from ci_observer.ingest.polling.run_pages import PageSizes, RepoList, feeds_of
+from ci_observer.ingest.polling.run_lists import PageSizes, RepoList, feeds_of
 from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT
 from ci_observer.ingest.store import backfills, feeds, pending, watch_errors
 from ci_observer.ingest.store.feeds import Feed

@@ -22,12 +22,8 @@ from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
 from ci_observer.ingest.polling.maintenance import Pruning, Repacking
 from ci_observer.ingest.polling.repo_checks import RepoChecks
-from ci_observer.ingest.polling.run_pages import (
-    PageSizes,
-    RunList,
-    RunPages,
-    feeds_of,
-)
+from ci_observer.ingest.polling.run_lists import PageSizes, RunList, feeds_of
+from ci_observer.ingest.polling.run_pages import RunPages
 from ci_observer.ingest.polling.schedule import (
     NO_ACCESS_WAIT,
     PassSchedule,

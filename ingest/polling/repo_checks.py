@@ -13,7 +13,8 @@ from sqlite_utils import Database
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.polling.run_pages import RepoList, RunList, cached_page
+from ci_observer.ingest.polling.run_lists import RepoList, RunList
+from ci_observer.ingest.polling.run_pages import cached_page
 from ci_observer.ingest.store import repo_pages, repos, responses
 from ci_observer.ingest.store.responses import ResponseKey
 from ci_observer.ingest.times import Clock

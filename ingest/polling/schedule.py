@@ -18,7 +18,7 @@ from ci_observer.ingest.errors import (
     Unauthorized,
 )
 from ci_observer.ingest.github.http_messages import RequestStats
-from ci_observer.ingest.polling.run_pages import RunList, feeds_of
+from ci_observer.ingest.polling.run_lists import RunList, feeds_of
 from ci_observer.ingest.store import feeds
 
 # Repeated 404s and 401s can get the address blocked:
