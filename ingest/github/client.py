@@ -124,7 +124,7 @@ class GitHub:
     ) -> list[dict[str, Any]]:
         """GitHub's job objects of a run's latest attempt, or another, from all pages.
 
-        30 jobs a page: GitHub has answered 502 to larger pages of runs with many jobs.
+        30 jobs a page: GitHub has returned 502 for larger pages of runs with many jobs.
         https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
         """
         run_url = f"{self._repo_path(repo)}/actions/runs/{run_id}"

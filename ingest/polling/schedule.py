@@ -39,7 +39,7 @@ SCARCE_SHARE = 0.1
 QUIET_AFTER = timedelta(days=14)
 # Quiet feeds skip no pass if that would delay them longer than this.
 MAX_QUIET_WAIT = timedelta(minutes=5)
-# The duration of three attempts that GitHub answers with errors.
+# The duration of three requests that fail.
 RETRY_DURATION = timedelta(seconds=5)
 
 

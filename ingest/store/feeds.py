@@ -162,7 +162,7 @@ def save_metadata(
 
 
 def save_checked(db: Database, feed: Feed, now: datetime) -> None:
-    """Record that GitHub has just answered for a feed: its data are fresh."""
+    """Record a good response for a feed: its data are fresh."""
     with transaction(db):
         set_checked(db, feed, now)
 

@@ -1,7 +1,7 @@
 """Writes the table `refs`: which pushed refs are tags.
 
 A workflow that never ran on the default branch may run on tags. The head branch of a
-push does not say whether it is one, so GitHub is asked once for each ref.
+push does not say whether it is one, so each ref is requested once.
 """
 
 import json

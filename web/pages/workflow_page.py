@@ -44,10 +44,10 @@ async def fetch_workflow(
     """
     arguments = _arguments(params)
     days = _days(arguments.get("days"))
-    asked = arguments.get("branch")
-    feed = await _fetch_feed(datasette, repo, workflow, days=days, branch=asked)
-    is_of_tags = feed["is_tag"] or (feed["has_tags_only"] and not asked)
-    branch = TAGS if is_of_tags else asked or feed["default_branch"]
+    named = arguments.get("branch")
+    feed = await _fetch_feed(datasette, repo, workflow, days=days, branch=named)
+    is_of_tags = feed["is_tag"] or (feed["has_tags_only"] and not named)
+    branch = TAGS if is_of_tags else named or feed["default_branch"]
     sql_params = {name: feed[name] for name in ("repo", "workflow", "first_day")}
     sql_params["branch"] = branch
     snapshot = await fetch_snapshot(datasette, SNAPSHOT_SQL, sql_params)

@@ -37,7 +37,7 @@ select
   ) as held_run_id
 from tiles t;
 
--- The newest run for each question about a branch.
+-- The newest run with a result, and the newest open one.
 create view tile_key_runs as
 select
   newest.*,
