@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.github.rows import NO_TIME
 from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
 from ci_observer.ingest.store.database import transaction
@@ -74,7 +75,9 @@ def save_repo_page(
     """Write the newest runs of several feeds from one page of their repository.
 
     Returns the number of written runs per feed. If the page does not reach back to the
-    newest run of the page before, runs may be missing, and the feeds start a backfill.
+    newest run of the page before, runs may be missing, and the feeds start a backfill:
+    those without a known run too, whose first one may be missing.
+
     A run on the page may belong to the `unclear` feeds: it does not prove that they are
     fresh, and a 304 would not either.
     """
@@ -83,6 +86,9 @@ def save_repo_page(
         save_blocked(db, feeds[0].repo, assigned, now=now)
         before = responses.get_cached(db, page.key)
         last_at = before.newest_at if before else None
+        if before and not last_at and not page.is_last:
+            # The page before was empty.
+            last_at = NO_TIME
         is_gap = bool(page.oldest_at and last_at and page.oldest_at > last_at)
         listed_from = page.oldest_at if page.next_url or not page.oldest_at else ""
         written: dict[Feed, int] = {}
@@ -92,6 +98,7 @@ def save_repo_page(
             saved = _save_newest(db, feed, listed, listed_from=listed_from)
             written[feed] = saved.written
             until = backfills.get(db, feed.key).fetch_until or newest_known
+            until = until or last_at
             if is_gap and until:
                 backfills.update(db, feed.key, fetch_until=until, **NO_PROGRESS)
             if listed:

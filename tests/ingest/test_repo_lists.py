@@ -97,6 +97,27 @@ def test_more_new_runs_than_the_page_holds_are_all_fetched(world, github, watche
     assert len(run_ids(db)) == 170
 
 
+@pytest.mark.parametrize("others_have_run", [False, True])
+def test_the_first_run_of_a_workflow_below_a_full_page_is_fetched(
+    world, github, ingest, db, others_have_run
+):
+    for name in FILES:
+        world.workflow(REPO, name)
+    if others_have_run:
+        add_runs(world, 5, file="ci.yml")
+    ingest.restart(workflows=FILES)
+    ingest.poll()
+    github.advance(60)
+    first = world.add_run(REPO, "deploy.yml", conclusion="failure", duration=0)
+    for _ in range(60):
+        github.advance(1)
+        world.add_run(REPO, "ci.yml", duration=0)
+
+    ingest.poll()
+
+    assert first.id in run_ids(db)
+
+
 def test_a_gap_is_closed_even_when_the_process_dies_in_it(world, github, watched, db):
     watched.poll()
     for n in range(150):
