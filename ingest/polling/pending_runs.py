@@ -146,6 +146,10 @@ class PendingRuns:
             item.repo, item.run_id, item.run_attempt
         )
         self._save(item, page.runs)
+        if not any(run.get("status") == "completed" for run in page.runs):
+            # A later attempt exists, so this is an outdated response.
+            pending.save_requested(self._db, item, now=self._clock())
+            return
         pending.remove(self._db, item)
         cancellations.add_earlier_attempt(self._db, item)
 

@@ -85,7 +85,8 @@ def test_an_upgrade_keeps_the_responses_whose_repository_is_known(db_path):
     )
     db["repos"].insert({"repo": "acme/api", "listed_on": f"acme/* {API}{LIST_PATH}"})
 
-    schema.migrate(db)
+    # Later migrations drop some of these responses for another reason.
+    schema.migrations.apply(db, stop_before="m150_pages_of_repositories")
 
     columns = "kind, repo, url, etag, newest_at"
     stored = db.execute(f"select {columns} from responses order by kind").fetchall()  # noqa: S608
@@ -130,7 +131,8 @@ def test_an_upgrade_stores_paths_instead_of_addresses(db_path, base):
     )
     db["repos"].insert({"repo": "acme/api", "listed_in": f"{base}/users/acme/repos?x"})
 
-    schema.migrate(db)
+    # Later migrations drop some of these responses for another reason.
+    schema.migrations.apply(db, stop_before="m150_pages_of_repositories")
 
     stored = db.execute("select url, next_url from responses order by url").fetchall()
     next_urls = db.execute("select next_url from feed_backfills order by workflow")
