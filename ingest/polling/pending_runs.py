@@ -146,12 +146,14 @@ class PendingRuns:
             item.repo, item.run_id, item.run_attempt
         )
         self._save(item, page.runs)
-        if not any(run.get("status") == "completed" for run in page.runs):
-            # A later attempt exists, so this is an outdated response.
+        if any(run.get("status") == "completed" for run in page.runs):
+            pending.remove(self._db, item)
+            cancellations.add_earlier_attempt(self._db, item)
+        elif pending.was_requested(self._db, item):
+            pending.save_gone(self._db, item, self._clock())
+        else:
+            # A later attempt exists, so the response may be outdated: request it again.
             pending.save_requested(self._db, item, now=self._clock())
-            return
-        pending.remove(self._db, item)
-        cancellations.add_earlier_attempt(self._db, item)
 
     async def _fetch_jobs(self, item: PendingItem) -> None:
         is_latest = pending.is_latest_attempt(self._db, item)

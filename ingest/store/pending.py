@@ -126,6 +126,16 @@ def remove(db: Database, item: PendingItem) -> None:
         _remove(db, item)
 
 
+def was_requested(db: Database, item: PendingItem) -> bool:
+    """Whether the item has been requested before."""
+    [[requested_at]] = db.execute(
+        "select max(requested_at) from pending"
+        " where kind = ? and run_id = ? and run_attempt = ?",
+        [item.kind, item.run_id, item.run_attempt],
+    )
+    return requested_at is not None
+
+
 def is_latest_attempt(db: Database, item: PendingItem) -> bool:
     """Whether an item belongs to the latest attempt of its run."""
     [[latest]] = db.execute(
