@@ -13,10 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import stamina
 import yaml
 from archive import NOW, set_clock
+from demo_client import client_of
 from hypothesis import HealthCheck, settings
 from polling import Ingest
 from sqlite_utils import Database
@@ -137,6 +139,12 @@ def world() -> World:
 def github(world: World) -> Iterator[GitHubServer]:
     with GitHubServer(world) as server:
         yield server
+
+
+@pytest.fixture
+def client(github: GitHubServer) -> Iterator[httpx.Client]:
+    with client_of(github) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,23 +14,6 @@ from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 
 CANCELLED = "The operation was canceled."
-
-
-@pytest.fixture
-def world() -> World:
-    return World("2026-03-02T09:00:00Z")
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 def jobs_of(client: httpx.Client, run: Run) -> list[dict[str, Any]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of
+from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS
 
-from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 
 WORKFLOWS = f"/repos/{REPO}/actions/workflows"
@@ -20,18 +17,6 @@ def world() -> World:
     world.add_run(REPO, FILE)
     world.advance_to("2026-03-02T09:10:00Z")
     return world
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 def test_a_blocked_run_has_githubs_shape(client: httpx.Client, world: World) -> None:

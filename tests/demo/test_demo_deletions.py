@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
-from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, client_of, numbers
+from demo_client import FILE, REPO, RUNS, WORKFLOW_RUNS, numbers
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
@@ -20,18 +19,6 @@ def world() -> World:
     for age in (100, 10, 1):
         world.add_run(REPO, FILE, created_at=world.now - timedelta(days=age))
     return world
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

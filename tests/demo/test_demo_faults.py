@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,20 +17,13 @@ from ci_observer.demo.server.world import World
 
 
 @pytest.fixture
-def github() -> Iterator[GitHubServer]:
+def world() -> World:
     """Four runs, the newest in progress."""
     world = World("2026-03-02T09:00:00Z")
     for age in (30, 20, 10):
         world.add_run(REPO, FILE, created_at=world.now - timedelta(minutes=age))
     world.add_run(REPO, FILE, status="in_progress")
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
+    return world
 
 
 @pytest.mark.parametrize(

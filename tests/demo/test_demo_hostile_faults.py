@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -21,19 +20,12 @@ MEGABYTE = 2**20
 
 
 @pytest.fixture
-def github() -> Iterator[GitHubServer]:
+def world() -> World:
     """Four runs, and pages of two."""
     world = World("2026-03-02T09:00:00Z")
     for minute in range(4):
         world.add_run(REPO, FILE, created_at=f"2026-03-02T08:0{minute}:00Z")
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
+    return world
 
 
 @pytest.mark.parametrize(

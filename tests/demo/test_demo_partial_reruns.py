@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from demo_client import FILE, REPO, RUNS, client_of
+from demo_client import FILE, REPO, RUNS
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.model import JobSpec, Run
@@ -25,12 +25,6 @@ def github() -> Iterator[GitHubServer]:
     with GitHubServer(world) as server:
         server.advance(600)
         yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 @pytest.fixture

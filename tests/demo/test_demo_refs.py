@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import httpx
@@ -20,23 +19,6 @@ STRANGE = (
     "a+b#c?.yaml",
     "größe.yml",
 )
-
-
-@pytest.fixture
-def world() -> World:
-    return World("2026-03-02T09:00:00Z")
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 def tag_ref(client: httpx.Client, name: str) -> httpx.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
@@ -25,18 +24,6 @@ def world() -> World:
         created = world.now - timedelta(minutes=age)
         world.add_run(REPO, FILE, created_at=created, duration=0)
     return world
-
-
-@pytest.fixture
-def github(world: World) -> Iterator[GitHubServer]:
-    with GitHubServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-def client(github: GitHubServer) -> Iterator[httpx.Client]:
-    with client_of(github) as client:
-        yield client
 
 
 def test_a_list_has_30_runs_newest_first(client: httpx.Client) -> None:

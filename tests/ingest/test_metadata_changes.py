@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from archive import set_clock
-from polling import FILE, REPO, revision
+from polling import FILE, REPO, poll, revision
 
 from ci_observer.ingest.db.migrations import m152_metadata_of_repositories
 from ci_observer.ingest.feeds.refresh_times import next_charged_refresh_at
@@ -22,12 +22,6 @@ def watched(world, ingest, github):
     poll(ingest, github)
     github.log.clear()
     return ingest
-
-
-def poll(ingest, github, times=1, seconds=60):
-    for _ in range(times):
-        github.advance(seconds)
-        ingest.poll()
 
 
 def tile(db, github):

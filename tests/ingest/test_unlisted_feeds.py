@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from archive import set_clock
-from polling import REPO, add_runs, revision
+from polling import REPO, add_runs, poll, revision
 
 from ci_observer.demo.server.model import Run
 
@@ -24,12 +24,6 @@ def watched(world, github, ingest):
     poll(ingest, github, 2)
     github.log.clear()
     return ingest
-
-
-def poll(ingest, github, times=1, seconds=60):
-    for _ in range(times):
-        github.advance(seconds)
-        ingest.poll()
 
 
 def hide_runs_of(world, *files):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from archive import set_clock
-from polling import FILE, REPO, add_runs, revision
+from polling import FILE, REPO, add_runs, poll, revision
 
 from ci_observer.ingest.db.migrations import m151_pages_of_feeds
 
@@ -32,12 +32,6 @@ def bury(world, github):
     for _ in range(31):
         github.advance(1)
         world.add_run(REPO, FILE, event="pull_request", head_branch="topic", duration=0)
-
-
-def poll(ingest, github, times=1, seconds=60):
-    for _ in range(times):
-        github.advance(seconds)
-        ingest.poll()
 
 
 def tile(db, github, *columns):

@@ -107,6 +107,15 @@ class Ingest:
         self._runner.close()
 
 
+def poll(
+    ingest: Ingest, github: GitHubServer, times: int = 1, seconds: float = 60
+) -> None:
+    """Poll repeatedly, each time after some seconds."""
+    for _ in range(times):
+        github.advance(seconds)
+        ingest.poll()
+
+
 def add_runs(world: World, count: int, *, repo: str = REPO, file: str = FILE) -> None:
     """Add runs an hour apart, the newest now."""
     for age in range(count - 1, -1, -1):
