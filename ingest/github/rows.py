@@ -26,30 +26,6 @@ MAX_ATTEMPTS = 100
 MAX_VALUE_LENGTH = 60
 CLOCK_TOLERANCE = timedelta(days=1)
 
-# The columns of `runs` that come from GitHub's object. Ingest adds the others.
-RUN_COLUMNS = (
-    "run_id",
-    "repo",
-    "workflow",
-    "workflow_name",
-    "run_number",
-    "run_attempt",
-    "event",
-    "display_title",
-    "status",
-    "conclusion",
-    "head_branch",
-    "head_sha",
-    "head_repo",
-    "actor",
-    "triggering_actor",
-    "pr_number",
-    "created_at",
-    "started_at",
-    "updated_at",
-    "duration_seconds",
-    "html_url",
-)
 ATTEMPT_COLUMNS = (
     "run_id",
     "run_attempt",

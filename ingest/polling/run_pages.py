@@ -27,7 +27,6 @@ from ci_observer.ingest.polling.run_lists import (
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
 from ci_observer.ingest.store import responses, runs
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.times import Clock
 
@@ -64,8 +63,6 @@ class RunPages:
         self._chooser = ListChooser(clock)
         self._unclaimed = UnclaimedRuns(db)
         self._own_lists = OwnLists(db, github, clock)
-        # The feeds of repositories whose page has runs that could not be stored.
-        self._incomplete: set[FeedKey] = set()
 
     def choose_lists(self, watched: Sequence[Feed]) -> list[RunList]:
         """The lists to poll for these feeds."""
@@ -94,7 +91,7 @@ class RunPages:
         """
         polled_alone = {feed.key for feed in polled if isinstance(feed, Feed)}
         due = self._own_lists.take_due(self._stored_pages(polled))
-        unclear = (due | self._incomplete) - polled_alone
+        unclear = due - polled_alone
         return [
             feed
             for feed in self._discovery.feeds()
@@ -156,7 +153,6 @@ class RunPages:
         self._on_runs_saved(feed, saved.written)
         _raise_if_refused(page)
         self._unclaimed.settle(feed)
-        self._incomplete.discard(feed.key)
 
     async def fetch_repo(self, repo_list: RepoList) -> None:
         """Fetch the newest runs of several feeds; a 304 proves that all are fresh."""
@@ -172,22 +168,18 @@ class RunPages:
         assigned = self._discovery.assign_runs(repo_list.repo, page.runs)
         self._chooser.record_page(repo_list, assigned)
         self._unclaimed.record(repo_list.repo, repo_list.feeds, assigned.strangers)
+        if page.refused:
+            self._unclaimed.record_refused(repo_list.feeds)
         written = runs.save_repo_page(
             self._db,
             repo_list.feeds,
             assigned,
             page=cached_page(key, page),
-            unclear=[
-                feed
-                for feed in repo_list.feeds
-                if page.refused or self._unclaimed.is_open(feed)
-            ],
+            unclear=list(filter(self._unclaimed.is_open, repo_list.feeds)),
             now=now,
         )
         for feed, count in written.items():
             self._on_runs_saved(feed, count)
-        if page.refused:
-            self._incomplete |= {feed.key for feed in repo_list.feeds}
 
     def _stored_pages(self, polled: Sequence[RunList]) -> list[CachedResponse]:
         """The newest page of each repository whose list was polled."""

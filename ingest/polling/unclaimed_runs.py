@@ -1,4 +1,4 @@
-"""Runs on a repository's page that belong to no known workflow.
+"""Runs on a repository's page that belong to no known workflow, or cannot be stored.
 
 A workflow's own list decides whose they are. Until that is fetched, the page does not
 prove that the feeds are fresh which such a run may belong to.
@@ -30,6 +30,8 @@ class UnclaimedRuns:
         # The id of a run of each unknown workflow, by feed.
         self._open: dict[FeedKey, dict[str, int]] = defaultdict(dict)
         self._foreign: dict[FeedKey, set[str]] = defaultdict(set)
+        # The feeds to which a run that could not be stored may belong.
+        self._refused: set[FeedKey] = set()
         self._logged: set[tuple[str, str]] = set()
 
     def record(
@@ -48,18 +50,23 @@ class UnclaimedRuns:
                 if not is_foreign and may_belong(run, feed.workflow, number):
                     self._open[feed.key][workflow] = run["id"]
 
+    def record_refused(self, feeds: Iterable[Feed]) -> None:
+        """Record that a page has a run that could not be stored: whose, is unknown."""
+        self._refused |= {feed.key for feed in feeds}
+
     def settle(self, feed: Feed) -> None:
         """Record that the feed's own list was fetched, which has the runs that are its.
 
         A later run of a workflow that has none is not looked for again.
         """
+        self._refused.discard(feed.key)
         for workflow, run_id in self._open.pop(feed.key, {}).items():
             if not stored_runs.is_stored(self._db, feed, run_id):
                 self._foreign[feed.key].add(workflow)
 
     def is_open(self, feed: Feed) -> bool:
         """Whether the feed's own list has to be fetched before the feed is fresh."""
-        return bool(self._open.get(feed.key))
+        return feed.key in self._refused or bool(self._open.get(feed.key))
 
 
 def _text(run: dict[str, Any]) -> str:

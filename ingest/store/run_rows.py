@@ -14,7 +14,6 @@ from ci_observer.ingest.db.derived import COUNTED_COLUMNS
 from ci_observer.ingest.github.names import BLOCKED_WORKFLOW
 from ci_observer.ingest.github.rows import (
     ATTEMPT_COLUMNS,
-    RUN_COLUMNS,
     Row,
     attempt_row,
     is_older_run,
@@ -30,6 +29,8 @@ from ci_observer.ingest.store.pending import add_attempts, add_jobs
 from ci_observer.ingest.store.tiles import update_tiles
 
 SQLITE_VARIABLES = 500
+# The columns of `runs` that come from GitHub's object. Ingest adds the others.
+RUN_COLUMNS = tuple(run_row({"id": 1}, repo="", workflow=""))
 
 
 @dataclass(frozen=True)

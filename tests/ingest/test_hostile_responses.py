@@ -295,6 +295,31 @@ class OneRun(Fault):
         return {**run, **self._changes} if is_it else run
 
 
+def test_feeds_are_polled_with_their_repository_again_after_a_bad_run(
+    world, github, ingest
+):
+    """A run of another workflow cannot be stored: the feeds' own lists decide."""
+    files = (FILE, "deploy.yml")
+    for file in files:
+        add_runs(world, 3, file=file)
+    ingest.restart(workflows=files)
+    ingest.poll()
+    ingest.poll()
+    bad = world.add_run(REPO, "unwatched.yml", duration=0)
+    github.faults.armed.append(OneRun(bad.id, {"run_attempt": 10**9}))
+    github.log.clear()
+    assert ingest.poll().feeds_failed == 0
+    own = [e.path.split("/")[-2] for e in github.log if "/workflows/" in e.path]
+    assert sorted(own) == sorted(files)
+
+    github.faults.clear()
+    ingest.poll()
+    github.log.clear()
+    ingest.poll()
+
+    assert [e.path for e in github.log if "/workflows/" in e.path] == []
+
+
 @settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1, max_size=4))
 def test_one_bad_run_never_hides_the_others(tmp_path_factory, migrated_file, changes):

@@ -212,6 +212,17 @@ def test_an_attempt_seen_running_that_a_rerun_replaced_has_its_end_fetched(
     assert [e.path for e in github.log if "/attempts/" in e.path] == []
 
 
+def test_an_attempt_that_looks_unfinished_is_requested_twice(world, github, ingest, db):
+    run = world.add_run(REPO, FILE, status="in_progress")
+    world.rerun(run)
+    world.update_run(run, conclusion="success")
+    for _ in range(4):
+        ingest.poll()
+
+    assert [e.status for e in github.log if "/attempts/1" in e.path] == [200, 200]
+    assert attempts(db, run) == [(1, None), (2, "success")]
+
+
 def test_an_attempt_that_github_has_deleted_is_requested_once(
     world, github, ingest, db
 ):

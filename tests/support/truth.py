@@ -8,7 +8,8 @@ from sqlite_utils import Database
 from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
-from ci_observer.ingest.github.rows import RUN_COLUMNS, run_row
+from ci_observer.ingest.github.rows import run_row
+from ci_observer.ingest.store.run_rows import RUN_COLUMNS
 
 # Queries of inconsistent rows; each must find none.
 UNSOUND = {
