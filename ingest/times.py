@@ -11,6 +11,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 Clock = Callable[[], datetime]
 # Returns seconds that only grow, such as `time.monotonic`.
 Timer = Callable[[], float]
+# Before every other time.
+NEVER = datetime.min.replace(tzinfo=UTC)
 # A clock that is kept right moves by less.
 CLOCK_TOLERANCE = timedelta(seconds=10)
 

@@ -1,6 +1,6 @@
 """When each source of feeds is refreshed: an owner, or the name of a repository."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
@@ -14,9 +14,8 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store import feeds, repos
 from ci_observer.ingest.store.keys import Owner
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import NEVER, Clock
 
-NEVER = datetime.min.replace(tzinfo=UTC)
 # The number of passes over which a restart spreads the refreshes.
 REFRESH_PASSES = 5
 MIN_REFRESHES = 20

@@ -4,7 +4,7 @@ Only its own list tells whether GitHub lists any run of a feed.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
@@ -12,12 +12,11 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import unlisted_feeds
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import NEVER, Clock
 
 REQUEST_EVERY = timedelta(minutes=5)
 # Without a token a 304 is one of 60 requests an hour.
 REQUEST_EVERY_WITHOUT_TOKEN = timedelta(hours=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class OwnLists:

@@ -6,7 +6,7 @@ a workflow that is not watched yet. The lists of the watched workflows show neit
 
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
@@ -17,7 +17,7 @@ from ci_observer.ingest.polling.run_lists import RepoList, RunList
 from ci_observer.ingest.polling.run_pages import cached_page
 from ci_observer.ingest.store import repo_pages, repos, responses
 from ci_observer.ingest.store.responses import ResponseKey
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import NEVER, Clock
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -28,7 +28,6 @@ CHECK_EVERY = timedelta(minutes=1)
 MAX_CHECK_EVERY = timedelta(minutes=5)
 # Without a token each check costs one of 60 requests an hour.
 CHECK_EVERY_WITHOUT_TOKEN = timedelta(hours=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class RepoChecks:

@@ -5,7 +5,7 @@ It only decides: `loop` waits, and `poller` polls.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zlib import crc32
 
 from sqlite_utils import Database
@@ -20,6 +20,7 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.run_lists import RunList, feeds_of
 from ci_observer.ingest.store import feeds
+from ci_observer.ingest.times import NEVER
 
 # Repeated 404s and 401s can get the address blocked:
 # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
@@ -156,4 +157,4 @@ class QuietFeedSchedule:
 
 def _checked_at(run_list: RunList) -> datetime:
     text = run_list.checked_at
-    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
+    return datetime.fromisoformat(text) if text else NEVER
