@@ -134,13 +134,22 @@ def serve() -> None:
     # Datasette takes a second to import.
     from ci_observer.web import server  # noqa: PLC0415
     from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
+    from ci_observer.web.settings import WebSettings  # noqa: PLC0415
 
     config = load_config(with_token=False)
     refuse_busy_port(config.host, config.port)
     if not is_database_required() or config.db_path.exists():
         open_database(config).close()
     try:
-        datasette = server.build_datasette(config.db_path, root=ROOT)
+        web = WebSettings(
+            base_url=config.base_url,
+            allowed_hosts=config.allowed_hosts,
+            forwarded_allow_ips=config.forwarded_allow_ips,
+            access_token=config.access_token,
+            adhoc_sql=config.adhoc_sql,
+            csv_formulas=config.csv_formulas,
+        )
+        datasette = server.build_datasette(config.db_path, root=ROOT, web=web)
     except IncompleteInstallation as error:
         raise click.ClickException(str(error)) from error
     log.info("The wall is at http://%s:%s", config.host, config.port)

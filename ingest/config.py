@@ -27,6 +27,8 @@ from ci_observer.ingest.github.names import (
 
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 FETCH_JOBS = ("failed", "all", "none")
+ADHOC_SQL = ("on", "off")
+CSV_FORMULAS = ("neutralise", "keep")
 MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
 MAX_PAYLOAD_DAYS = 36_500
@@ -65,6 +67,13 @@ class Config:
     timezone: str = "UTC"
     fetch_jobs: str = "failed"
     payload_days: int | None = None
+    base_url: str = "/"
+    allowed_hosts: tuple[str, ...] = ()
+    forwarded_allow_ips: str = "127.0.0.1"
+    access_token: str | None = field(default=None, repr=False)
+    access_token_file: Path | None = None
+    adhoc_sql: str = "on"
+    csv_formulas: str = "neutralise"
 
     @property
     def named_repos(self) -> tuple[str, ...]:
@@ -114,6 +123,12 @@ class Config:
             )
         if file := values.get("token_file"):
             values["token"] = read_token_file(file)
+        if values.get("access_token") and values.get("access_token_file"):
+            raise ConfigError(
+                "ACCESS_TOKEN and ACCESS_TOKEN_FILE are both set: keep only one."
+            )
+        if file := values.get("access_token_file"):
+            values["access_token"] = read_token_file(file, "ACCESS_TOKEN_FILE")
         return cls(**values)
 
 
@@ -139,7 +154,7 @@ def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in SECRETS}
 
 
-def read_token_file(path: Path) -> str:
+def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
     """The token in a file, such as a secret from Docker or systemd.
 
     Raises `ConfigError` if the file cannot be read or does not hold exactly one token.
@@ -149,20 +164,25 @@ def read_token_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ConfigError(
-            f"GITHUB_TOKEN_FILE: cannot read {path} ({reason}). "
+            f"{name}: cannot read {path} ({reason}). "
             "Point it at a readable file that holds the token."
         ) from None
     if not text.strip():
-        raise ConfigError(f"GITHUB_TOKEN_FILE: {path} is empty. Put the token in it.")
-    return _token(text.strip(), "GITHUB_TOKEN_FILE")
+        raise ConfigError(f"{name}: {path} is empty. Put the token in it.")
+    return _token(text.strip(), name)
 
 
 def _token(text: str, name: str) -> str:
     # The message must not contain the token.
     if not re.fullmatch(r"[\x21-\x7e]+", text):
+        source = (
+            "Choose one without them"
+            if name.startswith("ACCESS_TOKEN")
+            else "Copy it again from https://github.com/settings/tokens"
+        )
         raise ConfigError(
             f"{name}: the token has a space, a line break or a letter that no token "
-            "has. Copy it again from https://github.com/settings/tokens."
+            f"has. {source}."
         )
     return text
 
@@ -255,10 +275,27 @@ def _timezone(text: str, name: str) -> str:
     return text
 
 
-def _fetch_jobs(text: str, name: str) -> str:
-    if text in FETCH_JOBS:
-        return text
-    raise ConfigError(f"{name}: {text!r} is none of {', '.join(FETCH_JOBS)}.")
+def _one_of(values: tuple[str, ...]) -> Callable[[str, str], str]:
+    def parse(text: str, name: str) -> str:
+        if text in values:
+            return text
+        raise ConfigError(f"{name}: {text!r} is none of {', '.join(values)}.")
+
+    return parse
+
+
+def _base_url(text: str, name: str) -> str:
+    path = text.strip("/")
+    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*|", path, re.ASCII):
+        raise ConfigError(
+            f"{name}: {text!r} is not a path prefix. Write the path at which the proxy "
+            "serves CI Observer, for example /ci/"
+        )
+    return f"/{path}/" if path else "/"
+
+
+def _hosts(text: str, _name: str) -> tuple[str, ...]:
+    return tuple(_items(text))
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
@@ -274,7 +311,14 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "CI_OBSERVER_PORT": ("port", _integer(1, MAX_PORT)),
     "HISTORY_DAYS": ("history_days", _integer(1, 3650)),
     "DASHBOARD_TIMEZONE": ("timezone", _timezone),
-    "FETCH_JOBS": ("fetch_jobs", _fetch_jobs),
+    "FETCH_JOBS": ("fetch_jobs", _one_of(FETCH_JOBS)),
     "PAYLOAD_DAYS": ("payload_days", _integer(1, MAX_PAYLOAD_DAYS)),
+    "CI_OBSERVER_BASE_URL": ("base_url", _base_url),
+    "CI_OBSERVER_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
+    "FORWARDED_ALLOW_IPS": ("forwarded_allow_ips", _text),
+    "ACCESS_TOKEN": ("access_token", _token),
+    "ACCESS_TOKEN_FILE": ("access_token_file", _path),
+    "ADHOC_SQL": ("adhoc_sql", _one_of(ADHOC_SQL)),
+    "CSV_FORMULAS": ("csv_formulas", _one_of(CSV_FORMULAS)),
 }
 SETTINGS = tuple(_PARSERS)

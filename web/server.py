@@ -12,6 +12,7 @@ from datasette.app import Datasette
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.installation import refuse_missing_files
+from ci_observer.web.settings import WebSettings, remember_settings
 
 GRACE_SECONDS = 3
 # Longer than the usual interval between two requests of a wall, so that it reuses its
@@ -42,12 +43,16 @@ SETTINGS: dict[str, Any] = {
 
 
 def build_datasette(
-    db_path: Path, *, root: Path, settings: Mapping[str, Any] | None = None
+    db_path: Path,
+    *,
+    root: Path,
+    web: WebSettings | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Datasette:
     """Datasette with this project's metadata, plugins, templates and static files.
 
-    `root` is the folder that holds them. Raises `IncompleteInstallation` if a file is
-    missing, or if the metadata cannot be parsed.
+    `root` is the folder that holds them, `settings` are Datasette's own. Raises
+    `IncompleteInstallation` if a file is missing, or if the metadata cannot be parsed.
     """
     refuse_missing_files(root)
     datasette = Datasette(
@@ -57,6 +62,7 @@ def build_datasette(
         static_mounts=[("static", str(root / "static"))],
         settings=SETTINGS | dict(settings or {}),
     )
+    remember_settings(datasette, web or WebSettings())
     # Without files Datasette adds an empty database in memory of its own.
     datasette.remove_database("_memory")
     datasette.add_database(ReadOnlyDatabase(datasette, str(db_path)), name=DATABASE)

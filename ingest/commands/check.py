@@ -59,8 +59,15 @@ def settings_text(config: Config) -> str:
         "DASHBOARD_TIMEZONE": config.timezone,
         "FETCH_JOBS": config.fetch_jobs,
         "PAYLOAD_DAYS": config.payload_days or "all",
+        "CI_OBSERVER_BASE_URL": config.base_url,
+        "CI_OBSERVER_ALLOWED_HOSTS": ",".join(config.allowed_hosts),
+        "FORWARDED_ALLOW_IPS": config.forwarded_allow_ips,
+        "ACCESS_TOKEN": MASK if config.access_token else "none (everybody may read)",
+        "ACCESS_TOKEN_FILE": config.access_token_file or "",
+        "ADHOC_SQL": config.adhoc_sql,
+        "CSV_FORMULAS": config.csv_formulas,
     }
-    return "\n".join(f"{name:<20}{value}" for name, value in values.items())
+    return "\n".join(f"{name:<26}{value}" for name, value in values.items())
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:

@@ -34,11 +34,17 @@ def test_every_setting_is_read():
         "DASHBOARD_TIMEZONE": "Europe/Berlin",
         "FETCH_JOBS": "all",
         "PAYLOAD_DAYS": "365",
+        "CI_OBSERVER_BASE_URL": "/ci",
+        "CI_OBSERVER_ALLOWED_HOSTS": "ci.example, wall.example",
+        "FORWARDED_ALLOW_IPS": "10.0.0.1",
+        "ACCESS_TOKEN": "let-me-in",
+        "ADHOC_SQL": "off",
+        "CSV_FORMULAS": "keep",
     }
 
     config = Config.from_environ(environ)
 
-    assert set(environ) == set(SETTINGS) - {"GITHUB_TOKEN_FILE"}
+    assert set(environ) == set(SETTINGS) - {"GITHUB_TOKEN_FILE", "ACCESS_TOKEN_FILE"}
     assert config == Config(
         token=TOKEN,
         repos=("acme/api",),
@@ -53,6 +59,12 @@ def test_every_setting_is_read():
         timezone="Europe/Berlin",
         fetch_jobs="all",
         payload_days=365,
+        base_url="/ci/",
+        allowed_hosts=("ci.example", "wall.example"),
+        forwarded_allow_ips="10.0.0.1",
+        access_token="let-me-in",  # noqa: S106 (an example)
+        adhoc_sql="off",
+        csv_formulas="keep",
     )
     assert config.why_not_polling is None
 

@@ -1,0 +1,35 @@
+"""The settings of the web side; `docs/configuration.md` explains each."""
+
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from datasette.app import Datasette
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings:
+    """The settings of one web process, checked already.
+
+    `base_url` begins and ends with a slash. `allowed_hosts` is empty for the default,
+    and `access_token` is None while everybody may read.
+    """
+
+    base_url: str = "/"
+    allowed_hosts: tuple[str, ...] = ()
+    forwarded_allow_ips: str = "127.0.0.1"
+    access_token: str | None = field(default=None, repr=False)
+    adhoc_sql: str = "on"
+    csv_formulas: str = "neutralise"
+
+
+_SETTINGS: WeakKeyDictionary[Datasette, WebSettings] = WeakKeyDictionary()
+
+
+def remember_settings(datasette: Datasette, settings: WebSettings) -> None:
+    """Keep the settings for `settings_of`."""
+    _SETTINGS[datasette] = settings
+
+
+def settings_of(datasette: Datasette) -> WebSettings:
+    """The settings that `build_datasette` was given."""
+    return _SETTINGS[datasette]
