@@ -13,7 +13,8 @@ import yaml
 from dotenv import dotenv_values
 
 from ci_observer.ingest.cli import main
-from ci_observer.ingest.config import _PARSERS, SETTINGS, Config
+from ci_observer.ingest.config import SETTINGS, Config
+from ci_observer.ingest.config.settings import PARSERS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -43,7 +44,7 @@ def commented_settings() -> dict[str, str]:
 
 def default_text(name: str) -> str:
     """A setting's default in the form of the documentation."""
-    default = DEFAULTS[_PARSERS[name][0]]
+    default = DEFAULTS[PARSERS[name][0]]
     return "none" if default in (None, ()) else f"`{default}`"
 
 

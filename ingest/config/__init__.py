@@ -1,0 +1,22 @@
+"""The settings, read from the environment in this one place and checked at the start.
+
+`settings` has them all, `values` and `tokens` check them, `environment` reads them.
+"""
+
+from ci_observer.ingest.config.environment import (
+    DATABASE_REQUIRED,
+    is_database_required,
+    load_config,
+)
+from ci_observer.ingest.config.settings import SECRETS, SETTINGS, Config
+from ci_observer.ingest.config.tokens import read_token_file
+
+__all__ = [
+    "DATABASE_REQUIRED",
+    "SECRETS",
+    "SETTINGS",
+    "Config",
+    "is_database_required",
+    "load_config",
+    "read_token_file",
+]

@@ -1,0 +1,147 @@
+"""All settings of CI Observer, and how a mapping such as `os.environ` gives them.
+
+A wrong value raises `ConfigError` with the variable's name and what to write instead.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ci_observer.ingest.config.tokens import parse_token, read_token_file
+from ci_observer.ingest.config.values import (
+    choice_parser,
+    integer_parser,
+    parse_api_url,
+    parse_base_url,
+    parse_hosts,
+    parse_path,
+    parse_repos,
+    parse_text,
+    parse_timezone,
+    parse_workflows,
+)
+from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.names import is_every_repo, owner_of
+
+SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+FETCH_JOBS = ("failed", "all", "none")
+ADHOC_SQL = ("on", "off")
+CSV_FORMULAS = ("neutralise", "keep")
+MIN_REFRESH_SECONDS = 5
+MAX_PORT = 65535
+MAX_PAYLOAD_DAYS = 36_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one instance; `docs/configuration.md` explains each.
+
+    `repos` are `owner/repo` or `owner/*`. `workflows` are file names, paths of GitHub's
+    own workflows, or `*`. If either is empty, nothing is polled, and `why_not_polling`
+    gives the reason in a sentence.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    token_file: Path | None = None
+    repos: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    refresh_seconds: int = 60
+    title: str = "CI Observer"
+    api_url: str = "https://api.github.com"
+    db_path: Path = Path("data/ci_observer.db")
+    host: str = "127.0.0.1"
+    port: int = 8089
+    history_days: int = 90
+    timezone: str = "UTC"
+    fetch_jobs: str = "failed"
+    payload_days: int | None = None
+    base_url: str = "/"
+    allowed_hosts: tuple[str, ...] = ()
+    forwarded_allow_ips: str = "127.0.0.1"
+    access_token: str | None = field(default=None, repr=False)
+    access_token_file: Path | None = None
+    adhoc_sql: str = "on"
+    csv_formulas: str = "neutralise"
+
+    @property
+    def named_repos(self) -> tuple[str, ...]:
+        """The repositories with a name of their own in `GH_REPOS`."""
+        return tuple(r for r in self.repos if not is_every_repo(r))
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The owners in `owner/*`, whose repositories are all watched."""
+        return tuple(owner_of(r) for r in self.repos if is_every_repo(r))
+
+    @property
+    def why_not_polling(self) -> str | None:
+        """Why nothing is polled with these settings; None if something is."""
+        missing = [
+            name
+            for name, items in (
+                ("GH_REPOS", self.repos),
+                ("GH_WORKFLOWS", self.workflows),
+            )
+            if not items
+        ]
+        if not missing:
+            return None
+        verb = "is" if len(missing) == 1 else "are"
+        return (
+            f"{' and '.join(missing)} {verb} empty, so nothing is polled. "
+            "Set GH_REPOS=owner/repo,… or owner/*, and GH_WORKFLOWS=ci.yml,… or *, and "
+            "restart."
+        )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Config":
+        """Read the settings from a mapping such as `os.environ`.
+
+        Raises `ConfigError` for the first bad value, naming its variable.
+        """
+        given = {name: environ.get(name, "").strip() for name in PARSERS}
+        values: dict[str, Any] = {
+            attribute: parse(given[name], name)
+            for name, (attribute, parse) in PARSERS.items()
+            if given[name]
+        }
+        if values.get("token") and values.get("token_file"):
+            raise ConfigError(
+                "GITHUB_TOKEN and GITHUB_TOKEN_FILE are both set: keep only one."
+            )
+        if file := values.get("token_file"):
+            values["token"] = read_token_file(file)
+        if values.get("access_token") and values.get("access_token_file"):
+            raise ConfigError(
+                "ACCESS_TOKEN and ACCESS_TOKEN_FILE are both set: keep only one."
+            )
+        if file := values.get("access_token_file"):
+            values["access_token"] = read_token_file(file, "ACCESS_TOKEN_FILE")
+        return cls(**values)
+
+
+PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "GITHUB_TOKEN": ("token", parse_token),
+    "GITHUB_TOKEN_FILE": ("token_file", parse_path),
+    "GH_REPOS": ("repos", parse_repos),
+    "GH_WORKFLOWS": ("workflows", parse_workflows),
+    "REFRESH_SECONDS": ("refresh_seconds", integer_parser(MIN_REFRESH_SECONDS, 86_400)),
+    "DASHBOARD_TITLE": ("title", parse_text),
+    "GITHUB_API_URL": ("api_url", parse_api_url),
+    "CI_OBSERVER_DB": ("db_path", parse_path),
+    "CI_OBSERVER_HOST": ("host", parse_text),
+    "CI_OBSERVER_PORT": ("port", integer_parser(1, MAX_PORT)),
+    "HISTORY_DAYS": ("history_days", integer_parser(1, 3650)),
+    "DASHBOARD_TIMEZONE": ("timezone", parse_timezone),
+    "FETCH_JOBS": ("fetch_jobs", choice_parser(FETCH_JOBS)),
+    "PAYLOAD_DAYS": ("payload_days", integer_parser(1, MAX_PAYLOAD_DAYS)),
+    "CI_OBSERVER_BASE_URL": ("base_url", parse_base_url),
+    "CI_OBSERVER_ALLOWED_HOSTS": ("allowed_hosts", parse_hosts),
+    "FORWARDED_ALLOW_IPS": ("forwarded_allow_ips", parse_text),
+    "ACCESS_TOKEN": ("access_token", parse_token),
+    "ACCESS_TOKEN_FILE": ("access_token_file", parse_path),
+    "ADHOC_SQL": ("adhoc_sql", choice_parser(ADHOC_SQL)),
+    "CSV_FORMULAS": ("csv_formulas", choice_parser(CSV_FORMULAS)),
+}
+SETTINGS = tuple(PARSERS)

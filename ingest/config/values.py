@@ -1,0 +1,137 @@
+"""The text of one setting, checked and parsed. Pure functions.
+
+Each takes the text and the variable's name, and raises `ConfigError`, which names the
+variable and says what to write instead.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.names import (
+    EVERY_REPO,
+    EVERY_WORKFLOW,
+    OWNER_NAME,
+    REPO_NAME,
+    is_dynamic,
+)
+
+_REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
+# GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
+_WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
+# Two names with a space between them, instead of a comma.
+_SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
+
+
+def parse_path(text: str, _name: str) -> Path:
+    return Path(text)
+
+
+def parse_text(text: str, _name: str) -> str:
+    return text
+
+
+def split_items(text: str) -> list[str]:
+    """Split at commas; drop empty items, and repetitions in any letter case."""
+    seen: dict[str, str] = {}
+    for item in text.split(","):
+        if stripped := item.strip():
+            seen.setdefault(stripped.lower(), stripped)
+    return list(seen.values())
+
+
+def parse_repos(text: str, name: str) -> tuple[str, ...]:
+    items = split_items(text)
+    for item in items:
+        if not _REPO.fullmatch(item):
+            raise ConfigError(
+                f"{name}: {item!r} is not a repository. Write owner/repo, or owner/* "
+                "for every repository of an owner, for example "
+                "GH_REPOS=octocat/hello-world,my-team/*"
+            )
+    return tuple(items)
+
+
+def parse_workflows(text: str, name: str) -> tuple[str, ...]:
+    # File names are case-sensitive on GitHub, unlike owners and repositories.
+    items = list(
+        dict.fromkeys(item.strip() for item in text.split(",") if item.strip())
+    )
+    every = [EVERY_WORKFLOW] if EVERY_WORKFLOW in items else []
+    if every:
+        items = [item for item in items if is_dynamic(item)]
+    for item in items:
+        if not _WORKFLOW.fullmatch(item) or _SPACED_WORKFLOWS.search(item):
+            raise ConfigError(
+                f"{name}: {item!r} is not a workflow file name. Write the file's name "
+                "below .github/workflows, for example GH_WORKFLOWS=ci.yml,deploy.yaml, "
+                "or * for every workflow."
+            )
+    return (*every, *items)
+
+
+def integer_parser(low: int, high: int) -> Callable[[str, str], int]:
+    def parse(text: str, name: str) -> int:
+        if re.fullmatch(r"[0-9]{1,9}", text) and low <= int(text) <= high:
+            return int(text)
+        raise ConfigError(
+            f"{name}: {text!r} is not a whole number from {low} to {high}."
+        )
+
+    return parse
+
+
+def parse_api_url(text: str, name: str) -> str:
+    try:
+        url = urlsplit(text)
+        is_good = bool(
+            url.scheme in ("http", "https")
+            and url.hostname
+            and not (url.username or url.password or url.query or url.fragment)
+            and (url.port is None or url.port > 0)
+        )
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(
+            f"{name}: not an address of GitHub's API. Leave it out for github.com, or "
+            "write https://HOST/api/v3 for GitHub Enterprise Server."
+        )
+    return text.rstrip("/")
+
+
+def parse_timezone(text: str, name: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"{name}: {text!r} is not a time zone. Write an IANA name such as UTC, "
+            "Europe/Berlin or America/New_York."
+        ) from None
+    return text
+
+
+def choice_parser(values: tuple[str, ...]) -> Callable[[str, str], str]:
+    def parse(text: str, name: str) -> str:
+        if text in values:
+            return text
+        raise ConfigError(f"{name}: {text!r} is none of {', '.join(values)}.")
+
+    return parse
+
+
+def parse_base_url(text: str, name: str) -> str:
+    path = text.strip("/")
+    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*|", path, re.ASCII):
+        raise ConfigError(
+            f"{name}: {text!r} is not a path prefix. Write the path at which the proxy "
+            "serves CI Observer, for example /ci/"
+        )
+    return f"/{path}/" if path else "/"
+
+
+def parse_hosts(text: str, _name: str) -> tuple[str, ...]:
+    return tuple(split_items(text))
