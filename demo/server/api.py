@@ -75,11 +75,13 @@ class Api:
             case []:
                 return json_response(full_repository(repo, self.world.sites))
             case ["actions", *more]:
-                return self._actions(request, viewer, repo, more)
+                refusal = _refusal(viewer, repo, "actions")
+                return refusal or self._actions(request, viewer, repo, more)
             case ["check-runs", number, "annotations"] if number.isdecimal():
                 return self._annotations(request, viewer, repo, int(number))
             case ["git", "ref", "tags", *parts]:
-                return self._tag_ref(repo, "/".join(parts))
+                refusal = _refusal(viewer, repo, "contents")
+                return refusal or self._tag_ref(repo, "/".join(parts))
             case _:
                 return not_found()
 
@@ -108,9 +110,8 @@ class Api:
         self, request: Request, viewer: Viewer, repo: Repo, job: int
     ) -> Response:
         """The annotations of a job: its id is also the id of its check run."""
-        refusal = viewer.token.checks_refusal if viewer.token else None
-        if repo.private and refusal:
-            return error(403, refusal, {"x-accepted-github-permissions": "checks=read"})
+        if refusal := _refusal(viewer, repo, "checks"):
+            return refusal
         found = annotations_of_job(repo, job, viewer.as_of, self.world.sites)
         if found is None:
             return not_found()
@@ -164,6 +165,15 @@ class Api:
                 return self._runs.listing(request, viewer, repo, workflow.runs, within)
             case _:
                 return not_found()
+
+
+def _refusal(viewer: Viewer, repo: Repo, permission: str) -> Response | None:
+    """The 403 for a private repository without a permission; None if it is granted."""
+    message = viewer.token.refusal(permission) if viewer.token else None
+    if not repo.private or message is None:
+        return None
+    needed = {"x-accepted-github-permissions": f"{permission}=read"}
+    return error(403, message, needed)
 
 
 def rate_limit(viewer: Viewer) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +42,9 @@ class App:
         elif request.path.startswith(PREFIX):
             body = await StarletteRequest(scope, receive).body()
             await send_response(send, handle_control(self.github, request, body))
+        elif request.method == "POST":
+            body = await StarletteRequest(scope, receive).body()
+            await self._serve(replace(request, body=body), send)
         else:
             await self._serve(request, send)
 

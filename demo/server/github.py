@@ -6,9 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 
 from ci_observer.demo.server.api import Api
+from ci_observer.demo.server.app_endpoints import (
+    AppEndpoints,
+    is_token_request,
+    secret_of,
+)
 from ci_observer.demo.server.effects import Effects
 from ci_observer.demo.server.faults import Faults
 from ci_observer.demo.server.messages import (
@@ -74,6 +80,7 @@ class GitHub:
         self.faults = Faults()
         self.log: list[LogEntry] = []
         self.api = Api(world)
+        self.app_endpoints = AppEndpoints(world, lambda: self.settings.apps)
         self.requests = 0
 
     def handle(self, request: Request) -> tuple[Response, Effects]:
@@ -82,7 +89,7 @@ class GitHub:
             self.world.advance_to(self.clock())
             now = self.world.now
             self.requests += 1
-            token = self._token(request)
+            token = self._token(request, now)
             user = token.user if token else ANONYMOUS
             bucket = self.limits.bucket(user, now)
             effects = self._apply_faults(request, now)
@@ -113,19 +120,30 @@ class GitHub:
                     return "/".join(["", "repositories", str(repo.id), *rest])
         return None
 
-    def _token(self, request: Request) -> Token | None:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        is_known = scheme.lower() in SCHEMES
-        return self.settings.tokens.get(secret.strip()) if is_known else None
+    def _token(self, request: Request, now: datetime) -> Token | None:
+        scheme = request.headers.get("authorization", "").partition(" ")[0]
+        if scheme.lower() not in SCHEMES:
+            return None
+        secret = secret_of(request)
+        return self.settings.tokens.get(secret) or self._app_token(secret, now)
+
+    def _app_token(self, secret: str, now: datetime) -> Token | None:
+        if installation := self.settings.apps.installation(secret):
+            self.limits.own[installation.user] = installation.limit
+        return self.settings.apps.token(secret, now)
 
     def _respond(
         self, request: Request, effects: Effects, token: Token | None, bucket: Bucket
     ) -> Response:
-        if request.method not in ("GET", "HEAD"):
+        is_allowed = request.method in ("GET", "HEAD") or is_token_request(request)
+        if not is_allowed:
             return replace(not_found(), free=True)
         refusal = effects.response or self._refusal(request, token, bucket)
         if refusal is not None:
             return refusal
+        app_response = self.app_endpoints.respond(request, token, effects.now)
+        if app_response is not None:
+            return app_response
         viewer = Viewer(
             token,
             bucket,
@@ -157,7 +175,7 @@ class GitHub:
         if version not in API_VERSIONS:
             return error(400, f"API version {version!r} is not supported")
         if token is None and "authorization" in request.headers:
-            return error(401, "Bad credentials")
+            return self._unauthorized(request)
         is_free = request.segments == ("rate_limit",) or self.settings.enterprise
         if bucket.remaining == 0 and not is_free:
             whom = f"user {token.user}" if token else "127.0.0.1"
@@ -165,9 +183,13 @@ class GitHub:
             return replace(error(self.settings.spent_status, message), free=True)
         return None
 
+    def _unauthorized(self, request: Request) -> Response:
+        fault = self.settings.apps.jwt_fault(secret_of(request), self.world.now)
+        return error(401, fault or "Bad credentials")
+
     def _with_etag(self, request: Request, response: Response) -> Response:
         """A 200 with its ETag, or a 304 if the client already has this content."""
-        if response.status != HTTPStatus.OK:
+        if response.status != HTTPStatus.OK or request.method == "POST":
             return response
         etag = response.headers.get("etag") or etag_of(request, response)
         if matches(request.headers.get("if-none-match", ""), etag):
@@ -178,7 +200,8 @@ class GitHub:
     def _with_headers(
         self, request: Request, response: Response, token: Token | None, bucket: Bucket
     ) -> Response:
-        headers = common_headers(request, self.requests)
+        date = format_datetime(self.world.now, usegmt=True)
+        headers = {"date": date, **common_headers(request, self.requests)}
         if not self.settings.enterprise:
             headers |= bucket.headers()
         if token is not None and token.expires_at:

@@ -58,6 +58,7 @@ class GitHubServer:
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                date_header=False,  # The simulated time is in the responses.
                 timeout_keep_alive=60,
             )
         )

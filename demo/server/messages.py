@@ -36,6 +36,7 @@ class Request:
     headers: Mapping[str, str]
     origin: str
     base_path: str = ""
+    body: bytes = b""
 
     @property
     def segments(self) -> tuple[str, ...]:

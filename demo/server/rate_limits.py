@@ -18,8 +18,10 @@ class Token:
 
     `private` names the private repositories it can see (None: all of them);
     `expires_at` is sent as `github-authentication-token-expiration`. `kind` is
-    `classic`, `fine-grained` or `app`; `checks` is the permission "Checks: read" of an
-    App, which fine-grained personal tokens cannot have.
+    `classic`, `fine-grained`, `app` or `jwt`; `checks` is the permission "Checks: read"
+    of an App, which fine-grained personal tokens cannot have. An installation of an App
+    sees private repositories of its `account` only; `refused` are the permissions that
+    its token lacks.
     """
 
     user: str = "octo-observer"
@@ -27,17 +29,25 @@ class Token:
     expires_at: str | None = None
     kind: str = "classic"
     checks: bool = True
+    account: str | None = None
+    refused: frozenset[str] = frozenset()
+    suspended: bool = False
 
-    @property
-    def checks_refusal(self) -> str | None:
-        """The message of the 403 for annotations of a private repository, if any."""
-        if self.kind == "fine-grained":
+    def refusal(self, permission: str) -> str | None:
+        """The message of the 403 in a private repository without a permission."""
+        if permission == "checks" and self.kind == "fine-grained":
             return "Resource not accessible by personal access token"
-        if self.kind == "app" and not self.checks:
+        has_none = permission in self.refused or (
+            permission == "checks" and not self.checks
+        )
+        if self.kind == "app" and has_none:
             return "Resource not accessible by integration"
         return None
 
     def can_see(self, full_name: str) -> bool:
+        owner = full_name.partition("/")[0].lower()
+        if self.account is not None and owner != self.account.lower():
+            return False
         return self.private is None or full_name.lower() in self.private
 
 
@@ -80,12 +90,15 @@ class RateLimits:
     per_user: int = 5000
     anonymous: int = 60
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    # The limits of installations that have another one than users.
+    own: dict[str, int] = field(default_factory=dict)
 
     def bucket(self, user: str, now: datetime) -> Bucket:
         """The user's current hour; a new one if the last has ended by `now`."""
         bucket = self.buckets.get(user)
         if bucket is None or now >= bucket.reset:
-            limit = self.anonymous if user == ANONYMOUS else self.per_user
+            usual = self.anonymous if user == ANONYMOUS else self.per_user
+            limit = self.own.get(user, usual)
             bucket = self.buckets[user] = Bucket(limit, now + WINDOW)
         return bucket
 
