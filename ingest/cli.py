@@ -152,7 +152,9 @@ def serve() -> None:
         datasette = server.build_datasette(config.db_path, root=ROOT, web=web)
     except IncompleteInstallation as error:
         raise click.ClickException(str(error)) from error
-    log.info("The wall is at http://%s:%s", config.host, config.port)
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    path = config.base_url.rstrip("/") and config.base_url
+    log.info("The wall is at http://%s:%s%s", host, config.port, path)
     with logs.stderr_as_log():
         server.serve(datasette, config.host, config.port)
 

@@ -9,10 +9,12 @@ import uvicorn
 import yaml
 from datasette.app import Datasette
 
+from ci_observer.web.base_url import PrefixedDatasette
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.installation import refuse_missing_files
-from ci_observer.web.settings import WebSettings, remember_settings
+from ci_observer.web.metadata_links import with_base_url
+from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 
 GRACE_SECONDS = 3
 # Longer than the usual interval between two requests of a wall, so that it reuses its
@@ -55,14 +57,17 @@ def build_datasette(
     `IncompleteInstallation` if a file is missing, or if the metadata cannot be parsed.
     """
     refuse_missing_files(root)
-    datasette = Datasette(
-        metadata=_read_metadata(root / "metadata.yml"),
+    web = web or WebSettings()
+    settings = SETTINGS | {"base_url": web.base_url} | dict(settings or {})
+    metadata = _read_metadata(root / "metadata.yml")
+    datasette = PrefixedDatasette(
+        metadata=with_base_url(metadata, settings["base_url"]),
         plugins_dir=str(root / "plugins"),
         template_dir=str(root / "templates"),
         static_mounts=[("static", str(root / "static"))],
-        settings=SETTINGS | dict(settings or {}),
+        settings=settings,
     )
-    remember_settings(datasette, web or WebSettings())
+    remember_settings(datasette, web)
     # Without files Datasette adds an empty database in memory of its own.
     datasette.remove_database("_memory")
     datasette.add_database(ReadOnlyDatabase(datasette, str(db_path)), name=DATABASE)
@@ -97,6 +102,7 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             ws="none",
+            forwarded_allow_ips=settings_of(datasette).forwarded_allow_ips,
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )

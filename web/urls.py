@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from datasette.app import Datasette
 
+from ci_observer.web.base_url import route_in
 from ci_observer.web.database import DATABASE
 
 Query = Mapping[str, str | int | None] | Iterable[tuple[str, str]]
@@ -36,6 +37,4 @@ def web_address(url: str | None) -> str | None:
 
 def route_of(datasette: Datasette, scope: Mapping[str, Any]) -> str:
     """The path of a request, without `base_url`."""
-    path: str = scope["path"]
-    # A proxy may have removed the base_url already.
-    return "/" + path.removeprefix(datasette.setting("base_url"))
+    return route_in(scope["path"], datasette.setting("base_url"))

@@ -6,6 +6,7 @@ variable and says what to write instead.
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,11 @@ _REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
 _WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 # Two names with a space between them, instead of a comma.
 _SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
+# How the paths of the web side begin.
+OWN_NAMES = (
+    *("-", "_internal", "_memory", "api", "badge", "ci_observer", "commits", "login"),
+    *("metrics", "runs", "s", "static", "summary", "workflows"),
+)
 
 
 def parse_path(text: str, _name: str) -> Path:
@@ -125,12 +131,40 @@ def choice_parser(values: tuple[str, ...]) -> Callable[[str, str], str]:
 
 def parse_base_url(text: str, name: str) -> str:
     path = text.strip("/")
-    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*|", path, re.ASCII):
+    # Datasette makes wrong links below a path with other characters, such as a dot.
+    if not re.fullmatch(r"[\w-]+(/[\w-]+)*|", path, re.ASCII):
         raise ConfigError(
             f"{name}: {text!r} is not a path prefix. Write the path at which the proxy "
-            "serves CI Observer, for example /ci/"
+            "serves CI Observer, of letters, digits, - and _, for example /ci/"
+        )
+    if path.split("/")[0] in OWN_NAMES:
+        # The proxy may have removed the prefix: /runs/ could be either of two pages.
+        raise ConfigError(
+            f"{name}: {text!r} begins like a page of CI Observer. Choose another first "
+            "name, for example /ci/"
         )
     return f"/{path}/" if path else "/"
+
+
+def parse_proxies(text: str, name: str) -> str:
+    items = split_items(text)
+    for item in items or [text]:
+        try:
+            ip_network(item)
+        except ValueError as error:
+            if item == "*" and len(items) == 1:
+                continue
+            raise ConfigError(
+                f"{name}: {item!r} is neither an IP address nor a network"
+                f"{_host_bits(error)}. Write the proxy's address, such as 172.18.0.5, "
+                "its network, such as 172.18.0.0/16, or * alone for every address. A "
+                "host name has no effect."
+            ) from None
+    return ",".join(items)
+
+
+def _host_bits(error: ValueError) -> str:
+    return " (its host bits are set)" if "host bits" in str(error) else ""
 
 
 def parse_hosts(text: str, _name: str) -> tuple[str, ...]:

@@ -155,6 +155,22 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("DASHBOARD_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
         ("FETCH_JOBS", "some", "failed, all, none"),
         ("PAYLOAD_DAYS", "0", "1 to 36500"),
+        ("CI_OBSERVER_BASE_URL", "https://ci.example/ci/", "/ci/"),
+        ("CI_OBSERVER_BASE_URL", "/ci/../x/", "/ci/"),
+        ("CI_OBSERVER_BASE_URL", "/ci v2/", "/ci/"),
+        ("CI_OBSERVER_BASE_URL", "/ci//x/", "/ci/"),
+        ("CI_OBSERVER_BASE_URL", "/ci?x", "/ci/"),
+        ("CI_OBSERVER_BASE_URL", "/v1.2/", "letters, digits"),
+        ("CI_OBSERVER_BASE_URL", "/runs", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/ci_observer/x/", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/-/ci/", "another first name"),
+        ("FORWARDED_ALLOW_IPS", "traefik", "172.18.0.0/16"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1, proxy.internal", "'proxy.internal'"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "host bits"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1:443", "IP address"),
+        ("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "* alone"),
+        ("FORWARDED_ALLOW_IPS", "*.example", "* alone"),
+        ("FORWARDED_ALLOW_IPS", ",", "IP address"),
         ("GITHUB_TOKEN", "two words", "no token has"),
         ("GITHUB_TOKEN_FILE", "/nonexistent/token", "cannot read"),
     ],
@@ -167,6 +183,25 @@ def test_a_bad_value_is_refused_by_name_with_what_to_write_instead(
 
     assert str(caught.value).startswith(name)
     assert instead in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "base_url"),
+    [("/", "/"), ("ci", "/ci/"), ("/ci", "/ci/"), ("/tools/ci_2/", "/tools/ci_2/")],
+)
+def test_a_prefix_begins_and_ends_with_a_slash(text, base_url):
+    config = Config.from_environ({"CI_OBSERVER_BASE_URL": text})
+
+    assert config.base_url == base_url
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "10.0.0.1", "::1, 10.0.0.0/8", "fd00::/8", "10.0.0.0/255.0.0.0"]
+)
+def test_proxies_are_addresses_networks_or_everything(text):
+    config = Config.from_environ({"FORWARDED_ALLOW_IPS": text})
+
+    assert config.forwarded_allow_ips == text.replace(" ", "")
 
 
 def test_an_api_address_with_a_password_is_not_repeated():

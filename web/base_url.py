@@ -1,0 +1,132 @@
+"""The path prefix behind a proxy: every path and every link stays below it.
+
+A proxy may keep the prefix of a request or remove it, and a health check comes without
+one. The outermost ASGI application gives all of them the same path, with the prefix, so
+that nothing else has to know.
+"""
+
+import re
+from typing import Any
+from urllib.parse import quote, unquote
+
+from datasette.app import Datasette
+from datasette.url_builder import Urls
+from datasette.utils import PrefixedUrlString
+from datasette.utils.asgi import Request
+
+from ci_observer.web.responses import App, Message, Receive, Send
+
+ROOT_COOKIE = re.compile(rb"(;\s*path=)/(?=\s*(?:;|$))", re.IGNORECASE)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# Two of them at the start of a path would make a browser read a host name.
+SLASHES = "/\\"
+# Datasette decodes a raw path as ASCII.
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class PrefixedUrls(Urls):  # type: ignore[misc]
+    """Datasette's links; `path` adds the prefix at most once.
+
+    Datasette passes it paths of requests, too, which have the prefix already.
+    """
+
+    def path(self, path: str, format: str | None = None) -> PrefixedUrlString:
+        """The path of a page with the prefix."""
+        if path.startswith(self.ds.setting("base_url")):
+            path = PrefixedUrlString(path)
+        return super().path(path, format)
+
+
+class PrefixedDatasette(Datasette):  # type: ignore[misc]
+    """Datasette behind a proxy: with or without a path prefix, with or without TLS."""
+
+    @property
+    def urls(self) -> PrefixedUrls:
+        """The builder of this server's links."""
+        return PrefixedUrls(self)
+
+    def app(self) -> App:
+        """The ASGI application, for requests with the prefix or without it."""
+        return with_prefix(super().app(), self.setting("base_url"))
+
+    def absolute_url(self, request: Request, path: str) -> str:
+        """A URL of this server: absolute in data, path-only on a page.
+
+        Datasette's scheme is http if a proxy ends TLS and is not trusted, and a browser
+        does not load such a URL from an https page.
+        """
+        is_page = (request.url_vars.get("format") or "html") == "html"
+        if is_page and path.startswith("/"):
+            return path
+        url: str = super().absolute_url(request, path)
+        return url
+
+
+def route_in(path: str, base_url: str) -> str:
+    """A path without `base_url`, whether a proxy has removed it or not.
+
+    The route begins with exactly one slash. The prefix may be percent-encoded.
+    """
+    path = path.lstrip(SLASHES)
+    prefix = base_url.strip("/")
+    if prefix:
+        names = prefix.split("/")
+        parts = path.split("/", len(names))
+        if [unquote(part) for part in parts[: len(names)]] == names:
+            path = "".join(parts[len(names) :])
+    return "/" + path.lstrip(SLASHES)
+
+
+def with_prefix(app: App, base_url: str) -> App:
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        raw_path = _raw_path(scope)
+        path = base_url[:-1] + route_in(raw_path, base_url)
+
+        async def send_below(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = message | {"headers": _below(message["headers"], base_url)}
+            await send(message)
+
+        if f"{raw_path}/" == base_url:
+            return await _redirect(scope, send_below, base_url)
+        paths = {"path": unquote(path), "raw_path": path.encode()}
+        return await app(scope | paths, receive, send_below)
+
+    return wrapped
+
+
+def _raw_path(scope: Message) -> str:
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    path: str = raw.decode("latin-1").partition("?")[0]
+    return quote(path, safe=PRINTABLE, encoding="latin-1")
+
+
+async def _redirect(scope: Message, send: Send, location: str) -> None:
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    headers = [(b"location", location.encode() + query), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 307, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _below(headers: Any, base_url: str) -> list[tuple[bytes, bytes]]:
+    """Response headers whose redirects and cookies stay below `base_url`."""
+    return [(name, _below_in(name, value, base_url)) for name, value in headers]
+
+
+def _below_in(name: bytes, value: bytes, base_url: str) -> bytes:
+    match name.lower():
+        case b"location":
+            return location_below(value.decode("latin-1"), base_url).encode("latin-1")
+        case b"set-cookie":
+            return ROOT_COOKIE.sub(rb"\g<1>" + base_url.encode(), value)
+    return value
+
+
+def location_below(location: str, base_url: str) -> str:
+    """The target of a redirect; below `base_url` unless it names another server."""
+    if SCHEME.match(location) or not location.startswith(tuple(SLASHES)):
+        return location
+    path, mark, query = location.partition("?")
+    return base_url[:-1] + route_in(path, base_url) + mark + query
