@@ -19,6 +19,11 @@ from click import DateTime
 from ci_observer import ROOT
 from ci_observer.ingest import logs
 from ci_observer.ingest.commands.backfill import parse_since, run_backfill
+from ci_observer.ingest.commands.backup import (
+    back_up,
+    create_folder,
+    delete_older,
+)
 from ci_observer.ingest.commands.check import (
     database_text,
     run_check,
@@ -33,9 +38,11 @@ from ci_observer.ingest.commands.export import (
 from ci_observer.ingest.commands.payloads import prune_payloads, repack_payloads
 from ci_observer.ingest.commands.poll import run_ingest
 from ci_observer.ingest.commands.ports import refuse_busy_port
+from ci_observer.ingest.commands.restore import restore as restore_backup
 from ci_observer.ingest.commands.runtime import (
     EXIT_FAILED,
     VERSION,
+    interrupted_by_sigterm,
     open_database,
     run_until_stopped,
     utc_now,
@@ -309,6 +316,58 @@ def export(
     )
     output_format = output_format or format_of(file)
     export_file(db, selection, file, output_format=output_format, raw=raw)
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Delete all but the N newest of the dated backups in the folder FILE.",
+)
+@click.argument("file")
+@_explaining_errors
+def backup(*, force: bool, keep: int | None, file: str) -> None:
+    """Write a verified copy of the database to FILE.
+
+    FILE may be a folder: the name of the copy is then the time, in UTC. With a slash at
+    its end, a missing folder is created.
+
+    Polling continues meanwhile. The copy is checked by SQLite and by its numbers of
+    rows, and gets its name when it is complete. It holds no token.
+    """
+    db_path, now = load_config(with_token=False).db_path, utc_now()
+    if file.endswith("/"):
+        create_folder(Path(file))
+    if keep and not Path(file).is_dir():
+        raise click.UsageError("--keep needs a folder as FILE.")
+    with interrupted_by_sigterm():
+        newest = back_up(db_path, Path(file), force=force, now=now)
+        if keep:
+            delete_older(db_path, newest, keep)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.argument("file", type=click.Path(path_type=Path))
+@_explaining_errors
+def restore(*, yes: bool, file: Path) -> None:
+    """Put a verified copy of the backup FILE in the place of the database.
+
+    Stop ci-observer up or ingest first. The web server may be running. The former
+    database is kept under a name with the time.
+
+    A backup of an older version is brought up to date at the next start; one of a newer
+    version is refused.
+    """
+    with interrupted_by_sigterm():
+        restore_backup(
+            file,
+            load_config(with_token=False).db_path,
+            is_confirmed=yes,
+            now=utc_now(),
+        )
 
 
 @main.command()

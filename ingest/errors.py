@@ -7,6 +7,7 @@ CIObserverError
 │   └── DatabaseGone       its file was deleted or replaced while it was open
 ├── IncompleteInstallation  a file of the package is missing
 ├── ExportError            the file cannot be written
+├── BackupError            a backup cannot be made or restored
 └── GitHubError            an error response from GitHub, or no response
     ├── Unauthorized       401: the token is bad or has expired
     ├── Forbidden          403 that is no rate limit: the token lacks a permission
@@ -53,6 +54,10 @@ class IncompleteInstallation(CIObserverError):
 
 class ExportError(CIObserverError):
     """The file of an export cannot be written."""
+
+
+class BackupError(CIObserverError):
+    """A backup cannot be made or restored; the text says why and what to do."""
 
 
 class GitHubError(CIObserverError):

@@ -26,9 +26,14 @@ class IngestLock:
 
     def __init__(self, descriptor: int, db_path: Path) -> None:
         self._descriptor = descriptor
-        self._files = record_files(db_path)
-        self._problem: str | None = ""
-        self.record_problem(None)
+        self._db_path = db_path
+        self._problem: str | None = None
+        self.record_open_files()
+
+    def record_open_files(self) -> None:
+        """Write which files are at the paths of the database now."""
+        self._files = record_files(self._db_path)
+        self._write()
 
     def record_problem(self, problem: str | None) -> None:
         """Write why the database cannot be written, for the web side; None if it can.
@@ -38,7 +43,10 @@ class IngestLock:
         if problem == self._problem:
             return
         self._problem = problem
-        text = problem and one_line(problem, MAX_PROBLEM)
+        self._write()
+
+    def _write(self) -> None:
+        text = self._problem and one_line(self._problem, MAX_PROBLEM)
         record = json.dumps({"files": self._files, "problem": text}, ensure_ascii=False)
         with suppress(OSError):
             os.pwrite(self._descriptor, record.encode().ljust(SIZE), 0)

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
+    contextmanager,
     nullcontext,
 )
 from datetime import UTC, datetime
@@ -73,6 +74,16 @@ async def open_poller(config: Config, db: Database) -> AsyncIterator[Poller]:
     pool = RequestPool()
     async with open_github(config, slot=pool.slot) as github:
         yield Poller(config, db, github, pool, utc_now)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM acts like Ctrl-C, so that temporary files are deleted."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def run_until_stopped(work: Coroutine[Any, Any, int]) -> int:

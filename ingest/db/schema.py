@@ -163,7 +163,8 @@ def refuse_newer_version(db: Database) -> None:
         raise DatabaseError(
             "The database belongs to a newer version of CI Observer: this one does not"
             f" know its migration {unknown[-1]}. Install the newer version again, or"
-            " restore a backup from before the upgrade. Nothing has been changed."
+            " restore the backup from before the update: ci-observer restore FILE."
+            " Nothing has been changed."
         )
 
 
@@ -172,7 +173,11 @@ def _upgrade(db: Database, progress: Progress) -> list[str]:
     if not migrations.applied(db):
         progress = no_progress
     elif pending:
-        log.info("Bringing the database up to date: %s", ", ".join(pending))
+        log.info(
+            "Bringing the database up to date: %s. An older version cannot use it then;"
+            " ci-observer restore can put back a backup from before.",
+            ", ".join(pending),
+        )
     with refusing_lost_rows(db):
         _replace_schema(db, progress)
     return pending

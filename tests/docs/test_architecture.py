@@ -91,10 +91,10 @@ def test_one_module_reads_the_settings_and_one_passes_the_environment_on():
     assert readers == ["ingest/commands/supervise.py", "ingest/config/environment.py"]
 
 
-def test_sqlite_is_opened_for_writing_in_one_place():
+def test_sqlite_is_opened_for_writing_in_one_place_and_for_copies_in_another():
     openers = users_of("sqlite3", "connect", folders=("ingest",))
 
-    assert openers == ["ingest/db/schema.py"]
+    assert openers == ["ingest/db/copies.py", "ingest/db/schema.py"]
 
 
 @pytest.mark.parametrize(

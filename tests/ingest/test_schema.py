@@ -82,7 +82,8 @@ def test_every_command_refuses_the_database_of_a_newer_version(db_path, command)
     assert result.stderr == (
         "Error: The database belongs to a newer version of CI Observer: this one does"
         " not know its migration m999_later. Install the newer version again, or"
-        " restore a backup from before the upgrade. Nothing has been changed.\n"
+        " restore the backup from before the update: ci-observer restore FILE. Nothing"
+        " has been changed.\n"
     )
 
 
