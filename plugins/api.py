@@ -1,7 +1,7 @@
 """The API under /api: its routes, and the filters that each accepts.
 
-It runs before Datasette's routing: cookies, actors and permissions have no effect on
-it, and would take most of the time of a small response.
+It runs before Datasette's routing, which would take most of the time of a small
+response. It looks for the actor itself, only if somebody may be refused.
 """
 
 import json
@@ -9,14 +9,17 @@ from collections.abc import Awaitable, Callable
 
 from datasette import hookimpl
 from datasette.app import Datasette
-from datasette.utils.asgi import Request, Response
+from datasette.utils.asgi import Forbidden, Request, Response
 
 from ci_observer.web import filters
+from ci_observer.web.access import ensure_visible, find_actor, is_restricted
 from ci_observer.web.api import queries
 from ci_observer.web.api.exports import CSV, NDJSON, stream_runs
 from ci_observer.web.cache import CachedResponse
+from ci_observer.web.errors import WebError
 from ci_observer.web.filters import Filters
 from ci_observer.web.responses import (
+    JSON,
     App,
     Message,
     Receive,
@@ -24,6 +27,7 @@ from ci_observer.web.responses import (
     error_response,
     respond,
     respond_to_method,
+    with_etag,
 )
 from ci_observer.web.urls import route_of
 
@@ -97,12 +101,27 @@ async def health(datasette: Datasette, request: Request) -> Response:
     return await respond(request, lambda _: queries.fetch_health(datasette))
 
 
+async def health_status(datasette: Datasette, request: Request) -> Response:
+    """The same without a reason or a number, for those who may not see the data."""
+    method_response = respond_to_method(request)
+    if method_response is not None:
+        return method_response
+    try:
+        await queries.fetch_health(datasette)
+    except WebError:
+        message = "CI Observer has no fresh data. Who may see the data sees the reason."
+        return error_response(request, message, 503)
+    text = json.dumps({"ok": True})
+    return with_etag(request, CachedResponse(text.encode(), revision=0), JSON)
+
+
 async def not_found(datasette: Datasette, request: Request) -> Response:
     home = datasette.urls.path("/api")
     message = f"There is no {request.path} here. {home} lists the routes."
     return respond_to_method(request) or error_response(request, message, 404)
 
 
+HEALTH = "/api/health"
 STREAMS = (runs_csv, runs_ndjson)
 ROUTES: dict[str, Callable[..., Awaitable[Response | None]]] = {
     "/api": index,
@@ -112,11 +131,41 @@ ROUTES: dict[str, Callable[..., Awaitable[Response | None]]] = {
     "/api/filters": values,
     "/api/wall": wall,
     "/api/config": config,
-    "/api/health": health,
+    HEALTH: health,
 }
 
 
-@hookimpl
+async def respond_to(
+    datasette: Datasette, request: Request, receive: Receive, send: Send
+) -> Response | None:
+    """The response of a route; None if it has sent its response itself."""
+    route = route_of(datasette, request.scope)
+    if is_restricted(datasette):
+        refusal = await refuse(datasette, request, route)
+        if refusal is not None:
+            return refusal
+    handler = ROUTES.get(route)
+    if handler is None:
+        return await not_found(datasette, request)
+    if handler in STREAMS:
+        return await handler(datasette, request, receive, send)
+    return await handler(datasette, request)
+
+
+async def refuse(datasette: Datasette, request: Request, route: str) -> Response | None:
+    """The response to a visitor who may not see the data; None to all others."""
+    try:
+        actor = await find_actor(datasette, request)
+        await ensure_visible(datasette, actor, raw="raw" in request.args)
+    except (Forbidden, WebError) as error:
+        if route == HEALTH:
+            return await health_status(datasette, request)
+        return error_response(request, str(error), error.status)
+    return None
+
+
+# First, so that the checks and headers of the other plugins hold for the API, too.
+@hookimpl(tryfirst=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
@@ -126,13 +175,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
             if route != "/api" and not route.startswith("/api/"):
                 return await app(scope, receive, send)
             request = Request(scope, receive)
-            handler = ROUTES.get(route)
-            if handler is None:
-                response = await not_found(datasette, request)
-            elif handler in STREAMS:
-                response = await handler(datasette, request, receive, send)
-            else:
-                response = await handler(datasette, request)
+            response = await respond_to(datasette, request, receive, send)
             if response is not None:
                 await response.asgi_send(send)
             return None

@@ -7,6 +7,7 @@ from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
+from ci_observer.web.access import ensure_visible
 from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
@@ -30,6 +31,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         return method_response
     status = 200
     try:
+        await ensure_visible(datasette, request.actor)
         page = await fetch_page(datasette, request)
     except WebError as error:
         polling = NO_CONFIG["polling"] | {"reason": str(error)}

@@ -254,7 +254,8 @@ async def fetch(
                 f"These filters are too large for the database ({error}). Use fewer or "
                 "shorter values."
             ) from error
-        raise Unavailable(_advice(error, database.path)) from error
+        database.file.log_problem(_advice(error, database.path))
+        raise Unavailable(_advice(error, Path(database.path).name)) from error
 
 
 def _in_transaction(

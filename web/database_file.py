@@ -4,6 +4,7 @@ An open connection continues to read a file that is gone from its path.
 """
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from datasette.utils.sqlite import sqlite3
 from ci_observer.web.errors import Unavailable
 
 FileId = tuple[int, int]
+
+log = logging.getLogger("ci_observer")
 
 NEVER_SEEN = (
     "There is no readable database at {path}. Start ci-observer ingest to make it, or "
@@ -48,6 +51,7 @@ class DatabaseFile:
         self._lock = threading.Lock()
         self._state: FileState | None = None
         self._wal: FileId | None = None
+        self._logged = ""
 
     def check(self) -> FileState:
         """The state of the file now; raises `Unavailable` if there is none."""
@@ -55,16 +59,28 @@ class DatabaseFile:
             database, wal = file_id(self.path), file_id(f"{self.path}-wal")
             if database is None:
                 text = GONE if self._state else NEVER_SEEN
-                raise Unavailable(text.format(path=self.path))
+                self.log_problem(text.format(path=self.path))
+                raise Unavailable(text.format(path=Path(self.path).name))
             before = self._state or FileState(database)
             is_former = wal is not None and (
                 wal == before.former_wal
                 or (database != before.database and wal == self._wal)
             )
+            if database != before.database:
+                self._logged = ""
             self._state = FileState(database, wal if is_former else None)
             if not is_former:
                 self._wal = wal
             return self._state
+
+    def log_problem(self, text: str) -> None:
+        """Log a problem with the whole path, which visitors do not see.
+
+        Every request meets the problem, so it is logged when it is another one.
+        """
+        if self.path in text and text != self._logged:
+            self._logged = text
+            log.warning("%s", text)
 
 
 class CurrentConnection:
@@ -103,10 +119,17 @@ def file_id(path: str) -> FileId | None:
 
 
 def read_problem(path: str) -> str | None:
-    """Why ingest cannot write the database, from its lock file; None if it can."""
+    """Why ingest cannot write the database, from its lock file; None if it can.
+
+    The text names the database's file without its folder.
+    """
     try:
         record: Any = json.loads(Path(f"{path}.lock").read_text("utf-8"))
     except (OSError, ValueError):
         return None
     problem = record.get("problem") if isinstance(record, dict) else None
-    return problem if isinstance(problem, str) else None
+    if not isinstance(problem, str):
+        return None
+    for whole in (str(Path(path).absolute()), path):
+        problem = problem.replace(whole, Path(path).name)
+    return problem

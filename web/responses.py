@@ -1,7 +1,7 @@
 """HTTP responses: allowed methods, ETags, compression and JSON errors."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from datasette.utils.asgi import Request, Response
@@ -89,6 +89,37 @@ def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Re
         headers["Content-Encoding"] = "gzip"
         return _response(request, cached.gzipped, content_type, 200, headers)
     return _response(request, cached.content, content_type, 200, headers)
+
+
+def with_privacy(send: Send) -> Send:
+    """Mark responses as private, for an instance that may refuse a visitor."""
+
+    async def send_private(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = message | {"headers": _private(message["headers"])}
+        await send(message)
+
+    return send_private
+
+
+def _private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with `Cache-Control: private`, and `Vary` by the credentials."""
+    others, values = [], {b"cache-control": b"", b"vary": b""}
+    for name, value in headers:
+        key = name.lower()
+        if key in values:
+            values[key] = b", ".join(filter(None, (values[key], value)))
+        else:
+            others.append((name, value))
+    control, vary = values[b"cache-control"], values[b"vary"]
+    if not any(word in control for word in (b"private", b"no-store")):
+        control = b"private, no-cache"
+    present = vary.lower()
+    missing = [
+        name for name in (b"Cookie", b"Authorization") if name.lower() not in present
+    ]
+    vary = b", ".join(filter(None, (vary, *missing)))
+    return [*others, (b"cache-control", control), (b"vary", vary)]
 
 
 def has_etag(if_none_match: str, etag: str) -> bool:

@@ -30,7 +30,6 @@ PAGES = (
     "/ci_observer/runs",
     "/ci_observer/run_history.csv",
     "/-/dashboards/ci-observer",
-    "/-/metadata.json",
 )
 
 

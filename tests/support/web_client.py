@@ -11,12 +11,19 @@ from datasette.app import Datasette
 from ci_observer import ROOT
 from ci_observer.web.database import DATABASE
 from ci_observer.web.server import build_datasette
+from ci_observer.web.settings import WebSettings
 
 
 @asynccontextmanager
-async def serving(db_path: Path, **settings: Any) -> AsyncIterator[Datasette]:
+async def serving(
+    db_path: Path,
+    *,
+    root: Path = ROOT,
+    web: WebSettings | None = None,
+    **settings: Any,
+) -> AsyncIterator[Datasette]:
     """Datasette as `serve` builds it. Closes its threads and connections at the end."""
-    datasette = build_datasette(db_path, root=ROOT, settings=settings)
+    datasette = build_datasette(db_path, root=root, web=web, settings=settings)
     try:
         yield datasette
     finally:

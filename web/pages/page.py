@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
+from ci_observer.web.access import ensure_visible
 from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
@@ -96,12 +97,13 @@ class Page:
     key: tuple[Hashable, ...] = field(default=())
 
     async def respond(self, datasette: Datasette, request: Request) -> Response:
-        """The page with its ETag, or the error page."""
+        """The page with its ETag, or the error page; raises `Forbidden`."""
         method_response = respond_to_method(request)
         if method_response is not None:
             return method_response
         params, config = PageParams(()), NO_CONFIG
         try:
+            await ensure_visible(datasette, request.actor)
             config = await fetch_config(datasette)
             params = PageParams.from_query(request.query_string)
             key = (self.template, self.key, params, repr(_stable_config(config)))
