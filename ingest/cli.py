@@ -127,7 +127,7 @@ def ingest(*, once: bool) -> None:
     With --once: exit 0 if every feed was fetched, 1 if one failed. A feed is a watched
     workflow of a repository.
     """
-    config = load_config()
+    config = load_config(with_access_token=False)
     sys.exit(run_ingest(config, open_database(config), once=once))
 
 
@@ -181,7 +181,7 @@ def up() -> None:
     open_database(config).close()
     with only_ingest(config.db_path):
         pass  # Fail now instead of restarting an ingest that cannot start.
-    supervise.run(config)
+    supervise.run()
 
 
 @main.command()

@@ -8,13 +8,19 @@ from ci_observer.ingest.config.environment import (
     is_database_required,
     load_config,
 )
-from ci_observer.ingest.config.settings import SECRETS, SETTINGS, Config
+from ci_observer.ingest.config.settings import (
+    SECRETS,
+    SETTINGS,
+    WEB_SECRETS,
+    Config,
+)
 from ci_observer.ingest.config.tokens import read_token_file
 
 __all__ = [
     "DATABASE_REQUIRED",
     "SECRETS",
     "SETTINGS",
+    "WEB_SECRETS",
     "Config",
     "is_database_required",
     "load_config",

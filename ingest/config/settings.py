@@ -25,7 +25,10 @@ from ci_observer.ingest.config.values import (
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.names import is_every_repo, owner_of
 
+# Only for the processes that poll.
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+# Only for the web side.
+WEB_SECRETS = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE", "DATASETTE_SECRET")
 FETCH_JOBS = ("failed", "all", "none")
 ADHOC_SQL = ("on", "off")
 CSV_FORMULAS = ("neutralise", "keep")

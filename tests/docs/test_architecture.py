@@ -85,10 +85,14 @@ def test_one_module_talks_http():
     ]
 
 
-def test_one_module_reads_the_settings_and_one_passes_the_environment_on():
+def test_one_module_reads_the_settings_and_two_pass_the_environment_on():
     readers = users_of("os", "environ", "getenv", folders=FOLDERS)
 
-    assert readers == ["ingest/commands/supervise.py", "ingest/config/environment.py"]
+    assert readers == [
+        "ingest/commands/launch.py",
+        "ingest/commands/supervise.py",
+        "ingest/config/environment.py",
+    ]
 
 
 def test_sqlite_is_opened_for_writing_in_one_place_and_for_copies_in_another():

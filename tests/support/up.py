@@ -15,6 +15,7 @@ from waiting import HANG_SECONDS, eventually
 PROC = Path("/proc")
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
 UP = [sys.executable, "-m", "ci_observer", "up"]
+DEMO = [sys.executable, "-m", "ci_observer", "demo"]
 # A process whose output is its terminal: closing the output sends it SIGHUP.
 ON_A_TERMINAL = [
     sys.executable,
@@ -109,12 +110,17 @@ def run_up(env: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[st
 
 @contextmanager
 def running_up(
-    folder: Path, output: int, before: Sequence[str] = (), **settings: str
+    folder: Path,
+    output: int,
+    before: Sequence[str] = (),
+    command: Sequence[str] = UP,
+    port: int | None = None,
+    **settings: str,
 ) -> Iterator[Up]:
     """A serving `up` with its output on a file descriptor, started by a command."""
-    port = free_port()
+    port = port or free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
-        [*before, *UP],
+        [*before, *command],
         cwd=folder,
         env=environ(folder, port, **settings),
         stdin=subprocess.DEVNULL,

@@ -1,0 +1,126 @@
+"""kill -9 of the processes of `up` and `demo`: what ends with which, and what stays."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import free_port
+from up import DEMO, PROC, UP, Up, children, command_line, is_running, running_up
+from waiting import HANG_SECONDS, eventually
+
+from ci_observer.ingest.commands import launch
+
+pytestmark = pytest.mark.skipif(
+    not PROC.is_dir(), reason="needs Linux's /proc to look at processes"
+)
+
+
+def have_ended(pids: list[int]) -> bool:
+    return not any(is_running(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("command", "programs"),
+    [(UP, {"ingest", "serve"}), (DEMO, {"ci_observer.demo", "ingest", "serve"})],
+)
+def test_no_process_outlives_a_killed_supervisor(
+    tmp_path: Path, command: list[str], programs: set[str]
+) -> None:
+    with running_up(tmp_path, subprocess.DEVNULL, command=command) as up:
+
+        def are_all_there() -> bool:
+            words = {word for pid in up.tree()[1:] for word in command_line(pid)}
+            return programs <= words
+
+        eventually(are_all_there)
+        pids = up.tree()
+
+        up.process.kill()
+        up.process.wait(HANG_SECONDS)
+
+        eventually(lambda: have_ended(pids))
+
+
+def test_after_a_killed_supervisor_the_same_command_starts_at_once(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with running_up(tmp_path, subprocess.DEVNULL, port=port) as up:
+        pids = up.tree()
+        up.process.kill()
+        up.process.wait(HANG_SECONDS)
+        eventually(lambda: have_ended(pids))
+
+    with running_up(tmp_path, subprocess.DEVNULL, port=port) as up:
+        assert up.process.poll() is None
+        eventually(lambda: up.pid_of("ingest"))
+
+
+def test_a_killed_web_process_comes_back_and_ingest_stays(tmp_path: Path) -> None:
+    with running_up(tmp_path, subprocess.DEVNULL) as up:
+        ingest = eventually(lambda: up.pid_of("ingest"))
+        killed = up.pid_of("serve") or 0
+        offspring = descendants(killed)
+
+        os.kill(killed, signal.SIGKILL)
+
+        eventually(lambda: have_ended([killed, *offspring]))
+        eventually(lambda: up.pid_of("serve") not in (None, killed) and is_up(up))
+        assert up.pid_of("ingest") == ingest
+
+
+def is_up(up: Up) -> bool:
+    return up.is_serving()
+
+
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        found += children(each)
+    return found[1:]
+
+
+def test_a_process_whose_parent_has_ended_already_does_not_start() -> None:
+    spec = {"parent": 1, "outputs": [1, 2], "unset": [], "user": None, "inline": {}}
+    result = subprocess.run(  # noqa: S603 (our own script)
+        [sys.executable, launch.__file__, json.dumps(spec), "this"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "The supervising process has ended.\n"
+
+
+def test_without_the_kernel_s_help_a_process_watches_its_parent(tmp_path: Path) -> None:
+    """As on macOS: a module runs in the process that watches."""
+    (tmp_path / "waits.py").write_text(
+        "import signal, sys\nprint(*sys.argv, flush=True)\nsignal.pause()\n"
+    )
+    start = (
+        "import os, subprocess, sys, signal\n"
+        "subprocess.Popen([sys.executable, sys.argv[1], '--watch', str(os.getpid()),"
+        " 'waits', 'an argument'])\n"
+        "signal.pause()\n"
+    )
+    parent = subprocess.Popen(  # noqa: S603 (our own script)
+        [sys.executable, "-c", start, launch.__file__],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    with parent, parent.stdout:
+        said = parent.stdout.readline()
+        [child] = children(parent.pid)
+        assert said.endswith("waits.py an argument\n")
+        assert "--watch" in command_line(child)
+
+        parent.kill()
+
+        eventually(lambda: not is_running(child))
