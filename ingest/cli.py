@@ -163,7 +163,8 @@ def serve() -> None:
     path = config.base_url.rstrip("/") and config.base_url
     log.info("The wall is at http://%s:%s%s", host, config.port, path)
     with logs.stderr_as_log():
-        server.serve(datasette, config.host, config.port)
+        exit_code = server.serve(datasette, config.host, config.port)
+    sys.exit(exit_code)
 
 
 @main.command()

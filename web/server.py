@@ -1,7 +1,12 @@
-"""The web process: Datasette on the one database, served by uvicorn."""
+"""The web processes: Datasette on the one database, served by uvicorn."""
 
+import gc
+import os
 import signal
-from collections.abc import Mapping
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +17,19 @@ from datasette.app import Datasette
 from ci_observer.web.base_url import PrefixedDatasette
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
+from ci_observer.web.forwarding import Forwarder, with_forwarded_scope
 from ci_observer.web.installation import refuse_missing_files
 from ci_observer.web.metadata_links import with_base_url
+from ci_observer.web.processes import keep_running
+from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 
 GRACE_SECONDS = 3
 # Longer than the usual interval between two requests of a wall, so that it reuses its
 # connection.
 KEEP_ALIVE_SECONDS = 75
+# The path of a Unix socket has at most 103 bytes on macOS.
+MAX_SOCKET_FOLDER = 70
 
 SETTINGS: dict[str, Any] = {
     # Suggesting facets tries a group-by per column, which is slow at a million runs.
@@ -84,16 +94,60 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def serve(datasette: Datasette, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then end within a few seconds."""
-    run(make_server(datasette, host, port), datasette)
+def serve(datasette: Datasette, host: str, port: int) -> int:
+    """Serve until SIGTERM or SIGINT, then end within a few seconds with an exit code.
+
+    One process serves our own routes, another one all of Datasette: building a page
+    from a large result would otherwise delay the wall.
+    """
+    with _private_folder() as folder:
+        path = folder / "datasette"
+
+        def front() -> None:
+            app = Forwarder(datasette, datasette.app(), path)
+            run(make_server(datasette, host, port, app=app), datasette)
+
+        def back() -> None:
+            listener = _listen(path)
+            app = with_forwarded_scope(datasette.app())
+            server = make_server(datasette, app=app, is_forwarded=True)
+            run(server, datasette, [listener])
+
+        # Objects that exist now are never collected, so their pages stay shared.
+        gc.collect()
+        gc.freeze()
+        return keep_running(front, back)
 
 
-def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A temporary folder that only this user can enter, with a short path."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > MAX_SOCKET_FOLDER:
+        folder = "/tmp"  # noqa: S108 (the folder in it has a random name)
+    with tempfile.TemporaryDirectory(prefix="ci-observer-", dir=folder) as name:
+        yield Path(name)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    return listener
+
+
+def make_server(
+    datasette: Datasette,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    app: App | None = None,
+    is_forwarded: bool = False,
+) -> uvicorn.Server:
     """uvicorn, on uvloop and httptools when they are installed."""
     return uvicorn.Server(
         uvicorn.Config(
-            datasette.app(),
+            app or datasette.app(),
             host=host,
             port=port,
             # The command has set up logging: warnings and errors, no line per request.
@@ -101,6 +155,9 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
             log_level="warning",
             access_log=False,
             server_header=False,
+            # The process that forwards the request does both.
+            date_header=not is_forwarded,
+            proxy_headers=not is_forwarded,
             ws="none",
             forwarded_allow_ips=settings_of(datasette).forwarded_allow_ips,
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -109,7 +166,11 @@ def make_server(datasette: Datasette, host: str, port: int) -> uvicorn.Server:
     )
 
 
-def run(server: uvicorn.Server, datasette: Datasette) -> None:
+def run(
+    server: uvicorn.Server,
+    datasette: Datasette,
+    sockets: list[socket.socket] | None = None,
+) -> None:
     """Run a server until SIGTERM or SIGINT, then interrupt all queries."""
 
     def stop(*_: object) -> None:
@@ -118,7 +179,7 @@ def run(server: uvicorn.Server, datasette: Datasette) -> None:
     # uvicorn re-raises the signal after shutdown; handle it here to exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    server.run()
+    server.run(sockets)
     # At exit Python waits for all threads, and so for a slow query.
     datasette.executor.shutdown(wait=False, cancel_futures=True)
     datasette.get_database(DATABASE).interrupt()

@@ -42,10 +42,16 @@ class Server:
     connection: http.client.HTTPConnection
 
     def cpu_seconds(self) -> float:
-        """The CPU time of the process since its start; works on Linux only."""
-        # The fields follow the name in brackets, which may contain spaces.
-        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
+        """The CPU time of its processes since their start; works on Linux only."""
+        return sum(map(_cpu_seconds, self.pids()))
+
+    def pids(self) -> list[int]:
+        """The process and its descendants; works on Linux only."""
+        pids = [self.pid]
+        for pid in pids:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                pids += map(int, (thread / "children").read_text().split())
+        return pids
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         """Send a request over a connection that stays open, like a browser's."""
@@ -61,6 +67,12 @@ class Server:
         if response.status != http.client.OK:
             raise SystemExit(f"{path} returned {response.status}: {response.body!r}")
         return response
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The fields follow the name in brackets, which may contain spaces.
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
 
 
 def send_request(

@@ -79,9 +79,11 @@ def test_only_the_commands_know_both_sides():
     assert importers_of("demo", "ingest") == ["ingest/commands/supervise.py"]
 
 
-def test_one_module_talks_http():
+def test_one_module_talks_http_on_each_side():
+    """To GitHub, and over a Unix socket from one web process to the other."""
     assert importers_of("httpx", "ingest", "web", "plugins") == [
-        "ingest/github/connection.py"
+        "ingest/github/connection.py",
+        "web/forwarding.py",
     ]
 
 

@@ -1,0 +1,222 @@
+"""Forwards requests from the process of the wall to the one of Datasette's pages.
+
+The request arrives there as the visitor sent it. What the connection knew (scheme,
+client address) goes along in a header, which a visitor cannot set.
+"""
+
+import asyncio
+import html
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from datasette.app import Datasette
+
+from ci_observer.web.responses import App, Message, Receive, Send
+from ci_observer.web.urls import route_of
+
+# Everything else is Datasette's.
+OUR_FOLDERS = (
+    *("/api", "/runs", "/workflows", "/login", "/logout", "/static"),
+    # Files of Datasette and of its plugins.
+    *("/-/static", "/-/static-plugins"),
+)
+OUR_PAGES = ("/", "/favicon.ico")
+
+SCOPE_HEADER = b"ci-observer-scope"
+SCOPE_KEYS = ("scheme", "client", "server", "root_path")
+# https://www.rfc-editor.org/rfc/rfc9110#name-connection
+HOP_BY_HOP = {
+    *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer"),
+    *(b"transfer-encoding", b"upgrade", b"expect"),
+}
+# Of requests at once; each takes two file descriptors.
+MAX_FORWARDED = 40
+# The other process starts at the same time as this one.
+START_SECONDS = 10
+RETRY_SECONDS = 0.02
+# Longer than any statement may wait and run.
+TIMEOUT = httpx.Timeout(120, connect=2, pool=10)
+
+RESTARTING = (
+    "Tables and SQL are starting again after an error. Try again in a few seconds. The "
+    "wall and the API are not affected."
+)
+BUSY = "Too many requests for tables and SQL at once. Try again in a moment."
+STALLED = "Tables and SQL did not respond in time. Try again in a moment."
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def is_ours(route: str) -> bool:
+    """Whether the process of the wall serves a route itself."""
+    folders = tuple(f"{folder}/" for folder in OUR_FOLDERS)
+    return route in (*OUR_PAGES, *OUR_FOLDERS) or route.startswith(folders)
+
+
+class Forwarder:
+    """An ASGI app: our own routes go to `app`, all others to a Unix socket."""
+
+    def __init__(self, datasette: Datasette, app: App, socket: Path) -> None:
+        self._datasette = datasette
+        self._app = app
+        # A transport, since a client would keep the cookies of all visitors.
+        self._transport = httpx.AsyncHTTPTransport(
+            uds=str(socket), limits=httpx.Limits(max_connections=MAX_FORWARDED)
+        )
+        self._starts_until: float | None = time.monotonic() + START_SECONDS
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve or forward one request."""
+        if scope["type"] != "http" or is_ours(route_of(self._datasette, scope)):
+            await self._app(scope, receive, send)
+            return
+        body = _RequestBody(scope, receive)
+        response = asyncio.create_task(self._forward(scope, body, send))
+        gone = asyncio.create_task(body.wait_for_disconnect())
+        try:
+            await asyncio.wait({response, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (response, gone):
+                task.cancel()
+            await asyncio.gather(response, gone, return_exceptions=True)
+        if not response.cancelled():
+            response.result()
+
+    async def _forward(self, scope: Message, body: "_RequestBody", send: Send) -> None:
+        try:
+            response = await self._request(_request(scope, body))
+        except httpx.PoolTimeout:
+            await _send_503(scope, send, BUSY)
+        except httpx.TimeoutException:
+            await _send_503(scope, send, STALLED)
+        except httpx.TransportError:
+            await _send_503(scope, send, RESTARTING)
+        else:
+            # When this ends early, the server closes the visitor's connection.
+            with suppress(httpx.TransportError):
+                await _send_response(response, send)
+
+    async def _request(self, request: httpx.Request) -> httpx.Response:
+        while True:
+            try:
+                response = await self._transport.handle_async_request(request)
+            except httpx.ConnectError:
+                if self._starts_until is None or time.monotonic() > self._starts_until:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._starts_until = None
+                return response
+
+
+def with_forwarded_scope(app: App) -> App:
+    """The app behind a `Forwarder`: sees each request as the forwarder did."""
+
+    async def restored(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [pair for pair in scope["headers"] if pair[0] != SCOPE_HEADER]
+            [facts] = [pair[1] for pair in scope["headers"] if pair[0] == SCOPE_HEADER]
+            scope = scope | json.loads(facts) | {"headers": headers}
+            for name in ("client", "server"):
+                # ASGI has tuples, JSON has lists.
+                scope[name] = scope[name] and tuple(scope[name])
+        await app(scope, receive, send)
+
+    return restored
+
+
+class _RequestBody:
+    """The body of a request, read once; then tells when the visitor is gone."""
+
+    def __init__(self, scope: Message, receive: Receive) -> None:
+        names = {name for name, _ in scope["headers"]}
+        self.is_present = bool({b"content-length", b"transfer-encoding"} & names)
+        self._receive = receive
+        self._is_read = asyncio.Event()
+        if not self.is_present:
+            self._is_read.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise httpx.ReadError("The visitor has left.")
+            yield message.get("body", b"")
+            if not message.get("more_body"):
+                self._is_read.set()
+                return
+
+    async def wait_for_disconnect(self) -> None:
+        await self._is_read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _request(scope: Message, body: _RequestBody) -> httpx.Request:
+    # httpx would normalize the path, so the target of the request is given apart.
+    target = scope["raw_path"]
+    if scope["query_string"]:
+        target += b"?" + scope["query_string"]
+    facts = json.dumps({key: scope.get(key) for key in SCOPE_KEYS}).encode()
+    headers = _end_to_end([*scope["headers"]])
+    headers = [pair for pair in headers if pair[0] != SCOPE_HEADER]
+    return httpx.Request(
+        scope["method"],
+        "http://localhost/",
+        headers=[*headers, (SCOPE_HEADER, facts)],
+        content=body.chunks() if body.is_present else None,
+        extensions={"target": target, "timeout": TIMEOUT.as_dict()},
+    )
+
+
+def _end_to_end(headers: Headers) -> Headers:
+    return [pair for pair in headers if pair[0].lower() not in HOP_BY_HOP]
+
+
+async def _send_response(response: httpx.Response, send: Send) -> None:
+    stream: Any = response.stream
+    try:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status_code,
+                "headers": _end_to_end(response.headers.raw),
+            }
+        )
+        async for chunk in stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    finally:
+        await stream.aclose()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_503(scope: Message, send: Send, message: str) -> None:
+    path = scope["path"]
+    accept = dict(scope["headers"]).get(b"accept", b"")
+    if path.endswith(".json") or accept.startswith(b"application/json"):
+        facts = {"ok": False, "error": message, "status": 503}
+        content_type, body = "application/json; charset=utf-8", json.dumps(facts)
+    else:
+        content_type = "text/html; charset=utf-8"
+        body = (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            "<title>Not available</title><h1>This page cannot be shown</h1>"
+            f"<p>{html.escape(message)}</p></html>"
+        )
+    headers = {
+        "content-type": content_type,
+        "content-length": str(len(body.encode())),
+        "content-security-policy": "default-src 'none'; frame-ancestors 'self'",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+        "retry-after": "2",
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": encoded})
+    content = b"" if scope["method"] == "HEAD" else body.encode()
+    await send({"type": "http.response.body", "body": content})
