@@ -14,7 +14,9 @@ import uvicorn
 import yaml
 from datasette.app import Datasette
 
+from ci_observer.web import open_files
 from ci_observer.web.base_url import PrefixedDatasette
+from ci_observer.web.connections import Limits, bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.forwarding import Forwarder, with_forwarded_scope
@@ -25,9 +27,6 @@ from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 
 GRACE_SECONDS = 3
-# Longer than the usual interval between two requests of a wall, so that it reuses its
-# connection.
-KEEP_ALIVE_SECONDS = 75
 # The path of a Unix socket has at most 103 bytes on macOS.
 MAX_SOCKET_FOLDER = 70
 
@@ -100,6 +99,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
     One process serves our own routes, another one all of Datasette: building a page
     from a large result would otherwise delay the wall.
     """
+    open_files.raise_limit()
     with _private_folder() as folder:
         path = folder / "datasette"
 
@@ -143,8 +143,10 @@ def make_server(
     *,
     app: App | None = None,
     is_forwarded: bool = False,
+    limits: Limits | None = None,
 ) -> uvicorn.Server:
-    """uvicorn, on uvloop and httptools when they are installed."""
+    """uvicorn, with limits for its connections; by default from that of open files."""
+    limits = limits or Limits(connections=open_files.max_connections())
     return uvicorn.Server(
         uvicorn.Config(
             app or datasette.app(),
@@ -158,10 +160,10 @@ def make_server(
             # The process that forwards the request does both.
             date_header=not is_forwarded,
             proxy_headers=not is_forwarded,
+            http=bounded_protocol(limits),
             ws="none",
             forwarded_allow_ips=settings_of(datasette).forwarded_allow_ips,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
 

@@ -18,6 +18,7 @@ from ci_observer import ROOT
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.web.connections import Limits
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.server import build_datasette, make_server
 
@@ -123,8 +124,8 @@ async def test_the_server_stops_although_a_browser_keeps_its_connection(
     db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(db_path) as datasette:
-        server = make_server(datasette, "127.0.0.1", 0)
-        server.config.timeout_keep_alive = 3600
+        limits = Limits(connections=10, idle_seconds=3600)
+        server = make_server(datasette, "127.0.0.1", 0, limits=limits)
         started = asyncio.Event()
         startup = server.startup
 
@@ -164,9 +165,5 @@ def test_a_signal_stops_the_process_cleanly(
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_wall_keeps_its_connection_between_two_requests(db_path: Path) -> None:
-    datasette = build_datasette(db_path, root=ROOT)
-    server = make_server(datasette, "127.0.0.1", 0)
-    datasette.executor.shutdown()
-
-    assert server.config.timeout_keep_alive > Config().refresh_seconds
+def test_a_wall_keeps_its_connection_between_two_requests() -> None:
+    assert Limits(connections=10).idle_seconds > Config().refresh_seconds

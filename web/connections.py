@@ -1,0 +1,300 @@
+"""Limits for each HTTP connection, and for all connections of a process together.
+
+uvicorn has a time limit for idle connections only, and its limit of connections refuses
+everybody once it is reached. This subclass of its protocol adds time limits for
+receiving a request and for readers that take nothing, and limits of size. When all
+connections are taken, a new one replaces the one that is missed least.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any, cast
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+NEVER = math.inf
+# A reader that is slow for less time may just be far away.
+SLOW_SECONDS = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits of one server; times in seconds, sizes in bytes.
+
+    `head_seconds` and `body_seconds` are for the whole head or body of a request,
+    however slowly its bytes come in. `idle_seconds` is longer than the usual interval
+    between two requests of a wall, so that it reuses its connection. A reader must take
+    `read_bytes` in `read_seconds`.
+    """
+
+    connections: int
+    head_seconds: float = 10
+    body_seconds: float = 20
+    idle_seconds: float = 75
+    read_seconds: float = 30
+    read_bytes: int = 65_536
+    head_bytes: int = 65_536
+    # Only logins have a body.
+    body_bytes: int = 65_536
+    pipelined_requests: int = 16
+    # How often the times are checked.
+    check_seconds: float = 1
+
+
+def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
+    """The protocol for uvicorn's option `http`, for one server."""
+    factory = partial(BoundedProtocol, connections=Connections(limits))
+    return cast(type[asyncio.Protocol], factory)
+
+
+class Refusal(Exception):
+    """The request exceeds a limit; has the status and the text of the response."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    HEAD = "the head of a request"
+    BODY = "the body of a request"
+    RESPONSE = "the response"
+    IDLE = "another request"
+
+
+@dataclass
+class Connections:
+    """The open connections of a server. Ends those that exceed a limit."""
+
+    limits: Limits
+    open: set["BoundedProtocol"] = field(default_factory=set)
+    is_checking: bool = False
+
+    def add(self, new: "BoundedProtocol") -> None:
+        """Add a connection, and end another one if there is no room.
+
+        Raises `Refusal` if no other may be ended.
+        """
+        if len(self.open) >= self.limits.connections:
+            victim = least_missed(self.open, new.address, new.loop.time())
+            if victim is None:
+                raise Refusal(503, "Too many connections. Try again in a moment.")
+            self.open.discard(victim)
+            victim.transport.abort()
+        self.open.add(new)
+        if not self.is_checking:
+            self.is_checking = True
+            self._check_later(new.loop)
+
+    def _check_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(self.limits.check_seconds, self._check, loop)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection in [*self.open]:
+            connection.end_if_late(now)
+        self.is_checking = bool(self.open)
+        if self.is_checking:
+            self._check_later(loop)
+
+
+def least_missed(
+    connections: set["BoundedProtocol"], address: str, now: float
+) -> "BoundedProtocol | None":
+    """The connection to end for a new one from `address`; None if there is none.
+
+    That is one without a request in progress, else one with a slow reader; of the
+    address with the most connections, and the oldest of them. Other requests are
+    interrupted only for an address that has fewer connections.
+    """
+    counts = Counter(each.address for each in connections)
+    if waiting := [each for each in connections if each.is_waiting]:
+        return max(
+            waiting,
+            key=lambda each: (counts[each.address], each.is_new, now - each.since),
+        )
+    if slow := [each for each in connections if each.slow_since < now - SLOW_SECONDS]:
+        return max(slow, key=lambda each: (counts[each.address], now - each.slow_since))
+    [(greediest, most)] = counts.most_common(1)
+    if most <= counts[address] + 1:
+        return None
+    return min(
+        (each for each in connections if each.address == greediest),
+        key=lambda each: each.since,
+    )
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection, with its limits.
+
+    `since` is the start of its state, and `deadline` the end of the time for it, both
+    by the clock of the event loop. `slow_since` is when its reader fell behind.
+    """
+
+    def __init__(self, config: Config, connections: Connections, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self._all = connections
+        self._limits = connections.limits
+        self._received = self._unsent = 0
+        self.address = ""
+        # Whether no request has arrived yet.
+        self.is_new = True
+        self.state = State.HEAD
+        self.since = 0.0
+        self.deadline = self.slow_since = self.slow_deadline = NEVER
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody waits for a response on this connection."""
+        has_response = self.cycle is None or self.cycle.response_complete
+        return has_response and self.slow_since == NEVER
+
+    @property
+    def _is_receiving(self) -> bool:
+        """Whether a part of a request has arrived, and not the whole."""
+        has_begun = not self.is_new or self._received > 0
+        return has_begun and self.state in (State.HEAD, State.BODY)
+
+    def end_if_late(self, now: float) -> None:
+        """End the connection if the time for its state is over."""
+        if self.slow_deadline <= now:
+            self._end_if_stuck(now)
+        elif self.deadline <= now and self.slow_since == NEVER:
+            if self._is_receiving and not self.transport.is_closing():
+                self._refuse(Refusal(408, "The request has not arrived in time."))
+            else:
+                self.transport.abort()
+
+    def _end_if_stuck(self, now: float) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if self._unsent - unsent < self._limits.read_bytes:
+            self.transport.abort()
+        self._unsent = unsent
+        self.slow_deadline = now + self._limits.read_seconds
+
+    def _enter(self, state: State, seconds: float) -> None:
+        self.state = state
+        self.since = self.loop.time()
+        self.deadline = self.since + seconds
+
+    # asyncio's callbacks
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        self._enter(State.HEAD, self._limits.head_seconds)
+        try:
+            self._all.add(self)
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+            self._refuse_if_large()
+        except httptools.HttpParserUpgrade:
+            # The request is answered without the upgrade.
+            pass
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            is_ours = isinstance(cause, Refusal)
+            invalid = Refusal(400, "This is not a valid HTTP request.")
+            self._refuse(cast(Refusal, cause) if is_ours else invalid)
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.slow_since = self.loop.time()
+        self.slow_deadline = self.slow_since + self._limits.read_seconds
+        self._unsent = self.transport.get_write_buffer_size()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.slow_since = self.slow_deadline = NEVER
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self.is_new:
+            self._enter(State.HEAD, self._limits.head_seconds)
+
+    def on_headers_complete(self) -> None:
+        if self._head_size() > self._limits.head_bytes:
+            raise Refusal(431, "The head of the request is too large.")
+        if len(self.pipeline) >= self._limits.pipelined_requests:
+            raise Refusal(429, "Too many requests at once on one connection.")
+        super().on_headers_complete()
+        self.is_new = False
+        self._enter(State.BODY, self._limits.body_seconds)
+
+    def on_body(self, body: bytes) -> None:
+        if len(self.cycle.body) + len(body) > self._limits.body_bytes:
+            raise Refusal(413, "The body of the request is too large.")
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._received = 0
+        if self.cycle.response_complete:
+            self._enter(State.IDLE, self._limits.idle_seconds)
+        else:
+            self._enter(State.RESPONSE, NEVER)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # The state has a time limit of its own.
+        self._unset_keepalive_if_required()
+        if self.state is State.RESPONSE and self.cycle.response_complete:
+            self._enter(State.IDLE, self._limits.idle_seconds)
+
+    # Limits of size
+
+    def _head_size(self) -> int:
+        sizes = (len(name) + len(value) for name, value in self.headers)
+        return len(self.url) + sum(sizes)
+
+    def _refuse_if_large(self) -> None:
+        """Raise `Refusal` if what has arrived of a request is too large already.
+
+        That also counts what the parser does not pass on, such as the sizes of chunks.
+        """
+        limits = self._limits
+        if self.state is State.HEAD and self._received > limits.head_bytes:
+            raise Refusal(431, "The head of the request is too large.")
+        if self._received > limits.head_bytes + limits.body_bytes:
+            raise Refusal(413, "The body of the request is too large.")
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Send an error and close, or only close if a response has begun."""
+        text = str(refusal).encode()
+        has_begun = not self.is_waiting and self.cycle.response_started
+        if not has_begun and not self.pipeline:
+            head = [
+                *self.server_state.default_headers,
+                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-length", str(len(text)).encode()),
+                (b"connection", b"close"),
+            ]
+            lines = [b"%s: %s\r\n" % header for header in head]
+            self.transport.write(
+                b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", text])
+            )
+        self.transport.close()
+        self._enter(State.IDLE, self._limits.read_seconds)
