@@ -48,7 +48,7 @@ from ci_observer.ingest.commands.runtime import (
     utc_now,
 )
 from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
-from ci_observer.ingest.config import is_database_required, load_config
+from ci_observer.ingest.config import Config, is_database_required, load_config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
@@ -97,6 +97,13 @@ def _expected_error(error: Exception) -> StorageError | CIObserverError | None:
     return None if others else _expected_error(error.exceptions[0])
 
 
+def _log_warnings(config: Config) -> None:
+    # `up` has logged them before it starts its processes.
+    if not is_database_required():
+        for warning in config.warnings:
+            log.warning(warning)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 @click.version_option(VERSION)
@@ -128,6 +135,7 @@ def ingest(*, once: bool) -> None:
     workflow of a repository.
     """
     config = load_config(with_access_token=False)
+    _log_warnings(config)
     sys.exit(run_ingest(config, open_database(config), once=once))
 
 
@@ -144,6 +152,7 @@ def serve() -> None:
     from ci_observer.web.settings import WebSettings  # noqa: PLC0415
 
     config = load_config(with_token=False)
+    _log_warnings(config)
     refuse_busy_port(config.host, config.port)
     if not is_database_required() or config.db_path.exists():
         open_database(config).close()
@@ -178,6 +187,7 @@ def up() -> None:
     from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
 
     config = load_config()
+    _log_warnings(config)
     refuse_busy_port(config.host, config.port)
     open_database(config).close()
     with only_ingest(config.db_path):

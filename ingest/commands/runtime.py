@@ -57,13 +57,16 @@ async def open_github(
 
     Each request is sent in a context that `slot` gives.
     """
-    async with open_http(VERSION) as http:
+    async with open_http(
+        VERSION, proxy=config.proxy, certificates=config.certificates
+    ) as http:
         connection = Connection(
             http,
             api_url=config.api_url,
             token=config.token,
             clock=utc_now,
             slot=slot,
+            proxy=config.proxy,
         )
         yield GitHub(connection)
 

@@ -1,30 +1,51 @@
 """The settings from the process environment and `.env`: the only reader of both."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from dotenv import dotenv_values
-
-from ci_observer.ingest.config.settings import SECRETS, WEB_SECRETS, Config
+from ci_observer.ingest.config.env_file import EnvFile, read_env_file
+from ci_observer.ingest.config.names import (
+    is_set_by_kubernetes,
+    near_misses,
+    unknown_in_file,
+)
+from ci_observer.ingest.config.settings import (
+    SECRETS,
+    SETTINGS,
+    WEB_SECRETS,
+    Config,
+)
+from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
 # Set by `up` for its processes; not a setting.
 DATABASE_REQUIRED = "CI_OBSERVER_DB_REQUIRED"
+# SQLite and Python fall back on other folders.
+TEMPORARY_FOLDERS = ("TMPDIR", "SQLITE_TMPDIR")
 
 
 def load_config(*, with_token: bool = True, with_access_token: bool = True) -> Config:
     """The settings from the environment, or from `.env` in the current folder.
 
-    Raises `ConfigError` for a bad value. The web side passes `with_token=False` and
-    never reads the token; polling passes `with_access_token=False`.
+    Raises `ConfigError` for a bad value. The web side passes `with_token=False`: it
+    never reads the token, and does not need the proxy and the certificates. Polling
+    passes `with_access_token=False`.
     """
-    from_file = {k: v for k, v in dotenv_values(".env").items() if v is not None}
-    environ = dict(os.environ)
-    if any(name in environ for name in SECRETS):
-        from_file = _without(SECRETS, from_file)
+    file = read_env_file()
+    process = {
+        name: value
+        for name, value in os.environ.items()
+        if not (name == "CI_OBSERVER_PORT" and is_set_by_kubernetes(value))
+    }
     left_out = (() if with_token else SECRETS) + (
         () if with_access_token else WEB_SECRETS
     )
-    return Config.from_environ(_without(left_out, from_file | environ))
+    environ = _without(left_out, _merged(file, process))
+    config = Config.from_environ(environ)
+    if with_token:
+        config = config.with_network(environ)
+    warnings = (*config.warnings, *_warnings(file, environ))
+    return replace(config, warnings=warnings)
 
 
 def is_database_required() -> bool:
@@ -32,5 +53,33 @@ def is_database_required() -> bool:
     return os.environ.get(DATABASE_REQUIRED) == "1"
 
 
-def _without(names: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name not in names}
+def _merged(file: EnvFile, process: Mapping[str, str]) -> dict[str, str]:
+    """The variables of both; those of the process go first.
+
+    The two names for a token, and the two spellings of a proxy, count as one.
+    """
+    groups = [SECRETS, *((name, name.lower()) for name in PROXY_VARIABLES)]
+    hidden = [group for group in groups if any(name in process for name in group)]
+    names = [name for group in hidden for name in group]
+    return _without(names, file.values) | dict(process)
+
+
+def _without(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    hidden = set(names)
+    return {name: value for name, value in environ.items() if name not in hidden}
+
+
+def _warnings(file: EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
+    yield from file.warnings
+    yield from unknown_in_file(file.values, SETTINGS)
+    given = [name for name in SETTINGS if environ.get(name)]
+    others = _without((*file.values, DATABASE_REQUIRED), os.environ)
+    yield from near_misses(others, SETTINGS, given)
+    for name in TEMPORARY_FOLDERS:
+        folder = os.environ.get(name)
+        if folder and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+            yield (
+                f"{name}: {folder} is not a folder that can be written to, so temporary"
+                " files go elsewhere. Write the path of one that exists, or remove the "
+                "variable."
+            )

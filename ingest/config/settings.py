@@ -3,15 +3,17 @@
 A wrong value raises `ConfigError` with the variable's name and what to write instead.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
     choice_parser,
     integer_parser,
+    is_loopback,
     parse_api_url,
     parse_base_url,
     parse_hosts,
@@ -23,7 +25,13 @@ from ci_observer.ingest.config.values import (
     parse_workflows,
 )
 from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.certificates import Certificates, tls_context
 from ci_observer.ingest.github.names import is_every_repo, owner_of
+from ci_observer.ingest.github.proxies import (
+    Proxy,
+    choose_proxy,
+    unreadable_exceptions,
+)
 
 # Only for the processes that poll.
 SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
@@ -43,7 +51,8 @@ class Config:
 
     `repos` are `owner/repo` or `owner/*`. `workflows` are file names, paths of GitHub's
     own workflows, or `*`. If either is empty, nothing is polled, and `why_not_polling`
-    gives the reason in a sentence.
+    gives the reason in a sentence. `proxy` and `certificates` are those for requests to
+    GitHub. `warnings` are sentences about what is allowed and probably wrong.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -67,6 +76,9 @@ class Config:
     access_token_file: Path | None = None
     adhoc_sql: str = "on"
     csv_formulas: str = "neutralise"
+    proxy: Proxy | None = None
+    certificates: Certificates = field(default_factory=Certificates)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def named_repos(self) -> tuple[str, ...]:
@@ -104,7 +116,7 @@ class Config:
 
         Raises `ConfigError` for the first bad value, naming its variable.
         """
-        given = {name: environ.get(name, "").strip() for name in PARSERS}
+        given = {name: _text_of(environ, name) for name in PARSERS}
         values: dict[str, Any] = {
             attribute: parse(given[name], name)
             for name, (attribute, parse) in PARSERS.items()
@@ -123,6 +135,42 @@ class Config:
         if file := values.get("access_token_file"):
             values["access_token"] = read_token_file(file, "ACCESS_TOKEN_FILE")
         return cls(**values)
+
+    def with_network(self, environ: Mapping[str, str]) -> "Config":
+        """These settings with the proxy and the certificates from a mapping.
+
+        Raises `ConfigError` for a bad value.
+        """
+        proxy = choose_proxy(self.api_url, environ)
+        certificates = Certificates(
+            _text_of(environ, "SSL_CERT_FILE") or None,
+            _text_of(environ, "SSL_CERT_DIR") or None,
+        )
+        tls_context(certificates)
+        warnings = (*unreadable_exceptions(environ), *self._clear_text_warnings())
+        return replace(
+            self,
+            proxy=proxy,
+            certificates=certificates,
+            warnings=(*self.warnings, *warnings),
+        )
+
+    def _clear_text_warnings(self) -> Iterator[str]:
+        url = urlsplit(self.api_url)
+        if self.token and url.scheme == "http" and not is_loopback(url.hostname or ""):
+            yield (
+                f"GITHUB_API_URL: the token travels to {url.hostname} in clear text, "
+                "for everybody on the way to read. Write https:// instead of http://"
+            )
+
+
+def _text_of(environ: Mapping[str, str], name: str) -> str:
+    """The text of a variable; raises `ConfigError` if it is not UTF-8."""
+    text = environ.get(name, "").strip()
+    # Python decodes other bytes as lone surrogates.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ConfigError(f"{name}: its value is not UTF-8 text. Write it in UTF-8.")
+    return text
 
 
 PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {

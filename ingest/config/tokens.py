@@ -1,9 +1,17 @@
 """Tokens, as a variable or a file gives them. No message shows one."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 from ci_observer.ingest.errors import ConfigError
+
+# https://datatracker.ietf.org/doc/html/rfc6750#section-2.1
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_SCHEME = re.compile(r"(authorization\s*:\s*)?(bearer|token|basic)\s*[\s:]", re.I)
+_ASSIGNMENT = re.compile(r"((export|set)\s+)?\w*token\w*\s*[=:]\s*[^=\s]", re.I)
+_BOM = "\ufeff"
 
 
 def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
@@ -12,9 +20,9 @@ def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
     Raises `ConfigError` if the file cannot be read or does not hold exactly one token.
     """
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file in UTF-8"
         raise ConfigError(
             f"{name}: cannot read {path} ({reason}). "
             "Point it at a readable file that holds the token."
@@ -25,15 +33,40 @@ def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
 
 
 def parse_token(text: str, name: str) -> str:
-    # The message must not contain the token.
-    if not re.fullmatch(r"[\x21-\x7e]+", text):
-        source = (
-            "Choose one without them"
-            if name.startswith("ACCESS_TOKEN")
-            else "Copy it again from https://github.com/settings/tokens"
-        )
-        raise ConfigError(
-            f"{name}: the token has a space, a line break or a letter that no token "
-            f"has. {source}."
-        )
+    """A token; raises `ConfigError` for a text that has more or less than that."""
+    if fault := _fault(text, name):
+        raise ConfigError(f"{name}: {fault}")
     return text
+
+
+def _fault(text: str, name: str) -> str | None:
+    """What is wrong with a token, and what to write instead."""
+    if text.startswith(_BOM):
+        return (
+            "a byte order mark (BOM) stands before the token. Save the file as UTF-8 "
+            "without one."
+        )
+    if _is_quote(text[0]) or _is_quote(text[-1]):
+        return "the token is in quotes. Write it without them."
+    if match := _SCHEME.match(text):
+        return f"the word {match[2]} stands before the token. Write the token alone."
+    if _ASSIGNMENT.match(text):
+        return "a name stands before the token. Write only what follows the = sign."
+    is_ours = name.startswith("ACCESS_TOKEN")
+    if (_PRINTABLE if is_ours else _BEARER_TOKEN).fullmatch(text):
+        return None
+    source = (
+        "Choose one without them"
+        if is_ours
+        else "Copy it again from https://github.com/settings/tokens"
+    )
+    return (
+        "the token has a space, a line break or a character that no token has. "
+        f"{source}."
+    )
+
+
+def _is_quote(character: str) -> bool:
+    """Whether a character is a quotation mark of any language."""
+    name = unicodedata.name(character, "")
+    return character in "'`" or "QUOTATION MARK" in name or name == "ACUTE ACCENT"

@@ -6,7 +6,7 @@ variable and says what to write instead.
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -107,6 +107,14 @@ def parse_api_url(text: str, name: str) -> str:
             "write https://HOST/api/v3 for GitHub Enterprise Server."
         )
     return text.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, or an address such as 127.0.0.1."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def parse_timezone(text: str, name: str) -> str:

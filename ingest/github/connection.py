@@ -12,6 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -26,10 +27,13 @@ from ci_observer.ingest.errors import (
     TooSlow,
 )
 from ci_observer.ingest.github.body import MAX_BYTES, MAX_ERROR_BYTES, read_body
+from ci_observer.ingest.github.certificates import Certificates, tls_context
 from ci_observer.ingest.github.headers import parse_date, parse_etag
 from ci_observer.ingest.github.http_messages import HttpResponse, RequestStats
 from ci_observer.ingest.github.names import REPO_NAME
 from ci_observer.ingest.github.pagination import is_path
+from ci_observer.ingest.github.proxies import Proxy
+from ci_observer.ingest.github.route import Route
 from ci_observer.ingest.github.wire import parse_response
 from ci_observer.ingest.texts import one_line
 from ci_observer.ingest.times import Clock
@@ -49,6 +53,7 @@ class Connection:
 
     `renamed_ids` maps the former name of a renamed repository, in lower case, to its
     id. `slot` gives the context in which each request is sent; it may wait, or raise.
+    `proxy` is the one that `http` uses; errors name it.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Connection:
         token: str | None,
         clock: Clock,
         slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        proxy: Proxy | None = None,
     ) -> None:
         self.api_url = api_url
         self.stats = RequestStats()
@@ -67,6 +73,7 @@ class Connection:
         self._token = token
         self._clock = clock
         self._slot = slot
+        self._route = Route(api_url, proxy)
 
     @property
     def has_token(self) -> bool:
@@ -161,6 +168,9 @@ class Connection:
     async def _send(self, url: str, etag: str | None) -> HttpResponse:
         async with self._slot():
             response = await self._http_get(url, etag)
+            if self._route.is_from_proxy(response.status, response.headers):
+                status = f"{response.status} {_phrase(response.status)}"
+                raise GitHubUnreachable(self._route.refused_text(status))
             if response.status >= HTTPStatus.BAD_REQUEST:
                 # Raise inside the context, so that it can stop the next request.
                 self.parse(response)
@@ -183,9 +193,9 @@ class Connection:
                 "network and any proxy between this machine and GitHub."
             ) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise GitHubUnreachable(
-                f"GitHub cannot be reached: {_reason(error)}."
-            ) from error
+            raise GitHubUnreachable(self._route.unreachable_text(error)) from error
+        except httpx.ProxyError as error:
+            raise GitHubUnreachable(self._route.refused_text(str(error))) from error
         except httpx.HTTPError as error:
             raise GitHubUnavailable(
                 f"No response from GitHub: {_reason(error)}."
@@ -255,13 +265,23 @@ def _origin(url: httpx.URL) -> tuple[str, str]:
     return url.scheme, url.netloc.decode("ascii")
 
 
-def open_http(version: str) -> httpx.AsyncClient:
+def open_http(
+    version: str,
+    *,
+    proxy: Proxy | None = None,
+    certificates: Certificates | None = None,
+) -> httpx.AsyncClient:
     """An HTTP client with timeouts and the headers that GitHub recommends.
 
     https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#headers
     """
+    context = tls_context(certificates or Certificates())
     return httpx.AsyncClient(
         timeout=TIMEOUT,
+        # Proxy and certificates come from the settings, which are checked.
+        trust_env=False,
+        verify=context or True,
+        proxy=_http_proxy(proxy, context) if proxy else None,
         # GitHub's API needs no cookies, and a broken one would be in every request.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={
@@ -272,6 +292,21 @@ def open_http(version: str) -> httpx.AsyncClient:
             "x-github-api-version": API_VERSION,
         },
     )
+
+
+def _http_proxy(proxy: Proxy, context: SSLContext | None) -> httpx.Proxy:
+    # httpcore refuses a context for a proxy without TLS.
+    is_tls = proxy.scheme == "https"
+    return httpx.Proxy(
+        proxy.url, auth=proxy.auth, ssl_context=context if is_tls else None
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _reason(error: Exception) -> str:
