@@ -383,6 +383,62 @@ def restore(*, yes: bool, file: Path) -> None:
 
 @main.command()
 @click.option(
+    "--token",
+    envvar="ACCESS_TOKEN",
+    metavar="TOKEN",
+    help="The access token of the instance; better in the variable ACCESS_TOKEN.",
+)
+@click.option(
+    "--expect-version", metavar="VERSION", help="Fail if it is another version."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=10,
+    show_default=True,
+    help="Seconds for each response.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seconds to wait until it responds with fresh data.",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+@click.argument("url")
+@_explaining_errors
+def smoke(
+    *,
+    token: str | None,
+    expect_version: str | None,
+    timeout: float,
+    wait: float,
+    is_json: bool,
+    url: str,
+) -> None:
+    """Check a running instance from outside: pages, API, freshness, security.
+
+    URL is its address with the prefix, such as https://ci.example.com/ci/. The checks
+    only read. The first line is the verdict.
+
+    Exit 0 if all checks passed, 1 if one failed, 2 if an option is wrong.
+    """
+    from ci_observer.ingest.commands.smoke import smoke as run_smoke  # noqa: PLC0415 (only it needs HTTP)
+
+    code = run_smoke(
+        url,
+        token=token,
+        expected_version=expect_version,
+        timeout=timeout,
+        wait=wait,
+        is_json=is_json,
+    )
+    sys.exit(code)
+
+
+@main.command()
+@click.option(
     "--payloads-before",
     type=DAY,
     metavar="DAY",

@@ -79,10 +79,11 @@ def test_only_the_commands_know_both_sides():
     assert importers_of("demo", "ingest") == ["ingest/commands/supervise.py"]
 
 
-def test_one_module_talks_http_on_each_side():
-    """To GitHub, and over a Unix socket from one web process to the other."""
+def test_one_module_talks_http_for_each_purpose():
+    """To GitHub, to an instance to check, and from one web process to the other."""
     assert importers_of("httpx", "ingest", "web", "plugins") == [
         "ingest/github/connection.py",
+        "ingest/smoke/client.py",
         "web/forwarding.py",
     ]
 
