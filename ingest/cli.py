@@ -26,8 +26,8 @@ from ci_observer.ingest.commands.backup import (
 )
 from ci_observer.ingest.commands.check import (
     database_text,
+    report_lines,
     run_check,
-    settings_text,
 )
 from ci_observer.ingest.commands.export import (
     FORMATS,
@@ -55,6 +55,7 @@ from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import CIObserverError, ConfigError
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import database
+from ci_observer.ingest.texts import escaped
 
 EXIT_CONFIG = 2
 DAY = DateTime(["%Y-%m-%d"])
@@ -218,21 +219,23 @@ def demo(*, seed: int) -> None:
 @main.command()
 @_explaining_errors
 def check() -> None:
-    """Print the settings; test the database and every feed.
+    """Test the settings, the database and every feed.
 
-    A feed is found if GitHub lists the workflow and its runs can be read; otherwise the
-    line has GitHub's words and what to do. The database is opened and not changed.
+    The first line is the verdict: OK, or the number of problems, which the next lines
+    name with what to do. Then come the settings, the proxy and a line for each feed. A
+    feed is found if GitHub lists the workflow and its runs can be read. The database is
+    opened and not changed.
 
-    Exit 0 if all is well, 1 if a feed or the database has an error, 2 if a setting is
-    wrong. Feeds that are not tried, to leave requests for polling, are counted.
+    Exit 0 if all is well, 1 if a feed or the database has an error or nothing would be
+    polled, 2 if a setting is wrong. Feeds that are not tried, to leave requests for
+    polling, are counted. Warnings do not change the exit code.
     """
     config = load_config()
-    click.echo(settings_text(config))
-    click.echo(database_text(config))
-    if config.why_not_polling:
-        click.echo(config.why_not_polling)
-        return
-    if not asyncio.run(run_check(config)):
+    database = database_text(config)
+    result = asyncio.run(run_check(config))
+    for line in report_lines(config, database, result):
+        click.echo(escaped(line))
+    if any(not line.is_good for line in result.lines):
         sys.exit(EXIT_FAILED)
 
 

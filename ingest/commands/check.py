@@ -1,10 +1,11 @@
-"""The command `check`: prints the settings and tests every feed."""
+"""The command `check`: tests the settings and every feed, and prints the result."""
 
 import asyncio
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-import click
-
+from ci_observer.ingest.commands.check_lines import Line
 from ci_observer.ingest.commands.check_repos import FeedChecks
 from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.commands.terminal import StatusLine
@@ -13,7 +14,6 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
-from ci_observer.ingest.texts import escaped
 
 MASK = "********"
 
@@ -26,19 +26,68 @@ def database_text(config: Config) -> str:
     return f"Database: {schema.describe(config.db_path)}."
 
 
-async def run_check(config: Config) -> bool:
-    """Test every feed, print a line for each, and return whether none has failed."""
-    is_good = True
+@dataclass(frozen=True)
+class CheckResult:
+    """The lines about owners, repositories and workflows, and the rest of the limit."""
+
+    lines: list[Line]
+    feeds: int = 0
+    not_tried: int = 0
+    budget: str = ""
+
+
+async def run_check(config: Config) -> CheckResult:
+    """Test every feed. On a terminal, a line shows the progress."""
+    if config.why_not_polling:
+        return CheckResult([Line(config.why_not_polling, is_good=False)])
     status = StatusLine()
     slots = asyncio.Semaphore(MAX_REQUESTS)
-    async with open_github(config, slot=lambda: slots) as github:
-        feeds = FeedChecks(config, github, status.show)
-        async for line in feeds.run():
-            status.clear()
-            click.echo(escaped(line.text))
-            is_good &= line.is_good
-        click.echo(budget_text(config, github.connection.stats, now=utc_now()))
-    return is_good
+    status.show("waiting for GitHub")
+    try:
+        async with open_github(config, slot=lambda: slots) as github:
+            feeds = FeedChecks(config, github, status.show)
+            lines = [line async for line in feeds.run()]
+            budget = budget_text(config, github.connection.stats, now=utc_now())
+    finally:
+        status.clear()
+    return CheckResult(lines, feeds.tried, feeds.not_tried, budget)
+
+
+def report_lines(config: Config, database: str, result: CheckResult) -> Iterator[str]:
+    """The whole output: the verdict and its reasons, then the details."""
+    yield verdict(result, config.warnings)
+    problems = [line.problem for line in result.lines if not line.is_good]
+    yield from (f"  Problem: {problem}" for problem in problems)
+    yield from (f"  Warning: {warning}" for warning in config.warnings)
+    yield ""
+    yield from settings_text(config).splitlines()
+    yield f"Proxy for GitHub: {config.proxy or 'none'}."
+    yield f"Trusted certificates: {config.certificates}."
+    yield database
+    yield from (line.text for line in result.lines)
+    yield from result.budget.splitlines()
+
+
+def verdict(result: CheckResult, warnings: Collection[str]) -> str:
+    """One line that says whether polling works, and what to do."""
+    problems = sum(not line.is_good for line in result.lines)
+    warned = f" There {_number(len(warnings), 'warning', 'is', 'are')}."
+    if problems:
+        them = "it" if problems == 1 else "them"
+        return (
+            f"{_number(problems, 'problem')}. Correct {them}, and run ci-observer "
+            f"check again.{warned if warnings else ''}"
+        )
+    left_out = f", {result.not_tried} not tried" if result.not_tried else ""
+    return (
+        f"OK: {_number(result.feeds, 'workflow')} can be polled{left_out}."
+        f"{warned if warnings else ''}"
+    )
+
+
+def _number(number: int, noun: str, verb: str = "", verbs: str = "") -> str:
+    form = noun if number == 1 else f"{noun}s"
+    return f"{verb if number == 1 else verbs} {number} {form}".lstrip()
 
 
 def settings_text(config: Config) -> str:

@@ -1,7 +1,7 @@
 """A part of `check`: the lines of its report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci_observer.ingest.commands.check_lists import FeedList
 from ci_observer.ingest.github.wire import Repository
@@ -10,10 +10,19 @@ from ci_observer.ingest.store.workflows import ACTIVE
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the report; `is_good` is false if it reports a failure."""
+    """A line of the report; `is_good` is false if it reports a failure.
+
+    `repo` is the repository of a line that is printed below its name.
+    """
 
     text: str
     is_good: bool = True
+    repo: str = ""
+
+    @property
+    def problem(self) -> str:
+        """The text for a list of failures, with the name of the repository."""
+        return f"{self.repo}: {self.text.strip()}" if self.repo else self.text
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,8 @@ def without_duplicates(report: RepoReport, names: dict[int, str]) -> Iterator[Li
     """
     repo, found = report.repo, report.found
     if found is None or (other := names.setdefault(found.repo_id, repo)) == repo:
-        yield from report.lines
+        for line in report.lines:
+            yield replace(line, repo=repo) if line.text.startswith(" ") else line
         return
     yield Line(
         f"{repo}: the same repository as {other}, polled once: write only "

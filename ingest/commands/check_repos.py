@@ -26,6 +26,11 @@ from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
 from ci_observer.ingest.store.workflows import Workflow
 
+NO_WORKFLOW = (
+    "Nothing would be polled: no repository of GH_REPOS has a workflow of GH_WORKFLOWS."
+    " Correct one of them; GH_WORKFLOWS=* watches every workflow."
+)
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -47,8 +52,28 @@ class FeedChecks:
         self._named = {repo.lower() for repo in config.named_repos}
         self._repos_left_out = 0
 
+    @property
+    def tried(self) -> int:
+        """The workflows whose list of runs was tried."""
+        return self._lists.tried
+
+    @property
+    def not_tried(self) -> int:
+        """The known workflows that were left out."""
+        return self._lists.left_out
+
     async def run(self) -> AsyncIterator[Line]:
         """A line for each owner, repository and workflow, as responses come."""
+        is_good = True
+        async for line in self._lines():
+            is_good &= line.is_good
+            yield line
+        if text := self._left_out_text():
+            yield Line(text)
+        elif is_good and not self._lists.known:
+            yield Line(NO_WORKFLOW, is_good=False)
+
+    async def _lines(self) -> AsyncIterator[Line]:
         repos: dict[str, str] = {}
         for owner in self._config.owners:
             yield await self._check_owner(owner, repos)
@@ -57,8 +82,6 @@ class FeedChecks:
         async for report in in_order(repos.values(), self._check_repo):
             for line in without_duplicates(report, names):
                 yield line
-        if text := self._left_out_text():
-            yield Line(text)
 
     async def _check_owner(self, owner: str, repos: dict[str, str]) -> Line:
         """Test an owner, and add the live repositories to `repos`."""
