@@ -49,6 +49,7 @@ from ci_observer.ingest.commands.runtime import (
 )
 from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
 from ci_observer.ingest.config import Config, is_database_required, load_config
+from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
@@ -169,6 +170,11 @@ def serve() -> None:
         datasette = server.build_datasette(config.db_path, root=ROOT, web=web)
     except IncompleteInstallation as error:
         raise click.ClickException(str(error)) from error
+    if config.access_token and not is_loopback(config.host):
+        log.warning(
+            "ACCESS_TOKEN: this server is reachable over plain http, where everybody on"
+            " the way can read the token. Let a proxy with TLS stand before it."
+        )
     host = f"[{config.host}]" if ":" in config.host else config.host
     path = config.base_url.rstrip("/") and config.base_url
     log.info("The wall is at http://%s:%s%s", host, config.port, path)

@@ -8,6 +8,7 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
+from ci_observer.web.access_token import can_log_out
 from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
@@ -53,6 +54,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
             for tile in page["tiles"]
         ],
         "theme": theme if theme in THEMES else None,
+        "can_log_out": can_log_out(datasette, request),
     }
     html = await datasette.render_template("wall.html", page, request=request)
     return Response.html(html, status=status, headers={"Cache-Control": "no-store"})

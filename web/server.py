@@ -15,6 +15,7 @@ import yaml
 from datasette.app import Datasette
 
 from ci_observer.web import open_files
+from ci_observer.web.admission import with_admission
 from ci_observer.web.base_url import PrefixedDatasette
 from ci_observer.web.connections import Limits, bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
@@ -104,7 +105,9 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
         path = folder / "datasette"
 
         def front() -> None:
-            app = Forwarder(datasette, datasette.app(), path)
+            app: App = Forwarder(datasette, datasette.app(), path)
+            # Here, so that wrong access tokens are counted in one process.
+            app = with_admission(datasette, app)
             run(make_server(datasette, host, port, app=app), datasette)
 
         def back() -> None:

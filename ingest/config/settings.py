@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ci_observer.ingest.config.access_token import refuse_weak_token
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
     choice_parser,
@@ -134,6 +135,8 @@ class Config:
             )
         if file := values.get("access_token_file"):
             values["access_token"] = read_token_file(file, "ACCESS_TOKEN_FILE")
+        if token := values.get("access_token"):
+            refuse_weak_token(token, "ACCESS_TOKEN_FILE" if file else "ACCESS_TOKEN")
         return cls(**values)
 
     def with_network(self, environ: Mapping[str, str]) -> "Config":

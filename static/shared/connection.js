@@ -5,12 +5,15 @@ import { seconds } from "./format.js";
 
 const TIMEOUT_MS = 15 * 1000;
 const JUMP_SECONDS = 5;
+const RELOAD_AFTER_MS = 9 * 1000;
 
 // Returns a response, or throws an Error. Its `reason` is our own server's error text, and
 // missing when the response came from somewhere else.
 export async function get(url, options) {
   const response = await fetch(url, { cache: "no-store", ...options });
   if (response.ok || response.status === 304) return response;
+  // The login has ended. A page that was opened just now would reload again and again.
+  if (response.status === 401 && performance.now() > RELOAD_AFTER_MS) location.reload();
   const error = new Error(`HTTP ${response.status}`);
   error.reason = (await response.json().catch(() => ({}))).error;
   throw error;

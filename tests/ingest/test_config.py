@@ -37,7 +37,7 @@ def test_every_setting_is_read():
         "CI_OBSERVER_BASE_URL": "/ci",
         "CI_OBSERVER_ALLOWED_HOSTS": "ci.example, wall.example",
         "FORWARDED_ALLOW_IPS": "10.0.0.1",
-        "ACCESS_TOKEN": "let-me-in",
+        "ACCESS_TOKEN": "let-me-in-please-2",
         "ADHOC_SQL": "off",
         "CSV_FORMULAS": "keep",
     }
@@ -62,7 +62,7 @@ def test_every_setting_is_read():
         base_url="/ci/",
         allowed_hosts=("ci.example", "wall.example"),
         forwarded_allow_ips="10.0.0.1",
-        access_token="let-me-in",  # noqa: S106 (an example)
+        access_token="let-me-in-please-2",  # noqa: S106 (an example)
         adhoc_sql="off",
         csv_formulas="keep",
     )

@@ -11,6 +11,7 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
+from ci_observer.web.access_token import can_log_out
 from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
@@ -106,7 +107,9 @@ class Page:
             await ensure_visible(datasette, request.actor)
             config = await fetch_config(datasette)
             params = PageParams.from_query(request.query_string)
-            key = (self.template, self.key, params, repr(_stable_config(config)))
+            stable = repr(_stable_config(config))
+            may_leave = can_log_out(datasette, request)
+            key = (self.template, self.key, params, stable, may_leave)
             compute = partial(self._compute, datasette, request, params, config)
             cached = await get_or_compute(datasette, key, compute)
         except WebError as error:
@@ -117,7 +120,9 @@ class Page:
         self, datasette: Datasette, request: Request, params: PageParams, config: Any
     ) -> CachedResponse:
         content = await self.fetch(datasette, params)
-        context = self._layout_context(datasette, params, config, content.title)
+        context = self._layout_context(
+            datasette, request, params, config, content.title
+        )
         context |= content.context
         text = await datasette.render_template(self.template, context, request=request)
         return CachedResponse(
@@ -135,7 +140,7 @@ class Page:
         if config is NO_CONFIG:
             polling = NO_CONFIG["polling"] | {"reason": str(error)}
             config = NO_CONFIG | {"polling": polling}
-        context = self._layout_context(datasette, params, config)
+        context = self._layout_context(datasette, request, params, config)
         context |= {"error": str(error), "is_temporary": error.status == TEMPORARY}
         context |= error.facts
         html = await datasette.render_template(
@@ -147,6 +152,7 @@ class Page:
     def _layout_context(
         self,
         datasette: Datasette,
+        request: Request,
         params: PageParams,
         config: Any,
         title: str | None = None,
@@ -156,6 +162,7 @@ class Page:
         return {
             "title": f"{title or self.title} \N{EN DASH} {config['title']}",
             "config": _stable_config(config),
+            "can_log_out": can_log_out(datasette, request),
             "theme": params.theme,
             "display_options": params.display_options,
             "zone": zone.key,
