@@ -48,7 +48,12 @@ from ci_observer.ingest.commands.runtime import (
     utc_now,
 )
 from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
-from ci_observer.ingest.config import Config, is_database_required, load_config
+from ci_observer.ingest.config import (
+    Config,
+    datasette_secret,
+    is_database_required,
+    load_config,
+)
 from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
@@ -164,6 +169,7 @@ def serve() -> None:
             allowed_hosts=config.allowed_hosts,
             forwarded_allow_ips=config.forwarded_allow_ips,
             access_token=config.access_token,
+            secret=datasette_secret(),
             adhoc_sql=config.adhoc_sql,
             csv_formulas=config.csv_formulas,
         )

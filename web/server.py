@@ -76,6 +76,7 @@ def build_datasette(
         template_dir=str(root / "templates"),
         static_mounts=[("static", str(root / "static"))],
         settings=settings,
+        secret=web.secret,
     )
     remember_settings(datasette, web)
     # Without files Datasette adds an empty database in memory of its own.

@@ -11,13 +11,15 @@ class WebSettings:
     """The settings of one web process, checked already.
 
     `base_url` begins and ends with a slash. `allowed_hosts` is empty for the default,
-    and `access_token` is None while everybody may read.
+    and `access_token` is None while everybody may read. `secret` signs the cookies of
+    Datasette and its plugins; without it, a restart ends their logins.
     """
 
     base_url: str = "/"
     allowed_hosts: tuple[str, ...] = ()
     forwarded_allow_ips: str = "127.0.0.1"
     access_token: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
     adhoc_sql: str = "on"
     csv_formulas: str = "neutralise"
 

@@ -5,6 +5,7 @@
 
 from ci_observer.ingest.config.environment import (
     DATABASE_REQUIRED,
+    datasette_secret,
     is_database_required,
     load_config,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "SETTINGS",
     "WEB_SECRETS",
     "Config",
+    "datasette_secret",
     "is_database_required",
     "load_config",
     "read_token_file",

@@ -18,6 +18,7 @@ from ci_observer.ingest.config.settings import (
 )
 from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
+DATASETTE_SECRET = "DATASETTE_SECRET"  # noqa: S105 (the name of a variable)
 # Set by `up` for its processes; not a setting.
 DATABASE_REQUIRED = "CI_OBSERVER_DB_REQUIRED"
 # SQLite and Python fall back on other folders.
@@ -46,6 +47,11 @@ def load_config(*, with_token: bool = True, with_access_token: bool = True) -> C
         config = config.with_network(environ)
     warnings = (*config.warnings, *_warnings(file, environ))
     return replace(config, warnings=warnings)
+
+
+def datasette_secret() -> str | None:
+    """Datasette's own variable, for an operator whose plugins set cookies."""
+    return os.environ.get(DATASETTE_SECRET) or None
 
 
 def is_database_required() -> bool:

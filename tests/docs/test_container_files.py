@@ -150,7 +150,7 @@ class Web(BaseHTTPRequestHandler):
     status = 200
 
     def do_GET(self) -> None:
-        self.send_response(self.status if self.path == "/api/config" else 404)
+        self.send_response(self.status if self.path == "/api/health" else 500)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -175,7 +175,9 @@ def check_health(port: int) -> int:
     ).returncode
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (500, 1), (503, 1)])
+@pytest.mark.parametrize(
+    ("status", "code"), [(200, 0), (302, 0), (401, 0), (503, 0), (500, 1)]
+)
 def test_the_health_check_passes_if_the_web_side_responds(
     web: ThreadingHTTPServer,
     monkeypatch: pytest.MonkeyPatch,
