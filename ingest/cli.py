@@ -18,6 +18,7 @@ from click import DateTime
 
 from ci_observer import ROOT
 from ci_observer.ingest import logs
+from ci_observer.ingest.commands import users
 from ci_observer.ingest.commands.backfill import parse_since, run_backfill
 from ci_observer.ingest.commands.backup import (
     back_up,
@@ -44,6 +45,7 @@ from ci_observer.ingest.commands.runtime import (
     VERSION,
     interrupted_by_sigterm,
     open_database,
+    prepare_database,
     run_until_stopped,
     utc_now,
 )
@@ -127,6 +129,7 @@ def main(*, quiet: bool) -> None:
     Run everything:           ci-observer up
     """
     logs.set_up(logging.WARNING if quiet else logging.INFO)
+    users.act_as_ingest()
     # A line for each request, and one for each retry, would be noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("stamina").setLevel(logging.ERROR)
@@ -147,11 +150,17 @@ def ingest(*, once: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Do not bring the database up to date before.",
+)
 @_explaining_errors
-def serve() -> None:
+def serve(*, read_only: bool) -> None:
     """Serve the wall, the API and Datasette, read-only.
 
-    This process never reads the GitHub token.
+    This process never reads the GitHub token. A user who may not write the database
+    serves it as it is, like --read-only.
     """
     # Datasette takes a second to import.
     from ci_observer.web import server  # noqa: PLC0415
@@ -161,8 +170,7 @@ def serve() -> None:
     config = load_config(with_token=False)
     _log_warnings(config)
     refuse_busy_port(config.host, config.port)
-    if not is_database_required() or config.db_path.exists():
-        open_database(config).close()
+    prepare_database(config, read_only=read_only)
     try:
         web = WebSettings(
             base_url=config.base_url,
@@ -205,7 +213,7 @@ def up() -> None:
     open_database(config).close()
     with only_ingest(config.db_path):
         pass  # Fail now instead of restarting an ingest that cannot start.
-    supervise.run()
+    supervise.run(config)
 
 
 @main.command()

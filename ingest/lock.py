@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci_observer.ingest.db.database_file import lock_path, record_files
+from ci_observer.ingest.db.permissions import FILE_MODE
 from ci_observer.ingest.errors import AlreadyPolling, DatabaseError
 from ci_observer.ingest.texts import one_line
 
@@ -62,7 +63,7 @@ def only_ingest(db_path: Path) -> Iterator[IngestLock]:
     """
     path = lock_path(db_path)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     except OSError as error:
         raise DatabaseError(f"Cannot open {path}: {error.strerror}.") from error
     try:

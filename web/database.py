@@ -21,6 +21,7 @@ from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.database_file import CurrentConnection, DatabaseFile
 from ci_observer.web.errors import BadRequest, Unavailable
+from ci_observer.web.read_connection import ReadConnection
 from ci_observer.web.read_pool import Connect, ReadPool
 from ci_observer.web.texts import display_name, display_text, display_title
 
@@ -117,11 +118,15 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
         # Datasette puts the path into the URI as it is: a ? or # would end it.
         uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
-        if self.file.check().former_wal:
-            # Read the file without its -wal file, which is not its own.
+        if self.file.check().has_no_wal:
+            # Read the file without a -wal file, which is not its own or not there.
             uri += "&immutable=1"
-        conn = sqlite3.connect(
-            uri, uri=True, check_same_thread=False, timeout=BUSY_SECONDS
+        conn: sqlite3.Connection = sqlite3.connect(
+            uri,
+            uri=True,
+            check_same_thread=False,
+            timeout=BUSY_SECONDS,
+            factory=ReadConnection,
         )
         self._all_file_connections.append(conn)
         return conn

@@ -36,11 +36,19 @@ class FileState:
     """Which file is at the path.
 
     `former_wal` is the -wal file of a replaced database that still lies next to it.
-    Its pages are not those of the new file, so that must be read without it.
+    Its pages are not those of the new file, so that must be read without it. A file is
+    at rest if no program has it open for writing, and this user cannot create the -wal
+    file that SQLite needs even for reading.
     """
 
     database: FileId
     former_wal: FileId | None = None
+    is_at_rest: bool = False
+
+    @property
+    def has_no_wal(self) -> bool:
+        """Whether the file is to be read alone."""
+        return self.former_wal is not None or self.is_at_rest
 
 
 class DatabaseFile:
@@ -68,7 +76,8 @@ class DatabaseFile:
             )
             if database != before.database:
                 self._logged = ""
-            self._state = FileState(database, wal if is_former else None)
+            is_at_rest = wal is None and not self._is_folder_writable()
+            self._state = FileState(database, wal if is_former else None, is_at_rest)
             if not is_former:
                 self._wal = wal
             return self._state
@@ -81,6 +90,9 @@ class DatabaseFile:
         if self.path in text and text != self._logged:
             self._logged = text
             log.warning("%s", text)
+
+    def _is_folder_writable(self) -> bool:
+        return os.access(Path(self.path).absolute().parent, os.W_OK)
 
 
 class CurrentConnection:

@@ -26,14 +26,15 @@ def launch(spec: dict[str, Any], command: list[str]) -> NoReturn:
     """Become `python -m` with a module and its arguments.
 
     `spec` has `parent`, the id of the process that has to live; `outputs`, descriptors
-    for stdout and stderr; `unset`, names of variables; `user`, a uid or null; `inline`,
-    variables of files → variables that get their contents.
+    for stdout and stderr; `user`, a uid or null; `unset`, names of variables; and if
+    needed `set`, variables, and `inline`, variables of files → those for the contents.
     """
     for number, descriptor in enumerate(spec["outputs"], start=1):
         os.dup2(descriptor, number)
     environ = {k: v for k, v in os.environ.items() if k not in spec["unset"]}
+    environ |= spec.get("set", {})
+    _inline_files(environ, spec.get("inline", {}))
     if spec["user"] is not None:
-        _inline_files(environ, spec["inline"])
         os.setresuid(spec["user"], spec["user"], spec["user"])
     if sys.platform == "linux":
         # After the change of user, which would reset it.

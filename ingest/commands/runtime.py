@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
@@ -45,6 +46,18 @@ def open_database(config: Config) -> Database:
     db = schema.connect(config.db_path)
     schema.migrate(db)
     return db
+
+
+def prepare_database(config: Config, *, read_only: bool) -> None:
+    """Bring the database up to date for the web side, if this user may write it.
+
+    Otherwise the pages tell what is wrong with it.
+    """
+    path = config.db_path
+    is_missing = is_database_required() and not path.exists()
+    may_write = not path.exists() or os.access(path, os.W_OK)
+    if may_write and not read_only and not is_missing:
+        open_database(config).close()
 
 
 @asynccontextmanager

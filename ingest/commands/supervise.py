@@ -17,14 +17,22 @@ from pathlib import Path
 from shlex import join
 from types import FrameType
 
-from supervisor import supervisord
+from supervisor import events, supervisord
 from supervisor.loggers import Handler
 from supervisor.options import ServerOptions
 
-from ci_observer.ingest.commands import launch
+from ci_observer.ingest.commands import launch, sharing, users
 from ci_observer.ingest.commands.ports import free_port
-from ci_observer.ingest.config import DATABASE_REQUIRED, SECRETS, WEB_SECRETS, Config
+from ci_observer.ingest.commands.users import Users
+from ci_observer.ingest.config import (
+    DATABASE_REQUIRED,
+    SECRETS,
+    WEB_SECRETS,
+    Config,
+    database_group,
+)
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.db.keeper import WalKeeper, check_in
 from ci_observer.ingest.errors import DatabaseError
 
 SUPERVISOR = {
@@ -68,9 +76,9 @@ INGEST = Program("ingest", ["ci_observer", "ingest"], unset=WEB_SECRETS)
 WEB = Program("web", ["ci_observer", "serve"], unset=SECRETS)
 
 
-def run() -> None:
+def run(config: Config) -> None:
     """Become the supervisor of ingest and web; does not return."""
-    _become_supervisor([INGEST, WEB], dict(os.environ))
+    _become_supervisor([INGEST, WEB], dict(os.environ), config.db_path)
 
 
 def run_demo(db_path: Path, *, seed: int) -> None:
@@ -89,18 +97,12 @@ def run_demo(db_path: Path, *, seed: int) -> None:
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
     }
-    simulator = [
-        "ci_observer.demo",
-        "--quiet",
-        "--port",
-        str(port),
-        "--seed",
-        str(seed),
-    ]
+    simulator = ["ci_observer.demo", "--quiet"]
+    simulator += ["--port", str(port), "--seed", str(seed)]
     github = Program("github", simulator, unset=(*SECRETS, *WEB_SECRETS))
     # Quiet, so that the address of the wall stays the last line.
     ingest = replace(INGEST, command=["ci_observer", "--quiet", "ingest"])
-    _become_supervisor([github, ingest, WEB], environ)
+    _become_supervisor([github, ingest, WEB], environ, db_path)
 
 
 def create_demo_database(config: Config) -> Path:
@@ -122,19 +124,24 @@ def create_demo_database(config: Config) -> Path:
     return path
 
 
-def _become_supervisor(programs: list[Program], environ: dict[str, str]) -> None:
+def _become_supervisor(
+    programs: list[Program], environ: dict[str, str], db_path: Path
+) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ci-observer-"))
     environ = {**environ, DATABASE_REQUIRED: "1"}
     path = folder / "supervisord.conf"
     with path.open("w") as file:
-        _configuration(programs, folder).write(file)
+        _configuration(programs, folder, db_path).write(file)
     for output, duplicate in ((1, STDOUT), (2, STDERR)):
         os.dup2(output, duplicate, inheritable=True)
-    arguments = ["-m", "ci_observer.ingest.commands.supervise", str(path)]
+    users.make_web_real()
+    arguments = ["-m", "ci_observer.ingest.commands.supervise", str(path), str(db_path)]
     os.execve(sys.executable, [sys.executable, *arguments], environ)  # noqa: S606
 
 
-def _configuration(programs: list[Program], folder: Path) -> RawConfigParser:
+def _configuration(
+    programs: list[Program], folder: Path, db_path: Path
+) -> RawConfigParser:
     conf = RawConfigParser()
     conf["supervisord"] = SUPERVISOR | {
         "pidfile": str(folder / "supervisord.pid"),
@@ -143,21 +150,23 @@ def _configuration(programs: list[Program], folder: Path) -> RawConfigParser:
     if os.geteuid() == 0:
         # Otherwise Supervisor warns about root, as in a container's user namespace.
         conf["supervisord"]["user"] = "root"
+    two = sharing.usable_users(db_path)
     for program in programs:
         # Supervisor expands % as a variable.
-        text = join(_command_line(program)).replace("%", "%%")
+        text = join(_command_line(program, two, db_path)).replace("%", "%%")
         conf[f"program:{program.name}"] = PROGRAM | {"command": text}
     return conf
 
 
-def _command_line(program: Program) -> list[str]:
+def _command_line(program: Program, two: Users, db_path: Path) -> list[str]:
+    is_web = program is WEB
     spec = {
         # This process becomes the supervisor.
         "parent": os.getpid(),
         "outputs": [STDOUT, STDERR],
         "unset": program.unset,
-        "user": None,
-        "inline": {},
+        "user": two.web if is_web else two.ingest,
+        **(sharing.environment_of_web(db_path) if is_web and two.are_two else {}),
     }
     return [*LAUNCH, json.dumps(spec), *program.command]
 
@@ -183,9 +192,12 @@ def _ignore_error(_: Handler) -> None:
     """Ignore that the output is closed: the processes continue without a reader."""
 
 
-def main(configuration: Path) -> None:
+def main(configuration: Path, db_path: Path) -> None:
     """Run the programs of a configuration file, and delete its folder at the end."""
     Handler.handleError = _ignore_error
+    keeper = WalKeeper(db_path, group=database_group())
+    keeper.look()
+    events.subscribe(events.Tick5Event, lambda _: keeper.look())
     options = Options()
     try:
         options.realize(["--configuration", str(configuration)])
@@ -194,8 +206,10 @@ def main(configuration: Path) -> None:
         options.close_httpservers()
         options.close_logger()
     finally:
+        keeper.close()
+        check_in(db_path)
         shutil.rmtree(configuration.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -4,7 +4,9 @@
 """
 
 from ci_observer.ingest.config.environment import (
+    DATABASE_GROUP,
     DATABASE_REQUIRED,
+    database_group,
     datasette_secret,
     is_database_required,
     load_config,
@@ -18,11 +20,13 @@ from ci_observer.ingest.config.settings import (
 from ci_observer.ingest.config.tokens import read_token_file
 
 __all__ = [
+    "DATABASE_GROUP",
     "DATABASE_REQUIRED",
     "SECRETS",
     "SETTINGS",
     "WEB_SECRETS",
     "Config",
+    "database_group",
     "datasette_secret",
     "is_database_required",
     "load_config",

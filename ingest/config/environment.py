@@ -23,6 +23,8 @@ DATASETTE_SECRET = "DATASETTE_SECRET"  # noqa: S105 (the name of a variable)
 DATABASE_REQUIRED = "CI_OBSERVER_DB_REQUIRED"
 # SQLite and Python fall back on other folders.
 TEMPORARY_FOLDERS = ("TMPDIR", "SQLITE_TMPDIR")
+# Set by the container's entrypoint; not a setting.
+DATABASE_GROUP = "CI_OBSERVER_DB_GROUP"
 
 
 def load_config(*, with_token: bool = True, with_access_token: bool = True) -> Config:
@@ -59,6 +61,12 @@ def is_database_required() -> bool:
     return os.environ.get(DATABASE_REQUIRED) == "1"
 
 
+def database_group() -> int | None:
+    """The group that may read the database files, if web is another user."""
+    text = os.environ.get(DATABASE_GROUP, "")
+    return int(text) if text.isdecimal() else None
+
+
 def _merged(file: EnvFile, process: Mapping[str, str]) -> dict[str, str]:
     """The variables of both; those of the process go first.
 
@@ -79,7 +87,7 @@ def _warnings(file: EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
     yield from file.warnings
     yield from unknown_in_file(file.values, SETTINGS)
     given = [name for name in SETTINGS if environ.get(name)]
-    others = _without((*file.values, DATABASE_REQUIRED), os.environ)
+    others = _without((*file.values, DATABASE_REQUIRED, DATABASE_GROUP), os.environ)
     yield from near_misses(others, SETTINGS, given)
     for name in TEMPORARY_FOLDERS:
         folder = os.environ.get(name)

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.config import database_group
 from ci_observer.ingest.db import derived, objects, user_objects
 from ci_observer.ingest.db.database_file import FileDatabase, discard_files_of_former
 from ci_observer.ingest.db.locks import use_wal, write_transaction
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
+from ci_observer.ingest.db.permissions import create_file, restrict
 from ci_observer.ingest.db.storage_errors import explain, has_advice
 from ci_observer.ingest.db.user_references import (
     refusing_lost_rows,
@@ -52,6 +54,8 @@ def connect(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         discard_files_of_former(path)
+        create_file(path)
+        restrict(path, group=database_group())
         conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         conn.execute(f"pragma page_size = {PAGE_SIZE}")
         use_wal(conn, timeout=BUSY_TIMEOUT_SECONDS)
@@ -60,6 +64,22 @@ def connect(path: Path) -> Database:
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from error
     return FileDatabase(conn, path)
+
+
+def connect_idle(path: Path) -> Database:
+    """Open a database that is there for reading, without waiting for locks.
+
+    Raises `sqlite3.Error`.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    conn = sqlite3.connect(uri, uri=True, timeout=0)
+    try:
+        # Opens the -wal and -shm files, too.
+        conn.execute("select 1 from sqlite_master limit 1").fetchall()
+    except sqlite3.Error:
+        conn.close()
+        raise
+    return Database(conn)
 
 
 def describe(path: Path) -> str:

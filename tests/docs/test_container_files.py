@@ -99,7 +99,9 @@ def tools(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def enter(tools: Path, uid: int, owner: str) -> "subprocess.CompletedProcess[str]":
+def enter(
+    tools: Path, uid: int, owner: str, *command: str
+) -> "subprocess.CompletedProcess[str]":
     """Run the entrypoint as a user, with a data folder of another owner."""
     env = {
         "PATH": f"{tools}:{os.environ['PATH']}",
@@ -107,7 +109,7 @@ def enter(tools: Path, uid: int, owner: str) -> "subprocess.CompletedProcess[str
         "OWNER": owner,
     }
     return subprocess.run(  # noqa: S603 (our own script)
-        [ENTRYPOINT, "echo", "it", "runs"],
+        [ENTRYPOINT, *(command or ("echo", "it", "runs"))],
         env=env,
         check=False,
         capture_output=True,
@@ -118,17 +120,20 @@ def enter(tools: Path, uid: int, owner: str) -> "subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("owner", "user"),
     [
-        ("1000:1000", "--reuid 1000 --regid 1000"),
-        ("1234:50", "--reuid 1234 --regid 50"),
-        ("0:0", "--reuid 10001 --regid 10001"),
+        ("1000:1000", "--ruid 10002 --euid 1000"),
+        ("1234:50", "--ruid 10002 --euid 1234"),
+        ("0:0", "--ruid 10002 --euid 10001"),
+        ("10002:10002", "--ruid 10003 --euid 10002"),
     ],
 )
-def test_root_becomes_the_owner_of_the_data(tools: Path, owner: str, user: str) -> None:
+def test_root_becomes_the_owner_of_the_data_and_web_another_user(
+    tools: Path, owner: str, user: str
+) -> None:
     result = enter(tools, 0, owner)
 
     assert result.returncode == 0
-    assert result.stdout == (
-        f"setpriv {user} --clear-groups --no-new-privs -- {ENTRYPOINT} echo it runs\n"
+    assert result.stdout.splitlines()[-1] == (
+        f"setpriv {user} --regid 10001 --clear-groups --no-new-privs -- echo it runs"
     )
 
 
@@ -138,10 +143,17 @@ def test_another_user_stays_unchanged(tools: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "it runs\n")
 
 
-def test_the_user_of_the_image_is_the_entrypoints() -> None:
-    [uid] = re.findall(r"useradd --uid (\d+)", DOCKERFILE)
+def test_with_another_user_up_says_that_it_is_one(tools: Path) -> None:
+    result = enter(tools, 1000, "1000:1000", "echo", "up")
 
-    assert f"app={uid}\n" in ENTRYPOINT.read_text()
+    assert "Ingest and web run as one user, uid 1000" in result.stderr
+    assert "one user" not in enter(tools, 1000, "1000:1000").stderr
+
+
+def test_the_users_of_the_image_are_the_entrypoints() -> None:
+    uids = re.findall(r"useradd --uid (\d+)", DOCKERFILE)
+
+    assert uids == re.findall(r"^(?:app|web)=(\d+)$", ENTRYPOINT.read_text(), re.M)
 
 
 class Web(BaseHTTPRequestHandler):

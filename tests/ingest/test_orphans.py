@@ -85,7 +85,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def test_a_process_whose_parent_has_ended_already_does_not_start() -> None:
-    spec = {"parent": 1, "outputs": [1, 2], "unset": [], "user": None, "inline": {}}
+    spec = {"parent": 1, "outputs": [1, 2], "unset": [], "user": None}
     result = subprocess.run(  # noqa: S603 (our own script)
         [sys.executable, launch.__file__, json.dumps(spec), "this"],
         check=False,

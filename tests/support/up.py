@@ -49,7 +49,8 @@ class Up:
     def pid_of(self, command: str) -> int | None:
         """The id of the process that runs a command, None before it starts."""
         for pid in children(self.process.pid):
-            if command_line(pid)[-2:] == ["ci_observer", command]:
+            # Not the launcher, which becomes that process.
+            if command_line(pid)[-3:] == ["-m", "ci_observer", command]:
                 return pid
         return None
 
