@@ -165,16 +165,18 @@ def serve(*, read_only: bool) -> None:
     # Datasette takes a second to import.
     from ci_observer.web import server  # noqa: PLC0415
     from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
+    from ci_observer.web.hosts import LOOPBACK  # noqa: PLC0415
     from ci_observer.web.settings import WebSettings  # noqa: PLC0415
 
     config = load_config(with_token=False)
     _log_warnings(config)
     refuse_busy_port(config.host, config.port)
     prepare_database(config, read_only=read_only)
+    default_hosts = LOOPBACK if is_loopback(config.host) else ()
     try:
         web = WebSettings(
             base_url=config.base_url,
-            allowed_hosts=config.allowed_hosts,
+            allowed_hosts=config.allowed_hosts or default_hosts,
             forwarded_allow_ips=config.forwarded_allow_ips,
             access_token=config.access_token,
             secret=datasette_secret(),

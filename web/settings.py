@@ -10,9 +10,9 @@ from datasette.app import Datasette
 class WebSettings:
     """The settings of one web process, checked already.
 
-    `base_url` begins and ends with a slash. `allowed_hosts` is empty for the default,
-    and `access_token` is None while everybody may read. `secret` signs the cookies of
-    Datasette and its plugins; without it, a restart ends their logins.
+    `base_url` begins and ends with a slash. `allowed_hosts` is empty if any name is
+    accepted, and `access_token` is None while everybody may read. `secret` signs the
+    cookies of Datasette and its plugins; without it, a restart ends their logins.
     """
 
     base_url: str = "/"

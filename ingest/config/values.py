@@ -23,12 +23,13 @@ from ci_observer.ingest.github.names import (
 _REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
 # GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
 _WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
+_HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?")
 # Two names with a space between them, instead of a comma.
 _SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
 # How the paths of the web side begin.
 OWN_NAMES = (
     *("-", "_internal", "_memory", "api", "badge", "ci_observer", "commits", "login"),
-    *("metrics", "runs", "s", "static", "summary", "workflows"),
+    *("logout", "metrics", "runs", "s", "static", "summary", "workflows"),
 )
 
 
@@ -175,5 +176,21 @@ def _host_bits(error: ValueError) -> str:
     return " (its host bits are set)" if "host bits" in str(error) else ""
 
 
-def parse_hosts(text: str, _name: str) -> tuple[str, ...]:
-    return tuple(split_items(text))
+def parse_hosts(text: str, name: str) -> tuple[str, ...]:
+    items = split_items(text)
+    for item in items:
+        if not (item == "*" or _HOST.fullmatch(item) or _is_network(item)):
+            raise ConfigError(
+                f"{name}: {item!r} is not the name of a host. Write names without "
+                "http:// and port, for example ci.example.com,*.teams.example.com, "
+                "an address or a network such as 10.0.0.0/8, or * for any name."
+            )
+    return tuple(items)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

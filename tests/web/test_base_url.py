@@ -32,7 +32,7 @@ PAGES = (
     "/api/health",
     "/api/wall",
     "/-/",
-    "/-/metadata.json",
+    "/-/.json",
     "/-/dashboards",
     "/-/dashboards/ci-observer",
     "/-/static/app.css",

@@ -52,7 +52,11 @@ def serve(db: Database, db_path: Path, tmp_path: Path) -> Iterator[Serve]:
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
         [*CI_OBSERVER, "serve"],
-        env=environ_with(CI_OBSERVER_DB=db_path, CI_OBSERVER_PORT=port),
+        env=environ_with(
+            CI_OBSERVER_DB=db_path,
+            CI_OBSERVER_PORT=port,
+            CI_OBSERVER_ALLOWED_HOSTS="localhost,127.0.0.1,ci.example",
+        ),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
