@@ -16,7 +16,7 @@ DEVELOPMENT := $(VENV)/.development
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench docs screenshots wheel lock release port
+.PHONY: help setup demo run test lint bench soak docs screenshots wheel lock release port
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,10 @@ lint: $(DEVELOPMENT) ## check style, types, spelling and the generated parts of 
 
 bench: $(DEVELOPMENT) ## measure speed, memory and size next to baselines
 	@$(BIN)/python -m bench $(ARGS)
+
+MINUTES ?= 10
+soak: $(DEVELOPMENT) ## run an instance under load and faults for MINUTES, and judge it
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
 
 docs: $(DEVELOPMENT) ## update the generated parts of the docs
 	$(BIN)/python -m cogapp -r README.md docs/*.md

@@ -122,6 +122,29 @@ def state(github: GitHub, _: Json) -> Json:
     }
 
 
+def runs(github: GitHub, _: Json) -> list[Json]:
+    """All runs of listed workflows that exist now, in their newest attempt."""
+    world = github.world
+    with world.lock:
+        found = [
+            (run, run.version_at(world.now))
+            for run in world.runs.values()
+            if run.workflow.is_listed
+        ]
+    return [
+        {
+            "run_id": run.id,
+            "repo": run.repo.full_name,
+            "workflow": run.workflow.file,
+            "run_attempt": version.run_attempt,
+            "status": version.status,
+            "created_at": iso(run.created_at),
+        }
+        for run, version in found
+        if version is not None
+    ]
+
+
 CONTROLS: dict[str, Control] = {
     "POST fault": add_fault,
     "DELETE fault": clear_faults,
@@ -132,4 +155,5 @@ CONTROLS: dict[str, Control] = {
     "GET log": log,
     "DELETE log": clear_log,
     "GET state": state,
+    "GET runs": runs,
 }
