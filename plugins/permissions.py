@@ -79,7 +79,7 @@ def _for_debugging(view: View) -> View:
             raise Forbidden("This page needs the permission debug-menu.")
         return await view(request, send)
 
-    return checked
+    return _like(checked, view)
 
 
 def _for_readers(view: View) -> View:
@@ -87,4 +87,12 @@ def _for_readers(view: View) -> View:
         await ensure_visible(datasette, request.actor)
         return await view(request, datasette)
 
+    return _like(checked, view)
+
+
+def _like(checked: View, view: View) -> View:
+    """A view with what tells the methods of another one; see `web/guard.py`."""
+    # Not functools.wraps: Datasette passes the arguments that the signature names.
+    checked.__module__ = view.__module__
+    checked.__dict__.update(view.__dict__)
     return checked

@@ -6,6 +6,7 @@ from functools import cache
 from datasette import hookimpl
 from datasette.app import Datasette
 
+from ci_observer.web.guard import guarded_app
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.urls import route_of
 
@@ -36,6 +37,9 @@ DASHBOARD_POLICY = DATASETTE_POLICY.replace(
 @hookimpl(trylast=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     def wrap(app: App) -> App:
+        # Its responses have the headers, too.
+        app = guarded_app(app, datasette)
+
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)

@@ -14,6 +14,7 @@ from datasette.url_builder import Urls
 from datasette.utils import PrefixedUrlString
 from datasette.utils.asgi import Request
 
+from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
 
 ROOT_COOKIE = re.compile(rb"(;\s*path=)/(?=\s*(?:;|$))", re.IGNORECASE)
@@ -48,6 +49,9 @@ class PrefixedDatasette(Datasette):  # type: ignore[misc]
     def app(self) -> App:
         """The ASGI application, for requests with the prefix or without it."""
         return with_prefix(super().app(), self.setting("base_url"))
+
+    def _routes(self) -> list[tuple[str, View]]:
+        return [(path, guarded_view(view, self)) for path, view in super()._routes()]
 
     def absolute_url(self, request: Request, path: str) -> str:
         """A URL of this server: absolute in data, path-only on a page.

@@ -259,8 +259,8 @@ async def fetch(
                 f"These filters are too large for the database ({error}). Use fewer or "
                 "shorter values."
             ) from error
-        database.file.log_problem(_advice(error, database.path))
-        raise Unavailable(_advice(error, Path(database.path).name)) from error
+        database.file.log_problem(advice_on(error, database.path))
+        raise Unavailable(advice_on(error, Path(database.path).name)) from error
 
 
 def _in_transaction(
@@ -281,7 +281,8 @@ def _may_succeed_in_pool(error: sqlite3.OperationalError) -> bool:
     return any(word in str(error) for word in ("interrupted", "locked", "busy"))
 
 
-def _advice(error: sqlite3.DatabaseError, path: str) -> str:
+def advice_on(error: sqlite3.DatabaseError, path: str) -> str:
+    """SQLite's error in plain words: what is wrong, and what to do."""
     for words, advice in _ADVICE.items():
         if words in str(error):
             return advice.format(path=path, seconds=TIME_LIMIT_SECONDS)
