@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -27,6 +28,7 @@ from ci_observer.ingest.commands.backup import (
 )
 from ci_observer.ingest.commands.check import (
     database_text,
+    disk_warnings,
     report_lines,
     run_check,
 )
@@ -254,6 +256,7 @@ def check() -> None:
     """
     config = load_config()
     database = database_text(config)
+    config = replace(config, warnings=(*config.warnings, *disk_warnings(config)))
     result = asyncio.run(run_check(config))
     for line in report_lines(config, database, result):
         click.echo(escaped(line))

@@ -27,7 +27,7 @@ from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.polling.poller import PollResult
-from ci_observer.web import database
+from ci_observer.web import database, disk
 
 pytest_plugins = ("browser",)
 # A failed assert in this module shows its values, as in the tests.
@@ -97,6 +97,18 @@ def _no_inline_deadline() -> Iterator[None]:
     """Reads of the web side stay inline, also on a busy machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "INLINE_SECONDS", 600)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _roomy_disk() -> Iterator[None]:
+    """The web side sees room on the disk, however full that of the tests is."""
+
+    def roomy(folder: Path) -> disk.DiskSpace:
+        return disk.DiskSpace(folder, lambda _: (100, 0, 100))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "DiskSpace", roomy)
         yield
 
 

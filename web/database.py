@@ -20,6 +20,7 @@ from datasette.database import Database
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.database_file import CurrentConnection, DatabaseFile
+from ci_observer.web.disk import DiskSpace
 from ci_observer.web.errors import BadRequest, Unavailable
 from ci_observer.web.read_connection import ReadConnection
 from ci_observer.web.read_pool import Connect, ReadPool
@@ -86,6 +87,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.file = DatabaseFile(str(self.path))
+        self.disk = DiskSpace(Path(self.path).absolute().parent)
         self.inline = InlineReader(self._connect_prepared, self.file)
         self.pool = ReadPool(self._connect_prepared, self.file)
         self._local = threading.local()

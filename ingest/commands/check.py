@@ -11,6 +11,12 @@ from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.commands.terminal import StatusLine
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.db.disk import (
+    STEPS,
+    existing_folder,
+    free_space,
+    warning_text,
+)
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
@@ -23,7 +29,18 @@ def database_text(config: Config) -> str:
 
     Raises `DatabaseError` if the other commands would.
     """
-    return f"Database: {schema.describe(config.db_path)}."
+    text = f"Database: {schema.describe(config.db_path)}."
+    found = free_space(existing_folder(config.db_path))
+    return text if found is None else f"{text}\nDisk: {found[1]}."
+
+
+def disk_warnings(config: Config) -> tuple[str, ...]:
+    """The warning about a disk that is nearly full, if it is."""
+    folder = existing_folder(config.db_path)
+    found = free_space(folder)
+    if found is None or found[0] >= STEPS[0]:
+        return ()
+    return (warning_text(folder, found[1]),)
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ def report_lines(config: Config, database: str, result: CheckResult) -> Iterator
     yield from settings_text(config).splitlines()
     yield f"Proxy for GitHub: {config.proxy or 'none'}."
     yield f"Trusted certificates: {config.certificates}."
-    yield database
+    yield from database.splitlines()
     yield from (line.text for line in result.lines)
     yield from result.budget.splitlines()
 

@@ -19,6 +19,7 @@ from ci_observer.ingest.commands.runtime import (
 from ci_observer.ingest.commands.terminal import feeds_line
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.database_file import discard_files_of_former
+from ci_observer.ingest.db.disk import DiskLog
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import DatabaseGone
@@ -29,6 +30,7 @@ from ci_observer.ingest.store.database import refuse_other_file
 
 # A replaced file is noticed between two passes, too.
 FILE_CHECK_SECONDS = 1
+DISK_CHECK_SECONDS = 60
 
 log = logging.getLogger("ci_observer")
 
@@ -65,7 +67,7 @@ def recording_problems(lock: IngestLock, config: Config) -> Iterator[None]:
 
 async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
     if config.why_not_polling:
-        await _watch_file(db)
+        await _watch(config, db)
     async with open_poller(config, db) as poller:
         poller.start()
         log.info(
@@ -80,8 +82,21 @@ async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(polling)
-            tasks.create_task(_watch_file(db))
+            tasks.create_task(_watch(config, db))
     return 0
+
+
+async def _watch(config: Config, db: Database) -> None:
+    """Watch the file of the database and its disk; never returns."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_watch_file(db))
+        tasks.create_task(_watch_disk(DiskLog(config.db_path.absolute().parent)))
+
+
+async def _watch_disk(disk: DiskLog) -> None:
+    while True:
+        disk.log_if_worse()
+        await asyncio.sleep(DISK_CHECK_SECONDS)
 
 
 async def _watch_file(db: Database) -> None:

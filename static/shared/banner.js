@@ -66,14 +66,16 @@ function lostBanner({ now, lastResponseAt, calendar, scriptError, serverError })
 // The banner's word and text; null when all is well.
 export function bannerOf(state) {
   const { config, now, calendar } = state;
+  const warnings = (config.warnings || []).join(" ");
   const { state: polling, reason, last_success_at: last, next_poll_at: next } = config.polling;
   if (isLost(state)) return lostBanner(state);
   const at = seconds(last);
   const lastGood = at === null ? ""
     : ` GitHub's last good response is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
   if (polling === "ok") {
-    return isOld(state)
-      ? { word: "Old data", text: lastGood.trim() }
+    if (isOld(state)) return { word: "Old data", text: lastGood.trim() };
+    return warnings
+      ? { isCalm: true, word: "Warning", text: warnings }
       : tokenBanner(seconds(config.polling.token_expires_at), now);
   }
   const due = polling === "off" ? null : seconds(next);
@@ -81,7 +83,7 @@ export function bannerOf(state) {
   return {
     isCalm: polling === "starting",
     word: POLLING[polling] || labelOf(polling),
-    text: why + lastGood + (due > now ? ` Next try at ${calendar.time(due)}.` : ""),
+    text: `${why}${lastGood}${due > now ? ` Next try at ${calendar.time(due)}.` : ""} ${warnings}`,
   };
 }
 

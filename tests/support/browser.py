@@ -17,6 +17,7 @@ from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import PromptServer, bound_socket
 from ci_observer.ingest.config import Config
+from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.server import build_datasette
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,13 @@ class WallServer:
     def __init__(self, db_path: Path) -> None:
         self._db_path = db_path
         self._port = 0
+
+    @property
+    def database(self) -> ReadOnlyDatabase:
+        """The web side's database."""
+        database = self._datasette.get_database(DATABASE)
+        assert isinstance(database, ReadOnlyDatabase)
+        return database
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from walls import overflow, save_poll, save_responses
 
 from ci_observer.ingest.github.rows import job_row
 from ci_observer.ingest.store import instance, pending
+from ci_observer.web.disk import DiskSpace
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit, WallServer
@@ -191,6 +193,31 @@ def test_a_token_that_expires_soon_is_shown(
         expect(page.locator("#banner")).to_be_hidden()
     else:
         expect(page.locator("#banner")).to_contain_text(words)
+
+
+def test_a_disk_that_is_nearly_full_is_shown_and_hides_no_tile(
+    wall: Database,
+    visit: "Visit",
+    server: "WallServer",
+    expect: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = 4
+
+    def usage(_: Path) -> tuple[int, int, int]:
+        return (50 * 10**9, 0, free * 10**9)
+
+    page = visit.open()
+    expect(page.locator("#banner")).to_be_hidden()
+    monkeypatch.setattr(server.database, "disk", DiskSpace(Path(), usage))
+    visit.refresh()
+    expect(page.locator("#banner")).to_contain_text("4.0 GB (8 %) free")
+    expect(page.locator("#banner")).to_have_attribute("data-level", "calm")
+    expect(page.locator("body")).to_have_attribute("data-lost", "false")
+    expect(page.locator(".tile")).to_have_count(2)
+    free = 40
+    visit.refresh()
+    expect(page.locator("#banner")).to_be_hidden()
 
 
 def test_a_failure_names_its_job_and_step(

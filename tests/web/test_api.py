@@ -320,6 +320,7 @@ async def test_config_has_the_public_settings(
             },
         },
         "server_time": "2026-03-01T18:00:00Z",
+        "warnings": [],
     }
 
 
@@ -391,6 +392,7 @@ async def test_health_is_503_when_the_data_are_old(
         "last_success_at": "2026-03-01T18:00:00Z",
         "feeds": 2,
         "stale_feeds": 2,
+        "warnings": [],
     }
 
 

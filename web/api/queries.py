@@ -201,11 +201,11 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
     config["polling"] |= _problem(datasette, config["polling"]["state"])
-    return config
+    return config | {"warnings": _warnings(datasette)}
 
 
 async def fetch_health(datasette: Datasette) -> CachedResponse:
-    """`{"ok", "state", "last_success_at", "feeds", "stale_feeds", "reason"}`.
+    """`{"ok", "state", "last_success_at", "feeds", "stale_feeds", "reason", …}`.
 
     Raises `Unavailable` with the reason when no feed has fresh data, unless polling is
     off on purpose.
@@ -214,11 +214,18 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
     names = ("state", "last_success_at", "feeds", "stale_feeds")
     facts = {name: row[name] for name in (*names, "reason")}
     facts |= _problem(datasette, row["state"])
+    facts["warnings"] = _warnings(datasette)
     if not row["is_healthy"]:
         raise Unavailable(facts.pop("reason") or "Nothing was fetched lately.", **facts)
     return CachedResponse(
         json.dumps({"ok": True} | facts).encode(), revision=int(row["revision"])
     )
+
+
+def _warnings(datasette: Datasette) -> list[str]:
+    """Sentences about what will stop polling unless somebody acts."""
+    warning = datasette.get_database(DATABASE).disk.measure()
+    return [warning] if warning else []
 
 
 def _problem(datasette: Datasette, state: str) -> dict[str, str]:

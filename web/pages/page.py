@@ -35,6 +35,7 @@ NO_CONFIG: dict[str, Any] = {
     "version": None,
     "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
     "server_time": None,
+    "warnings": [],
 }
 
 Pairs = tuple[tuple[str, str], ...]
