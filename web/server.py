@@ -16,7 +16,7 @@ from datasette.app import Datasette
 
 from ci_observer.web import open_files
 from ci_observer.web.admission import with_admission
-from ci_observer.web.base_url import PrefixedDatasette
+from ci_observer.web.base_url import PrefixedDatasette, with_prefix
 from ci_observer.web.connections import Limits, bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
@@ -109,6 +109,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
             app: App = Forwarder(datasette, datasette.app(), path)
             # Here, so that wrong access tokens are counted in one process.
             app = with_admission(datasette, app)
+            app = with_prefix(app, datasette.setting("base_url"))
             run(make_server(datasette, host, port, app=app), datasette)
 
         def back() -> None:

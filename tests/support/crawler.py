@@ -11,8 +11,10 @@ import httpx
 ATTRIBUTES = ("href", "src", "action", "formaction", "poster", "data-base")
 STYLE_URL = re.compile(r"""url\(\s*["']?([^"')]+)""")
 SCRIPT_URL = re.compile(r"""(?:from|import)\s*\(?\s*["']([^"']+\.js)["']""")
-# Rows of data may hold paths; they are values, and pages make links of them.
-VALUES = ("runs_path",)
+# Rows of data may hold paths: pages and charts make links of them.
+DATA = ("rows", "runs_path", "baseURL")
+TABLE = re.compile(r"/ci_observer/\w+(\.\w+)?$")
+ROW = re.compile(r"/ci_observer/\w+/[^/]+?(\.\w+)?$")
 
 
 class _LinkReader(HTMLParser):
@@ -49,15 +51,16 @@ def links_of(response: httpx.Response) -> list[str]:
     return [link for link in links if not link.startswith(("#", "data:", "mailto:"))]
 
 
-def _json_links(value: Any, key: str = "") -> Iterator[str]:
+def _json_links(value: Any) -> Iterator[str]:
     match value:
         case dict():
             for name, item in value.items():
-                yield from _json_links(item, name)
+                if name not in DATA:
+                    yield from _json_links(item)
         case list():
             for item in value:
-                yield from _json_links(item, key)
-        case str() if key not in VALUES and re.match(r"https?://|/(?!\*)\S*$", value):
+                yield from _json_links(item)
+        case str() if re.match(r"https?://|/(?!\*)\S*$", value):
             yield value
 
 
@@ -71,7 +74,7 @@ class Crawl:
     def __init__(self, client: httpx.Client, start: str) -> None:
         self._client = client
         self._start = start
-        self._kinds: set[object] = set()
+        self._kinds: set[tuple[str, str]] = set()
         self._queue: list[tuple[str, str]] = []
         self.pages: dict[str, httpx.Response] = {}
         self.outside: list[tuple[str, str]] = []
@@ -99,13 +102,16 @@ class Crawl:
             return
         if not url.startswith(self._start):
             self.outside.append((source, link))
-        elif (kind := _kind(url)) not in self._kinds:
-            self._kinds.add(kind)
+        elif new := _kinds(url) - self._kinds:
+            self._kinds |= new
             self._queue.append((source, url))
 
 
-def _kind(url: str) -> object:
-    """URLs of one kind differ only in the values of their query, or in a row's id."""
+def _kinds(url: str) -> set[tuple[str, str]]:
+    """The page of a URL, and each name in its query.
+
+    All tables and queries are one page in each format, and so are all rows.
+    """
     parts = urlsplit(url)
-    names = frozenset(name for name, _ in parse_qsl(parts.query))
-    return re.sub(r"/\d[\d,]*(?=\.|$)", "/1", parts.path), names
+    page = ROW.sub(r"/row\1", TABLE.sub(r"/table\1", parts.path))
+    return {(page, "")} | {(page, name) for name, _ in parse_qsl(parts.query)}
