@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.development
+# The folder of Datasette's plugins that only their own tests run.
+AUTH_PLUGINS := import datasette, pathlib; print(pathlib.Path(datasette.__file__).parents[2] / "auth-plugins")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -68,6 +70,7 @@ release: $(DEVELOPMENT) ## check, write the changelog heading and tag: make rele
 lock: ## pin every dependency, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header requirements-plugins.in -o requirements-plugins.lock
 
 .env:
 	@echo 'There is no .env file with the settings. Copy the example and fill in its first lines:' >&2
@@ -99,7 +102,8 @@ $(INSTALLED): $(RUNTIME) pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEVELOPMENT): $(INSTALLED) requirements-dev.lock
+$(DEVELOPMENT): $(INSTALLED) requirements-dev.lock requirements-plugins.lock
 	@echo 'Installing the development packages, which takes about a minute ...'
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps --upgrade --target "$$($(BIN)/python -c '$(AUTH_PLUGINS)')" -r requirements-plugins.lock
 	@touch $@

@@ -17,12 +17,17 @@ PARTS = ("plugins", "static", "templates")
 def installation(folder: Path, rules: dict[str, Any]) -> Path:
     """A folder with CI Observer's files, and the rules added to its metadata.yml."""
     folder.mkdir(exist_ok=True)
-    metadata = yaml.safe_load((ROOT / "metadata.yml").read_text())
-    _add(metadata, rules)
-    (folder / "metadata.yml").write_text(yaml.safe_dump(metadata))
+    (folder / "metadata.yml").write_text(with_rules(rules))
     for part in PARTS:
         (folder / part).symlink_to(ROOT / part)
     return folder
+
+
+def with_rules(rules: dict[str, Any]) -> str:
+    """The text of metadata.yml with these rules added."""
+    metadata = yaml.safe_load((ROOT / "metadata.yml").read_text())
+    _add(metadata, rules)
+    return yaml.safe_dump(metadata)
 
 
 def _add(metadata: dict[str, Any], rules: dict[str, Any]) -> None:
