@@ -1,7 +1,7 @@
 """The API under /api: its routes, and the filters that each accepts.
 
 It runs before Datasette's routing, which would take most of the time of a small
-response. It looks for the actor itself, only if somebody may be refused.
+response. It looks for the actor itself, and only if a visitor may be refused.
 """
 
 import json

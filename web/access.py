@@ -39,7 +39,7 @@ _RESTRICTED: WeakKeyDictionary[Datasette, bool] = WeakKeyDictionary()
 
 
 def is_restricted(datasette: Datasette) -> bool:
-    """Whether some visitor may be refused. While nobody is, nothing needs a check.
+    """Whether a visitor may be refused; otherwise no request needs a check.
 
     Decided once: plugins and metadata are read at the start. A plugin that supplies
     metadata may change it later, so it counts as a restriction.

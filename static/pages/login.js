@@ -30,7 +30,7 @@ function show(text) {
   problem.textContent = text;
 }
 
-// Nobody may be in front of the screen, so what can pass by itself is tried again.
+// Nobody may be in front of the screen: retry after every error that may pass.
 async function logIn(token, next) {
   const again = (milliseconds) => setTimeout(() => logIn(token, next), milliseconds);
   let response;
@@ -52,7 +52,7 @@ async function logIn(token, next) {
   return null;
 }
 
-// The login may be valid again, or somebody has logged in in another tab.
+// The login may be valid again, or another tab has logged in.
 async function goOnWhenLoggedIn() {
   const response = await fetch(`${base}api/config`, { cache: "no-store" }).catch(() => null);
   if (response && response.ok) location.replace(target);

@@ -19,6 +19,7 @@ from ci_observer.demo.server.github_server import PromptServer, bound_socket
 from ci_observer.ingest.config import Config
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.server import build_datasette
+from ci_observer.web.settings import WebSettings
 
 ROOT = Path(__file__).parents[2]
 REFRESH_SECONDS = Config().refresh_seconds
@@ -44,9 +45,10 @@ ARGUMENTS = [
 class WallServer:
     """The web side as `serve` runs it, in a thread; it can stop and start again."""
 
-    def __init__(self, db_path: Path) -> None:
+    def __init__(self, db_path: Path, web: WebSettings | None = None) -> None:
         self._db_path = db_path
         self._port = 0
+        self.web = web
 
     @property
     def database(self) -> ReadOnlyDatabase:
@@ -62,7 +64,7 @@ class WallServer:
     def start(self) -> None:
         self._listener = bound_socket("127.0.0.1", self._port)
         self._port = self._listener.getsockname()[1]
-        self._datasette = build_datasette(self._db_path, root=ROOT)
+        self._datasette = build_datasette(self._db_path, root=ROOT, web=self.web)
         self._server = _Server(
             uvicorn.Config(
                 self._datasette.app(), log_config=None, log_level="critical", ws="none"

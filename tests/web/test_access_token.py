@@ -233,7 +233,7 @@ async def test_a_login_survives_a_restart_and_ends_with_the_token(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("junk", ['{"a": 1}', "x[1]=2", "=", "a b c", "caf\xe9=1"])
+@pytest.mark.parametrize("junk", ['{"a": 1}', "x[1]=2", "=", "a b c", "\xe9=1"])
 async def test_cookies_of_other_programs_do_not_hide_the_login(
     datasette: Datasette, junk: str
 ) -> None:
@@ -305,7 +305,7 @@ async def test_a_clock_that_is_set_back_ends_no_login(
     [
         ("/runs", "/runs"),
         ("/?repo=a/b&theme=dark", "/?repo=a/b&theme=dark"),
-        ("/workflows/a/b/caf%C3%A9.yml", "/workflows/a/b/caf%C3%A9.yml"),
+        ("/workflows/a/b/%C3%A9.yml", "/workflows/a/b/%C3%A9.yml"),
         ("/q\u00e9", "/q%C3%A9"),
         ("//evil.example", "/"),
         ("/\\evil.example", "/%5Cevil.example"),
