@@ -38,7 +38,8 @@ def back_up(database: Path, target: Path, *, force: bool, now: datetime) -> Path
             refuse_full_disk(path, copies.size_of(source))
             with _part_of(path, database) as part:
                 copied = _copy(source, part, database)
-                copies.give_to_owner(part, database.stat())
+                if os.geteuid() == 0:
+                    copies.give_to_owner(part, database.stat())
                 _refuse_target(database, path, force=force)
                 part.replace(path)
         copies.sync_folder(path.parent)

@@ -112,6 +112,8 @@ def _owner(database: Path) -> os.stat_result:
 
 
 def _take_owner_and_mode(part: Path, database: Path) -> None:
+    if not database.exists() and os.geteuid() != 0:
+        return
     owner = _owner(database)
     try:
         copies.give_to_owner(part, owner)

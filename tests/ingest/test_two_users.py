@@ -398,3 +398,48 @@ def start(
             yield process
         finally:
             process.kill()
+
+
+def run_command(folder: Path, *words: object) -> None:
+    """Run a command to its end, as the container starts it."""
+    subprocess.run(  # noqa: S603 (our own command)
+        [python_for_all() or "", "-m", "ci_observer", *map(str, words)],
+        check=True,
+        cwd="/",
+        env=environ_for_all(
+            CI_OBSERVER_DB=str(folder / "ci_observer.db"),
+            CI_OBSERVER_DB_GROUP=str(GROUP),
+        ),
+        preexec_fn=become_both,
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_new_machine", [False, True])
+def test_web_reads_a_restored_backup(
+    folder: Path, github: GitHubServer, is_new_machine: bool
+) -> None:
+    settings = {
+        "GITHUB_TOKEN": TOKEN,
+        "GITHUB_API_URL": github.url,
+        "GH_REPOS": "acme/api",
+        "GH_WORKFLOWS": "ci.yml",
+    }
+    saved = folder / "saved.db"
+    with running(folder, **settings) as up:
+        eventually(lambda: up.get("/api/runs").json().get("runs"))
+        run_command(folder, "backup", saved)
+    assert (saved.stat().st_uid, saved.stat().st_gid) == (INGEST, GROUP)
+    if is_new_machine:
+        for path in folder.glob("ci_observer.db*"):
+            path.unlink()
+
+    run_command(folder, "restore", "--yes", saved)
+
+    restored = modes(folder)["ci_observer.db"]
+    assert restored == (0o640, INGEST, GROUP)
+    # Nothing is polled, so that the runs are those of the backup.
+    with running(folder) as up:
+        assert len(up.get("/api/runs").json()["runs"]) == 1
+        assert up.get("/ci_observer/runs.json?_shape=array").json()
+    assert modes(folder)["ci_observer.db"] == restored
