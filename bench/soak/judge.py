@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 # Memory and file handles are compared with those of this minute, counted from 1.
 BASELINE_MINUTE = 3
@@ -45,32 +44,35 @@ class Responses:
 
 @dataclass(frozen=True)
 class Minute:
-    """The medians of one minute, and its responses."""
+    """One minute: the least memory and files that were in use, and the responses.
+
+    The least, because a large statement takes its memory for seconds only; what leaks
+    is there all the time.
+    """
 
     number: int
-    memory: dict[str, float]
-    files: float
+    memory: dict[str, int]
+    total_memory: int
+    files: int
     wal_bytes: int
     runs: int
     responses: Responses
-
-    @property
-    def total_memory(self) -> float:
-        return sum(self.memory.values())
 
 
 def minutes_of(
     samples: Sequence[Sample], responses: Mapping[int, Responses]
 ) -> list[Minute]:
-    """The samples by minute; the rest of an incomplete minute counts as one."""
+    """The samples by minute. The rest of an incomplete minute belongs to the last."""
+    whole = max(1, int(samples[-1].seconds // 60))
     by_minute: dict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
-        by_minute[int(sample.seconds // 60) + 1].append(sample)
+        by_minute[min(int(sample.seconds // 60) + 1, whole)].append(sample)
     return [
         Minute(
             number,
-            _medians(found),
-            median(sum(sample.files.values()) for sample in found),
+            _least(found),
+            min(sum(sample.memory.values()) for sample in found),
+            min(sum(sample.files.values()) for sample in found),
             max(sample.wal_bytes for sample in found),
             found[-1].runs,
             responses.get(number, Responses()),
@@ -79,10 +81,10 @@ def minutes_of(
     ]
 
 
-def _medians(samples: Sequence[Sample]) -> dict[str, float]:
+def _least(samples: Sequence[Sample]) -> dict[str, int]:
     names = dict.fromkeys(name for sample in samples for name in sample.memory)
     return {
-        name: median(sample.memory.get(name, 0) for sample in samples) for name in names
+        name: min(sample.memory.get(name, 0) for sample in samples) for name in names
     }
 
 

@@ -62,10 +62,13 @@ class Visitors:
         self._walls = walls
         self._random = random.Random(seed)  # noqa: S311 (not for secrets)
         self._start = time.monotonic()
+        # The rest of an incomplete minute belongs to the last.
+        self._minutes = 1
 
     async def visit(self, seconds: float) -> None:
         """Send requests for some seconds."""
         self._start = time.monotonic()
+        self._minutes = max(1, int(seconds // 60))
         async with asyncio.TaskGroup() as tasks:
             end = self._start + seconds
             for number in range(self._walls):
@@ -125,7 +128,8 @@ class Visitors:
             response = await client.get(path, headers=headers or {})
         except httpx.HTTPError as error:
             reason = repr(error)
-        minute = self.responses[int((time.monotonic() - self._start) // 60) + 1]
+        elapsed = int((time.monotonic() - self._start) // 60) + 1
+        minute = self.responses[min(elapsed, self._minutes)]
         status = 0 if response is None else response.status_code
         minute.add(path.partition("?")[0], status, time.monotonic() - start, reason)
         return response

@@ -54,9 +54,18 @@ def test_the_growth_of_one_process_is_a_fault_though_the_others_are_large() -> N
 
 def test_a_short_peak_is_no_growth() -> None:
     """A worker that was killed in time."""
-    last = [sample(5 + n / 10, web=900 if n == 1 else 100) for n in range(3)]
+    last = [sample(5 + n / 10, web=100 if n == 1 else 900) for n in range(3)]
 
     assert faults(sample(2.5, web=100), *last) == []
+
+
+def test_the_rest_of_a_minute_belongs_to_the_last() -> None:
+    samples = [sample(0, web=1), sample(1.1, web=3), sample(2.2, web=2)]
+
+    assert [minute.memory for minute in minutes_of(samples, {})] == [
+        {"web": 1 * MB},
+        {"web": 2 * MB},
+    ]
 
 
 def test_a_soak_of_three_minutes_has_no_baseline() -> None:
