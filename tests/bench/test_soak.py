@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,13 @@ def sample(minute: float, **memory: float) -> Sample:
     return Sample(minute * 60, sizes, {"web": 50}, wal_bytes=MB, runs=7)
 
 
+def to_the_end(*samples: Sample) -> list[Sample]:
+    """The samples, and one that completes the last minute."""
+    return [*samples, replace(samples[-1], seconds=samples[-1].seconds + 60)]
+
+
 def faults(*samples: Sample) -> list[str]:
-    return list(faults_of(minutes_of(samples, {})))
+    return list(faults_of(minutes_of(to_the_end(*samples), {})))
 
 
 def test_growth_of_a_tenth_after_the_third_minute_is_no_fault() -> None:
@@ -93,7 +99,8 @@ def test_each_5xx_and_each_missing_response_is_a_fault() -> None:
     first.add("/runs", 503, 0.1)
     second.add("/runs", 503, 0.1)
     second.add("/api", 0, 60, "ReadTimeout()")
-    minutes = minutes_of([sample(0), sample(1)], {1: first, 2: second})
+    samples = to_the_end(sample(0), sample(1))
+    minutes = minutes_of(samples, {1: first, 2: second})
 
     assert list(faults_of(minutes)) == [
         "/runs: 503 (2 times)",
@@ -141,13 +148,11 @@ def test_the_table_has_a_line_for_each_minute() -> None:
     responses = Responses()
     for status in (200, 404, 500):
         responses.add("/", status, 0.2)
-    minutes = minutes_of(
-        [sample(0, web=10), sample(1, web=11, ingest=5)], {1: responses}
-    )
+    samples = to_the_end(sample(0, web=10), sample(1, web=11, ingest=5))
 
-    head, _, first, second = (
-        line.strip("| ").split(" | ") for line in markdown(minutes)
-    )
+    lines = markdown(minutes_of(samples, {1: responses}))
+
+    head, _, first, second = (line.strip("| ").split(" | ") for line in lines)
 
     assert dict(zip(head, first, strict=True)) == {
         "minute": "1",
