@@ -85,7 +85,10 @@ def _for_debugging(view: View) -> View:
 def _for_readers(view: View) -> View:
     async def checked(datasette: Datasette, request: Request) -> Any:
         await ensure_visible(datasette, request.actor)
-        return await view(request, datasette)
+        response = await view(request, datasette)
+        # A redirect sends the visitor's cookies back, without HttpOnly and Secure.
+        response._set_cookie_headers.clear()
+        return response
 
     return _like(checked, view)
 

@@ -150,7 +150,7 @@ def parse_base_url(text: str, name: str) -> str:
         # The proxy may have removed the prefix: /runs/ could be either of two pages.
         raise ConfigError(
             f"{name}: {text!r} begins like a page of CI Observer. Choose another first "
-            "name, for example /ci/"
+            f"name, for example {'/ci-observer/' if 'ci' in path else '/ci/'}"
         )
     return f"/{path}/" if path else "/"
 

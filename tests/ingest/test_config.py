@@ -162,8 +162,14 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("CI_OBSERVER_BASE_URL", "/ci?x", "/ci/"),
         ("CI_OBSERVER_BASE_URL", "/v1.2/", "letters, digits"),
         ("CI_OBSERVER_BASE_URL", "/runs", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/ci_observer/", "/ci-observer/"),
         ("CI_OBSERVER_BASE_URL", "/ci_observer/x/", "another first name"),
         ("CI_OBSERVER_BASE_URL", "/-/ci/", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/api/", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/static", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/workflows/", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "/login/", "another first name"),
+        ("CI_OBSERVER_BASE_URL", "s", "another first name"),
         ("FORWARDED_ALLOW_IPS", "traefik", "172.18.0.0/16"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1, proxy.internal", "'proxy.internal'"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "host bits"),
@@ -187,7 +193,14 @@ def test_a_bad_value_is_refused_by_name_with_what_to_write_instead(
 
 @pytest.mark.parametrize(
     ("text", "base_url"),
-    [("/", "/"), ("ci", "/ci/"), ("/ci", "/ci/"), ("/tools/ci_2/", "/tools/ci_2/")],
+    [
+        ("/", "/"),
+        ("ci", "/ci/"),
+        ("/ci-observer", "/ci-observer/"),
+        ("/x/runs", "/x/runs/"),
+        ("/ci", "/ci/"),
+        ("/tools/ci_2/", "/tools/ci_2/"),
+    ],
 )
 def test_a_prefix_begins_and_ends_with_a_slash(text, base_url):
     config = Config.from_environ({"CI_OBSERVER_BASE_URL": text})

@@ -20,6 +20,7 @@ PAGES = (
     "api",
 )
 DASHBOARD = "-/dashboards/ci-observer"
+TOKEN = "let-me-in-please"  # noqa: S105 (of the test)
 DRAWN = """() => [...document.querySelectorAll(".dashboard-card-chart")]
     .every((chart) => chart.querySelector("svg, p"))"""
 
@@ -95,4 +96,28 @@ def test_charts_and_their_links_work_also_if_the_proxy_is_not_trusted(
     page.locator("#chart-runs-by-day .mark-rect path").first.click()
     page.wait_for_url(f"{visitor.home}ci_observer/run_days?*")
 
+    assert visitor.complaints == []
+
+
+def test_a_login_stays_below_the_prefix_and_its_cookie_is_secure(
+    chromium: Any, start: Start
+) -> None:
+    proxy = start("nginx/tls-prefix-strip.conf", ACCESS_TOKEN=TOKEN)
+    visitor = Visitor(chromium, proxy.home)
+    page = visitor.page
+
+    visitor.open("runs?q=1")
+    page.wait_for_url(f"{visitor.home}login?*")
+    page.locator("input[type=password]").fill(TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{visitor.home}runs?q=1")
+    visitor.open(DASHBOARD).wait_for_function(DRAWN)
+
+    # datasette-dashboards redirects to its default filters, and used to set it again.
+    [cookie] = page.context.cookies()
+    assert (cookie["path"], cookie["secure"], cookie["httpOnly"]) == (
+        "/ci/",
+        True,
+        True,
+    )
     assert visitor.complaints == []

@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from ci_observer import ROOT
 from ci_observer.ingest.config.values import OWN_NAMES
 from ci_observer.web.base_url import location_below, route_in, with_prefix
+from ci_observer.web.forwarding import OUR_FOLDERS
 from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.responses import Message, Receive, Send
 from ci_observer.web.server import build_datasette
@@ -271,6 +272,7 @@ def test_no_route_begins_with_a_name_that_a_prefix_may_have(db_path: Path) -> No
     datasette: Datasette = build_datasette(db_path, root=ROOT)
     patterns = [regex.pattern for regex, _ in datasette._routes()]
     firsts = {re.match(r"\^?/?\\?([\w.-]*)", p)[1] for p in patterns}  # type: ignore[index]
+    firsts |= {folder.split("/")[1] for folder in OUR_FOLDERS}
     # Datasette's pages of any database, the wall, and a name with a dot.
     firsts -= {"", "favicon.ico"}
 
