@@ -193,9 +193,7 @@ def serve(*, read_only: bool) -> None:
             "ACCESS_TOKEN: this server is reachable over plain http, where everybody on"
             " the way can read the token. Let a proxy with TLS stand before it."
         )
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    path = config.base_url.rstrip("/") and config.base_url
-    log.info("The wall is at http://%s:%s%s", host, config.port, path)
+    log.info("The wall is at %s", config.wall_address)
     with logs.stderr_as_log():
         exit_code = server.serve(datasette, config.host, config.port)
     sys.exit(exit_code)

@@ -92,6 +92,13 @@ class Config:
         return tuple(owner_of(r) for r in self.repos if is_every_repo(r))
 
     @property
+    def wall_address(self) -> str:
+        """The URL of the wall on this machine, without a proxy."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        path = "" if self.base_url == "/" else self.base_url
+        return f"http://{host}:{self.port}{path}"
+
+    @property
     def why_not_polling(self) -> str | None:
         """Why nothing is polled with these settings; None if something is."""
         missing = [

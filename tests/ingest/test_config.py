@@ -208,6 +208,13 @@ def test_a_prefix_begins_and_ends_with_a_slash(text, base_url):
     assert config.base_url == base_url
 
 
+def test_the_address_of_the_wall_has_the_prefix():
+    config = Config(host="::1", port=8090, base_url="/ci/")
+
+    assert config.wall_address == "http://[::1]:8090/ci/"
+    assert Config().wall_address == "http://127.0.0.1:8089"
+
+
 @pytest.mark.parametrize(
     "text", ["*", "10.0.0.1", "::1, 10.0.0.0/8", "fd00::/8", "10.0.0.0/255.0.0.0"]
 )
