@@ -48,6 +48,7 @@ from ci_observer.ingest.commands.runtime import (
     interrupted_by_sigterm,
     open_database,
     prepare_database,
+    refuse_missing_temporary_folder,
     run_until_stopped,
     utc_now,
 )
@@ -172,6 +173,7 @@ def serve(*, read_only: bool) -> None:
 
     config = load_config(with_token=False)
     _log_warnings(config)
+    refuse_missing_temporary_folder()
     refuse_busy_port(config.host, config.port)
     prepare_database(config, read_only=read_only)
     default_hosts = LOOPBACK if is_loopback(config.host) else ()
@@ -211,6 +213,7 @@ def up() -> None:
 
     config = load_config()
     _log_warnings(config)
+    refuse_missing_temporary_folder()
     refuse_busy_port(config.host, config.port)
     open_database(config).close()
     with only_ingest(config.db_path):
@@ -232,6 +235,7 @@ def demo(*, seed: int) -> None:
     from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
 
     config = load_config(with_token=False)
+    refuse_missing_temporary_folder()
     refuse_busy_port(config.host, config.port)
     db_path = supervise.create_demo_database(config)
     click.echo("Starting a simulated GitHub, ingest and the wall. Ctrl-C stops them.")

@@ -98,7 +98,8 @@ def filters_of(request: Request) -> Filters:
 def page_title(title: str, tiles: list[dict[str, Any]]) -> str:
     """The browser tab's title, with the number of failing tiles first."""
     failing = sum(tile["tile_state"] == "failing" for tile in tiles)
-    return f"{failing} failing – {title}" if failing else title  # noqa: RUF001
+    # Datasette reads this file in the encoding of the locale, so it is ASCII.
+    return f"{failing} failing \u2013 {title}" if failing else title
 
 
 @hookimpl

@@ -18,7 +18,7 @@ async def workflow(datasette: Datasette, request: Request) -> Response:
     repo = f"{owner}/{name}"
     page = Page(
         "workflow.html",
-        f"{file} · {repo}",
+        f"{file} \u00b7 {repo}",
         partial(fetch_workflow, repo=repo, workflow=file),
         key=(repo, file),
     )

@@ -66,7 +66,10 @@ class Forwarder:
         self._app = app
         # A transport, since a client would keep the cookies of all visitors.
         self._transport = httpx.AsyncHTTPTransport(
-            uds=str(socket), limits=httpx.Limits(max_connections=MAX_FORWARDED)
+            uds=str(socket),
+            limits=httpx.Limits(max_connections=MAX_FORWARDED),
+            # SSL_CERT_FILE is for requests to GitHub; a wrong one must not stop this.
+            trust_env=False,
         )
         self._starts_until: float | None = time.monotonic() + START_SECONDS
 

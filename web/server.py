@@ -89,7 +89,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     # libyaml's parser takes 22 ms, the one in Python 150 ms. PyYAML's wheels have both.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        metadata: dict[str, Any] = yaml.load(path.read_text(), loader)  # noqa: S506 (safe)
+        text = path.read_text(encoding="utf-8")
+        metadata: dict[str, Any] = yaml.load(text, loader)  # noqa: S506 (safe)
     except yaml.YAMLError as error:
         raise IncompleteInstallation(f"{path} is not valid YAML: {error}") from error
     return metadata
@@ -169,6 +170,8 @@ def make_server(
             ws="none",
             forwarded_allow_ips=settings_of(datasette).forwarded_allow_ips,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            # Otherwise WEB_CONCURRENCY is read, and fails if it is no number.
+            workers=1,
         )
     )
 

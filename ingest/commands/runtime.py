@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -19,6 +20,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config, is_database_required
 from ci_observer.ingest.db import database_file, schema
+from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
@@ -33,6 +35,17 @@ log = logging.getLogger("ci_observer")
 def utc_now() -> datetime:
     """The current time, in UTC."""
     return datetime.now(UTC)
+
+
+def refuse_missing_temporary_folder() -> None:
+    """Raise `ConfigError` if there is no folder for temporary files."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise ConfigError(
+            "TMPDIR: no folder for temporary files can be written to. Write the path of"
+            " one, or give the container a tmpfs at /tmp."
+        ) from None
 
 
 def open_database(config: Config) -> Database:

@@ -30,6 +30,7 @@ from ci_observer.ingest.config import (
     WEB_SECRETS,
     Config,
     database_group,
+    without_network,
 )
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.keeper import WalKeeper, check_in
@@ -96,6 +97,8 @@ def run_demo(db_path: Path, *, seed: int) -> None:
         "REFRESH_SECONDS": "5",
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
+        # The simulated GitHub is on this machine.
+        **without_network(),
     }
     simulator = ["ci_observer.demo", "--quiet"]
     simulator += ["--port", str(port), "--seed", str(seed)]

@@ -11,6 +11,7 @@ from ci_observer.ingest.config.environment import (
     is_database_required,
     load_config,
 )
+from ci_observer.ingest.config.names import without_network
 from ci_observer.ingest.config.settings import (
     SECRETS,
     SETTINGS,
@@ -31,4 +32,5 @@ __all__ = [
     "is_database_required",
     "load_config",
     "read_token_file",
+    "without_network",
 ]

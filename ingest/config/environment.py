@@ -16,6 +16,7 @@ from ci_observer.ingest.config.settings import (
     WEB_SECRETS,
     Config,
 )
+from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
 DATASETTE_SECRET = "DATASETTE_SECRET"  # noqa: S105 (the name of a variable)
@@ -45,6 +46,7 @@ def load_config(*, with_token: bool = True, with_access_token: bool = True) -> C
     )
     environ = _without(left_out, _merged(file, process))
     config = Config.from_environ(environ)
+    _refuse_missing_folder(config)
     if with_token:
         config = config.with_network(environ)
     warnings = (*config.warnings, *_warnings(file, environ))
@@ -65,6 +67,18 @@ def database_group() -> int | None:
     """The group that may read the database files, if web is another user."""
     text = os.environ.get(DATABASE_GROUP, "")
     return int(text) if text.isdecimal() else None
+
+
+def _refuse_missing_folder(config: Config) -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        if not config.db_path.is_absolute():
+            raise ConfigError(
+                f"CI_OBSERVER_DB: {config.db_path} counts from the current folder, "
+                "which has been deleted. Change to another folder, or write a path "
+                "that begins with a slash."
+            ) from None
 
 
 def _merged(file: EnvFile, process: Mapping[str, str]) -> dict[str, str]:

@@ -35,6 +35,12 @@ _OTHERS = re.compile(
 _LIKE_A_TOKEN = re.compile(r"(gh[a-z]|github_pat)_\w{10,}", re.I)
 
 
+def without_network() -> dict[str, str]:
+    """Variables that switch proxies and own certificates off, also those in `.env`."""
+    lower = (name.lower() for name in PROXY_VARIABLES)
+    return dict.fromkeys((*PROXY_VARIABLES, *lower, *CERTIFICATE_VARIABLES), "")
+
+
 def unknown_in_file(names: Iterable[str], settings: Iterable[str]) -> Iterator[str]:
     """A warning for each name in `.env` that is none of ours."""
     ours = {*settings, *CERTIFICATE_VARIABLES, *PROXY_VARIABLES}

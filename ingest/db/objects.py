@@ -60,7 +60,7 @@ def sql_files() -> list[str]:
                 f"{folder.joinpath(name)} is missing. Reinstall CI Observer, or restore"
                 " it from a checkout."
             )
-    return [folder.joinpath(name).read_text() for name in SQL_FILES]
+    return [folder.joinpath(name).read_text(encoding="utf-8") for name in SQL_FILES]
 
 
 def fill_in(sql: str) -> str:

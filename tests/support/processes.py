@@ -78,10 +78,15 @@ def serving_log(
 
 
 def wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
-    """Wait for the log line with the address, then for an accepted connection."""
+    """Wait for the log line with the address, then for an accepted connection.
+
+    Lines before it are warnings.
+    """
     assert process.stderr is not None
-    line = process.stderr.readline()
-    assert str(port) in line, line + process.stderr.read()
+    before = []
+    while str(port) not in (line := process.stderr.readline()):
+        before.append(line)
+        assert line, "".join(before)
 
     def accepts_or_has_ended() -> bool:
         with socket.socket() as probe:
