@@ -16,14 +16,22 @@ from sqlite3 import Row
 from typing import Any, TypeVar
 
 from datasette.app import Datasette
-from datasette.database import Database
+from datasette.database import Database, Results
+from datasette.tracer import trace
 from datasette.utils.sqlite import sqlite3
 
-from ci_observer.web.database_file import CurrentConnection, DatabaseFile
+from ci_observer.web.database_file import CurrentConnection, DatabaseFile, FileState
 from ci_observer.web.disk import DiskSpace
 from ci_observer.web.errors import BadRequest, Unavailable
 from ci_observer.web.read_connection import ReadConnection
 from ci_observer.web.read_pool import Connect, ReadPool
+from ci_observer.web.sql.pool import SqlPool, Statement
+from ci_observer.web.sql.statements import (
+    log_error,
+    plain_params,
+    results_of,
+    run_statement,
+)
 from ci_observer.web.texts import display_name, display_text, display_title
 
 DATABASE = "ci_observer"
@@ -81,7 +89,7 @@ _ADVICE = {
 class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no types
     """Datasette's database, for any path and without a way to write.
 
-    Datasette's own pages and SQL typed by visitors use Datasette's threads.
+    Statements of Datasette's pages, and SQL typed by visitors, run in worker processes.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,6 +98,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self.disk = DiskSpace(Path(self.path).absolute().parent)
         self.inline = InlineReader(self._connect_prepared, self.file)
         self.pool = ReadPool(self._connect_prepared, self.file)
+        self.workers = SqlPool()
         self._local = threading.local()
         self.slow_queries = SlowQueryMemo()
 
@@ -98,8 +107,50 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         add_text_functions(conn)
         return conn
 
+    async def execute(  # noqa: PLR0917 (Datasette's)
+        self,
+        sql: str,
+        params: Any = None,
+        truncate: bool = False,
+        custom_time_limit: int | None = None,
+        page_size: int | None = None,
+        log_sql_errors: bool = True,
+    ) -> Results:
+        """Run a statement of Datasette in a worker process.
+
+        Raises `QueryInterrupted`, `sqlite3.DatabaseError` and `Unavailable`.
+        """
+        limit_ms: int = self.ds.sql_time_limit_ms
+        if custom_time_limit and custom_time_limit < limit_ms:
+            limit_ms = custom_time_limit
+        max_rows: int = self.ds.max_returned_rows
+        if max_rows == (page_size or self.ds.page_size):
+            max_rows += 1
+        state = self.file.check()
+        statement = Statement(
+            sql=sql,
+            params=plain_params(params, sql),
+            uri=self._uri(state),
+            key=state.key,
+            seconds=limit_ms / 1000,
+            max_rows=max_rows if truncate and max_rows else None,
+        )
+        with trace("sql", database=self.name, sql=sql.strip(), params=params):
+            return await self._results(statement, is_logged=log_sql_errors)
+
+    async def _results(self, statement: Statement, *, is_logged: bool) -> Results:
+        try:
+            return results_of(await run_statement(self.workers, statement))
+        except sqlite3.DatabaseError as error:
+            if is_logged:
+                log_error(error, statement)
+            raise
+
     async def execute_fn(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function in one of Datasette's threads, on the current file."""
+        """Run a function in one of Datasette's threads, on the current file.
+
+        Datasette reads the schema in this way, and nothing that a visitor writes.
+        """
 
         def run() -> T:
             if not hasattr(self._local, "current"):
@@ -118,13 +169,8 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         """A new read-only connection; raises `Unavailable` when `write` is true."""
         if write:
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
-        # Datasette puts the path into the URI as it is: a ? or # would end it.
-        uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
-        if self.file.check().has_no_wal:
-            # Read the file without a -wal file, which is not its own or not there.
-            uri += "&immutable=1"
         conn: sqlite3.Connection = sqlite3.connect(
-            uri,
+            self._uri(self.file.check()),
             uri=True,
             check_same_thread=False,
             timeout=BUSY_SECONDS,
@@ -133,9 +179,21 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self._all_file_connections.append(conn)
         return conn
 
+    def _uri(self, state: FileState) -> str:
+        # Datasette puts the path into the URI as it is: a ? or # would end it.
+        uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
+        # Read the file without a -wal file, which is not its own or not there.
+        return f"{uri}&immutable=1" if state.has_no_wal else uri
+
+    def close(self) -> None:
+        """Close all connections, and end the worker processes."""
+        self.workers.close()
+        super().close()
+
     def interrupt(self) -> None:
-        """Stop all running queries, and start no other in the pool."""
+        """Stop all running queries, and start no other in the pools."""
         self.pool.close()
+        self.workers.close()
         for conn in self._all_file_connections:
             # Connections to a replaced file are closed.
             with suppress(sqlite3.ProgrammingError):

@@ -50,6 +50,11 @@ class FileState:
         """Whether the file is to be read alone."""
         return self.former_wal is not None or self.is_at_rest
 
+    @property
+    def key(self) -> tuple[FileId, FileId | None, bool]:
+        """The state as a tuple, for another process."""
+        return self.database, self.former_wal, self.is_at_rest
+
 
 class DatabaseFile:
     """Compares the file at a path with the one that was there before."""

@@ -1,0 +1,1 @@
+"""The statements of Datasette, in processes of their own."""
