@@ -15,7 +15,7 @@ RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation -e . \
  && /opt/venv/bin/python -m pip uninstall --yes setuptools pip \
  && rm -rf build ./*.egg-info \
  && chmod -R u=rwX,go=rX . \
- && python -m compileall -q ci_observer/__init__.py ingest web demo plugins
+ && python -m compileall -q ci_observer/*.py ingest web demo plugins
 
 FROM python:3.13-slim-trixie
 RUN groupadd --gid 10001 app \

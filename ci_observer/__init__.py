@@ -1,7 +1,8 @@
 """CI Observer: `ingest` fills a SQLite file, `web` serves it, `demo` simulates GitHub.
 
-This folder gives the checkout's folders one import name: its other entries are links to
-them, and an installed wheel has the folders themselves in their place.
+This folder gives the checkout's folders one import name: most of its entries are links
+to them, and an installed wheel has the folders themselves in their place. Modules here
+are shared by `ingest` and `web`, which do not import each other.
 """
 
 from pathlib import Path

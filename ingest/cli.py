@@ -17,7 +17,7 @@ from typing import Any
 import click
 from click import DateTime
 
-from ci_observer import ROOT
+from ci_observer import ROOT, csv_formulas
 from ci_observer.ingest import logs
 from ci_observer.ingest.commands import users
 from ci_observer.ingest.commands.backfill import parse_since, run_backfill
@@ -331,6 +331,11 @@ def migrate() -> None:
     type=click.Choice(FORMATS),
     help="Default: ndjson for FILE.ndjson and FILE.jsonl, otherwise csv.",
 )
+@click.option(
+    "--formulas",
+    type=click.Choice(csv_formulas.CHOICES),
+    help="CSV cells that a spreadsheet would run. Default: CSV_FORMULAS.",
+)
 @click.option("--raw", is_flag=True, help="Add GitHub's whole run object as raw_json.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
 @_explaining_errors
@@ -340,6 +345,7 @@ def export(
     since: datetime | None,
     until: datetime | None,
     output_format: str | None,
+    formulas: str | None,
     raw: bool,
     file: Path,
 ) -> None:
@@ -349,14 +355,22 @@ def export(
     when it is complete. Days are in UTC. The database is only read, and polling can
     continue.
     """
-    db = schema.connect_read_only(load_config(with_token=False).db_path)
+    config = load_config(with_token=False)
+    db = schema.connect_read_only(config.db_path)
     selection = Selection(
         repos,
         since=f"{since:%Y-%m-%d}T00:00:00Z" if since else None,
         until=f"{until:%Y-%m-%d}T23:59:59Z" if until else None,
     )
     output_format = output_format or format_of(file)
-    export_file(db, selection, file, output_format=output_format, raw=raw)
+    export_file(
+        db,
+        selection,
+        file,
+        output_format=output_format,
+        formulas=formulas or config.csv_formulas,
+        raw=raw,
+    )
 
 
 @main.command()

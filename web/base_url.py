@@ -14,6 +14,7 @@ from datasette.url_builder import Urls
 from datasette.utils import PrefixedUrlString
 from datasette.utils.asgi import Request
 
+from ci_observer.web.datasette_csv import with_csv_formulas
 from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
 
@@ -51,7 +52,10 @@ class PrefixedDatasette(Datasette):  # type: ignore[misc]
         return with_prefix(super().app(), self.setting("base_url"))
 
     def _routes(self) -> list[tuple[str, View]]:
-        return [(path, guarded_view(view, self)) for path, view in super()._routes()]
+        return [
+            (path, guarded_view(with_csv_formulas(view, self), self))
+            for path, view in super()._routes()
+        ]
 
     def absolute_url(self, request: Request, path: str) -> str:
         """A URL of this server: absolute in data, path-only on a page.

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from ci_observer.csv_formulas import CHOICES
 from ci_observer.web.errors import BadRequest
 from ci_observer.web.vocabulary import STATES
 
@@ -29,6 +30,7 @@ COLUMNS = {
 COMMON = (*COLUMNS, "since", "until", "q")
 WALL = (*COMMON, "state")
 EXPORT = (*COMMON, "raw")
+EXPORT_CSV = (*EXPORT, "formulas")
 RUNS = (*EXPORT, "limit", "cursor")
 EVERY = (*RUNS, "state")
 
@@ -57,6 +59,8 @@ class Filters:
     limit: int = 100
     cursor: str | None = None
     raw: bool = False
+    # How to write CSV; None for the setting `CSV_FORMULAS`.
+    formulas: str | None = None
 
     @classmethod
     def from_args(cls, args: Arguments, allowed: Iterable[str] = EVERY) -> "Filters":
@@ -180,6 +184,15 @@ def _raw(values: list[str]) -> bool:
     return values[-1] == "1"
 
 
+def _formulas(values: list[str]) -> str:
+    if values[-1] not in CHOICES:
+        raise BadRequest(
+            f"formulas={values[-1]} is not known. Write formulas=keep for cells as they"
+            " are, or formulas=neutralise."
+        )
+    return values[-1]
+
+
 _PARSERS: dict[str, Callable[[list[str]], Any]] = {
     **dict.fromkeys(COLUMNS, _strings),
     "since": _earliest,
@@ -189,4 +202,5 @@ _PARSERS: dict[str, Callable[[list[str]], Any]] = {
     "limit": _limit,
     "cursor": _cursor,
     "raw": _raw,
+    "formulas": _formulas,
 }

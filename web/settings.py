@@ -5,6 +5,8 @@ from weakref import WeakKeyDictionary
 
 from datasette.app import Datasette
 
+from ci_observer.csv_formulas import NEUTRALISE
+
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
@@ -21,7 +23,7 @@ class WebSettings:
     access_token: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     adhoc_sql: str = "on"
-    csv_formulas: str = "neutralise"
+    csv_formulas: str = NEUTRALISE
 
 
 _SETTINGS: WeakKeyDictionary[Datasette, WebSettings] = WeakKeyDictionary()

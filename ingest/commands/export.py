@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import click
 from sqlite_utils import Database
 
+from ci_observer.csv_formulas import NEUTRALISE, neutralised_row
 from ci_observer.ingest.commands.terminal import progress_bar
 from ci_observer.ingest.errors import ExportError
 
@@ -56,10 +57,21 @@ class Selection:
 
 
 def export_file(
-    db: Database, selection: Selection, path: Path, *, output_format: str, raw: bool
+    db: Database,
+    selection: Selection,
+    path: Path,
+    *,
+    output_format: str,
+    formulas: str,
+    raw: bool,
 ) -> None:
-    """Write a selection to a file, or to standard output if `path` is `-`."""
+    """Write a selection to a file, or to standard output if `path` is `-`.
+
+    `formulas` says what becomes of cells of CSV that a spreadsheet would run.
+    """
     rows = export_rows(db, selection, raw=raw)
+    if output_format == "csv" and formulas == NEUTRALISE:
+        rows = replace(rows, convert=neutralised_row)
     if path == STDOUT:
         write_rows(sys.stdout, rows, output_format)
         return
@@ -88,10 +100,14 @@ def count_attempts(db: Database, selection: Selection) -> int:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to write, each a tuple of values in the order of the columns."""
+    """Rows to write, each a tuple of values in the order of the columns.
+
+    `convert` gives the cells of a row of CSV, also of the one with the columns.
+    """
 
     columns: tuple[str, ...]
     values: Iterable[tuple[Any, ...]]
+    convert: Callable[[tuple[Any, ...]], Sequence[Any]] = tuple
 
 
 def export_rows(db: Database, selection: Selection, *, raw: bool) -> Rows:
@@ -114,10 +130,10 @@ def write_rows(file: TextIO, rows: Rows, output_format: str) -> int:
     count = 0
     writer = csv.writer(file)
     if output_format == "csv":
-        writer.writerow(rows.columns)
+        writer.writerow(rows.convert(rows.columns))
     for count, values in enumerate(rows.values, 1):  # noqa: B007 (returned below)
         if output_format == "csv":
-            writer.writerow(values)
+            writer.writerow(rows.convert(values))
         else:
             file.write(_json_line(dict(zip(rows.columns, values, strict=True))))
     return count

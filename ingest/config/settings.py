@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ci_observer.csv_formulas import CHOICES as CSV_FORMULAS
+from ci_observer.csv_formulas import NEUTRALISE
 from ci_observer.ingest.config.access_token import refuse_weak_token
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
@@ -40,7 +42,6 @@ SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
 WEB_SECRETS = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE", "DATASETTE_SECRET")
 FETCH_JOBS = ("failed", "all", "none")
 ADHOC_SQL = ("on", "off")
-CSV_FORMULAS = ("neutralise", "keep")
 MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
 MAX_PAYLOAD_DAYS = 36_500
@@ -76,7 +77,7 @@ class Config:
     access_token: str | None = field(default=None, repr=False)
     access_token_file: Path | None = None
     adhoc_sql: str = "on"
-    csv_formulas: str = "neutralise"
+    csv_formulas: str = NEUTRALISE
     proxy: Proxy | None = None
     certificates: Certificates = field(default_factory=Certificates)
     warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -42,7 +42,8 @@ def files_of_the_checkout() -> set[str]:
             for path in (ROOT / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
-    return found | {"ci_observer/__init__.py", "ci_observer/__main__.py"}
+    names = ("__init__", "__main__", "csv_formulas")
+    return found | {f"ci_observer/{name}.py" for name in names}
 
 
 @pytest.fixture(scope="module")

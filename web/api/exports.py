@@ -16,10 +16,11 @@ from typing import Any
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
+from ci_observer.csv_formulas import KEEP, neutralised_row
 from ci_observer.web.api.run_queries import encode_cursor, fetch_run_page
 from ci_observer.web.columns import run_columns
 from ci_observer.web.errors import WebError
-from ci_observer.web.filters import EXPORT, Filters
+from ci_observer.web.filters import EXPORT, EXPORT_CSV, Filters
 from ci_observer.web.responses import (
     Message,
     Receive,
@@ -27,6 +28,7 @@ from ci_observer.web.responses import (
     error_response,
     respond_to_method,
 )
+from ci_observer.web.settings import settings_of
 
 PAGE_SIZE = 1000
 RAW_PAGE_SIZE = 100  # a run with raw_json has about 12 kB
@@ -39,6 +41,7 @@ class OutputFormat:
     """How runs are written: a header for column names, and text for a page of runs."""
 
     extension: str
+    filters: tuple[str, ...]
     content_type: str
     render_header: Callable[[tuple[str, ...]], str]
     render_runs: Callable[[list[Run]], str]
@@ -54,6 +57,10 @@ def _csv_runs(runs: list[Run]) -> str:
     return _csv_lines([[_csv_cell(value) for value in run.values()] for run in runs])
 
 
+def _neutralised_csv_runs(runs: list[Run]) -> str:
+    return _csv_lines([neutralised_row(map(_csv_cell, run.values())) for run in runs])
+
+
 def _csv_cell(value: Any) -> Any:
     # ASCII, since GitHub's object may hold a lone surrogate, which UTF-8 cannot encode.
     return json.dumps(value) if isinstance(value, dict) else value
@@ -66,9 +73,16 @@ def _ndjson_runs(runs: list[Run]) -> str:
 
 
 CSV = OutputFormat(
-    "csv", "text/csv; charset=utf-8", lambda names: _csv_lines([[*names]]), _csv_runs
+    "csv",
+    EXPORT_CSV,
+    "text/csv; charset=utf-8",
+    lambda names: _csv_lines([[*names]]),
+    _neutralised_csv_runs,
 )
-NDJSON = OutputFormat("ndjson", "application/x-ndjson", lambda _: "", _ndjson_runs)
+CSV_WITH_FORMULAS = replace(CSV, render_runs=_csv_runs)
+NDJSON = OutputFormat(
+    "ndjson", EXPORT, "application/x-ndjson", lambda _: "", _ndjson_runs
+)
 
 
 async def stream_runs(
@@ -86,12 +100,15 @@ async def stream_runs(
     if method_response is not None:
         return method_response
     try:
-        filters = Filters.from_query(request.query_string, EXPORT)
+        filters = Filters.from_query(request.query_string, output_format.filters)
         pages = fetch_pages(datasette, filters)
         # Read before the status line goes out, so that a broken database is a 503.
         first = await anext(pages)
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
+    formulas = filters.formulas or settings_of(datasette).csv_formulas
+    if output_format is CSV and formulas == KEEP:
+        output_format = CSV_WITH_FORMULAS
     async with aclosing(pages):
         await send(_start(output_format))
         if request.method != "HEAD":
