@@ -54,7 +54,7 @@ def _read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         if not os.path.lexists(path):
-            return ""  # In a folder of another user, nobody knows whether it exists.
+            return ""  # Also in a folder that this user may not search.
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}). Make it a readable file with "
             "a line NAME=value for each setting, or remove it."

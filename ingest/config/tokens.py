@@ -40,7 +40,7 @@ def parse_token(text: str, name: str) -> str:
 
 
 def _fault(text: str, name: str) -> str | None:
-    """What is wrong with a token, and what to write instead."""
+    """The fault of a token, and what to write instead; None if it has none."""
     if text.startswith(_BOM):
         return (
             "a byte order mark (BOM) stands before the token. Save the file as UTF-8 "

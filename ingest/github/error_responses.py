@@ -108,7 +108,8 @@ def _unauthorized(refusal: Refusal) -> GitHubError:
     quote = f" GitHub says: {refusal.message}" if refusal.message else ""
     return Unauthorized(
         "GitHub refuses the token (401): it is wrong, revoked or has expired. "
-        f"Set a new GITHUB_TOKEN and restart.{quote}"
+        "Set a new GITHUB_TOKEN and restart; in the file of GITHUB_TOKEN_FILE, a new "
+        f"one needs no restart.{quote}"
     )
 
 

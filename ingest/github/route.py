@@ -35,22 +35,22 @@ class Route:
             f"{self._advice(reason)}"
         )
 
-    def refused_text(self, answer: str) -> str:
-        """What a proxy says that does not let the request through.
+    def refused_text(self, response: str) -> str:
+        """The response of a proxy that does not let the request through.
 
-        `answer` begins with the status, for a proxy that speaks HTTP.
+        `response` begins with the status, for a proxy that speaks HTTP.
         """
         proxy = f"The proxy {self.proxy}" if self.proxy else "A proxy"
         variable = self.proxy.variable if self.proxy else "HTTPS_PROXY"
         advice = f"Let it allow {self._address}, or add that to NO_PROXY."
-        if answer.startswith(str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value)):
+        if response.startswith(str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value)):
             advice = (
                 f"Write its user and password in {variable}, as "
                 "http://USER:PASSWORD@HOST:PORT"
             )
         return (
             f"{proxy} does not let requests through to GitHub at {self._address}: "
-            f"{one_line(answer).rstrip('.')}. {advice}"
+            f"{one_line(response).rstrip('.')}. {advice}"
         )
 
     def is_from_proxy(self, status: int, headers: Mapping[str, str]) -> bool:
@@ -79,14 +79,14 @@ class Route:
 
 
 def _reason(error: Exception) -> str:
-    """The words of the error below all others that has some."""
+    """The text of the innermost error that has one."""
     texts = [text for e in _causes(error) if (text := _text_of(e))]
     return texts[-1].rstrip(".") if texts else type(error).__name__
 
 
 def _text_of(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not error.errno:
-        return "no answer in time"
+        return "no response in time"
     if not isinstance(error, OSError) or not error.strerror:
         return one_line(str(error))
     if error.errno and error.strerror.startswith("Connect call failed"):

@@ -14,7 +14,9 @@ from dotenv import dotenv_values
 
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import SETTINGS, Config
+from ci_observer.ingest.config.names import CERTIFICATE_VARIABLES
 from ci_observer.ingest.config.settings import PARSERS
+from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -67,7 +69,8 @@ def test_the_table_of_settings_names_each_with_its_default() -> None:
 def test_the_example_shows_every_setting_once() -> None:
     names = re.findall(r"^#?([A-Z_]+)=", text_of(".env.example"), re.M)
 
-    assert sorted(names) == sorted({*SETTINGS, *COMPOSE_VARIABLES})
+    network = {*PROXY_VARIABLES, *CERTIFICATE_VARIABLES}
+    assert sorted(names) == sorted({*SETTINGS, *COMPOSE_VARIABLES, *network})
 
 
 def test_the_unchanged_example_has_all_defaults() -> None:
@@ -95,7 +98,7 @@ def test_compose_passes_every_setting_and_no_other() -> None:
     [service] = yaml.safe_load(COMPOSE)["services"].values()
     names = [item.partition("=")[0] for item in service["environment"]]
 
-    assert sorted(names) == sorted(SETTINGS)
+    assert sorted(names) == sorted((*SETTINGS, *PROXY_VARIABLES))
 
 
 def test_compose_uses_documented_variables_only() -> None:
@@ -104,6 +107,17 @@ def test_compose_uses_documented_variables_only() -> None:
     assert names == COMPOSE_VARIABLES | {"CI_OBSERVER_PORT"}
     for name in names:
         assert f"`{name}`" in text_of("docs/operations.md")
+
+
+def test_the_table_of_network_variables_names_each() -> None:
+    [table] = re.findall(
+        r"^## Proxies and certificates$(.*?)^```",
+        text_of("docs/configuration.md"),
+        re.M | re.S,
+    )
+
+    names = re.findall(r"^\| `([A-Z_]+)` \|", table, re.M)
+    assert sorted(names) == sorted((*PROXY_VARIABLES, *CERTIFICATE_VARIABLES))
 
 
 def test_every_command_has_a_section_and_there_are_no_others() -> None:
