@@ -13,6 +13,7 @@ CIObserverError
     ├── Forbidden          403 that is no rate limit: the token lacks a permission
     ├── NotFound           404: no such thing, or the token may not see it
     ├── RateLimited        403 or 429: retry at `retry_at`
+    ├── AccountStopped     no request was sent: the account's limit is spent or scarce
     ├── GitHubUnavailable  5xx, a dropped connection or a timeout
     │   └── GitHubUnreachable  no connection at all
     ├── InvalidResponse    a response that GitHub does not document
@@ -61,9 +62,14 @@ class BackupError(CIObserverError):
 
 
 class GitHubError(CIObserverError):
-    """A request to GitHub failed. The database stores `kind` and the text."""
+    """A request to GitHub failed. The database stores `kind` and the text.
+
+    `account` names the account of the credential; "" if the error concerns every
+    request, None if it is not known.
+    """
 
     kind = "error"
+    account: str | None = None
 
 
 class Unauthorized(GitHubError):
@@ -92,6 +98,20 @@ class RateLimited(GitHubError):
     def __init__(self, message: str, retry_at: datetime) -> None:
         super().__init__(message)
         self.retry_at = retry_at
+
+
+class AccountStopped(GitHubError):
+    """No request was sent: others of its account have to wait, too.
+
+    `cause` is the error that stopped the account; None if its rate limit is scarce.
+    """
+
+    kind = "rate_limited"
+
+    def __init__(self, account: str, cause: GitHubError | None) -> None:
+        super().__init__(str(cause or f"The rate limit for {account} is scarce."))
+        self.account = account
+        self.cause = cause
 
 
 class GitHubUnavailable(GitHubError):

@@ -8,6 +8,7 @@ from functools import partial
 from bench.harness.pass_loop import run_passes
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.lock import only_ingest
@@ -34,6 +35,7 @@ def main() -> None:
             http,
             api_url=config.api_url,
             token=config.token,
+            app=AppSettings.of(config),
             clock=now,
             slot=pool.slot,
         )

@@ -68,6 +68,9 @@ class AppEndpoints:
                 )
             case "GET", ["installations"]:
                 return self._list(request, app)
+            case "GET", ["installations", number]:
+                found = [i for i in app.installations if str(i.id) == number]
+                return json_response(found[0].as_json(app)) if found else not_found()
             case "POST", ["installations", number, "access_tokens"] if (
                 number.isdecimal()
             ):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from ci_observer.ingest.commands.check_app import app_lines
 from ci_observer.ingest.commands.check_lines import Line
 from ci_observer.ingest.commands.check_repos import FeedChecks
 from ci_observer.ingest.commands.runtime import open_github, utc_now
@@ -61,9 +62,10 @@ async def run_check(config: Config) -> CheckResult:
     slots = asyncio.Semaphore(MAX_REQUESTS)
     status.show("waiting for GitHub")
     try:
-        async with open_github(config, slot=lambda: slots) as github:
+        async with open_github(config, slot=lambda account: slots) as github:
+            lines = await app_lines(config, github.connection.app)
             feeds = FeedChecks(config, github, status.show)
-            lines = [line async for line in feeds.run()]
+            lines += [line async for line in feeds.run()]
             budget = budget_text(config, github.connection.stats, now=utc_now())
     finally:
         status.clear()
@@ -109,10 +111,13 @@ def _number(number: int, noun: str, verb: str = "", verbs: str = "") -> str:
 
 def settings_text(config: Config) -> str:
     """The settings in effect, one a line, with the token masked."""
-    token = MASK if config.token else "none (public repositories, 60 requests an hour)"
+    without = "" if config.app_id else "none (public repositories, 60 requests an hour)"
     values = {
-        "GITHUB_TOKEN": token,
+        "GITHUB_TOKEN": MASK if config.token else without,
         "GITHUB_TOKEN_FILE": config.token_file or "",
+        "GITHUB_APP_ID": config.app_id or "",
+        "GITHUB_APP_PRIVATE_KEY_FILE": config.app_key_file or "",
+        "GITHUB_APP_INSTALLATION_ID": config.app_installation_id or "",
         "GH_REPOS": ",".join(config.repos),
         "GH_WORKFLOWS": ",".join(config.workflows),
         "REFRESH_SECONDS": config.refresh_seconds,
@@ -133,18 +138,19 @@ def settings_text(config: Config) -> str:
         "ADHOC_SQL": config.adhoc_sql,
         "CSV_FORMULAS": config.csv_formulas,
     }
-    return "\n".join(f"{name:<26}{value}" for name, value in values.items())
+    return "\n".join(f"{name:<28}{value}" for name, value in values.items())
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:
-    """The rest of the rate limit, and the days until the token expires."""
-    lines = []
-    if limit := stats.rate_limit:
-        lines.append(
-            f"Rate limit: {limit.remaining} of {limit.limit} requests left "
-            f"until {limit.reset_at:%H:%M} UTC."
-        )
-    else:
+    """The rest of each rate limit, and the days until the token expires."""
+    limits = {name: of.rate_limit for name, of in sorted(stats.by_account.items())}
+    lines = [
+        f"Rate limit{f' for {name}' if name else ''}: {limit.remaining} of "
+        f"{limit.limit} requests left until {limit.reset_at:%H:%M} UTC."
+        for name, limit in limits.items()
+        if limit
+    ]
+    if not lines:
         lines.append("Rate limit: none in GitHub's responses.")
     if config.token and (expires_at := parse_expiration(stats.token_expires)):
         days = (expires_at - now).days

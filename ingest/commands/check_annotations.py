@@ -32,7 +32,7 @@ async def annotations_text(github: GitHub, repo: str) -> str:
 
 
 async def _newest_job_id(github: GitHub, repo: str) -> int | None:
-    page = await github.fetch_page(github.repo_runs_path(repo, per_page=1))
+    page = await github.fetch_page(repo, github.repo_runs_path(repo, per_page=1))
     for run in page.runs:
         for job in await github.fetch_jobs(repo, run["id"]):
             return int(job_row(job, run_id=run["id"], run_attempt=1)["job_id"])

@@ -14,6 +14,8 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.feeds.workflows import api_id
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.credentials import EVERY_ACCOUNT
+from ci_observer.ingest.github.headers import RateLimit
 from ci_observer.ingest.github.pages import RunPage
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
 from ci_observer.ingest.store.workflows import Workflow
@@ -36,28 +38,31 @@ EMPTY_PAGE = (
 
 
 class Budget:
-    """The requests that `check` may spend. Some are left for polling."""
+    """The requests that `check` may spend. Some are left for polling.
+
+    Each account of the credentials has its own.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._is_stopped = False
+        self._stopped: set[str] = set()
 
-    def has_room(self) -> bool:
-        """Whether another feed may be tried."""
+    def has_room(self, repo: str) -> bool:
+        """Whether another feed of a repository may be tried."""
         has_token = self._connection.has_token
         reserved = RESERVED if has_token else RESERVED_WITHOUT_TOKEN
-        return not self._is_stopped and self._has_left(reserved)
+        is_stopped = self._stopped & {EVERY_ACCOUNT, self._account_of(repo)}
+        return not is_stopped and self._has_left(repo, reserved)
 
-    def has_room_for_second_pages(self) -> bool:
+    def has_room_for_second_pages(self, repo: str) -> bool:
         """Whether the second page of a feed's list may be tried, too."""
-        limit = self._connection.stats.rate_limit
-        is_large = limit is None or self._connection.has_token
-        return is_large and self._has_left(RESERVED_FROM_SECOND_PAGES)
+        is_large = self._limit_of(repo) is None or self._connection.has_token
+        return is_large and self._has_left(repo, RESERVED_FROM_SECOND_PAGES)
 
     @property
     def reason(self) -> str:
         """Why there is no room, as the end of a sentence, and what to do."""
-        if self._is_stopped:
+        if self._stopped:
             return "because the error above concerns every request."
         if self._connection.has_token:
             return "to leave requests for polling. Try again when the limit is reset."
@@ -67,14 +72,21 @@ class Budget:
         )
 
     def count_error(self, error: GitHubError) -> None:
-        """Stop if an error concerns every further request."""
-        self._is_stopped |= isinstance(
-            error, RateLimited | Unauthorized | GitHubUnreachable
-        )
+        """Stop if an error concerns every further request of its account."""
+        if isinstance(error, GitHubUnreachable):
+            self._stopped.add(EVERY_ACCOUNT)
+        elif isinstance(error, RateLimited | Unauthorized):
+            self._stopped.add(error.account or EVERY_ACCOUNT)
 
-    def _has_left(self, reserved: float) -> bool:
-        limit = self._connection.stats.rate_limit
+    def _has_left(self, repo: str, reserved: float) -> bool:
+        limit = self._limit_of(repo)
         return limit is None or limit.remaining > reserved * limit.limit
+
+    def _limit_of(self, repo: str) -> RateLimit | None:
+        return self._connection.stats.of(self._account_of(repo)).rate_limit
+
+    def _account_of(self, repo: str) -> str:
+        return self._connection.credentials.account_of(repo)
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,7 @@ class FeedLists:
 
     async def _try_list(self, repo: str, workflow: Workflow) -> FeedList:
         async with self._slots:
-            if not self._budget.has_room():
+            if not self._budget.has_room(repo):
                 self.left_out += 1
                 return FeedList()
             found = await self._fetch_list(repo, workflow)
@@ -132,10 +144,10 @@ class FeedLists:
         name = api_id(workflow.workflow, workflow.workflow_id)
         path = self._github.runs_path(repo, name, per_page=FEED_PAGE_SIZE)
         try:
-            first = await self._github.fetch_page(path)
+            first = await self._github.fetch_page(repo, path)
             fault = first.refusal or None
-            if fault is None and self._budget.has_room_for_second_pages():
-                fault = await find_paging_fault(self._github, path, first)
+            if fault is None and self._budget.has_room_for_second_pages(repo):
+                fault = await find_paging_fault(self._github, repo, path, first)
         except GitHubError as error:
             self._budget.count_error(error)
             return FeedList(is_tried=True, fault=str(error))
@@ -143,17 +155,19 @@ class FeedLists:
         return FeedList(is_tried=True, fault=fault, newest=next(iter(days), None))
 
 
-async def find_paging_fault(github: GitHub, path: str, first: RunPage) -> str | None:
+async def find_paging_fault(
+    github: GitHub, repo: str, path: str, first: RunPage
+) -> str | None:
     """The fault of the page after the first one; None if there is no such page."""
     if first.next_url is None:
         return None
-    second = await github.fetch_page(first.next_url)
+    second = await github.fetch_page(repo, first.next_url)
     if not second.runs:
         return EMPTY_PAGE.format(total=first.total_count)
     if _ids(second) != _ids(first):
         return None
     # A new run moves the others by one.
-    again = await github.fetch_page(path)
+    again = await github.fetch_page(repo, path)
     return SAME_PAGE if _ids(again) == _ids(first) else None
 
 

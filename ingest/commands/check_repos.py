@@ -101,7 +101,7 @@ class FeedChecks:
         )
 
     async def _check_repo(self, repo: str) -> RepoReport:
-        if not self._budget.has_room():
+        if not self._budget.has_room(repo):
             self._repos_left_out += 1
             return RepoReport(repo, [Line(f"{repo}: not tried")])
         try:
@@ -136,7 +136,7 @@ class FeedChecks:
 
     async def _fault_lines(self, repo: str, workflows: list[Workflow]) -> list[Line]:
         # Without room, the lines of the workflows say that their runs are not tried.
-        if not self._budget.has_room():
+        if not self._budget.has_room(repo):
             return []
         faults = await find_faults(self._github, repo, workflows)
         return [Line(f"{repo}: {fault}", is_good=False) for fault in faults]

@@ -23,10 +23,10 @@ async def find_faults(
     path = github.repo_runs_path(repo, per_page=1)
     faults = []
     try:
-        first = await github.fetch_page(path)
+        first = await github.fetch_page(repo, path)
         if _is_blocked(first, [w.workflow_id for w in workflows]):
             faults.append(BLOCKED.format(path=first.runs[0].get("path")))
-        if fault := await find_paging_fault(github, path, first):
+        if fault := await find_paging_fault(github, repo, path, first):
             faults.append(fault)
     except GitHubError as error:
         faults.append(f"the newest runs: {error}")

@@ -5,13 +5,8 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -21,8 +16,9 @@ from sqlite_utils import Database
 from ci_observer.ingest.config import Config, is_database_required
 from ci_observer.ingest.db import database_file, schema
 from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection, Slot, open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 
@@ -77,11 +73,11 @@ def prepare_database(config: Config, *, read_only: bool) -> None:
 async def open_github(
     config: Config,
     *,
-    slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    slot: Slot = nullcontext,
 ) -> AsyncIterator[GitHub]:
     """A client for the API and the token of the settings.
 
-    Each request is sent in a context that `slot` gives.
+    Each request of an account is sent in a context that `slot` gives.
     """
     async with open_http(
         VERSION, proxy=config.proxy, certificates=config.certificates
@@ -90,6 +86,7 @@ async def open_github(
             http,
             api_url=config.api_url,
             token=config.token,
+            app=AppSettings.of(config),
             clock=utc_now,
             slot=slot,
             proxy=config.proxy,

@@ -1,8 +1,9 @@
 """The settings, read from the environment in this one place and checked at the start.
 
-`settings` has them all, `values` and `tokens` check them, `environment` reads them.
+`settings` has them all, `environment` reads them, and the others check them.
 """
 
+from ci_observer.ingest.config.app_key import open_permissions_text, read_app_key
 from ci_observer.ingest.config.environment import (
     DATABASE_GROUP,
     DATABASE_REQUIRED,
@@ -31,6 +32,8 @@ __all__ = [
     "datasette_secret",
     "is_database_required",
     "load_config",
+    "open_permissions_text",
+    "read_app_key",
     "read_token_file",
     "without_network",
 ]

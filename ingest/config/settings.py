@@ -12,6 +12,12 @@ from urllib.parse import urlsplit
 from ci_observer.csv_formulas import CHOICES as CSV_FORMULAS
 from ci_observer.csv_formulas import NEUTRALISE
 from ci_observer.ingest.config.access_token import refuse_weak_token
+from ci_observer.ingest.config.app_key import (
+    open_permissions_text,
+    parse_app_id,
+    read_app_key,
+    refuse_incomplete_app,
+)
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
     choice_parser,
@@ -37,7 +43,13 @@ from ci_observer.ingest.github.proxies import (
 )
 
 # Only for the processes that poll.
-SECRETS = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+SECRETS = (
+    "GITHUB_TOKEN",
+    "GITHUB_TOKEN_FILE",
+    "GITHUB_APP_ID",
+    "GITHUB_APP_PRIVATE_KEY_FILE",
+    "GITHUB_APP_INSTALLATION_ID",
+)
 # Only for the web side.
 WEB_SECRETS = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE", "DATASETTE_SECRET")
 FETCH_JOBS = ("failed", "all", "none")
@@ -59,6 +71,9 @@ class Config:
 
     token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
+    app_id: str | None = None
+    app_key_file: Path | None = None
+    app_installation_id: int | None = None
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     refresh_seconds: int = 60
@@ -137,6 +152,10 @@ class Config:
             )
         if file := values.get("token_file"):
             values["token"] = read_token_file(file)
+        refuse_incomplete_app([name for name in SECRETS if given[name]])
+        if key_file := values.get("app_key_file"):
+            read_app_key(key_file)
+            values["warnings"] = tuple(filter(None, [open_permissions_text(key_file)]))
         if values.get("access_token") and values.get("access_token_file"):
             raise ConfigError(
                 "ACCESS_TOKEN and ACCESS_TOKEN_FILE are both set: keep only one."
@@ -168,7 +187,8 @@ class Config:
 
     def _clear_text_warnings(self) -> Iterator[str]:
         url = urlsplit(self.api_url)
-        if self.token and url.scheme == "http" and not is_loopback(url.hostname or ""):
+        is_clear_text = url.scheme == "http" and not is_loopback(url.hostname or "")
+        if is_clear_text and (self.token or self.app_id):
             yield (
                 f"GITHUB_API_URL: the token travels to {url.hostname} in clear text, "
                 "for everybody on the way to read. Write https:// instead of http://"
@@ -187,6 +207,9 @@ def _text_of(environ: Mapping[str, str], name: str) -> str:
 PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "GITHUB_TOKEN": ("token", parse_token),
     "GITHUB_TOKEN_FILE": ("token_file", parse_path),
+    "GITHUB_APP_ID": ("app_id", parse_app_id),
+    "GITHUB_APP_PRIVATE_KEY_FILE": ("app_key_file", parse_path),
+    "GITHUB_APP_INSTALLATION_ID": ("app_installation_id", integer_parser(1, 10**15)),
     "GH_REPOS": ("repos", parse_repos),
     "GH_WORKFLOWS": ("workflows", parse_workflows),
     "REFRESH_SECONDS": ("refresh_seconds", integer_parser(MIN_REFRESH_SECONDS, 86_400)),

@@ -82,7 +82,7 @@ def parse_workflows(text: str, name: str) -> tuple[str, ...]:
 
 def integer_parser(low: int, high: int) -> Callable[[str, str], int]:
     def parse(text: str, name: str) -> int:
-        if re.fullmatch(r"[0-9]{1,9}", text) and low <= int(text) <= high:
+        if re.fullmatch(r"[0-9]{1,15}", text) and low <= int(text) <= high:
             return int(text)
         raise ConfigError(
             f"{name}: {text!r} is not a whole number from {low} to {high}."

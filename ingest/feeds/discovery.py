@@ -202,6 +202,24 @@ class FeedDiscovery:
         self._save_error(repo, str(error), kind=error.kind, wait=wait)
         return True
 
+    def postpone(self, source: Owner | str, wait: timedelta) -> None:
+        """Refresh a source after a wait."""
+        self._schedule.postpone(source, wait)
+
+    def show_error(self, source: Owner | str, error: GitHubError) -> None:
+        """Show the error of a source without feeds, if the settings name it."""
+        if isinstance(source, Owner) or self._selection.is_named(source):
+            self._save_error(source, str(error), kind=error.kind, wait=None)
+
+    def retry_refused(self) -> None:
+        """Make the sources due that GitHub may have refused before."""
+        for owner in self._owners():
+            self._schedule.make_due(owner)
+        for repo in self._selection.repos():
+            known = self.feeds_of(repo)
+            if not known or any(feed.error for feed in known):
+                self._schedule.make_due(repo)
+
     def schedule_refresh(self, repo: str) -> None:
         """Make a repository due because one of its workflows was not found.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
-from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.client import INSTALLATION_LIST, GitHub
 from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.github.pagination import Walk
 from ci_observer.ingest.github.wire import Repository
@@ -19,10 +19,13 @@ async def fetch_owner(
 ) -> list[ListedPage]:
     """The pages of the list that has an owner's repositories.
 
-    Organizations, other users and the token's user have different lists. Which one an
-    owner has is found by trying; a list that is cached comes first.
+    Organizations, other users, the token's user and the installation of an App have
+    different lists. Which one an owner has is found by trying; a list that is cached
+    comes first.
     """
-    urls = github.owner_paths(owner)
+    urls = await github.owner_paths(owner)
+    if INSTALLATION_LIST not in urls and cached(INSTALLATION_LIST):
+        _refuse_public_list(github, owner)
     urls.sort(key=lambda url: cached(url) is None)
     for url in urls:
         try:
@@ -51,7 +54,9 @@ async def _fetch_pages(
     url: str | None = first_url
     while url:
         known = cached(url)
-        page = await github.fetch_owner_page(url, etag=known.etag if known else None)
+        page = await github.fetch_owner_page(
+            owner, url, etag=known.etag if known else None
+        )
         if page.value is None and known:
             pages.append(ListedPage(url, None, known.etag, known.next_url))
             url = walk.next_url(url, known.next_url)
@@ -67,6 +72,18 @@ async def _fetch_pages(
         pages.append(ListedPage(url, found, page.etag, next_url))
         url = walk.next_url(url, next_url)
     return pages
+
+
+def _refuse_public_list(github: GitHub, owner: str) -> None:
+    """Raise if a GitHub App was uninstalled for an owner.
+
+    The public repositories alone would take the private ones off the wall.
+    """
+    if github.connection.credentials.is_app:
+        raise Forbidden(
+            f"The GitHub App is not installed for {owner} any more. Install it there "
+            "again, or name repositories in GH_REPOS."
+        )
 
 
 def _is_in(pages: list[ListedPage], repo: Repository) -> bool:

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.github.client import GitHub
+from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, repos
 from ci_observer.ingest.store.database import transaction
@@ -34,7 +35,7 @@ class Renames:
             if repo.alias_of and not self._selection.is_watched(repo.alias_of):
                 repos.remove_alias(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
-                self._request_by_id(repo.repo, repo.repo_id)
+                self._request_by_id(repo.repo, repo.repo_id, repo.full_name)
                 if self._selection.is_named(repo.repo):
                     _log_rename(repo.repo, str(repo.full_name))
 
@@ -73,7 +74,7 @@ class Renames:
             repos.save(self._db, repo, found)
         self._github.connection.renamed_ids.pop(repo.lower(), None)
         if not _is_called(found, repo):
-            self._request_by_id(repo, found.repo_id)
+            self._request_by_id(repo, found.repo_id, found.full_name)
             _log_rename(repo, found.full_name)
         return True
 
@@ -92,9 +93,17 @@ class Renames:
             aside,
         )
 
-    def _request_by_id(self, repo: str, repo_id: int) -> None:
-        """Have requests for a name use the id, which needs no redirect."""
-        self._github.connection.renamed_ids[repo.lower()] = repo_id
+    def _request_by_id(
+        self, repo: str, repo_id: int, full_name: str | None = None
+    ) -> None:
+        """Have requests for a name use the id, which needs no redirect.
+
+        They carry the credential of the owner in the full name.
+        """
+        connection = self._github.connection
+        connection.renamed_ids[repo.lower()] = repo_id
+        if full_name:
+            connection.credentials.set_owner(repo, owner_of(full_name))
         self._known_ids[repo.lower()] = repo_id
 
     def _save_alias(self, repo: str, found: Repository, alias_of: str) -> None:

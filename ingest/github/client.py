@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ci_observer.ingest.errors import InvalidResponse, NotFound
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.headers import parse_etag
-from ci_observer.ingest.github.names import is_ref_name
+from ci_observer.ingest.github.names import every_repo_of, is_ref_name
 from ci_observer.ingest.github.pages import Response, RunPage, without_refused
 from ci_observer.ingest.github.pagination import Walk, next_page_url
 from ci_observer.ingest.github.rows import has_id
@@ -29,6 +29,9 @@ from ci_observer.ingest.github.wire import (
 )
 
 T = TypeVar("T")
+
+# https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
+INSTALLATION_LIST = "/installation/repositories?per_page=100"
 
 
 class GitHub:
@@ -50,7 +53,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
         url = self.runs_path(repo, workflow, per_page=per_page)
-        return await self.fetch_page(url, etag=etag)
+        return await self.fetch_page(repo, url, etag=etag)
 
     def runs_path(
         self, repo: str, workflow: str, *, per_page: int, created: str | None = None
@@ -72,12 +75,14 @@ class GitHub:
         """
         return f"{self._repo_path(repo)}/actions/runs?per_page={per_page}"
 
-    async def fetch_page(self, url: str, *, etag: str | None = None) -> RunPage:
-        """A page of runs by its path, such as the `next_url` of another page.
+    async def fetch_page(
+        self, repo: str, url: str, *, etag: str | None = None
+    ) -> RunPage:
+        """A page of a repository's runs, such as the `next_url` of another page.
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
-        page = await self._get_page(url, parse_runs, etag)
+        page = await self._get_page(repo, url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         runs, refusal = without_refused(url, page.value, page.now)
@@ -99,7 +104,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
         """
         url = self.repo_runs_path(repo, per_page=30)
-        return await self.fetch_page(f"{url}&status={status}", etag=etag)
+        return await self.fetch_page(repo, f"{url}&status={status}", etag=etag)
 
     async def fetch_run(
         self, repo: str, run_id: int, *, etag: str | None = None
@@ -109,7 +114,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
         """
         url = f"{self._repo_path(repo)}/actions/runs/{run_id}"
-        return await self._get_run(url, run_id, etag)
+        return await self._get_run(repo, url, run_id, etag)
 
     async def fetch_attempt(self, repo: str, run_id: int, run_attempt: int) -> RunPage:
         """One attempt of a run, as a page with one run.
@@ -117,7 +122,7 @@ class GitHub:
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
         """
         url = f"{self._repo_path(repo)}/actions/runs/{run_id}/attempts/{run_attempt}"
-        return await self._get_run(url, run_id)
+        return await self._get_run(repo, url, run_id)
 
     async def fetch_jobs(
         self, repo: str, run_id: int, *, run_attempt: int | None = None
@@ -131,8 +136,8 @@ class GitHub:
         url = f"{run_url}/jobs?filter=latest&per_page=30"
         if run_attempt is not None:
             url = f"{run_url}/attempts/{run_attempt}/jobs?per_page=30"
-        page = await self._get_page(url, parse_jobs)
-        jobs, _ = await self._get_rest(url, page, parse_jobs)
+        page = await self._get_page(repo, url, parse_jobs)
+        jobs, _ = await self._get_rest(repo, url, page, parse_jobs)
         with_id = [job for job in jobs if has_id(job)]
         if jobs and not with_id:
             raise InvalidResponse(f"None of the {len(jobs)} jobs of a run has an id.")
@@ -149,7 +154,7 @@ class GitHub:
         walk = Walk()
         messages: list[str] = []
         while url:
-            page = await self._get_page(url, parse_annotations)
+            page = await self._get_page(repo, url, parse_annotations)
             messages += page.value or []
             url = walk.next_url(url, page.next_url)
         return messages
@@ -163,21 +168,31 @@ class GitHub:
         https://docs.github.com/en/rest/repos/repos#get-a-repository
         """
         url = f"/repos/{repo}"
-        return await self._get(url, parse_repository, etag)
+        try:
+            return await self._get(repo, url, parse_repository, etag)
+        except NotFound:
+            # A GitHub App may see it with the installation of another account.
+            if not await self.connection.credentials.look_up(repo):
+                raise
+        return await self._get(repo, url, parse_repository, etag)
 
-    def owner_paths(self, owner: str) -> list[str]:
+    async def owner_paths(self, owner: str) -> list[str]:
         """The paths of the lists that may hold an owner's repositories, fullest first.
 
         Only the token's own user sees his private repositories, in a list of his own.
+        The installation of an App has a list of what it sees.
         https://docs.github.com/en/rest/repos/repos#list-organization-repositories
         https://docs.github.com/en/rest/repos/repos#list-repositories-for-the-authenticated-user
         https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
         """
+        credentials = self.connection.credentials
+        if await credentials.has_list_of(owner):
+            return [INSTALLATION_LIST]
         page = "sort=full_name&per_page=100"
         own = [f"/user/repos?affiliation=owner&{page}"]
         return [
             f"/orgs/{owner}/repos?{page}",
-            *(own if self.connection.has_token else []),
+            *(own if credentials.has_token and not credentials.is_app else []),
             f"/users/{owner}/repos?{page}",
         ]
 
@@ -186,10 +201,10 @@ class GitHub:
         return url.startswith("/user/repos?")
 
     async def fetch_owner_page(
-        self, url: str, *, etag: str | None = None
+        self, owner: str, url: str, *, etag: str | None = None
     ) -> Response[list[Repository]]:
         """A page of a list of repositories: one of `owner_paths`, or a `next_url`."""
-        return await self._get_page(url, parse_repositories, etag)
+        return await self._get_page(every_repo_of(owner), url, parse_repositories, etag)
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None
@@ -202,25 +217,24 @@ class GitHub:
         """
         url = f"{self._repo_path(repo)}/actions/workflows?per_page=100"
         etags = etag.split() if etag else []
-        if len(etags) > 1 and await self._are_unchanged(url, etags):
+        if len(etags) > 1 and await self._are_unchanged(repo, url, etags):
             return Response(None, etag)
         page = await self._get_page(
-            url, parse_workflows, etag if len(etags) == 1 else None
+            repo, url, parse_workflows, etag if len(etags) == 1 else None
         )
         if page.value is None:
             return page
-        workflows, found = await self._get_rest(url, page, parse_workflows)
+        workflows, found = await self._get_rest(repo, url, page, parse_workflows)
         return Response(
             workflows, " ".join(filter(None, found)) if all(found) else None
         )
 
-    async def _are_unchanged(self, url: str, etags: Sequence[str]) -> bool:
+    async def _are_unchanged(self, repo: str, url: str, etags: Sequence[str]) -> bool:
         """Whether each page of a list of workflows has the ETag of before."""
         for number, etag in enumerate(etags, 1):
             page_url = url if number == 1 else f"{url}&page={number}"
-            if (
-                await self._get_page(page_url, parse_workflows, etag)
-            ).value is not None:
+            page = await self._get_page(repo, page_url, parse_workflows, etag)
+            if page.value is not None:
                 return False
         return True
 
@@ -233,7 +247,7 @@ class GitHub:
             return False
         path = f"{self._repo_path(repo)}/git/ref/tags/{quote(name)}"
         try:
-            ref = await self._get(path, parse_ref)
+            ref = await self._get(repo, path, parse_ref)
         except NotFound:
             return False
         return ref.value == f"refs/tags/{name}"
@@ -243,8 +257,10 @@ class GitHub:
         repo_id = self.connection.renamed_ids.get(repo.lower())
         return f"/repositories/{repo_id}" if repo_id else f"/repos/{repo}"
 
-    async def _get_run(self, url: str, run_id: int, etag: str | None = None) -> RunPage:
-        response = await self._get(url, parse_run, etag)
+    async def _get_run(
+        self, repo: str, url: str, run_id: int, etag: str | None = None
+    ) -> RunPage:
+        response = await self._get(repo, url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         runs, _ = without_refused(url, [response.value], response.now)
@@ -256,11 +272,15 @@ class GitHub:
         return RunPage(runs, response.etag)
 
     async def _get_page(
-        self, url: str, parse: Callable[[Any], list[T]], etag: str | None = None
+        self,
+        repo: str,
+        url: str,
+        parse: Callable[[Any], list[T]],
+        etag: str | None = None,
     ) -> Response[list[T]]:
         """A page of a list, with the URL of the next one, also without its link."""
         page = await self._get(
-            url, lambda data: (parse(data), parse_total_count(data)), etag
+            repo, url, lambda data: (parse(data), parse_total_count(data)), etag
         )
         if page.value is None:
             return Response(None, etag)
@@ -270,6 +290,7 @@ class GitHub:
 
     async def _get_rest(
         self,
+        repo: str,
         url: str,
         page: Response[list[dict[str, Any]]],
         parse: Callable[[Any], list[dict[str, Any]]],
@@ -285,7 +306,7 @@ class GitHub:
             items += new
             if (next_url := walk.next_url(url, page.next_url)) is None:
                 break
-            page, url = await self._get_page(next_url, parse), next_url
+            page, url = await self._get_page(repo, next_url, parse), next_url
             etags.append(page.etag)
         if len(items) < (page.total_count or 0):
             raise InvalidResponse(
@@ -294,9 +315,9 @@ class GitHub:
         return items, etags
 
     async def _get(
-        self, url: str, parse: Callable[[Any], T], etag: str | None = None
+        self, repo: str, url: str, parse: Callable[[Any], T], etag: str | None = None
     ) -> Response[T]:
-        response = await self.connection.get(url, etag=etag)
+        response = await self.connection.get(url, repo=repo, etag=etag)
         if response.is_not_modified:
             return Response(None, etag)
         return Response(

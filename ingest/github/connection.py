@@ -1,33 +1,41 @@
 """HTTP to GitHub: authorised GET requests within the origin of one API.
 
-The only module that imports httpx. It knows no endpoint, and does not sleep or retry.
+The only module that imports httpx. It knows no endpoint, and does not sleep or retry,
+except with a new installation token after a 401.
 """
 
 import asyncio
-import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import httpx
 
-from ci_observer.ingest.config import read_token_file
 from ci_observer.ingest.errors import (
-    ConfigError,
+    Forbidden,
+    GitHubError,
     GitHubUnavailable,
     GitHubUnreachable,
     InvalidResponse,
     TooLarge,
     TooSlow,
 )
+from ci_observer.ingest.github.app import App
+from ci_observer.ingest.github.app_api import AppApi
+from ci_observer.ingest.github.app_jwt import AppJwt, AppSettings
 from ci_observer.ingest.github.body import MAX_BYTES, MAX_ERROR_BYTES, read_body
 from ci_observer.ingest.github.certificates import Certificates, tls_context
+from ci_observer.ingest.github.credentials import (
+    Credential,
+    Credentials,
+    TokenCredentials,
+)
+from ci_observer.ingest.github.error_responses import TOKEN_ADVICE, Advice
 from ci_observer.ingest.github.headers import parse_date, parse_etag
 from ci_observer.ingest.github.http_messages import HttpResponse, RequestStats
 from ci_observer.ingest.github.names import REPO_NAME
@@ -47,13 +55,16 @@ MAX_ORIGIN_LENGTH = 100
 API_VERSION = "2022-11-28"
 MAX_REDIRECTS = 3
 
+# The context in which a request of an account is sent.
+Slot = Callable[[str], AbstractAsyncContextManager[Any]]
+
 
 class Connection:
     """GET requests to one API, with a token and ETags.
 
     `renamed_ids` maps the former name of a renamed repository, in lower case, to its
-    id. `slot` gives the context in which each request is sent; it may wait, or raise.
-    `proxy` is the one that `http` uses; errors name it.
+    id. `slot` gives the context in which each request of an account is sent; it may
+    wait, or raise. `proxy` is the one that `http` uses; errors name it.
     """
 
     def __init__(
@@ -61,57 +72,51 @@ class Connection:
         http: httpx.AsyncClient,
         *,
         api_url: str,
-        token: str | None,
+        token: str | None = None,
+        app: AppSettings | None = None,
         clock: Clock,
-        slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        slot: Slot = nullcontext,
         proxy: Proxy | None = None,
     ) -> None:
         self.api_url = api_url
         self.stats = RequestStats()
         self.renamed_ids: dict[str, int] = {}
+        self.app = self._open_app(app, clock) if app else None
+        self.credentials: Credentials = self.app or TokenCredentials(token)
         self._http = http
-        self._token = token
         self._clock = clock
         self._slot = slot
         self._route = Route(api_url, proxy)
 
+    def _open_app(self, app: AppSettings, clock: Clock) -> App:
+        api = AppApi(
+            self,
+            AppJwt(app, clock),
+            clock,
+            app_id=app.app_id,
+            installation_id=app.installation_id,
+        )
+        return App(api, clock)
+
     @property
     def has_token(self) -> bool:
         """Whether requests carry a token."""
-        return self._token is not None
+        return self.credentials.has_token
 
-    @property
-    def token_digest(self) -> str:
-        """Four digits that differ for most other tokens.
-
-        One token in 65,536 has the same ones, so they are no proof of a guess.
-        """
-        return hashlib.sha256((self._token or "").encode()).hexdigest()[:4]
-
-    def reload_token(self, path: Path) -> bool:
-        """Read the token file again; return whether the token has changed.
-
-        An unreadable file leaves the token unchanged.
-        """
-        try:
-            token = read_token_file(path)
-        except ConfigError:
-            return False
-        is_new = token != self._token
-        self._token = token
-        return is_new
-
-    async def get(self, address: str, *, etag: str | None = None) -> HttpResponse:
+    async def get(
+        self, address: str, *, repo: str = "", etag: str | None = None
+    ) -> HttpResponse:
         """GET an address of this API, following redirects of renamed repositories.
 
-        `address` is a path below the base of the API, or the whole URL of a link. The
-        status is 200, 304 or one that `parse` refuses. Raises a `GitHubError` for
-        statuses from 400, for redirects to another origin, and without a response.
+        `repo` is the repository, or `owner/*`, whose credential is sent. `address` is a
+        path below the base of the API, or the whole URL of a link. The status is 200,
+        304 or one that `parse` refuses. Raises a `GitHubError` for statuses from 400,
+        for redirects to another origin, and without a response.
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
         """
         url = self._url_of(address)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._send(url, parse_etag(etag))
+            response = await self._send(url, parse_etag(etag), repo)
             if response.location is None:
                 return response
             self._record_rename(response, response.location)
@@ -121,10 +126,30 @@ class Connection:
             "between this machine and GitHub."
         )
 
-    def parse(self, response: HttpResponse) -> Any:
+    async def send_as_app(
+        self, address: str, jwt: str, body: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        """GET an address with an App's JSON web token, or POST a body to it.
+
+        The POST is the request for an installation token. Any status is returned.
+        """
+        url = self._url_of(address)
+        for _ in range(MAX_REDIRECTS + 1):
+            self.stats.as_app += 1
+            response = await self._request(url, {"authorization": bearer(jwt)}, body)
+            if response.location is None or body is not None:
+                break
+            url = self._resolve(response.location, url)
+        return response
+
+    def parse(self, response: HttpResponse, advice: Advice = TOKEN_ADVICE) -> Any:
         """The JSON of a 200 response; raises the fitting `GitHubError` for others."""
         return parse_response(
-            response.status, response.headers, response.body, now=self._clock()
+            response.status,
+            response.headers,
+            response.body,
+            now=self._clock(),
+            advice=advice,
         )
 
     def time_of(self, response: HttpResponse) -> datetime:
@@ -165,27 +190,65 @@ class Connection:
         if old and new:
             self.renamed_ids[old[1].lower()] = int(new[1])
 
-    async def _send(self, url: str, etag: str | None) -> HttpResponse:
-        async with self._slot():
-            response = await self._http_get(url, etag)
-            if self._route.is_from_proxy(response.status, response.headers):
-                status = f"{response.status} {_phrase(response.status)}"
-                raise GitHubUnreachable(self._route.refused_text(status))
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                # Raise inside the context, so that it can stop the next request.
-                self.parse(response)
+    async def _send(self, url: str, etag: str | None, repo: str) -> HttpResponse:
+        credential = await self.credentials.find(repo)
+        async with self._slot(credential.account):
+            try:
+                response = await self._get_authorized(url, etag, credential)
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    # Raise inside the context, so that it can stop the next request.
+                    self.parse(response, credential.advice)
+            except GitHubError as error:
+                if error.account is None:
+                    error.account = credential.account
+                if isinstance(error, Forbidden) and "suspended" in str(error):
+                    await self._refresh_credential(repo)
+                raise
         return response
 
-    async def _http_get(self, url: str, etag: str | None) -> HttpResponse:
+    async def _refresh_credential(self, repo: str) -> None:
+        """Raise `AccountStopped` if the installation of an App is suspended."""
+        with suppress(GitHubUnavailable):
+            await self.credentials.refresh()
+            await self.credentials.find(repo)
+
+    async def _get_authorized(
+        self, url: str, etag: str | None, credential: Credential
+    ) -> HttpResponse:
+        """GET with a credential; with another token if GitHub refuses the first."""
+        is_conditional = {"if-none-match": etag} if etag else {}
+        for is_last in (False, True):
+            token = await credential.get_token()
+            authorization = {"authorization": bearer(token)} if token else {}
+            response = await self._request(
+                url,
+                authorization | is_conditional,
+                on_headers=lambda status, headers: self.stats.count(
+                    status, headers, account=credential.account, now=self._clock()
+                ),
+            )
+            is_refused = response.status == HTTPStatus.UNAUTHORIZED
+            if is_last or not is_refused or not credential.discard_token(token):
+                break
+        return response
+
+    async def _request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        on_headers: Callable[[int, Mapping[str, str]], None] = lambda status, them: (
+            None
+        ),
+    ) -> HttpResponse:
+        method = "GET" if body is None else "POST"
         try:
             async with (
                 asyncio.timeout(RESPONSE_SECONDS),
-                self._http.stream("GET", url, headers=self._headers(etag)) as response,
+                self._http.stream(method, url, headers=headers, json=body) as response,
             ):
-                self.stats.count(
-                    response.status_code, response.headers, now=self._clock()
-                )
-                return await _read(response, is_conditional=etag is not None)
+                on_headers(response.status_code, response.headers)
+                found = await _read(response, is_conditional="if-none-match" in headers)
         except TimeoutError as error:
             raise TooSlow(
                 f"GitHub's response is not complete after {RESPONSE_SECONDS} seconds. "
@@ -200,14 +263,10 @@ class Connection:
             raise GitHubUnavailable(
                 f"No response from GitHub: {_reason(error)}."
             ) from error
-
-    def _headers(self, etag: str | None) -> dict[str, str]:
-        headers = {}
-        if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
-        if etag:
-            headers["if-none-match"] = etag
-        return headers
+        if self._route.is_from_proxy(found.status, found.headers):
+            status = f"{found.status} {_phrase(found.status)}"
+            raise GitHubUnreachable(self._route.refused_text(status))
+        return found
 
     def _url_of(self, address: str) -> str:
         """The URL of a path below the API's base, or of a whole URL in its origin."""
@@ -259,6 +318,11 @@ async def _read(response: httpx.Response, *, is_conditional: bool) -> HttpRespon
         ),
         next_link=response.links.get("next", {}).get("url"),
     )
+
+
+def bearer(token: str) -> str:
+    """The value of the header `authorization`."""
+    return f"Bearer {token}"
 
 
 def _origin(url: httpx.URL) -> tuple[str, str]:

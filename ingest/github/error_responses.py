@@ -35,14 +35,39 @@ MAX_ADDRESS_LENGTH = 300
 # Its name in http.HTTPStatus changed with Python 3.13.
 UNPROCESSABLE = 422
 
-PERMISSION_ADVICE = (
-    "The token lacks the permission {permission} for the repository, or its "
-    "organization has not approved it."
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a refused request, by the kind of credential that it had.
+
+    `scope` ends the words "the rate limit"; `permission` names a `{permission}`.
+    """
+
+    unauthorized: str
+    not_found: str
+    permission: str
+    scope: str = ""
+
+
+TOKEN_ADVICE = Advice(
+    unauthorized=(
+        "GitHub refuses the token (401): it is wrong, revoked or has expired. "
+        "Set a new GITHUB_TOKEN and restart; in the file of GITHUB_TOKEN_FILE, a new "
+        "one needs no restart."
+    ),
+    not_found=(
+        "check the names, or the token may not see the repository (it needs the "
+        "permission Actions: read)."
+    ),
+    permission=(
+        "The token lacks the permission {permission} for the repository, or its "
+        "organization has not approved it."
+    ),
 )
 # The permission that all requests need but those for annotations.
 USUAL_PERMISSION = "Actions: read"
 # The advice for a 403, by a part of GitHub's message.
-ADVICE = (
+REFUSALS = (
     (
         r"ip allow list|ip address is not permitted",
         "Add the address of this machine to the organization's IP allow list.",
@@ -79,7 +104,12 @@ class Refusal:
 
 
 def error_of(
-    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime,
+    advice: Advice = TOKEN_ADVICE,
 ) -> GitHubError:
     """The error that fits a status other than 200."""
     refusal = _refusal(headers, body)
@@ -87,9 +117,9 @@ def error_of(
     if refusal.message:
         says = f"GitHub says: {refusal.message.rstrip('.')} ({status})."
     if status == HTTPStatus.UNAUTHORIZED:
-        return _unauthorized(refusal)
+        return _unauthorized(refusal, advice)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return _not_found(status, refusal)
+        return _not_found(status, refusal, advice)
     is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if is_server_error or status == HTTPStatus.REQUEST_TIMEOUT:
         return GitHubUnavailable(f"{says} The next pass requests it again.")
@@ -100,39 +130,32 @@ def error_of(
             f"{says} That is no data. The next pass requests it again. If the error "
             "stays, check GITHUB_API_URL and any proxy between this machine and GitHub."
         )
-    limited = _limited(status, headers, refusal, now)
-    return limited or Forbidden(f"{says} {_advice(status, refusal)}")
+    limited = _limited(status, headers, refusal, now, advice)
+    return limited or Forbidden(f"{says} {_what_to_do(status, refusal, advice)}")
 
 
-def _unauthorized(refusal: Refusal) -> GitHubError:
+def _unauthorized(refusal: Refusal, advice: Advice) -> GitHubError:
     quote = f" GitHub says: {refusal.message}" if refusal.message else ""
-    return Unauthorized(
-        "GitHub refuses the token (401): it is wrong, revoked or has expired. "
-        "Set a new GITHUB_TOKEN and restart; in the file of GITHUB_TOKEN_FILE, a new "
-        f"one needs no restart.{quote}"
-    )
+    return Unauthorized(f"{advice.unauthorized}{quote}")
 
 
-def _not_found(status: int, refusal: Refusal) -> GitHubError:
+def _not_found(status: int, refusal: Refusal, advice: Advice) -> GitHubError:
     is_plain = refusal.message.lower() in ("", "not found")
     says = "Not found" if is_plain else f"GitHub says: {refusal.message.rstrip('.')}"
-    return NotFound(
-        f"{says} ({status}): check the names, or the token may not see the repository "
-        "(it needs the permission Actions: read)."
-    )
+    return NotFound(f"{says} ({status}): {advice.not_found}")
 
 
-def _advice(status: int, refusal: Refusal) -> str:
+def _what_to_do(status: int, refusal: Refusal, advice: Advice) -> str:
     """The advice for a status that the same request would get again."""
     reason = f"Its reason: {refusal.reason}. " if refusal.reason else ""
     see = f" See {refusal.address}" if refusal.address else ""
-    for pattern, advice in ADVICE:
+    for pattern, text in REFUSALS:
         if re.search(pattern, refusal.message, re.IGNORECASE):
-            return f"{reason}{advice}{see}"
+            return f"{reason}{text}{see}"
     if status == HTTPStatus.FORBIDDEN and not refusal.reason:
-        return f"{PERMISSION_ADVICE.format(permission=refusal.permission)}{see}"
+        return f"{advice.permission.format(permission=refusal.permission)}{see}"
     if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS or refusal.reason:
-        return f"{reason}{ADVICE[-1][1]}{see}"
+        return f"{reason}{REFUSALS[-1][1]}{see}"
     return (
         f"{reason}Check the repository on GitHub, and GITHUB_API_URL. The next request "
         f"is sent in an hour.{see}"
@@ -182,7 +205,11 @@ def _address(value: object) -> str:
 
 
 def _limited(
-    status: int, headers: Mapping[str, str], refusal: Refusal, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    refusal: Refusal,
+    now: datetime,
+    advice: Advice,
 ) -> RateLimited | None:
     """The error of a 403 or 429 that is a rate limit, None if it is not.
 
@@ -194,13 +221,15 @@ def _limited(
     limit = RateLimit.from_headers(headers, now=now)
     message = refusal.message.lower()
     if until := parse_retry_after(headers.get("retry-after"), now=now):
-        reason = "GitHub asks to wait"
+        reason = f"GitHub asks to wait{advice.scope}"
     elif limit and limit.remaining == 0:
         until = bounded(limit.reset_at, now)
-        reason = f"The rate limit of {limit.limit} requests an hour is spent"
+        reason = (
+            f"The rate limit of {limit.limit} requests an hour{advice.scope} is spent"
+        )
     elif is_429 or "rate limit" in message or "abuse" in message:
         until = now + SECONDARY_LIMIT_WAIT
-        reason = "GitHub's secondary rate limit is reached"
+        reason = f"GitHub's secondary rate limit{advice.scope} is reached"
     else:
         return None
     return RateLimited(f"{reason}; polling resumes at {until:%H:%M:%S} UTC.", until)

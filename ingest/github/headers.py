@@ -34,6 +34,11 @@ class RateLimit:
     remaining: int
     reset_at: datetime
 
+    @property
+    def share(self) -> float:
+        """The share of the limit that is left, from 0 to 1."""
+        return self.remaining / self.limit if self.limit else 0.0
+
     @classmethod
     def from_headers(
         cls, headers: Mapping[str, str], *, now: datetime

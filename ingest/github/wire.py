@@ -13,7 +13,11 @@ from math import isfinite
 from typing import Any
 
 from ci_observer.ingest.errors import InvalidResponse, TooLarge
-from ci_observer.ingest.github.error_responses import error_of
+from ci_observer.ingest.github.error_responses import (
+    TOKEN_ADVICE,
+    Advice,
+    error_of,
+)
 from ci_observer.ingest.github.names import REPO_NAME
 
 # More digits than a 64-bit integer has. Python refuses to parse more than 4,300.
@@ -24,7 +28,12 @@ MAX_VALUES = 2_000_000
 
 
 def parse_response(
-    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime,
+    advice: Advice = TOKEN_ADVICE,
 ) -> Any:
     """The JSON value of a 200 response.
 
@@ -34,7 +43,7 @@ def parse_response(
     """
     if status == HTTPStatus.OK:
         return parse_json(body)
-    raise error_of(status, headers, body, now=now)
+    raise error_of(status, headers, body, now=now, advice=advice)
 
 
 def parse_runs(data: Any) -> list[dict[str, Any]]:
@@ -150,11 +159,14 @@ def _repository(data: Any) -> Repository | None:
 
 
 def parse_repositories(data: Any) -> list[Repository]:
-    """The repositories of a list response.
+    """The repositories of a list response, or of the list of an App's installation.
 
     Leaves out one whose id or name cannot be one, unless there are no others.
     https://docs.github.com/en/rest/repos/repos#list-organization-repositories
+    https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
     """
+    if isinstance(data, dict):
+        data = data.get("repositories")
     if not isinstance(data, list):
         raise InvalidResponse("GitHub's response is not a list of repositories.")
     found = list(filter(None, map(_repository, data)))

@@ -73,7 +73,7 @@ class BackfillPages:
         cached = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_page(
-                url, etag=cached.etag if cached else None
+                feed.repo, url, etag=cached.etag if cached else None
             )
         except Unprocessable:
             if not backfill.next_url:
@@ -106,7 +106,7 @@ class BackfillPages:
     ) -> None:
         url = backfill.next_url or self._first_url(feed, created=window.created)
         try:
-            page = await self._github.fetch_page(url)
+            page = await self._github.fetch_page(feed.repo, url)
         except Unprocessable:
             page = RunPage()
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)

@@ -51,7 +51,7 @@ class CancelledRuns:
         return cancellations.next_items(
             self._db,
             MAX_ATTEMPTS,
-            token_digest=self._github.connection.token_digest,
+            token_digest=self._github.connection.credentials.digest,
             now=self._clock(),
         )
 
@@ -91,7 +91,7 @@ class CancelledRuns:
         return cancellations.is_refused(
             self._db,
             repo,
-            token_digest=self._github.connection.token_digest,
+            token_digest=self._github.connection.credentials.digest,
             now=self._clock(),
         )
 
@@ -106,7 +106,7 @@ class CancelledRuns:
         cancellations.save_refused(
             self._db,
             item,
-            token_digest=self._github.connection.token_digest,
+            token_digest=self._github.connection.credentials.digest,
             now=self._clock(),
             refused_for=UNCLEAR_FOR if is_unclear else REFUSED_FOR,
         )

@@ -5,7 +5,13 @@ Knows which errors concern one request, but neither what is requested nor the st
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+)
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -13,6 +19,7 @@ import stamina
 
 from ci_observer.ingest.db.schema import VALUE_ERRORS, StorageError
 from ci_observer.ingest.errors import (
+    AccountStopped,
     CIObserverError,
     GitHubError,
     GitHubUnavailable,
@@ -21,6 +28,7 @@ from ci_observer.ingest.errors import (
     Unauthorized,
     UnexpectedError,
 )
+from ci_observer.ingest.github.credentials import EVERY_ACCOUNT
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -47,30 +55,43 @@ class PoolStopped(GitHubError):
 class RequestPool:
     """Runs the requests of a pass, a few at a time.
 
-    A spent rate limit, a refused token or a missing network concerns every request. The
-    pool keeps that error as `stopped_by` and sends no more requests until `reset`.
+    A missing network, a spent rate limit or a refused token concerns every request of
+    an account, or of all. The pool keeps that error until `reset`, and sends no more
+    such requests.
     """
 
     def __init__(self) -> None:
-        self.stopped_by: GitHubError | None = None
+        self.stopped: dict[str, GitHubError | None] = {}
         self._slots = asyncio.Semaphore(MAX_REQUESTS)
         self._logged: set[tuple[str, str]] = set()
 
-    def reset(self) -> None:
-        """Start again, for a new pass."""
-        self.stopped_by = None
+    @property
+    def stopped_by(self) -> GitHubError | None:
+        """The error that concerns every request."""
+        return self.stopped.get(EVERY_ACCOUNT)
+
+    def reset(self, stopped: Mapping[str, GitHubError | None] | None = None) -> None:
+        """Start again, for a new pass.
+
+        `stopped` are the accounts that still have to wait, with the error that stopped
+        them; None if their limit is scarce.
+        """
+        self.stopped = dict(stopped or {})
         # A semaphore belongs to the event loop in which it was first waited for.
         self._slots = asyncio.Semaphore(MAX_REQUESTS)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a free slot; send one request inside.
+    async def slot(self, account: str = EVERY_ACCOUNT) -> AsyncIterator[None]:
+        """Wait for a free slot; send one request of an account inside.
 
-        Raises `PoolStopped` if the pool has been stopped.
+        Raises `PoolStopped` if every request has been stopped, and `AccountStopped` if
+        those of the account have.
         """
         async with self._slots:
             if self.stopped_by is not None:
                 raise PoolStopped
+            if account in self.stopped:
+                raise AccountStopped(account, self.stopped[account])
             yield
         # Saving a response blocks the event loop: let the next request go out first.
         await asyncio.sleep(SECONDS_TO_SEND)
@@ -108,10 +129,13 @@ class RequestPool:
             await retry_unavailable(work, item)
         except PoolStopped:
             pass
-        except (RateLimited, Unauthorized, GitHubUnreachable) as error:
-            if self.stopped_by is None:
-                log.warning("%s", error)
-            self.stopped_by = error
+        except GitHubUnreachable as error:
+            self._stop(EVERY_ACCOUNT, error)
+        except (RateLimited, Unauthorized) as error:
+            account = error.account or EVERY_ACCOUNT
+            self._stop(account, error)
+            if account != EVERY_ACCOUNT:
+                on_error(item, AccountStopped(account, error))
         except GitHubError as error:
             on_error(item, error)
         except CIObserverError:
@@ -121,6 +145,11 @@ class RequestPool:
                 raise
             self._log_unexpected(item, error)
             on_error(item, UnexpectedError(error))
+
+    def _stop(self, account: str, error: GitHubError) -> None:
+        if self.stopped.get(account) is None:
+            log.warning("%s", error)
+        self.stopped[account] = error
 
     def _log_unexpected(self, item: object, error: Exception) -> None:
         """Log an unexpected exception; only the first of its type per item."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.errors import (
+    AccountStopped,
     Forbidden,
     GitHubError,
     GitHubUnavailable,
@@ -16,7 +17,7 @@ from ci_observer.ingest.errors import (
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.polling.run_lists import PageSizes, RepoList, feeds_of
-from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT
+from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT, STOPPED_WAIT
 from ci_observer.ingest.store import backfills, feeds, pending, watch_errors
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.keys import FeedKey, Owner
@@ -42,7 +43,8 @@ class FeedErrors:
     """Records the errors of a pass.
 
     `failed` has the kinds of the errors, by feed, or by the owner or repository that
-    has no feed. `is_temporary` is true if some of the errors may be over soon.
+    has no feed. `skipped` has the feeds whose account sends no requests. `is_temporary`
+    is true if some of the errors may be over soon.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class FeedErrors:
         clock: Clock,
     ) -> None:
         self.failed: dict[FeedKey | Owner | str, str] = {}
+        self.skipped: set[FeedKey] = set()
         self.is_temporary = False
         self._db = db
         self._discovery = discovery
@@ -66,11 +69,14 @@ class FeedErrors:
         """Start again, for a new pass."""
         self._failed_before, self.failed = self.failed, {}
         self._refused_before, self._refused = self._refused, set()
+        self.skipped = set()
         self.is_temporary = False
 
     def record(self, item: Item, error: GitHubError) -> None:
         """Save an error with its feed, its owner, or every feed of its repository."""
-        if isinstance(item, PendingItem):
+        if isinstance(error, AccountStopped):
+            self._record_stopped(item, error)
+        elif isinstance(item, PendingItem):
             # It concerns a single run. Other pending items come first in the next pass.
             log.warning("%s: %s", item, error)
             pending.save_requested(self._db, item, now=self._clock())
@@ -83,6 +89,34 @@ class FeedErrors:
                 self._discovery.schedule_refresh(item.repo)
         else:
             self._record_source(item, error)
+
+    def _record_stopped(self, item: Item, error: AccountStopped) -> None:
+        """Show why a feed is not polled, and leave the limits of a pass to others."""
+        if isinstance(item, PendingItem):
+            pending.save_requested(self._db, item, now=self._clock())
+        elif isinstance(item, Feed | RepoList):
+            for feed in feeds_of(item):
+                self.skipped.add(feed.key)
+                self._save_stopped(feed, error)
+        elif isinstance(item, Owner | str):
+            self._discovery.postpone(item, STOPPED_WAIT)
+            if error.cause and not self._feeds_of(item):
+                self._discovery.show_error(item, error.cause)
+                self.failed[item] = error.kind
+
+    def _save_stopped(self, feed: Feed, error: AccountStopped) -> None:
+        if error.cause is None:
+            return
+        self.failed[feed.key] = error.cause.kind
+        if feed.error != str(error):
+            feeds.save_error(
+                self._db,
+                feed,
+                error=str(error),
+                kind=error.cause.kind,
+                now=self._clock(),
+                retry_at=None,
+            )
 
     def _record_source(self, source: Owner | str, error: GitHubError) -> None:
         """Save the error of an owner or a repository if it is certain, or else alone.

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.errors import Unauthorized
+from ci_observer.ingest.errors import GitHubError, Unauthorized
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.headers import parse_expiration
@@ -125,7 +125,9 @@ class Poller:
         self._schedule = PassSchedule(config)
         self._quiet_feeds = QuietFeedSchedule(config, db)
         self._errors = FeedErrors(db, self._discovery, sizes, clock)
-        self._is_first_pass = True
+        # When each account that rests may send requests, and the error that stopped it.
+        self._rests: dict[str, tuple[float, GitHubError | None]] = {}
+        self._ignores_waits = True
         self._is_interrupted = False
         self._written = 0
         self._last_result: PollResult | None = None
@@ -159,6 +161,8 @@ class Poller:
             if not is_reloaded and self._is_token_refused():
                 return self._last_result
         self._reset()
+        await self._connection.credentials.start_pass()
+        self._retry_if_more_is_visible()
         instance.save_poll_start(self._db, started_at)
         await self._refresh_metadata()
         polled = await self._fetch_newest(started_at)
@@ -168,7 +172,7 @@ class Poller:
         await self._fetch_older(backfill_for, on_progress)
         if backfill_for is None:
             await self._fetch_rest()
-        self._is_first_pass = False
+        self._ignores_waits = False
         feed_count = sum(len(feeds_of(run_list)) for run_list in polled)
         self._last_result = result = self._result(started_at, feed_count)
         self._finished = self._timer()
@@ -178,13 +182,24 @@ class Poller:
 
     def schedule_next(self) -> timedelta:
         """The wait until the pass after the last one is due."""
-        return self._schedule.schedule_next(
+        now, stopped = self._timer(), self._pool.stopped
+        wait = self._schedule.schedule_next(
             self._elapsed(),
             now=self._clock(),
-            error=self._pool.stopped_by,
+            stopped=stopped,
             is_temporary=self._errors.is_temporary or self._is_interrupted,
             stats=self._connection.stats,
+            resting={
+                account: timedelta(seconds=until - now)
+                for account, (until, _) in self._rests.items()
+                if account in stopped
+            },
         )
+        self._rests = {
+            account: (now + rest.total_seconds(), stopped.get(account))
+            for account, rest in self._schedule.rests.items()
+        }
+        return wait
 
     def _elapsed(self) -> timedelta:
         """The time since the last pass began."""
@@ -199,11 +214,21 @@ class Poller:
 
     def _reset(self) -> None:
         """Start again, for a new pass."""
-        self._pool.reset()
+        now = self._timer()
+        self._rests = {a: rest for a, rest in self._rests.items() if rest[0] > now}
+        self._pool.reset(
+            {account: error for account, (_, error) in self._rests.items()}
+        )
         self._errors.reset()
         self._connection.stats.reset()
         self._written = 0
         self._is_interrupted = True
+
+    def _retry_if_more_is_visible(self) -> None:
+        """End the waits after a refusal, as a restart does."""
+        if self._connection.credentials.take_new_access():
+            self._ignores_waits = True
+            self._discovery.retry_refused()
 
     async def _refresh_metadata(self) -> None:
         """Refresh the owners and repositories that are due, or were renamed."""
@@ -256,12 +281,17 @@ class Poller:
         await self._pool.run(items, work, self._errors.record)
 
     def _reload_token_if_changed(self) -> bool:
-        """Read the token file again; return whether it holds another token."""
-        path = self._config.token_file
-        is_changed = path is not None and self._connection.reload_token(path)
-        if is_changed:
-            log.info("Using the new token in %s", path)
-        return is_changed
+        """Read the file of the token or of the App's key again.
+
+        Returns whether it holds another one.
+        """
+        path = self._config.token_file or self._config.app_key_file
+        if path is None or not self._connection.credentials.reload(path):
+            return False
+        what = "token" if self._config.token_file else "key of the GitHub App"
+        log.info("Using the new %s in %s", what, path)
+        self._rests.clear()
+        return True
 
     def _is_token_refused(self) -> bool:
         """Whether GitHub refused the token in the last hour.
@@ -276,9 +306,8 @@ class Poller:
         # A later time is that of a wrong clock.
         is_waiting = utc(now) < (feed.retry_at or "") <= utc(now + NO_ACCESS_WAIT)
         # After a restart, also feeds that wait: the settings or the token may be new.
-        return feed.key not in self._errors.failed and (
-            self._is_first_pass or not is_waiting
-        )
+        was_tried = feed.key in self._errors.failed or feed.key in self._errors.skipped
+        return not was_tried and (self._ignores_waits or not is_waiting)
 
     def _record_saved(self, feed: Feed, written: int) -> None:
         self._count_written(written)
@@ -291,12 +320,20 @@ class Poller:
 
     def _save_result(self, result: PollResult) -> None:
         instance.save_poll(self._db, asdict(result))
-        expires_at = parse_expiration(self._connection.stats.token_expires)
+        is_app = self._connection.credentials.is_app
+        text = None if is_app else self._connection.stats.token_expires
+        expires_at = parse_expiration(text)
         instance.save_token_expiration(self._db, expires_at)
 
+    def _error(self) -> GitHubError | None:
+        """The error that stopped every account; None if some were polled."""
+        accounts = self._connection.stats.by_account
+        errors = [self._pool.stopped.get(account) for account in accounts]
+        return self._pool.stopped_by or (errors[0] if errors and all(errors) else None)
+
     def _result(self, started_at: datetime, feed_count: int) -> PollResult:
-        stats = self._connection.stats
-        limit, error = stats.rate_limit, self._pool.stopped_by
+        stats, error = self._connection.stats, self._error()
+        limit = stats.lowest_rate_limit(self._clock())
         return PollResult(
             started_at=utc(started_at),
             finished_at=utc(self._clock()),

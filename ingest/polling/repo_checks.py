@@ -62,7 +62,7 @@ class RepoChecks:
         cached = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_page(
-                url, etag=cached.etag if cached else None
+                repo, url, etag=cached.etag if cached else None
             )
             self._postpone(repo, has_changed=not page.is_not_modified)
             if page.is_not_modified:

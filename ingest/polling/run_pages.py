@@ -159,7 +159,7 @@ class RunPages:
         key = self._repo_key(repo_list)
         cached = responses.get_cached(self._db, key)
         page = await self._github.fetch_page(
-            key.url, etag=cached.etag if cached else None
+            repo_list.repo, key.url, etag=cached.etag if cached else None
         )
         now = self._clock()
         if page.is_not_modified:

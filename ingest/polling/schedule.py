@@ -3,8 +3,9 @@
 It only decides: `loop` waits, and `poller` polls.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -17,7 +18,8 @@ from ci_observer.ingest.errors import (
     RateLimited,
     Unauthorized,
 )
-from ci_observer.ingest.github.http_messages import RequestStats
+from ci_observer.ingest.github.credentials import EVERY_ACCOUNT
+from ci_observer.ingest.github.http_messages import AccountStats, RequestStats
 from ci_observer.ingest.polling.run_lists import RunList, feeds_of
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import NEVER
@@ -25,6 +27,8 @@ from ci_observer.ingest.times import NEVER
 # Repeated 404s and 401s can get the address blocked:
 # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 NO_ACCESS_WAIT = timedelta(hours=1)
+# Items of an account that has to rest leave the limits of a pass to others.
+STOPPED_WAIT = timedelta(minutes=1)
 # The extra wait doubles if the limit is hit again right after a wait, up to an hour.
 LIMITED_AGAIN_WAIT = timedelta(minutes=1)
 MAX_DOUBLINGS = 6
@@ -46,38 +50,70 @@ RETRY_DURATION = timedelta(seconds=5)
 
 @dataclass
 class PassSchedule:
-    """Decides when the next pass of this process is due."""
+    """Decides when the next pass of this process is due.
+
+    An account with a spent or scarce rate limit, or a refused token, rests while the
+    others are polled: `rests` has its wait after the last pass. When all have to rest,
+    the pass itself waits for the first of them.
+    """
 
     config: Config
-    limited_in_a_row: int = 0
+    limited_in_a_row: Counter[str] = field(default_factory=Counter)
     is_retry: bool = False
+    rests: dict[str, timedelta] = field(default_factory=dict)
 
     def schedule_next(
         self,
         elapsed: timedelta,
         *,
         now: datetime,
-        error: GitHubError | None,
+        stopped: Mapping[str, GitHubError | None],
         is_temporary: bool,
         stats: RequestStats,
+        resting: Mapping[str, timedelta] | None = None,
     ) -> timedelta:
         """The wait after a pass that began `elapsed` ago.
 
-        `error` stopped that pass. `is_temporary`: an error of a feed or of the database
-        may be over soon. It is a duration, so that setting the clock cannot change it.
+        `stopped` has the errors that stopped requests in that pass, by account.
+        `resting` are the remaining waits of accounts that sent none. `is_temporary`: an
+        error of a feed or of the database may be over soon. It is a duration, so that
+        setting the clock cannot change it.
         """
+        error = stopped.get(EVERY_ACCOUNT)
         interval = self._take_interval(error, is_temporary=is_temporary)
         usual = max(timedelta(0), interval - elapsed)
+        known = {**dict.fromkeys(stats.by_account), **stopped}
+        waits = {
+            account: self._wait_of(account, stopped.get(account), stats, now)
+            for account in known
+            if account not in (resting or {})
+        } | dict(resting or {})
+        # Requests of all accounts are sent after this wait, so it has no rest.
+        of_all = waits.pop(EVERY_ACCOUNT, timedelta(0))
+        wait = max(usual, of_all, min(waits.values(), default=timedelta(0)))
+        self.rests = {account: w for account, w in waits.items() if w > wait}
+        return wait
+
+    def _wait_of(
+        self,
+        account: str,
+        error: GitHubError | None,
+        stats: RequestStats,
+        now: datetime,
+    ) -> timedelta:
+        """How long an account has to rest; 0 if nothing is wrong."""
         if isinstance(error, RateLimited):
-            doublings = min(self.limited_in_a_row, MAX_DOUBLINGS)
-            self.limited_in_a_row += 1
+            doublings = min(self.limited_in_a_row[account], MAX_DOUBLINGS)
+            self.limited_in_a_row[account] += 1
             extra = LIMITED_AGAIN_WAIT * ((1 << doublings) - 1)
-            return max(usual, min(error.retry_at - now, MAX_LIMIT_WAIT) + extra)
-        self.limited_in_a_row = 0
-        # A token file is read before each pass, without a request.
-        if isinstance(error, Unauthorized) and not self.config.token_file:
-            return max(usual, NO_ACCESS_WAIT)
-        return max(usual, self._spread(stats, now))
+            return min(error.retry_at - now, MAX_LIMIT_WAIT) + extra
+        self.limited_in_a_row[account] = 0
+        # A file with the secret is read before each pass, without a request.
+        has_file = self.config.token_file or self.config.app_key_file
+        is_refused = isinstance(error, Unauthorized)
+        if is_refused and not (has_file and account == EVERY_ACCOUNT):
+            return NO_ACCESS_WAIT
+        return self._spread(stats.by_account.get(account, AccountStats()), now)
 
     def _take_interval(
         self, error: GitHubError | None, *, is_temporary: bool
@@ -88,7 +124,7 @@ class PassSchedule:
         refresh = timedelta(seconds=self.config.refresh_seconds)
         return refresh * RETRY_SHARE if self.is_retry else refresh
 
-    def _spread(self, stats: RequestStats, now: datetime) -> timedelta:
+    def _spread(self, stats: AccountStats, now: datetime) -> timedelta:
         """The wait with which the rest of the rate limit lasts until its reset.
 
         0 while the rest is not scarce. Otherwise the time until the reset, times the
@@ -98,7 +134,8 @@ class PassSchedule:
         limit = stats.rate_limit
         if limit is None or limit.remaining >= SCARCE_SHARE * limit.limit:
             return timedelta(0)
-        free = stats.not_modified if self.config.token else 0
+        has_token = self.config.token or self.config.app_id
+        free = stats.not_modified if has_token else 0
         cost = max(1, stats.requests - free)
         until_reset = min(max(timedelta(0), limit.reset_at - now), LIMIT_WINDOW)
         return until_reset * cost / max(limit.remaining, 1)

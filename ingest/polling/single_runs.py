@@ -83,7 +83,7 @@ class SingleRuns:
         """Fetch everything that is pending, until that makes no progress."""
         while items := self._pending_runs.next_unfetched():
             await self._run(items, self._pending_runs.fetch)
-            if self._pool.stopped_by is not None:
+            if self._pool.stopped:
                 return
         self._cancelled_runs.add_pending()
         remaining = pending.count(self._db, DETAILS)

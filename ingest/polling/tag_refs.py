@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import Forbidden, InvalidResponse
+from ci_observer.ingest.errors import AccountStopped, Forbidden, InvalidResponse
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT
+from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT, STOPPED_WAIT
 from ci_observer.ingest.store import refs
 from ci_observer.ingest.store.refs import PushedRef
 from ci_observer.ingest.times import Clock
@@ -43,6 +43,10 @@ class TagRefs:
         """
         try:
             is_tag = await self._github.has_tag(ref.repo, ref.name)
+        except AccountStopped:
+            # Refs of other accounts come first in the next pass.
+            self._refused_until[ref.repo] = self._clock() + STOPPED_WAIT
+            raise
         except (Forbidden, InvalidResponse) as error:
             if ref.repo not in self._refused_until:
                 log.warning("%s: cannot tell whether it is a tag. %s", ref, error)

@@ -242,7 +242,7 @@ def test_check_prints_the_settings_and_finds_the_feeds(environ):
     assert result.exit_code == 0
     for name in SETTINGS:
         assert name in result.output
-    assert "GITHUB_TOKEN              ********" in result.output
+    assert "GITHUB_TOKEN                ********" in result.output
     assert "acme/api: found, default branch main\n  ci.yml: found" in result.output
     assert "Rate limit: 4995 of 5000 requests left" in result.output
     assert "The token expires in 20 days" in result.output

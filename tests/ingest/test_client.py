@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from ci_observer.ingest.errors import (
     RateLimited,
 )
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection, Slot, open_http
 from ci_observer.ingest.github.headers import RateLimit
 from ci_observer.ingest.github.pages import Response, RunPage
 
@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def call(
     work: Callable[[GitHub], Awaitable[Any]],
     token: str | None = TOKEN,
-    slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    slot: Slot = nullcontext,
 ) -> Any:
     async def run() -> Any:
         async with open_http("1.2.3") as http:
@@ -87,20 +87,20 @@ def test_every_request_has_explicit_timeouts_longer_than_github_s_own():
 def test_an_error_is_raised_inside_the_slot_of_its_request():
     """An error that concerns all requests can stop the next one."""
     respx.get(RUNS).respond(429)
-    known: list[GitHubError] = []
+    known: list[tuple[str, GitHubError]] = []
 
     @asynccontextmanager
-    async def slot() -> AsyncIterator[None]:
+    async def slot(account: str) -> AsyncIterator[None]:
         try:
             yield
         except GitHubError as error:
-            known.append(error)
+            known.append((account, error))
             raise
 
     with pytest.raises(RateLimited) as raised:
         call(fetch_runs, slot=slot)
 
-    assert known == [raised.value]
+    assert known == [("", raised.value)]
 
 
 @respx.mock
@@ -146,7 +146,7 @@ def test_responses_are_counted_and_the_latest_rate_limit_is_kept():
 
     stats = call(twice)
     assert (stats.requests, stats.not_modified) == (2, 1)
-    assert stats.rate_limit == RateLimit(
+    assert stats.lowest_rate_limit(NOW) == RateLimit(
         5000, 4321, datetime.fromtimestamp(1772370000, UTC)
     )
 
@@ -237,7 +237,7 @@ def test_the_token_goes_to_no_other_origin(elsewhere):
     with pytest.raises(InvalidResponse):
         call(fetch_runs)
     with pytest.raises(InvalidResponse):
-        call(lambda github: github.fetch_page(elsewhere))
+        call(lambda github: github.fetch_page("acme/api", elsewhere))
 
     assert respx.calls.call_count == ours.call_count == 1
 

@@ -7,8 +7,9 @@ from archive import NOW
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.errors import GitHubError, RateLimited, Unauthorized
+from ci_observer.ingest.github.credentials import EVERY_ACCOUNT
 from ci_observer.ingest.github.headers import RateLimit
-from ci_observer.ingest.github.http_messages import RequestStats
+from ci_observer.ingest.github.http_messages import AccountStats, RequestStats
 from ci_observer.ingest.polling.schedule import PassSchedule
 from ci_observer.ingest.times import ClockWatch
 
@@ -21,7 +22,7 @@ def wait_after(
     return PassSchedule(Config(token="t")).schedule_next(  # noqa: S106 (made up)
         timedelta(seconds=seconds),
         now=NOW,
-        error=error,
+        stopped={EVERY_ACCOUNT: error},
         is_temporary=False,
         stats=stats or RequestStats(),
     )
@@ -55,7 +56,8 @@ def test_a_refused_token_is_tried_again_after_an_hour():
 )
 def test_a_scarce_limit_is_spread_over_at_most_an_hour(reset, wait):
     """A clock that was set back makes its reset look further away."""
-    stats = RequestStats(requests=1, rate_limit=RateLimit(5000, 1, NOW + reset))
+    limit = RateLimit(5000, 1, NOW + reset)
+    stats = RequestStats({EVERY_ACCOUNT: AccountStats(requests=1, rate_limit=limit)})
 
     assert wait_after(None, stats=stats) == wait
 

@@ -13,6 +13,7 @@ from waiting import HANG_SECONDS
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
@@ -57,6 +58,7 @@ class Ingest:
             self._http,
             api_url=config.api_url,
             token=config.token,
+            app=AppSettings.of(config),
             clock=clock,
             slot=pool.slot,
         )
