@@ -6,7 +6,6 @@ that nothing else has to know.
 """
 
 import re
-from typing import Any
 from urllib.parse import quote, unquote
 
 from datasette.app import Datasette
@@ -18,10 +17,17 @@ from ci_observer.web.datasette_csv import with_csv_formulas
 from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
 
+Headers = list[tuple[bytes, bytes]]
+
 ROOT_COOKIE = re.compile(rb"(;\s*path=)/(?=\s*(?:;|$))", re.IGNORECASE)
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 # Two of them at the start of a path would make a browser read a host name.
 SLASHES = "/\\"
+# The rest of a path that needs no change.
+PLAIN = rb"(?![/\\])[\x21-\x3e\x40-\x7e]*"
+# In the scope of a request that has the prefix.
+DONE = "ci_observer.prefix"
+NAMING_PATHS = (b"location", b"set-cookie")
 # Datasette decodes a raw path as ASCII.
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -86,21 +92,26 @@ def route_in(path: str, base_url: str) -> str:
 
 
 def with_prefix(app: App, base_url: str) -> App:
+    """The app for requests with the prefix or without it; it sees the prefix."""
+    is_prefixed = re.compile(re.escape(base_url.encode()) + PLAIN).fullmatch
+
     async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or DONE in scope:
             return await app(scope, receive, send)
-        raw_path = _raw_path(scope)
-        path = base_url[:-1] + route_in(raw_path, base_url)
 
         async def send_below(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = message | {"headers": _below(message["headers"], base_url)}
             await send(message)
 
-        if f"{raw_path}/" == base_url:
-            return await _redirect(scope, send_below, base_url)
-        paths = {"path": unquote(path), "raw_path": path.encode()}
-        return await app(scope | paths, receive, send_below)
+        scope = scope | {DONE: True}
+        if not is_prefixed(scope.get("raw_path") or b""):
+            raw_path = _raw_path(scope)
+            if f"{raw_path}/" == base_url:
+                return await _redirect(scope, send_below, base_url)
+            path = base_url[:-1] + route_in(raw_path, base_url)
+            scope |= {"path": unquote(path), "raw_path": path.encode()}
+        return await app(scope, receive, send_below)
 
     return wrapped
 
@@ -118,8 +129,10 @@ async def _redirect(scope: Message, send: Send, location: str) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _below(headers: Any, base_url: str) -> list[tuple[bytes, bytes]]:
+def _below(headers: Headers, base_url: str) -> Headers:
     """Response headers whose redirects and cookies stay below `base_url`."""
+    if not any(name.lower() in NAMING_PATHS for name, _ in headers):
+        return headers
     return [(name, _below_in(name, value, base_url)) for name, value in headers]
 
 
