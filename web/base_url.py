@@ -13,6 +13,7 @@ from datasette.url_builder import Urls
 from datasette.utils import PrefixedUrlString
 from datasette.utils.asgi import Request
 
+from ci_observer.web.database import DATABASE
 from ci_observer.web.datasette_csv import with_csv_formulas
 from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
@@ -64,16 +65,23 @@ class PrefixedDatasette(Datasette):  # type: ignore[misc]
         ]
 
     def absolute_url(self, request: Request, path: str) -> str:
-        """A URL of this server: absolute in data, path-only on a page.
+        """A URL of this server: path-only in a link of a page, otherwise absolute.
 
         Datasette's scheme is http if a proxy ends TLS and is not trusted, and a browser
-        does not load such a URL from an https page.
+        does not load such a URL from an https page. Other plugins send their URLs to
+        other servers, for example for a login.
         """
-        is_page = (request.url_vars.get("format") or "html") == "html"
-        if is_page and path.startswith("/"):
+        if path.startswith("/") and self._is_link(request, path):
             return path
         url: str = super().absolute_url(request, path)
         return url
+
+    def _is_link(self, request: Request, path: str) -> bool:
+        if (request.url_vars.get("format") or "html") != "html":
+            return False
+        route = route_in(request.scope["path"], self.setting("base_url"))
+        is_data = path.partition("?")[0].endswith(".json")
+        return is_data or route.startswith((f"/{DATABASE}", "/-/dashboards"))
 
 
 def route_in(path: str, base_url: str) -> str:

@@ -12,7 +12,10 @@ import pytest
 import pytest_asyncio
 from archive import save_runs, watch
 from crawler import html_links, links_of
+from datasette import hookimpl
 from datasette.app import Datasette
+from datasette.plugins import pm
+from datasette.utils.asgi import Request, Response
 from factories import run_payload
 from sqlite_utils import Database
 
@@ -240,6 +243,36 @@ async def test_pages_have_no_absolute_urls_and_data_have_them(
     for result in data["facet_results"].values():
         for facet in result["results"]:
             assert facet["toggle_url"].startswith(f"http://ci.example{table}.json?")
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_gets_an_absolute_url_for_another_server(
+    db: Database, db_path: Path
+) -> None:
+    """Such as the address to which a login at another server returns."""
+
+    class Login:
+        __name__ = "login"
+
+        @hookimpl
+        def register_routes(self) -> list[tuple[str, object]]:
+            return [(r"^/-/login-elsewhere$", self.login)]
+
+        @staticmethod
+        async def login(datasette: Datasette, request: Request) -> Response:
+            back = datasette.urls.path("/-/login-return")
+            return Response.text(datasette.absolute_url(request, back))
+
+    plugin = Login()
+    pm.register(plugin)
+    try:
+        web = WebSettings(base_url="/ci/")
+        datasette = build_datasette(db_path, root=ROOT, web=web)
+        response = await datasette.client.get("/-/login-elsewhere")
+    finally:
+        pm.unregister(plugin)
+
+    assert response.text == "http://localhost/ci/-/login-return"
 
 
 def test_the_metadata_link_below_the_prefix() -> None:
