@@ -11,12 +11,14 @@ from ci_observer.web.access import Actor
 from ci_observer.web.access_token import ACTOR, can_log_out, login_of
 from ci_observer.web.admission import with_admission
 from ci_observer.web.pages.login import LOGIN, LOGOUT, login, logout
-from ci_observer.web.responses import App
+from ci_observer.web.responses import App, where_needed
 
 
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    return lambda app: with_admission(datasette, app)
+    return lambda app: where_needed(
+        lambda: login_of(datasette) is not None, with_admission(datasette, app), app
+    )
 
 
 # Last, after the plugins that know a person by name.

@@ -10,7 +10,14 @@ from datasette.utils.asgi import Forbidden, Request
 from datasette.views import special
 
 from ci_observer.web.access import ensure_visible, is_restricted
-from ci_observer.web.responses import App, Message, Receive, Send, with_privacy
+from ci_observer.web.responses import (
+    App,
+    Message,
+    Receive,
+    Send,
+    where_needed,
+    with_privacy,
+)
 from ci_observer.web.urls import route_of
 
 View = Callable[..., Awaitable[Any]]
@@ -24,15 +31,12 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
     def wrap(app: App) -> App:
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-            if (
-                scope["type"] == "http"
-                and is_restricted(datasette)
-                and not route_of(datasette, scope).startswith(STATIC)
-            ):
-                send = with_privacy(send)
+            if scope["type"] == "http":
+                route = route_of(datasette, scope)
+                send = send if route.startswith(STATIC) else with_privacy(send)
             await app(scope, receive, send)
 
-        return wrapped
+        return where_needed(lambda: is_restricted(datasette), wrapped, app)
 
     return wrap
 

@@ -37,8 +37,8 @@ def with_admission(datasette: Datasette, app: App) -> App:
     """The app, for those who have proved the token or are known to a plugin."""
 
     async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-        state = login_of(datasette) if scope["type"] == "http" else None
-        if state is None or ADMITTED in scope:
+        state = login_of(datasette)
+        if state is None or scope["type"] != "http" or ADMITTED in scope:
             return await app(scope, receive, send)
         scope = scope | {ADMITTED: True}
         if is_open(route_of(datasette, scope)):

@@ -91,6 +91,22 @@ def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Re
     return _response(request, cached.content, content_type, 200, headers)
 
 
+def where_needed(is_needed: Callable[[], bool], wrapped: App, app: App) -> App:
+    """`wrapped` if it is needed, else `app` itself, which is faster.
+
+    The first request decides: Datasette builds its app before it has our settings.
+    """
+    chosen: App | None = None
+
+    def choose(scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
+        nonlocal chosen
+        if chosen is None:
+            chosen = wrapped if is_needed() else app
+        return chosen(scope, receive, send)
+
+    return choose
+
+
 def with_privacy(send: Send) -> Send:
     """Mark responses as private, for an instance that may refuse a visitor."""
 
