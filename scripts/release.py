@@ -1,7 +1,7 @@
 """Prepare a release: `make release VERSION=1.2.3`.
 
-`release.py --check 1.2.3` only checks, and `release.py --notes 1.2.3` prints the
-version's section of the changelog.
+`release.py --check 1.2.3` only checks, `release.py --notes 1.2.3` prints the version's
+section of the changelog, and `release.py --image-tags 1.2.3` the tags of its image.
 
 Checks the version, the branch and the changelog, then writes the version and the
 changelog heading, commits both and tags the commit. It pushes nothing: pushing the tag
@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> None:
             case ["--notes", version]:
                 changelog = read(Path.cwd() / "CHANGELOG.md")
                 sys.stdout.write(notes_of(changelog, version))
+            case ["--image-tags", version]:
+                tags = git(Path.cwd(), "tag", "--list", "v*").split()
+                sys.stdout.writelines(f"{t}\n" for t in image_tags(version, tags))
             case [version] if not version.startswith("-"):
                 release(Path.cwd(), version, today=today)
             case _:
@@ -133,6 +136,24 @@ def notes_of(changelog: str, version: str) -> str:
     if not found:
         raise ReleaseError(f"CHANGELOG.md has no section {version}.")
     return f"{found[1].strip()}\n"
+
+
+def image_tags(version: str, git_tags: list[str]) -> list[str]:
+    """The tags of an image: its version, and those that follow the highest version.
+
+    A correction of an older version moves `1.2`, but neither `1` nor `latest`.
+    """
+    if not VERSION.fullmatch(version):
+        raise ReleaseError(f"{version} is not a version such as 1.2.3.")
+    released = [tag.removeprefix("v") for tag in git_tags]
+    known = [numbers(other) for other in released if VERSION.fullmatch(other)]
+    major, minor, _ = own = numbers(version)
+    moving = {f"{major}.{minor}": [major, minor], f"{major}": [major], "latest": []}
+    return [version] + [
+        tag
+        for tag, prefix in moving.items()
+        if all(own >= other for other in known if other[: len(prefix)] == prefix)
+    ]
 
 
 def read_version(project: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import ReleaseError, main, notes_of, prepare, release
+from scripts.release import ReleaseError, image_tags, main, notes_of, prepare, release
 
 TODAY = "2026-03-01"
 PROJECT = '[project]\nname = "ci-observer"\nversion = "1.2.3"\n'
@@ -166,3 +166,32 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog(
     )
     with pytest.raises(ReleaseError, match=r"no section 1\.2"):
         notes_of((root / "CHANGELOG.md").read_text(), "1.2")
+
+
+@pytest.mark.parametrize(
+    ("version", "released", "tags"),
+    [
+        ("0.1.0", [], ["0.1.0", "0.1", "0", "latest"]),
+        ("1.2.4", ["v1.2.3", "v1.2.4"], ["1.2.4", "1.2", "1", "latest"]),
+        ("1.2.10", ["v1.2.9", "nightly", "v1"], ["1.2.10", "1.2", "1", "latest"]),
+        ("1.2.4", ["v1.3.0", "v2.0.0"], ["1.2.4", "1.2"]),
+        ("1.3.1", ["v1.3.0", "v2.0.0"], ["1.3.1", "1.3", "1"]),
+        ("1.2.3", ["v1.2.4"], ["1.2.3"]),
+        ("1.10.0", ["v1.9.0"], ["1.10.0", "1.10", "1", "latest"]),
+    ],
+)
+def test_the_moving_tags_of_the_image_follow_the_highest_version(
+    version, released, tags
+):
+    assert image_tags(version, released) == tags
+
+
+def test_the_tags_of_the_image_come_from_the_tags_of_the_repository(
+    root, monkeypatch, capsys
+):
+    monkeypatch.chdir(root)
+    main(["--image-tags", "1.2.2"])
+
+    assert capsys.readouterr().out == "1.2.2\n"
+    with pytest.raises(SystemExit, match=r"1\.2 is not a version"):
+        main(["--image-tags", "1.2"])
