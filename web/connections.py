@@ -240,6 +240,9 @@ class BoundedProtocol(HttpToolsProtocol):
             raise Refusal(431, "The head of the request is too large.")
         if len(self.pipeline) >= self._limits.pipelined_requests:
             raise Refusal(429, "Too many requests at once on one connection.")
+        if self.parser.should_upgrade() and self._has_body():
+            # The parser would drop the body.
+            raise Refusal(400, "A request with a body cannot be an upgrade.")
         super().on_headers_complete()
         self.is_new = False
         self._enter(State.BODY, self._limits.body_seconds)
@@ -265,6 +268,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._enter(State.IDLE, self._limits.idle_seconds)
 
     # Limits of size
+
+    def _has_body(self) -> bool:
+        names = {name for name, _ in self.headers}
+        return bool(names & {b"content-length", b"transfer-encoding"})
 
     def _head_size(self) -> int:
         sizes = (len(name) + len(value) for name, value in self.headers)
