@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from datasette.app import Datasette
 
+from ci_observer.web.loop_errors import ignore_late_results
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.urls import route_of
 
@@ -75,6 +76,8 @@ class Forwarder:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve or forward one request."""
+        if scope["type"] == "lifespan":
+            ignore_late_results(asyncio.get_running_loop())
         if scope["type"] != "http" or is_ours(route_of(self._datasette, scope)):
             await self._app(scope, receive, send)
             return

@@ -18,6 +18,7 @@ from waiting import HANG_SECONDS
 
 from ci_observer.web import open_files
 from ci_observer.web.connections import NEVER, Limits
+from ci_observer.web.loop_errors import ignore_late_results
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
@@ -257,6 +258,22 @@ async def test_an_upgrade_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
 
     assert head.startswith(b"HTTP/1.1 200 ")
     assert errors_in(caplog) == []
+
+
+@pytest.mark.asyncio
+async def test_a_result_for_a_visitor_who_has_left_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    ignore_late_results(loop)
+    future = loop.create_future()
+    future.cancel()
+    loop.call_soon(future.set_result, None)
+    loop.call_soon(int, "another error")
+    await asyncio.sleep(0)
+
+    [logged] = errors_in(caplog)
+    assert "Exception in callback int" in logged
 
 
 # Room for a new connection
