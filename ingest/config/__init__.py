@@ -11,6 +11,7 @@ from ci_observer.ingest.config.environment import (
     datasette_secret,
     is_database_required,
     load_config,
+    load_network,
 )
 from ci_observer.ingest.config.names import without_network
 from ci_observer.ingest.config.settings import (
@@ -32,6 +33,7 @@ __all__ = [
     "datasette_secret",
     "is_database_required",
     "load_config",
+    "load_network",
     "open_permissions_text",
     "read_app_key",
     "read_token_file",

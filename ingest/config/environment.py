@@ -15,9 +15,11 @@ from ci_observer.ingest.config.settings import (
     SETTINGS,
     WEB_SECRETS,
     Config,
+    network_for,
 )
 from ci_observer.ingest.errors import ConfigError
-from ci_observer.ingest.github.proxies import PROXY_VARIABLES
+from ci_observer.ingest.github.certificates import Certificates
+from ci_observer.ingest.github.proxies import PROXY_VARIABLES, Proxy
 
 DATASETTE_SECRET = "DATASETTE_SECRET"  # noqa: S105 (the name of a variable)
 # Set by `up` for its processes; not a setting.
@@ -51,6 +53,14 @@ def load_config(*, with_token: bool = True, with_access_token: bool = True) -> C
         config = config.with_network(environ)
     warnings = (*config.warnings, *_warnings(file, environ))
     return replace(config, warnings=warnings)
+
+
+def load_network(url: str) -> tuple[Proxy | None, Certificates]:
+    """The proxy and the certificates for requests to another URL than GitHub's.
+
+    Raises `ConfigError` for a bad value.
+    """
+    return network_for(url, _merged(read_env_file(), os.environ))
 
 
 def datasette_secret() -> str | None:

@@ -171,12 +171,7 @@ class Config:
 
         Raises `ConfigError` for a bad value.
         """
-        proxy = choose_proxy(self.api_url, environ)
-        certificates = Certificates(
-            _text_of(environ, "SSL_CERT_FILE") or None,
-            _text_of(environ, "SSL_CERT_DIR") or None,
-        )
-        tls_context(certificates)
+        proxy, certificates = network_for(self.api_url, environ)
         warnings = (*unreadable_exceptions(environ), *self._clear_text_warnings())
         return replace(
             self,
@@ -193,6 +188,22 @@ class Config:
                 f"GITHUB_API_URL: the token travels to {url.hostname} in clear text, "
                 "for everybody on the way to read. Write https:// instead of http://"
             )
+
+
+def network_for(
+    url: str, environ: Mapping[str, str]
+) -> tuple[Proxy | None, Certificates]:
+    """The proxy and the certificates for requests to a URL, from a mapping.
+
+    Raises `ConfigError` for a bad value.
+    """
+    proxy = choose_proxy(url, environ)
+    certificates = Certificates(
+        _text_of(environ, "SSL_CERT_FILE") or None,
+        _text_of(environ, "SSL_CERT_DIR") or None,
+    )
+    tls_context(certificates)
+    return proxy, certificates
 
 
 def _text_of(environ: Mapping[str, str], name: str) -> str:

@@ -345,7 +345,7 @@ def open_http(
         # Proxy and certificates come from the settings, which are checked.
         trust_env=False,
         verify=context or True,
-        proxy=_http_proxy(proxy, context) if proxy else None,
+        proxy=httpx_proxy(proxy, context) if proxy else None,
         # GitHub's API needs no cookies, and a broken one would be in every request.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={
@@ -358,7 +358,8 @@ def open_http(
     )
 
 
-def _http_proxy(proxy: Proxy, context: SSLContext | None) -> httpx.Proxy:
+def httpx_proxy(proxy: Proxy, context: SSLContext | None) -> httpx.Proxy:
+    """A proxy as httpx takes it; the context is for TLS to the proxy itself."""
     # httpcore refuses a context for a proxy without TLS.
     is_tls = proxy.scheme == "https"
     return httpx.Proxy(

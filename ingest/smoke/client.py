@@ -1,18 +1,20 @@
 """HTTP requests to the instance that is checked, with and without its token."""
 
 import json
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from ci_observer.ingest.config import load_network
+from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.github.certificates import tls_context
+from ci_observer.ingest.github.connection import httpx_proxy
 from ci_observer.ingest.texts import one_line
 
 # Of an export, only the beginning is read.
@@ -105,22 +107,23 @@ class Instance:
 
 @contextmanager
 def open_instance(url: str, *, token: str | None, timeout: float) -> Iterator[Instance]:
-    """A client for the instance at a URL. Raises `ConfigError` for a wrong URL."""
+    """A client for the instance at a URL.
+
+    Raises `ConfigError` for a wrong URL, proxy or file of certificates.
+    """
     base = _checked(url, token)
-    host = urlsplit(base).hostname or ""
-    try:
-        http = httpx.Client(
-            timeout=timeout,
-            # A proxy of this machine is for other hosts.
-            trust_env=not _is_loopback(host),
-            verify=_trusted(),
-            headers={"User-Agent": "ci-observer smoke"},
-        )
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ConfigError(
-            f"The proxy in the environment cannot be used: {error}. Correct HTTP_PROXY,"
-            " HTTPS_PROXY, ALL_PROXY or NO_PROXY."
-        ) from error
+    proxy, certificates = load_network(base)
+    context = tls_context(certificates)
+    is_local = is_loopback(urlsplit(base).hostname or "")
+    http = httpx.Client(
+        timeout=timeout,
+        # The settings have read and checked the environment.
+        trust_env=False,
+        # A proxy of this machine is for other hosts.
+        proxy=httpx_proxy(proxy, context) if proxy and not is_local else None,
+        verify=context or True,
+        headers={"User-Agent": "ci-observer smoke"},
+    )
     with http:
         yield Instance(base, http, token)
 
@@ -143,22 +146,6 @@ def _checked(url: str, token: str | None) -> str:
             "only one of them. Leave the user name out."
         )
     return url.rstrip("/")
-
-
-def _trusted() -> ssl.SSLContext:
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:  # ssl.SSLError is one, too.
-        raise ConfigError(
-            f"SSL_CERT_FILE: the file cannot be read ({error})."
-        ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _beginning(response: httpx.Response, size: int) -> bytes:

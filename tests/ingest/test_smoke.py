@@ -12,6 +12,7 @@ from archive import save_runs, watch
 from click.testing import CliRunner, Result
 from factories import run_payload
 from processes import environ_with, free_port, serving
+from proxy_servers import http_proxy
 from sqlite_utils import Database
 
 from ci_observer.ingest.cli import main
@@ -45,7 +46,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> P
 
 @pytest.fixture(scope="module")
 def web(archive: Path) -> Iterator[httpx.Client]:
-    environ = environ_with(CI_OBSERVER_DB=archive, CI_OBSERVER_BASE_URL="/ci/")
+    environ = environ_with(
+        CI_OBSERVER_DB=archive,
+        CI_OBSERVER_BASE_URL="/ci/",
+        CI_OBSERVER_ALLOWED_HOSTS="127.0.0.1,ci.test",
+    )
     with serving(environ, archive.parent) as web:
         yield web
 
@@ -119,6 +124,28 @@ def test_a_certificate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None
     result = smoke("https://localhost/", SSL_CERT_FILE=str(tmp_path / "none.pem"))
 
     assert (result.exit_code, "SSL_CERT_FILE" in result.stderr) == (2, True)
+
+
+def test_a_proxy_leads_to_an_instance_that_is_not_on_this_machine(
+    web: httpx.Client,
+) -> None:
+    with http_proxy() as proxy:
+        proxy.hosts["ci.test"] = f"127.0.0.1:{web.base_url.port}"
+        url, no_proxy = f"http://127.0.0.1:{proxy.port}", "fe80::/10,[::1]"
+        result = smoke(
+            "--json", "http://ci.test/ci/", HTTP_PROXY=url, NO_PROXY=no_proxy
+        )
+
+    assert outcomes(result)["response"] == "ok"
+    assert set(proxy.targets) == {"ci.test:80"}
+
+
+def test_a_proxy_that_is_none_is_named() -> None:
+    result = smoke("http://localhost/", HTTP_PROXY="http://ada:hunter2@proxy:port")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: HTTP_PROXY: not the address of a proxy")
+    assert "hunter2" not in result.stderr
 
 
 def unchanged(_request: httpx.Request, _response: httpx.Response) -> None:
