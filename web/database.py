@@ -146,6 +146,10 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
                 log_error(error, statement)
             raise
 
+    async def attached_databases(self) -> list[Any]:
+        """None: Datasette would ask the pragma that visitors must not read."""
+        return []
+
     async def execute_fn(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in one of Datasette's threads, on the current file.
 

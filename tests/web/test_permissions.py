@@ -276,6 +276,32 @@ async def test_pages_about_datasette_need_debug_menu(db_path: Path, page: str) -
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pragma_database_list",
+        "pragma_database_list()",
+        "main.pragma_database_list",
+        "PRAGMA_DATABASE_LIST",
+        "(select file from pragma_database_list)",
+    ],
+)
+async def test_no_statement_tells_the_path_of_the_file(
+    db_path: Path, source: str
+) -> None:
+    async with serving(db_path) as datasette:
+        response = await datasette.client.get(
+            "/ci_observer.json",
+            params={"sql": f"select * from {source}"},  # noqa: S608 (an example)
+        )
+        page = await datasette.client.get("/ci_observer")
+
+    assert response.status_code == 400
+    assert str(db_path.parent) not in response.text
+    assert page.status_code == 200
+
+
+@pytest.mark.asyncio
 async def test_a_message_of_a_visitor_is_not_set_for_debugging(db_path: Path) -> None:
     async with serving(db_path) as datasette:
         response = await datasette.client.post("/-/messages", data={"message": "x"})

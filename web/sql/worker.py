@@ -146,7 +146,14 @@ def _connect(uri: str) -> sqlite3.Connection:
     for category, limit in SQLITE_LIMITS.items():
         conn.setlimit(category, min(limit, conn.getlimit(category)))
     conn.create_function("escape_fts", 1, escape_fts)
+    conn.set_authorizer(_refuse_paths)
     return conn
+
+
+def _refuse_paths(action: int, name: str | None, *_: object) -> int:
+    """Refuse the pragma that tells the path of the file; Datasette allows it."""
+    is_refused = action == sqlite3.SQLITE_PRAGMA and name == "database_list"
+    return sqlite3.SQLITE_DENY if is_refused else sqlite3.SQLITE_OK
 
 
 def escape_fts(query: str) -> str:
