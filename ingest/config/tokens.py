@@ -23,9 +23,11 @@ def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file in UTF-8"
+        # A value without a slash may be the token itself.
+        shown = path if "/" in str(path) or path.exists() else "the file"
         raise ConfigError(
-            f"{name}: cannot read {path} ({reason}). "
-            "Point it at a readable file that holds the token."
+            f"{name}: cannot read {shown} ({reason}). "
+            "Write the path of a readable file that holds the token."
         ) from None
     if not text.strip():
         raise ConfigError(f"{name}: {path} is empty. Put the token in it.")
