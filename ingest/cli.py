@@ -52,7 +52,11 @@ from ci_observer.ingest.commands.runtime import (
     run_until_stopped,
     utc_now,
 )
-from ci_observer.ingest.commands.terminal import megabytes, progress_of_items
+from ci_observer.ingest.commands.terminal import (
+    escape_unencodable,
+    megabytes,
+    progress_of_items,
+)
 from ci_observer.ingest.config import (
     Config,
     datasette_secret,
@@ -131,6 +135,7 @@ def main(*, quiet: bool) -> None:
     Check your settings:      ci-observer check
     Run everything:           ci-observer up
     """
+    escape_unencodable()
     logs.set_up(logging.WARNING if quiet else logging.INFO)
     users.act_as_ingest()
     # A line for each request, and one for each retry, would be noise.

@@ -14,7 +14,7 @@ import click
 from sqlite_utils import Database
 
 from ci_observer.csv_formulas import NEUTRALISE, neutralised_row
-from ci_observer.ingest.commands.terminal import progress_bar
+from ci_observer.ingest.commands.terminal import print_as_utf_8, progress_bar
 from ci_observer.ingest.errors import ExportError
 
 FORMATS = ("csv", "ndjson")
@@ -73,6 +73,7 @@ def export_file(
     if output_format == "csv" and formulas == NEUTRALISE:
         rows = replace(rows, convert=neutralised_row)
     if path == STDOUT:
+        print_as_utf_8()
         write_rows(sys.stdout, rows, output_format)
         return
     total = count_attempts(db, selection)

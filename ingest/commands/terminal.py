@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -13,6 +14,19 @@ import click
 from ci_observer.ingest.progress import Progress, item_name, log_progress
 
 LINE_EVERY_SECONDS = 60.0
+
+
+def escape_unencodable() -> None:
+    """Print characters that the locale's encoding lacks as backslash escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_as_utf_8() -> None:
+    """Write data to standard output as UTF-8, whatever the locale."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
 
 
 def is_interactive() -> bool:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from archive import save_runs, watch
 from click.testing import CliRunner
+from factories import run_payload
 from processes import environ_with, free_port, serving
 from up import environ as up_environ
 from up import run_up
@@ -153,3 +155,29 @@ def test_the_demo_needs_no_proxy(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
 
     assert load_config().proxy is None
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_check_and_export_write_in_any_locale(tmp_path, db, db_path, encoding):
+    """An export is UTF-8 everywhere."""
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1, display_title="F\u00fcr \u6f22\u5b57"))
+    environ = environ_with(
+        CI_OBSERVER_DB=db_path, PYTHONPATH=ROOT, PYTHONIOENCODING=encoding
+    )
+
+    checked, exported = (
+        subprocess.run(  # noqa: S603 (our own command)
+            [*CI_OBSERVER, command],
+            check=False,
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+        )
+        for command in ("check", "export")
+    )
+
+    assert checked.returncode == 1
+    assert b"Set GH_REPOS=owner/repo," in checked.stdout
+    assert exported.returncode == 0
+    assert "F\u00fcr \u6f22\u5b57" in exported.stdout.decode("utf-8")
