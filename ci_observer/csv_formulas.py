@@ -20,13 +20,13 @@ _EQUALS = r"=\uff1d\ufe66"
 _SIGNS = rf"{_EQUALS}+\-@\uff0b\uff0d\uff20\ufe62\ufe63\ufe6b"
 # Where another program may begin a cell or a row, although it is in quotes.
 _BREAKS = r";\t\r\n"
-# Blanks but the breaks, quotes, and characters that nobody sees.
+# Blanks but the breaks, quotes, and invisible characters.
 _IGNORED = rf"(?:[^\S{_BREAKS}]|[\"\0\u00ad\u200b-\u200f\u2060\ufeff])*"
 # Within a text, dashes alone are no formula, as in "a; --".
 _INNER = rf"{_IGNORED}(?:[{_EQUALS}]|(?:[{_SIGNS}]{_IGNORED})+[\w(\[{{'])"
 
 _START = re.compile(rf"[\t\r\n]|{_IGNORED}[{_SIGNS}]")
-# Most cells, found faster than what they do not have.
+# Most cells: one fast match instead of two.
 _PLAIN = re.compile(rf"(?:\w[^{_BREAKS}]*)?")
 _INNER_START = re.compile(rf"([{_BREAKS}])(?={_INNER})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -46,5 +46,5 @@ def neutralised(value: Any) -> Any:
 
 
 def neutralised_row(values: Iterable[Any]) -> list[Any]:
-    """The cells of a row, none of which a spreadsheet runs."""
+    """The cells of a row, each neutralised."""
     return [neutralised(value) for value in values]

@@ -1,15 +1,11 @@
-"""Limits for each HTTP connection, and for all connections of a process together.
+"""One HTTP connection, with limits of time and size.
 
 uvicorn has a time limit for idle connections only, and its limit of connections refuses
-everybody once it is reached. This subclass of its protocol adds time limits for
-receiving a request and for readers that take nothing, and limits of size. When all
-connections are taken, a new one replaces the one that is missed least.
+all new ones once it is reached. This subclass of its protocol adds limits for receiving
+a request, and for readers that take nothing.
 """
 
 import asyncio
-import math
-from collections import Counter
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any, cast
@@ -18,33 +14,7 @@ import httptools
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-NEVER = math.inf
-# A reader that is slow for less time may just be far away.
-SLOW_SECONDS = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The limits of one server; times in seconds, sizes in bytes.
-
-    `head_seconds` and `body_seconds` are for the whole head or body of a request,
-    however slowly its bytes come in. `idle_seconds` is longer than the usual interval
-    between two requests of a wall, so that it reuses its connection. A reader must take
-    `read_bytes` in `read_seconds`.
-    """
-
-    connections: int
-    head_seconds: float = 10
-    body_seconds: float = 20
-    idle_seconds: float = 75
-    read_seconds: float = 30
-    read_bytes: int = 65_536
-    head_bytes: int = 65_536
-    # Only logins have a body.
-    body_bytes: int = 65_536
-    pipelined_requests: int = 16
-    # How often the times are checked.
-    check_seconds: float = 1
+from ci_observer.web.connection_limits import NEVER, Connections, Limits, Refusal
 
 
 def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
@@ -53,83 +23,13 @@ def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
     return cast(type[asyncio.Protocol], factory)
 
 
-class Refusal(Exception):
-    """The request exceeds a limit; has the status and the text of the response."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
 class State(Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
     HEAD = "the head of a request"
     BODY = "the body of a request"
     RESPONSE = "the response"
     IDLE = "another request"
-
-
-@dataclass
-class Connections:
-    """The open connections of a server. Ends those that exceed a limit."""
-
-    limits: Limits
-    open: set["BoundedProtocol"] = field(default_factory=set)
-    is_checking: bool = False
-
-    def add(self, new: "BoundedProtocol") -> None:
-        """Add a connection, and end another one if there is no room.
-
-        Raises `Refusal` if no other may be ended.
-        """
-        if len(self.open) >= self.limits.connections:
-            victim = least_missed(self.open, new.address, new.loop.time())
-            if victim is None:
-                raise Refusal(503, "Too many connections. Try again in a moment.")
-            self.open.discard(victim)
-            victim.transport.abort()
-        self.open.add(new)
-        if not self.is_checking:
-            self.is_checking = True
-            self._check_later(new.loop)
-
-    def _check_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(self.limits.check_seconds, self._check, loop)
-
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection in [*self.open]:
-            connection.end_if_late(now)
-        self.is_checking = bool(self.open)
-        if self.is_checking:
-            self._check_later(loop)
-
-
-def least_missed(
-    connections: set["BoundedProtocol"], address: str, now: float
-) -> "BoundedProtocol | None":
-    """The connection to end for a new one from `address`; None if there is none.
-
-    That is one without a request in progress, else one with a slow reader; of the
-    address with the most connections, and the oldest of them. Other requests are
-    interrupted only for an address that has fewer connections.
-    """
-    counts = Counter(each.address for each in connections)
-    if waiting := [each for each in connections if each.is_waiting]:
-        return max(
-            waiting,
-            key=lambda each: (counts[each.address], each.is_new, now - each.since),
-        )
-    if slow := [each for each in connections if each.slow_since < now - SLOW_SECONDS]:
-        return max(slow, key=lambda each: (counts[each.address], now - each.slow_since))
-    [(greediest, most)] = counts.most_common(1)
-    if most <= counts[address] + 1:
-        return None
-    return min(
-        (each for each in connections if each.address == greediest),
-        key=lambda each: each.since,
-    )
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -143,7 +43,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, **kwargs)
         self._all = connections
         self._limits = connections.limits
-        self._received = self._unsent = 0
+        # Bytes of the request so far, and of the last packet.
+        self._received = self._chunk = self._unsent = 0
         self.address = ""
         # Whether no request has arrived yet.
         self.is_new = True
@@ -153,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nobody waits for a response on this connection."""
+        """Whether no response is due, so that the connection may end."""
         has_response = self.cycle is None or self.cycle.response_complete
         return has_response and self.slow_since == NEVER
 
@@ -203,7 +104,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._received += len(data)
+        self._chunk = len(data)
+        self._received += self._chunk
         try:
             self.parser.feed_data(data)
             self._refuse_if_large()
@@ -236,7 +138,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._enter(State.HEAD, self._limits.head_seconds)
 
     def on_headers_complete(self) -> None:
-        if self._head_size() > self._limits.head_bytes:
+        is_suspect = max(self._received, self._chunk) > self._limits.head_bytes
+        if is_suspect and self._head_size() > self._limits.head_bytes:
             raise Refusal(431, "The head of the request is too large.")
         if len(self.pipeline) >= self._limits.pipelined_requests:
             raise Refusal(429, "Too many requests at once on one connection.")
@@ -278,9 +181,9 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(sizes)
 
     def _refuse_if_large(self) -> None:
-        """Raise `Refusal` if what has arrived of a request is too large already.
+        """Raise `Refusal` if the bytes of an incomplete request are too many.
 
-        That also counts what the parser does not pass on, such as the sizes of chunks.
+        They include those that the parser does not pass on, such as sizes of chunks.
         """
         limits = self._limits
         if self.state is State.HEAD and self._received > limits.head_bytes:

@@ -40,12 +40,12 @@ READERS = ("datasette.", "datasette_dashboards.")
 # Packages that do not check all of a request. Another plugin's faults are reported.
 CARELESS = (*READERS, "asgi_csrf.", "python_multipart.", "itsdangerous.")
 
-# What code raises for a value that it does not expect, instead of checking it.
+# Exceptions for an unexpected value, where the code does not check it.
 UNCHECKED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError, cookies.CookieError),
 )
-# SQLite's messages about the file, whatever the statement was.
+# SQLite's messages about the file; the statement does not matter.
 _FILE_ERRORS = (
     *("unable to open", "readonly database", "is full", "disk I/O", "is locked"),
     *("not a database", "disk image is malformed"),
@@ -94,7 +94,7 @@ def guarded_view(view: View, datasette: Datasette) -> View:
 
 
 def guarded_app(app: App, datasette: Datasette) -> App:
-    """The whole application, with known errors of what runs before and after views."""
+    """The whole application, with known errors of the code around the views."""
 
     async def guarded(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -17,7 +17,8 @@ from datasette.app import Datasette
 from ci_observer.web import open_files
 from ci_observer.web.admission import with_admission
 from ci_observer.web.base_url import PrefixedDatasette, with_prefix
-from ci_observer.web.connections import Limits, bounded_protocol
+from ci_observer.web.connection_limits import Limits
+from ci_observer.web.connections import bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.forwarding import Forwarder, with_forwarded_scope

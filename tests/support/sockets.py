@@ -8,7 +8,8 @@ from typing import Any, cast
 import uvicorn
 from waiting import HANG_SECONDS
 
-from ci_observer.web.connections import BoundedProtocol, Limits, bounded_protocol
+from ci_observer.web.connection_limits import Limits
+from ci_observer.web.connections import BoundedProtocol, bounded_protocol
 
 LOOPBACK = "127.0.0.1"
 

@@ -1,4 +1,4 @@
-"""The limits of connections: nobody can keep them, and a wall always gets one."""
+"""The limits of connections: each ends, and a wall always gets one."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from waiting import HANG_SECONDS
 
 from ci_observer.web import open_files
-from ci_observer.web.connections import NEVER, Limits
+from ci_observer.web.connection_limits import NEVER, Limits
 from ci_observer.web.loop_errors import ignore_late_results
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

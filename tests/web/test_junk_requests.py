@@ -1,4 +1,4 @@
-"""Whatever a visitor sends gets a response below 500, and leaves no traceback.
+"""Every request gets a response below 500, and leaves no traceback.
 
 Every route with every method, broken headers and bodies, and all parameters that
 Datasette and its plugins read, with values that they do not expect.
@@ -115,7 +115,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
 @dataclass(frozen=True)
 class Reply:
-    """What a visitor and the operator see of one request."""
+    """The response to one request, and the log of it."""
 
     status: int
     headers: dict[str, str]
@@ -383,7 +383,7 @@ async def test_a_visitor_who_leaves_in_the_middle_leaves_no_trace(
         return messages.pop()
 
     async def send(_: dict[str, Any]) -> None:
-        pytest.fail("nobody reads a response")
+        pytest.fail("the visitor has left")
 
     scope = Request.fake("/-/logout", method="POST").scope | {"headers": []}
     await datasette.app()(scope, receive, send)

@@ -18,7 +18,7 @@ from ci_observer import ROOT
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.web.connections import Limits
+from ci_observer.web.connection_limits import Limits
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.server import build_datasette, make_server
 
