@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 import yaml
+from datasette import handle_exception
 from datasette.app import Datasette
 
 from ci_observer.web import open_files
@@ -27,6 +28,10 @@ from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.processes import keep_running
 from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
+
+# With the package rich, Datasette would print the local variables of an exception, and
+# so the headers of a request with the access token.
+handle_exception.rich = None
 
 GRACE_SECONDS = 3
 # The path of a Unix socket has at most 103 bytes on macOS.

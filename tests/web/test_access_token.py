@@ -174,6 +174,16 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(
 
 
 @pytest.mark.asyncio
+async def test_a_dashboard_does_not_set_the_cookie_again(datasette: Datasette) -> None:
+    """With default filters it redirects, and would make all cookies readable."""
+    cookies = cookie_of(await log_in(datasette)) | cookies_of(datasette, "ada")
+    page = await datasette.client.get("/-/dashboards/ci-observer", cookies=cookies)
+
+    assert page.status_code == 302
+    assert "set-cookie" not in page.headers
+
+
+@pytest.mark.asyncio
 async def test_the_cookie_is_secure_under_tls(datasette: Datasette) -> None:
     response = await datasette.client.request(
         "POST",
