@@ -76,6 +76,8 @@ async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
             config.refresh_seconds,
             config.db_path,
         )
+        if config.proxy:
+            log.info("Requests go through the proxy %s", config.proxy)
         refresh = timedelta(seconds=config.refresh_seconds)
         polling = run_forever(
             poller, db, refresh=refresh, clock=utc_now, on_problem=lock.record_problem

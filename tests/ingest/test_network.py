@@ -15,6 +15,8 @@ import trustme
 from click.testing import CliRunner, Result
 from proxy_servers import http_proxy, socks_proxy, tls_server
 from sqlite_utils import Database
+from up import command_line, running_up
+from waiting import eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
@@ -241,6 +243,30 @@ def test_a_proxy_that_is_down_is_named_without_its_password(environ, address, sc
         f"GitHub cannot be reached at {address} through the proxy {scheme}://127.0.0.1:"
         f"{port} (ALL_PROXY): Connection refused."
     ) in result.output
+
+
+def test_up_polls_through_a_proxy_and_shows_its_password_nowhere(
+    environ, tmp_path, address
+):
+    with socks_proxy(user=f"ada:{PASSWORD}") as proxy:
+        url = f"socks5://ada:{PASSWORD}@127.0.0.1:{proxy.port}"
+        (tmp_path / ".env").write_text(f"ALL_PROXY={url}\n")
+        settings = environ | {"CI_OBSERVER_DB": str(tmp_path / "ci.db")}
+        with (
+            (tmp_path / "log").open("wb") as log,
+            running_up(tmp_path, log.fileno(), **settings) as up,
+        ):
+            eventually(lambda: up.get("/api/config").json()["polling"]["state"] == "ok")
+            commands = [" ".join(command_line(pid)) for pid in up.tree()]
+
+    (tmp_path / ".env").unlink()
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert set(proxy.targets) == {address}
+    assert f"through the proxy socks5://127.0.0.1:{proxy.port}" in (
+        (tmp_path / "log").read_text()
+    )
+    assert PASSWORD.encode() not in b"".join(texts)
+    assert PASSWORD not in "".join(commands)
 
 
 def test_an_address_that_is_down_is_named(environ):
