@@ -9,7 +9,7 @@ import pytest
 from archive import save_runs, watch
 from factories import run_payload
 from processes import environ_with, serving
-from proxies import Certificate, Proxy, make_certificate, running_proxy
+from proxies import Certificate, Proxy, make_certificate, running_proxy, settings_in
 
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.times import utc
@@ -61,9 +61,9 @@ def start(
     with ExitStack() as stack:
 
         def start_proxy(example: str, **settings: str) -> Proxy:
-            prefix = {"CI_OBSERVER_BASE_URL": "/ci/"} if "prefix" in example else {}
-            environ = environ_with(CI_OBSERVER_DB=database, **(prefix | settings))
-            key = (*prefix, *settings)
+            needed = settings_in(example)
+            environ = environ_with(CI_OBSERVER_DB=database, **(needed | settings))
+            key = (*needed.items(), *settings.items())
             if key not in ports:
                 web = stack.enter_context(serving(environ, database.parent))
                 ports[key] = web.base_url.port or 0

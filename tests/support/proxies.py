@@ -1,5 +1,6 @@
 """Real proxies, started with the example files of contrib/proxy."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -50,6 +51,13 @@ class Proxy:
 
     home: str
     http: str
+
+
+def settings_in(example: str) -> dict[str, str]:
+    """The settings of CI Observer that the first lines of an example name."""
+    head = (EXAMPLES / example).read_text().partition("\n\n")[0]
+    found = re.findall(r"\b([A-Z_]+)=([\w./-]*[\w/])", head)
+    return {name: value.replace("ci.example.com", NAME) for name, value in found}
 
 
 def make_certificate(folder: Path) -> Certificate:
