@@ -143,7 +143,12 @@ class BoundedProtocol(HttpToolsProtocol):
             raise Refusal(431, "The head of the request is too large.")
         if len(self.pipeline) >= self._limits.pipelined_requests:
             raise Refusal(429, "Too many requests at once on one connection.")
-        if self.parser.should_upgrade() and self._has_body():
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") > 1:
+            # Two readers of such a request could take different ones.
+            raise Refusal(400, "The request has more than one Host header.")
+        has_body = b"content-length" in names or b"transfer-encoding" in names
+        if has_body and self.parser.should_upgrade():
             # The parser would drop the body.
             raise Refusal(400, "A request with a body cannot be an upgrade.")
         super().on_headers_complete()
@@ -171,10 +176,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._enter(State.IDLE, self._limits.idle_seconds)
 
     # Limits of size
-
-    def _has_body(self) -> bool:
-        names = {name for name, _ in self.headers}
-        return bool(names & {b"content-length", b"transfer-encoding"})
 
     def _head_size(self) -> int:
         sizes = (len(name) + len(value) for name, value in self.headers)

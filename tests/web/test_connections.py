@@ -236,6 +236,7 @@ async def test_too_many_pipelined_requests_end_the_connection() -> None:
         b"GET ?x HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         GET.replace(b"Host", b"Ho st"),
+        GET[:-2] + b"Host: elsewhere\r\n\r\n",
         POST.replace(b"5", b"-5"),
         POST[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n12345",
     ],
