@@ -391,15 +391,14 @@ def export(
 def backup(*, force: bool, keep: int | None, file: str) -> None:
     """Write a verified copy of the database to FILE.
 
-    FILE may be a folder: the name of the copy is then the time, in UTC. With a slash at
-    its end, a missing folder is created.
+    FILE may be a folder: the name of the copy is then the time, in UTC. A missing
+    folder is created, also FILE itself with a slash at its end.
 
     Polling continues meanwhile. The copy is checked by SQLite and by its numbers of
     rows, and gets its name when it is complete. It holds no token.
     """
     db_path, now = load_config(with_token=False).db_path, utc_now()
-    if file.endswith("/"):
-        create_folder(Path(file))
+    create_folder(Path(file) if file.endswith("/") else Path(file).parent)
     if keep and not Path(file).is_dir():
         raise click.UsageError("--keep needs a folder as FILE.")
     with interrupted_by_sigterm():

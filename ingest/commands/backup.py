@@ -50,9 +50,12 @@ def back_up(database: Path, target: Path, *, force: bool, now: datetime) -> Path
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder for backups; raises `BackupError`."""
+    """Create a missing folder for backups, but not the one that it is in.
+
+    A disk that is not mounted is thus an error. Raises `BackupError`.
+    """
     try:
-        folder.mkdir(0o750, parents=True, exist_ok=True)
+        folder.mkdir(0o750, exist_ok=True)
     except OSError as error:
         raise BackupError(f"Cannot create {folder}: {error.strerror}.") from error
 
@@ -117,8 +120,6 @@ def _refuse_target(database: Path, path: Path, *, force: bool) -> None:
             f"{path} exists already. Choose another name, or a folder for a file with "
             "a dated name, or give --force."
         )
-    if not path.parent.is_dir():
-        raise BackupError(f"There is no folder {path.parent}: create it first.")
 
 
 @contextmanager

@@ -91,10 +91,10 @@ def test_a_folder_gets_a_file_with_the_time_as_its_name(
 ) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
 
-    result = backup(archive, f"{tmp_path}/new/deep/")
+    result = backup(archive, f"{tmp_path}/new/")
 
     assert result.exit_code == 0
-    [name] = names_in(tmp_path / "new/deep")
+    [name] = names_in(tmp_path / "new")
     at = datetime.strptime(name, "ci_observer-%Y%m%dT%H%M%SZ.db").replace(tzinfo=UTC)
     assert before <= at <= datetime.now(UTC)
 
@@ -134,7 +134,13 @@ def test_the_files_of_the_database_are_never_replaced(
     assert "belongs to the database" in result.stderr
 
 
-@pytest.mark.parametrize("target", ["/dev/null", "no/such/folder/a.db"])
+def test_the_folder_of_the_file_is_created(archive: Path, tmp_path: Path) -> None:
+    assert backup(archive, tmp_path / "new/a.db").exit_code == 0
+
+    assert names_in(tmp_path / "new") == ["a.db"]
+
+
+@pytest.mark.parametrize("target", ["/dev/null", "no/such/folder/", "no/such/a.db"])
 def test_a_target_that_cannot_hold_a_file_is_refused(
     archive: Path, folder: Path, target: str
 ) -> None:
