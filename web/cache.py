@@ -57,6 +57,7 @@ class ResponseCache:
     def __init__(self) -> None:
         self._responses: OrderedDict[Hashable, CachedResponse] = OrderedDict()
         self._latest = ""
+        self._revision: int | None = None
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._bytes = 0
 
@@ -66,6 +67,14 @@ class ResponseCache:
             self._responses.clear()
             self._bytes = 0
         self._latest = now
+
+    def drop_former(self, revision: int) -> None:
+        """Forget the responses of other revisions, which are never valid again."""
+        if revision != self._revision:
+            self._revision = revision
+            responses = self._responses.items()
+            for key in [key for key, r in responses if r.revision != revision]:
+                self._remove(key)
 
     def lock(self, key: Hashable) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
@@ -105,6 +114,7 @@ async def get_or_compute(
     key = (datasette.get_database(DATABASE).file.check(), key)
     row = await fetch_row(datasette, REVISION_AND_NOW_SQL)
     cache.clear_if_set_back(row["now"])
+    cache.drop_former(int(row["revision"]))
     cached = cache.get(key)
     if cached is not None and _is_valid(row, cached):
         return cached

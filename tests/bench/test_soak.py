@@ -40,22 +40,28 @@ def faults(*samples: Sample) -> list[str]:
 
 
 def test_growth_of_a_tenth_after_the_third_minute_is_no_fault() -> None:
-    assert faults(sample(0, web=10), sample(2.5, web=100), sample(5, web=110)) == []
+    assert faults(sample(0, wall=10), sample(2.5, wall=100), sample(5, wall=110)) == []
 
 
 def test_more_growth_after_the_third_minute_is_a_fault() -> None:
-    found = faults(sample(2.5, web=100), sample(5, web=110.2))
+    found = faults(sample(2.5, wall=100), sample(5, wall=110.2))
 
     assert found == [
-        "web grew from 100.0 MB in minute 3 to 110.2 MB in minute 6",
         "memory grew from 100.0 MB in minute 3 to 110.2 MB in minute 6",
+        "wall grew from 100.0 MB in minute 3 to 110.2 MB in minute 6",
     ]
 
 
 def test_the_growth_of_one_process_is_a_fault_though_the_others_are_large() -> None:
-    [fault] = faults(sample(2.5, web=20, ingest=500), sample(9, web=30, ingest=495))
+    [fault] = faults(sample(2.5, wall=20, ingest=500), sample(9, wall=31, ingest=495))
 
-    assert fault.startswith("web grew from 20.0 MB")
+    assert fault.startswith("wall grew from 20.0 MB")
+
+
+def test_the_growth_of_one_process_by_little_is_chance() -> None:
+    assert (
+        faults(sample(2.5, wall=20, ingest=500), sample(9, wall=29, ingest=500)) == []
+    )
 
 
 def test_a_short_peak_is_no_growth() -> None:
