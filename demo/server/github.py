@@ -141,9 +141,6 @@ class GitHub:
         refusal = effects.response or self._refusal(request, token, bucket)
         if refusal is not None:
             return refusal
-        app_response = self.app_endpoints.respond(request, token, effects.now)
-        if app_response is not None:
-            return app_response
         viewer = Viewer(
             token,
             bucket,
@@ -154,8 +151,9 @@ class GitHub:
             caps=self.settings.caps,
         )
         linked = replace(request, origin=self.settings.link_origin or request.origin)
-        response = self.api.respond(linked, viewer)
-        if response.status == HTTPStatus.OK:
+        response = self.app_endpoints.respond(linked, token, effects.now)
+        response = response or self.api.respond(linked, viewer)
+        if response.status in (HTTPStatus.OK, HTTPStatus.CREATED):
             for transform in effects.transforms:
                 response = transform(response)
         return response

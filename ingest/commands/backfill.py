@@ -33,6 +33,7 @@ from ci_observer.ingest.errors import (
     ConfigError,
     DatabaseError,
     GitHubError,
+    RateLimited,
 )
 from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.lock import only_ingest
@@ -169,6 +170,9 @@ class Backfill:
                 remaining = poller.schedule_next()
                 instance.save_next_poll(self._db, self._clock() + remaining)
                 await self._wait_if_stopped(result, remaining)
+                if poller.has_resting_accounts:
+                    # The others are polled as usual, and not without a pause.
+                    await asyncio.sleep(remaining.total_seconds())
                 is_incomplete = self._is_incomplete() or self._count_pending()
             show(self._progress)
 
@@ -248,8 +252,12 @@ class Backfill:
         self._dated.update(undated)
 
     def _is_incomplete(self) -> bool:
-        """Whether a feed without an error has not reached the date."""
-        return any(not (f.error or self._is_complete(f)) for f in self._feeds())
+        """Whether a feed has not reached the date, with no error but a rate limit."""
+        return any(
+            not self._is_complete(feed)
+            for feed in self._feeds()
+            if not feed.error or feed.error_kind == RateLimited.kind
+        )
 
     def _is_complete(self, feed: Feed) -> bool:
         # A feed whose backfill ends later than the date only closes a recent gap.

@@ -17,6 +17,7 @@ from ci_observer.ingest.errors import (
     GitHubError,
     GitHubUnavailable,
     GitHubUnreachable,
+    InvalidResponse,
     NotFound,
 )
 from ci_observer.ingest.github.app_api import AppApi
@@ -66,6 +67,8 @@ class App:
         self._has_new_access = False
         # Accounts that had an installation, and have none any more.
         self._former: dict[str, str] = {}
+        # The error of the list in this pass.
+        self._error: InvalidResponse | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -83,6 +86,7 @@ class App:
         """Forget the errors of the last pass, and list the installations if due."""
         # A lock belongs to the event loop in which it was first waited for.
         self._lock = asyncio.Lock()
+        self._error = None
         for token in self._tokens.values():
             token.start_pass()
         if self._listed_at != NEVER:
@@ -186,14 +190,19 @@ class App:
         self._looked_up[name] = found.installation_id
 
     async def _list_if_due(self) -> None:
+        if self._error:
+            raise self._error
         if self._age() < LIST_EVERY:
             return
         try:
             await self._list()
         except GitHubUnreachable:
             raise
-        except GitHubUnavailable as error:
+        except (GitHubUnavailable, InvalidResponse) as error:
             if not self._by_account:
+                # One request in a pass, unless a retry may succeed.
+                if isinstance(error, InvalidResponse):
+                    self._error = error
                 raise
             log.warning("The list of the App's installations is an old one. %s", error)
             self._listed_at = self._clock() - LIST_EVERY + LIST_AGAIN_AFTER

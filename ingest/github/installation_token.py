@@ -8,6 +8,7 @@ from ci_observer.ingest.errors import (
     AccountStopped,
     Forbidden,
     GitHubUnavailable,
+    InvalidResponse,
     NotFound,
     Unprocessable,
 )
@@ -19,8 +20,8 @@ from ci_observer.ingest.times import NEVER, Clock
 
 # A token is valid for an hour.
 RENEW_BEFORE = timedelta(minutes=5)
-# Also for tokens that seem to have ended, because the clock here is wrong.
-MIN_AGE = timedelta(minutes=1)
+# Also for tokens that seem to end earlier or later, because the clock here is wrong.
+MIN_AGE, MAX_AGE = timedelta(minutes=1), timedelta(minutes=55)
 
 UNAUTHORIZED = (
     "GitHub refuses the token of the App's installation for {account} (401), and a new "
@@ -108,7 +109,7 @@ class InstallationToken:
     async def _renew(self) -> None:
         try:
             token = await self._request()
-        except (Forbidden, NotFound, Unprocessable) as error:
+        except (Forbidden, NotFound, InvalidResponse) as error:
             self._token, self._error = None, AccountStopped(self.account, error)
             raise self._error from error
         except GitHubUnavailable:
@@ -118,7 +119,8 @@ class InstallationToken:
             return
         now = self._clock()
         self._token = token
-        self._renew_at = max(token.expires_at - RENEW_BEFORE, now + MIN_AGE)
+        renew_at = min(token.expires_at - RENEW_BEFORE, now + MAX_AGE)
+        self._renew_at = max(renew_at, now + MIN_AGE)
 
     async def _request(self) -> AppToken:
         """Request a token; after a refusal once more, with the permissions of now."""

@@ -37,6 +37,9 @@ from ci_observer.ingest.times import Clock, ClockWatch, Timer, utc
 
 log = logging.getLogger("ci_observer.ingest")
 
+# A wait may end a moment too early.
+WAKES_EARLY_SECONDS = 0.1
+
 Progress = Callable[[int, int], None]
 T = TypeVar("T", bound=Item)
 
@@ -201,6 +204,11 @@ class Poller:
         }
         return wait
 
+    @property
+    def has_resting_accounts(self) -> bool:
+        """Whether some accounts send no requests in the next pass."""
+        return bool(self._rests)
+
     def _elapsed(self) -> timedelta:
         """The time since the last pass began."""
         return timedelta(seconds=self._timer() - self._started)
@@ -214,7 +222,7 @@ class Poller:
 
     def _reset(self) -> None:
         """Start again, for a new pass."""
-        now = self._timer()
+        now = self._timer() + WAKES_EARLY_SECONDS
         self._rests = {a: rest for a, rest in self._rests.items() if rest[0] > now}
         self._pool.reset(
             {account: error for account, (_, error) in self._rests.items()}

@@ -91,7 +91,7 @@ class PassSchedule:
         # Requests of all accounts are sent after this wait, so it has no rest.
         of_all = waits.pop(EVERY_ACCOUNT, timedelta(0))
         wait = max(usual, of_all, min(waits.values(), default=timedelta(0)))
-        self.rests = {account: w for account, w in waits.items() if w > wait}
+        self.rests = {a: rest for a, rest in waits.items() if rest > timedelta(0)}
         return wait
 
     def _wait_of(

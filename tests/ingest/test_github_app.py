@@ -547,6 +547,27 @@ def test_an_error_of_the_server_does_not_end_a_token_that_is_valid(
     assert errors(db) == {"acme/api ci.yml": None}
 
 
+@pytest.mark.parametrize("path", ["app/installations[?]", "access_tokens"])
+def test_a_response_that_is_no_json_is_requested_once_in_a_pass(
+    world, github, app, ingest, db, path
+):
+    app.install("acme")
+    for number in range(8):
+        add_runs(world, 1, repo=f"acme/service-{number}")
+    names = tuple(f"acme/service-{number}" for number in range(8))
+    ingest.restart(repos=names)
+    github.faults.add("invalid_json", path=path, count=None)
+
+    ingest.poll()
+
+    assert len([entry for entry in github.log if entry.faults]) == 1
+    shown = {error or "" for error in errors(db).values()}
+    assert all("not valid JSON" in error for error in shown)
+    github.faults.clear()
+    poll(ingest, github, times=2)
+    assert set(errors(db).values()) == {None}
+
+
 def test_an_enterprise_server_has_apps_too(world, db, key_file):
     with GitHubServer(world, base_path="/api/v3", enterprise=True) as server:
         app = server.settings.apps.register(public_pem())
