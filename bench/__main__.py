@@ -21,6 +21,7 @@ from bench.harness import sizes
 from bench.harness.sizes import Sizes
 from bench.harness.table import Row, markdown, replace_marked
 from bench.measure import (
+    access_checks,
     datasette_pages,
     ingest,
     run_pages,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Path, Path, Sizes], Iterable[Row]]] = {
     "select": run_pages.rows,
     "runs": runs_api.rows,
     "wall": wall_api.rows,
+    "access": access_checks.rows,
     "refresh": wall_refresh.rows,
     "datasette": datasette_pages.rows,
     "start": startup.rows,

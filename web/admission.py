@@ -7,7 +7,7 @@ from datasette.app import Datasette
 from datasette.plugins import get_plugins
 from datasette.utils.asgi import Request, Response
 
-from ci_observer.web.access import find_actor
+from ci_observer.web.access import FOUND, find_actor
 from ci_observer.web.access_token import (
     RENEW_AFTER_SECONDS,
     Login,
@@ -63,7 +63,9 @@ async def refuse(
 ) -> Response | None:
     """The response to a visitor who has proved nothing; None to all others."""
     given = credentials(request)
-    if await find_actor(datasette, request):
+    actor = await find_actor(datasette, request)
+    if actor:
+        request.scope[FOUND] = actor
         if given is not None and state.has_token(request):
             state.limit.record_success(address_of(request.scope.get("client")))
         return None
