@@ -139,6 +139,7 @@ class App:
         """
         before = self._installation_of(repo)
         async with self._lock:
+            self._looked_up.pop(repo.lower(), None)
             await self._look_up(repo)
         return self._installation_of(repo) not in (None, before)
 

@@ -435,6 +435,20 @@ def test_a_repository_that_moved_to_another_installation_is_found(
     assert not [entry for entry in github.log if entry.status == 404]
 
 
+def test_a_repository_that_moves_twice_is_found(world, github, app, ingest, db):
+    for owner in ("acme", "beta", "gamma"):
+        app.install(owner)
+    world.add_repo("acme/api", private=True)
+    add_runs(world, 1, repo="acme/api")
+    ingest.restart(repos=("acme/api",))
+    ingest.poll()
+    for old, new in (("acme/api", "beta/app"), ("beta/app", "gamma/app")):
+        world.rename_repo(old, new)
+        poll(ingest, github, times=4, seconds=5 * MINUTE)
+
+        assert errors(db) == {"acme/api ci.yml": None}
+
+
 @pytest.mark.parametrize("seconds", [-2 * HOUR, -3 * MINUTE, 3 * MINUTE, 2 * HOUR])
 def test_a_wrong_clock_is_corrected_by_github_s_time(
     world, github, app, db, key_file, seconds, caplog
