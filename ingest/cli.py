@@ -39,7 +39,7 @@ from ci_observer.ingest.commands.export import (
     format_of,
 )
 from ci_observer.ingest.commands.payloads import prune_payloads, repack_payloads
-from ci_observer.ingest.commands.poll import run_ingest
+from ci_observer.ingest.commands.poll import damage_text, run_ingest, run_ingest_of_up
 from ci_observer.ingest.commands.ports import refuse_busy_port
 from ci_observer.ingest.commands.restore import restore as restore_backup
 from ci_observer.ingest.commands.runtime import (
@@ -67,7 +67,7 @@ from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
-from ci_observer.ingest.errors import CIObserverError, ConfigError
+from ci_observer.ingest.errors import CIObserverError, ConfigError, DatabaseError
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import database
 from ci_observer.ingest.texts import escaped
@@ -98,6 +98,11 @@ def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             reason = explain(cause, load_config(with_token=False).db_path)
             click.echo(f"Error: The database cannot be used: {reason}", err=True)
+            sys.exit(EXIT_FAILED)
+        except UnicodeDecodeError as error:
+            # Of a text in the database, or in SQLite's message about one.
+            path = load_config(with_token=False).db_path
+            click.echo(f"Error: {damage_text(error, path)}", err=True)
             sys.exit(EXIT_FAILED)
 
     return explained
@@ -154,6 +159,8 @@ def ingest(*, once: bool) -> None:
     """
     config = load_config(with_access_token=False)
     _log_warnings(config)
+    if is_database_required() and not once:
+        sys.exit(run_ingest_of_up(config))
     sys.exit(run_ingest(config, open_database(config), once=once))
 
 
@@ -220,7 +227,12 @@ def up() -> None:
     _log_warnings(config)
     refuse_missing_temporary_folder()
     refuse_busy_port(config.host, config.port)
-    open_database(config).close()
+    try:
+        open_database(config).close()
+    except (DatabaseError, StorageError, UnicodeDecodeError) as error:
+        # Ingest logs damage and waits, and the wall shows it.
+        if damage_text(error, config.db_path) is None:
+            raise
     with only_ingest(config.db_path):
         pass  # Fail now instead of restarting an ingest that cannot start.
     supervise.run(config)
@@ -308,6 +320,7 @@ def migrate() -> None:
     call continues.
     """
     config = load_config(with_token=False)
+    schema.refuse_other_program(config.db_path)
     db = schema.connect(config.db_path)
     for name in schema.migrate(db, progress=progress_of_items()):
         click.echo(f"applied {name}")

@@ -4,6 +4,7 @@ CIObserverError
 ├── ConfigError            a setting is missing or wrong
 ├── DatabaseError          the database cannot be used
 │   ├── AlreadyPolling     another ingest uses it
+│   ├── DamagedDatabase    its file is broken, empty or another program's
 │   └── DatabaseGone       its file was deleted or replaced while it was open
 ├── IncompleteInstallation  a file of the package is missing
 ├── ExportError            the file cannot be written
@@ -43,6 +44,10 @@ class DatabaseError(CIObserverError):
 
 class AlreadyPolling(DatabaseError):
     """Another process holds the database's lock; the text says what to do."""
+
+
+class DamagedDatabase(DatabaseError):
+    """The file is broken, empty or another program's: only another file helps."""
 
 
 class DatabaseGone(DatabaseError):

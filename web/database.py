@@ -62,6 +62,10 @@ T = TypeVar("T")
 
 # Parts of SQLite's messages about a statement that is too large for it.
 _TOO_LARGE = ("too complex", "too large", "too big", "too many", "stack overflow")
+DAMAGED = (
+    "The database {path} is damaged. Restore a backup with ci-observer restore FILE, or"
+    " repair it with sqlite3's .recover. Stop CI Observer first."
+)
 # Part of SQLite's message → advice; the first match wins.
 _ADVICE = {
     "unable to open": "The database {path} cannot be opened: make the file readable,"
@@ -81,8 +85,8 @@ _ADVICE = {
     " the selection, for example with repo= and since=.",
     "not a database": "The file {path} is not an SQLite database. Check CI_OBSERVER_DB,"
     " or restore a backup.",
-    "malformed": "The database {path} is damaged. Restore a backup, or repair it with"
-    " sqlite3's .recover.",
+    "malformed": DAMAGED,
+    "decode to UTF-8": DAMAGED,
 }
 
 

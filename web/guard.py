@@ -6,6 +6,8 @@ method without a handler or a broken cookie raises some exception. Here each bec
 traceback.
 """
 
+import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -22,9 +24,11 @@ from datasette.utils.sqlite import sqlite3
 from datasette.views.base import DatasetteError
 from datasette.views.special import LogoutView, MessagesDebugView, PermissionsDebugView
 
-from ci_observer.web.database import DATABASE, advice_on
+from ci_observer.web.database import DAMAGED, DATABASE, advice_on
 from ci_observer.web.errors import WebError
 from ci_observer.web.responses import METHODS, App, Message, Receive, Send
+
+log = logging.getLogger("ci_observer")
 
 View = Callable[..., Awaitable[Any]]
 
@@ -51,6 +55,8 @@ _FILE_ERRORS = (
     *("not a database", "disk image is malformed"),
 )
 
+# Bytes in the database that are no text or JSON.
+DAMAGED_VALUES = (UnicodeDecodeError, json.JSONDecodeError)
 NOT_UNDERSTOOD = (
     "This request cannot be understood: a parameter, value, format or header in it "
     "does not exist or cannot be used here."
@@ -115,8 +121,12 @@ def guarded_app(app: App, datasette: Datasette) -> App:
             pass
         except Exception as error:
             refusal = refusal_of(error, datasette)
-            if refusal is None or has_started:
+            if refusal is None:
                 raise
+            if has_started:
+                # Without its end, so that the client sees that some is missing.
+                log.warning("The response to %s breaks off: %s", scope["path"], refusal)
+                return
             response = _response(scope["path"], str(refusal), refusal.status)
             await response.asgi_send(send)
 
@@ -158,6 +168,9 @@ def refusal_of(error: Exception, datasette: Datasette) -> Refused | None:
     if isinstance(cause, sqlite3.Error) and _is_of_file(cause):
         name = Path(datasette.get_database(DATABASE).path).name
         return Refused(advice_on(cause, name), 503)
+    if isinstance(error, DAMAGED_VALUES) and _is_ours(error):
+        name = Path(datasette.get_database(DATABASE).path).name
+        return Refused(DAMAGED.format(path=name), 503)
     refusal = None
     match error:
         case Refused():
@@ -179,9 +192,19 @@ def _is_of_file(error: sqlite3.Error) -> bool:
 
 def _is_careless(error: Exception) -> bool:
     """Whether the innermost call outside of the standard library is `CARELESS`."""
+    return f"{_innermost(error)}.".startswith(CARELESS)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the innermost call is one of ours, which have checked the visitor's."""
+    return _innermost(error).startswith("ci_observer.")
+
+
+def _innermost(error: Exception) -> str:
+    """The module of the innermost call outside of the standard library."""
     names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
     packages = [n for n in names if n.partition(".")[0] not in sys.stdlib_module_names]
-    return f"{packages[-1]}.".startswith(CARELESS)
+    return str(packages[-1])
 
 
 def _is_static(view: View) -> bool:

@@ -28,6 +28,7 @@ from ci_observer.ingest.commands.terminal import (
 )
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.schema import StorageError
+from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import (
     AlreadyPolling,
     ConfigError,
@@ -187,7 +188,13 @@ class Backfill:
             )
         except* StorageError as errors:
             failed += errors.exceptions
-        raise DatabaseError(f"The database cannot be written: {failed[0]}. {CONTINUES}")
+        first = failed[0]
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        reason = f"{first}."
+        if isinstance(first, StorageError):
+            reason = explain(first, self._config.db_path)
+        raise DatabaseError(f"The database cannot be written: {reason} {CONTINUES}")
 
     async def _wait_if_stopped(self, result: PollResult, wait: timedelta) -> None:
         """Wait after an error that ends by itself; raise any other error."""

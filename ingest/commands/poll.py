@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import click
 from sqlite_utils import Database
@@ -12,6 +13,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.commands.runtime import (
     EXIT_FAILED,
     VERSION,
+    open_database,
     open_poller,
     run_until_stopped,
     utc_now,
@@ -21,8 +23,8 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.db.database_file import discard_files_of_former
 from ci_observer.ingest.db.disk import DiskLog
 from ci_observer.ingest.db.schema import StorageError
-from ci_observer.ingest.db.storage_errors import explain
-from ci_observer.ingest.errors import DatabaseGone
+from ci_observer.ingest.db.storage_errors import REPAIR, explain, is_damage
+from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone
 from ci_observer.ingest.lock import IngestLock, only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.store import instance
@@ -48,6 +50,59 @@ def run_ingest(config: Config, db: Database, *, once: bool) -> int:
             return 0
         work = _poll_once(config, db) if once else _poll_forever(config, db, lock)
         return run_until_stopped(work)
+
+
+def run_ingest_of_up(config: Config) -> int:
+    """Poll like `run_ingest`; while the file is damaged, wait for another one.
+
+    To end would help nobody: `up` would start it, and log the same, again and again.
+    """
+    try:
+        return run_ingest(config, open_database(config), once=False)
+    except (
+        DamagedDatabase,
+        StorageError,
+        UnicodeDecodeError,
+        ExceptionGroup,
+    ) as error:
+        reason = damage_text(error, config.db_path)
+        if reason is None:
+            raise
+        log.error("%s Polling waits until the file is replaced.", reason)
+        with only_ingest(config.db_path) as lock:
+            lock.record_problem(reason)
+            return run_until_stopped(_wait_for_change(config.db_path))
+
+
+def damage_text(error: Exception, path: Path) -> str | None:
+    """What is broken in a file and what to do; None for another error."""
+    single: BaseException = error
+    while isinstance(single, ExceptionGroup):
+        single = single.exceptions[0]
+    if isinstance(single, DamagedDatabase):
+        return str(single)
+    if isinstance(single, UnicodeDecodeError):
+        return f"The database {path} is damaged, a text in it is broken: {REPAIR}"
+    if isinstance(single, StorageError) and is_damage(single):
+        return f"The database cannot be used: {explain(single, path)}"
+    return None
+
+
+async def _wait_for_change(path: Path) -> int:
+    """Wait until a file was changed or replaced."""
+    before = _state_of(path)
+    while _state_of(path) == before:
+        await asyncio.sleep(FILE_CHECK_SECONDS)
+    log.info("%s has changed: trying it again.", path)
+    return 0
+
+
+def _state_of(path: Path) -> tuple[object, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

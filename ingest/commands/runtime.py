@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config, is_database_required
 from ci_observer.ingest.db import database_file, schema
-from ci_observer.ingest.errors import ConfigError
+from ci_observer.ingest.errors import ConfigError, DatabaseError
 from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, Slot, open_http
@@ -52,6 +52,7 @@ def open_database(config: Config) -> Database:
     """
     if is_database_required() and not config.db_path.exists():
         raise database_file.missing(config.db_path)
+    schema.refuse_other_program(config.db_path)
     db = schema.connect(config.db_path)
     schema.migrate(db)
     return db
@@ -65,8 +66,14 @@ def prepare_database(config: Config, *, read_only: bool) -> None:
     path = config.db_path
     is_missing = is_database_required() and not path.exists()
     may_write = not path.exists() or os.access(path, os.W_OK)
-    if may_write and not read_only and not is_missing:
+    if not may_write or read_only or is_missing:
+        return
+    try:
         open_database(config).close()
+    except (DatabaseError, schema.StorageError, UnicodeDecodeError):
+        # Ingest logs it, and the pages show it until it is mended.
+        if not is_database_required():
+            raise
 
 
 @asynccontextmanager

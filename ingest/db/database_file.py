@@ -8,13 +8,17 @@ https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_
 import json
 import logging
 import os
+import shutil
 import sqlite3
+import stat
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.errors import DatabaseGone
+from ci_observer.ingest.db.storage_errors import REPAIR
+from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone
 
 log = logging.getLogger("ci_observer")
 
@@ -22,6 +26,8 @@ log = logging.getLogger("ci_observer")
 FileId = tuple[int, int]
 
 SUFFIXES = ("", "-wal", "-shm")
+WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+EMPTY_SECONDS = 2
 
 
 def file_id(path: Path | str) -> FileId | None:
@@ -36,6 +42,45 @@ def file_id(path: Path | str) -> FileId | None:
 def lock_path(path: Path) -> Path:
     """The file that ingest locks, and in which it records what it has open."""
     return path.with_name(f"{path.name}.lock")
+
+
+def refuse_empty_file(path: Path) -> None:
+    """Raise `DamagedDatabase` for a file of 0 bytes: it may have lost everything.
+
+    Another process that creates a database has an empty file for a moment.
+    """
+    deadline = time.monotonic() + EMPTY_SECONDS
+    while path.stat().st_size == 0:
+        if time.monotonic() > deadline:
+            raise DamagedDatabase(
+                f"The database {path} is empty: the file has 0 bytes. Nothing was "
+                f"changed. If it had data, {REPAIR} To begin with an empty database, "
+                "delete the file."
+            )
+        time.sleep(EMPTY_SECONDS / 50)
+
+
+def keep_damaged_wal(path: Path) -> None:
+    """Copy a -wal file that SQLite will ignore and overwrite, since its head is broken.
+
+    https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+    """
+    wal, copy = Path(f"{path}-wal"), Path(f"{path}-wal.damaged")
+    try:
+        with wal.open("rb") as file:
+            head = file.read(4)
+        if not head or head in WAL_MAGIC or copy.exists():
+            return
+        shutil.copyfile(wal, copy)
+        copy.chmod(stat.S_IMODE(path.stat().st_mode))
+    except OSError:
+        return
+    log.warning(
+        "%s is damaged, and SQLite cannot read it: the newest data may be missing. A "
+        "copy of it is kept as %s.",
+        wal,
+        copy.name,
+    )
 
 
 class FileDatabase(Database):

@@ -8,29 +8,44 @@ its file in `sql/`: the next start replaces it.
 import logging
 import sqlite3
 import tempfile
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import database_group
 from ci_observer.ingest.db import derived, objects, user_objects
-from ci_observer.ingest.db.database_file import FileDatabase, discard_files_of_former
+from ci_observer.ingest.db.database_file import (
+    FileDatabase,
+    discard_files_of_former,
+    keep_damaged_wal,
+    refuse_empty_file,
+)
 from ci_observer.ingest.db.locks import use_wal, write_transaction
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
 from ci_observer.ingest.db.permissions import create_file, restrict
-from ci_observer.ingest.db.storage_errors import explain, has_advice
+from ci_observer.ingest.db.storage_errors import (
+    REPAIR,
+    explain,
+    has_advice,
+    is_damage,
+)
 from ci_observer.ingest.db.user_references import (
     refusing_lost_rows,
     without_foreign_keys,
 )
-from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.errors import DamagedDatabase, DatabaseError
 from ci_observer.ingest.progress import Progress, log_progress, no_progress
+from ci_observer.ingest.texts import one_line
 
 log = logging.getLogger("ci_observer")
 
 BUSY_TIMEOUT_SECONDS = 20
+DAMAGE_CHECK_SECONDS = 20
+# One of them is in every database of ours; the first is of sqlite-utils' migrations.
+OUR_TABLES = {"_sqlite_migrations", "runs"}
 # For new files. With rows of a kilobyte, these pages waste less space than pages of
 # half the size: the file is 4 % smaller.
 PAGE_SIZE = 8192
@@ -54,6 +69,9 @@ def connect(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         discard_files_of_former(path)
+        if path.exists():
+            refuse_empty_file(path)
+            keep_damaged_wal(path)
         create_file(path)
         restrict(path, group=database_group())
         conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
@@ -64,6 +82,22 @@ def connect(path: Path) -> Database:
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from error
     return FileDatabase(conn, path)
+
+
+def refuse_other_program(path: Path) -> None:
+    """Raise `DamagedDatabase` if the file has tables, but none of ours.
+
+    It is not opened for writing. Another error is left to `connect`.
+    """
+    names: list[str] = []
+    with suppress(sqlite3.Error), closing(connect_idle(path)) as db:
+        names = db.table_names()
+    if names and not OUR_TABLES.intersection(names):
+        raise DamagedDatabase(
+            f"{path} is a database of another program: it has the table {names[0]}, and"
+            " none of CI Observer's. Nothing was changed. Check CI_OBSERVER_DB; if this"
+            f" was the database, {REPAIR}"
+        )
 
 
 def connect_idle(path: Path) -> Database:
@@ -90,17 +124,37 @@ def describe(path: Path) -> str:
     try:
         if not path.exists():
             return _describe_missing(path)
+        refuse_empty_file(path)
+        refuse_other_program(path)
         uri = f"{path.absolute().as_uri()}?mode=rw"
         conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
         with closing(Database(conn)) as db:
             # The lock is refused if the file or its folder is read-only.
             db.execute("begin immediate")
             refuse_newer_version(db)
+            db.execute("rollback")
+            _refuse_damage(db, path)
             if _is_up_to_date(db):
                 return "found, up to date"
             return "found, the next start brings it up to date"
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from error
+
+
+def _refuse_damage(db: Database, path: Path) -> None:
+    """Raise `DamagedDatabase` if a page is broken; look for at most 20 seconds."""
+    deadline = time.monotonic() + DAMAGE_CHECK_SECONDS
+    db.conn.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+    try:
+        [[found]] = db.execute("pragma quick_check(1)").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        return
+    finally:
+        db.conn.set_progress_handler(None, 0)
+    if found != "ok":
+        raise DamagedDatabase(f"{path} is damaged ({one_line(found)}): {REPAIR}")
 
 
 def _describe_missing(path: Path) -> str:
@@ -113,7 +167,8 @@ def _describe_missing(path: Path) -> str:
 def _cannot_open(path: Path, error: Exception) -> DatabaseError:
     if isinstance(error, sqlite3.Error) and has_advice(error):
         text = explain(error, path)
-        return DatabaseError(f"Cannot open the database {path}: {text}")
+        kind = DamagedDatabase if is_damage(error) else DatabaseError
+        return kind(f"Cannot open the database {path}: {text}")
     return DatabaseError(
         f"Cannot open the database {path}: {error}. Check CI_OBSERVER_DB, that its "
         "folder exists and is writable, and that the file is an SQLite database."
@@ -126,6 +181,9 @@ def connect_read_only(path: Path) -> Database:
     Raises `DatabaseError` when it is not there or has another version's schema.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
+    if path.exists():
+        refuse_empty_file(path)
+        refuse_other_program(path)
     try:
         conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
         refuse_newer_version(Database(conn))
@@ -138,6 +196,8 @@ def connect_read_only(path: Path) -> Database:
 
 
 def _reading_advice(path: Path, error: sqlite3.Error) -> str:
+    if is_damage(error):
+        return explain(error, path).removeprefix(f"{error}. ")
     # The extended code tells more than the message: https://www.sqlite.org/wal.html
     if error.sqlite_errorname.startswith("SQLITE_READONLY"):
         return (
@@ -169,6 +229,8 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
             refuse_newer_version(db)
             return [] if _is_up_to_date(db) else _upgrade(db, progress)
     except sqlite3.Error as error:
+        if is_damage(error):
+            raise
         raise user_objects.explained(error) from error
 
 

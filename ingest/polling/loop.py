@@ -36,6 +36,7 @@ async def run_forever(
     transaction has not saved its ETag, so nothing is missed. The same holds for an
     unexpected exception. `on_problem` gets its text, and None after a good pass.
     """
+    logged: str | None = None
     while True:
         try:
             await poller.poll(backfill_for=refresh)
@@ -43,14 +44,19 @@ async def run_forever(
             due_at = timer() + remaining.total_seconds()
             instance.save_next_poll(db, clock() + remaining)
             on_problem(None)
+            logged = None
         except Exception as error:  # noqa: BLE001 (logged with its traceback)
-            on_problem(_log_or_raise(error, db))
+            logged = _log_or_raise(error, db, logged)
+            on_problem(logged)
             due_at = timer() + poller.schedule_next().total_seconds()
         await wait(max(0.0, due_at - timer()))
 
 
-def _log_or_raise(error: Exception, db: Database) -> str:
-    """Log an error of a pass and return its text, unless it has to end the process."""
+def _log_or_raise(error: Exception, db: Database, logged: str | None) -> str:
+    """Log an error of a pass and return its text, unless it has to end the process.
+
+    `logged` is the text of the pass before, which is not repeated.
+    """
     errors = list(_single(error))
     for single in errors:
         if isinstance(single, CIObserverError):
@@ -58,7 +64,8 @@ def _log_or_raise(error: Exception, db: Database) -> str:
     for single in errors:
         if isinstance(single, StorageError):
             text = f"The database cannot be written: {explain(single, path_of(db))}"
-            log.error("%s", text)
+            if text != logged:
+                log.error("%s", text)
             return text
     log.error("The pass ended with an unexpected error", exc_info=error)
     return f"The pass ended with an unexpected error: {error!r}. The log has more."

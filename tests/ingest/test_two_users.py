@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 from processes import free_port
 from uids import (
@@ -24,7 +23,7 @@ from uids import (
     python_for_all,
     run_as,
 )
-from up import TOKEN, Up, children, environment, is_running
+from up import TOKEN, Up, children, environment, is_running, responds
 from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
@@ -124,14 +123,6 @@ def running(folder: Path, **settings: str) -> Iterator[Up]:
         finally:
             for pid in filter(is_running, pids):
                 os.kill(pid, signal.SIGKILL)
-
-
-def responds(up: Up) -> bool:
-    """Whether the web side responds, with any status."""
-    try:
-        return bool(up.get("/api/health").status_code)
-    except httpx.HTTPError:
-        return False
 
 
 def secret_file(path: Path, text: str) -> Path:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,6 +53,14 @@ class Up:
             if command_line(pid)[-3:] == ["-m", "ci_observer", command]:
                 return pid
         return None
+
+
+def responds(up: Up) -> bool:
+    """Whether the web side responds, with any status."""
+    try:
+        return bool(up.get("/api/health").status_code)
+    except httpx.HTTPError:
+        return False
 
 
 def children(pid: int) -> list[int]:
@@ -116,6 +124,7 @@ def running_up(
     before: Sequence[str] = (),
     command: Sequence[str] = UP,
     port: int | None = None,
+    is_ready: Callable[[Up], bool] = Up.is_serving,
     **settings: str,
 ) -> Iterator[Up]:
     """A serving `up` with its output on a file descriptor, started by a command."""
@@ -131,7 +140,7 @@ def running_up(
     )
     up = Up(process, port)
     try:
-        eventually(up.is_serving)
+        eventually(lambda: is_ready(up))
         yield up
     finally:
         pids = up.tree()

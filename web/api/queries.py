@@ -120,7 +120,7 @@ async def fetch_runs(datasette: Datasette, filters: Filters) -> CachedResponse:
         head = json.dumps({"ok": True, "revision": revision})[:-1].encode()
         cursor = json.dumps(row["next"] and encode_cursor(row["next"])).encode()
         pieces = (head, b', "runs": ', row["runs"], b', "next": ', cursor, b"}")
-        return CachedResponse(b"".join(pieces), revision)
+        return CachedResponse(_checked(b"".join(pieces)), revision)
 
     return await get_or_compute(datasette, ("runs", filters), compute)
 
@@ -139,11 +139,16 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> CachedResponse:
         revision = int(rows["revision"][0]["revision"])
         head = {"ok": True, "revision": revision, "counts": _counts(tiles)}
         expiries = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
-        return CachedResponse(
-            _wall_json(head, tiles), revision, min(expiries, default=None)
-        )
+        content = _checked(_wall_json(head, tiles))
+        return CachedResponse(content, revision, min(expiries, default=None))
 
     return await get_or_compute(datasette, ("wall", filters), compute)
+
+
+def _checked(content: bytes) -> bytes:
+    """JSON that SQLite has made; raises `UnicodeDecodeError` if it is damaged."""
+    content.decode()
+    return content
 
 
 def _sort_key(tile: Row) -> tuple[Any, ...]:
