@@ -22,6 +22,7 @@ from bench.harness.sizes import Sizes
 from bench.harness.table import Row, markdown, replace_marked
 from bench.measure import (
     access_checks,
+    bad_statements,
     datasette_pages,
     ingest,
     run_pages,
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Path, Path, Sizes], Iterable[Row]]] = {
     "access": access_checks.rows,
     "refresh": wall_refresh.rows,
     "datasette": datasette_pages.rows,
+    "statements": bad_statements.rows,
     "start": startup.rows,
     "ingest": ingest.rows,
     "page": wall_page.rows,

@@ -5,7 +5,6 @@ client address) goes along in a header, which a visitor cannot set.
 """
 
 import asyncio
-import html
 import json
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ import httpx
 from datasette.app import Datasette
 
 from ci_observer.web.loop_errors import ignore_late_results
+from ci_observer.web.plain_responses import send_error
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.urls import route_of
 
@@ -97,11 +97,11 @@ class Forwarder:
         try:
             response = await self._request(_request(scope, body))
         except httpx.PoolTimeout:
-            await _send_503(scope, send, BUSY)
+            await send_error(scope, send, 503, BUSY)
         except httpx.TimeoutException:
-            await _send_503(scope, send, STALLED)
+            await send_error(scope, send, 503, STALLED)
         except httpx.TransportError:
-            await _send_503(scope, send, RESTARTING)
+            await send_error(scope, send, 503, RESTARTING)
         else:
             # When this ends early, the server closes the visitor's connection.
             with suppress(httpx.TransportError):
@@ -199,30 +199,3 @@ async def _send_response(response: httpx.Response, send: Send) -> None:
     finally:
         await stream.aclose()
     await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_503(scope: Message, send: Send, message: str) -> None:
-    path = scope["path"]
-    accept = dict(scope["headers"]).get(b"accept", b"")
-    if path.endswith(".json") or accept.startswith(b"application/json"):
-        facts = {"ok": False, "error": message, "status": 503}
-        content_type, body = "application/json; charset=utf-8", json.dumps(facts)
-    else:
-        content_type = "text/html; charset=utf-8"
-        body = (
-            '<!doctype html><html lang="en"><meta charset="utf-8">'
-            "<title>Not available</title><h1>This page cannot be shown</h1>"
-            f"<p>{html.escape(message)}</p></html>"
-        )
-    headers = {
-        "content-type": content_type,
-        "content-length": str(len(body.encode())),
-        "content-security-policy": "default-src 'none'; frame-ancestors 'self'",
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-store",
-        "retry-after": "2",
-    }
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 503, "headers": encoded})
-    content = b"" if scope["method"] == "HEAD" else body.encode()
-    await send({"type": "http.response.body", "body": content})

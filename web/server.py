@@ -34,6 +34,8 @@ from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 handle_exception.rich = None
 
 GRACE_SECONDS = 3
+# Of the process for tables and SQL: it works when the wall leaves it a processor.
+NICE = 5
 # The path of a Unix socket has at most 103 bytes on macOS.
 MAX_SOCKET_FOLDER = 70
 
@@ -121,6 +123,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
             run(make_server(datasette, host, port, app=app), datasette)
 
         def back() -> None:
+            os.nice(NICE)
             listener = _listen(path)
             app = with_forwarded_scope(datasette.app())
             server = make_server(datasette, app=app, is_forwarded=True)

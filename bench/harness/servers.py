@@ -49,8 +49,10 @@ class Server:
         """The process and its descendants; works on Linux only."""
         pids = [self.pid]
         for pid in pids:
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                pids += map(int, (thread / "children").read_text().split())
+            # A process or a thread may end meanwhile.
+            with suppress(OSError):
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    pids += map(int, (thread / "children").read_text().split())
         return pids
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -91,9 +93,11 @@ def send_request(
     return Response(response.status, response.headers, body, seconds)
 
 
-def connection_to(port: int) -> http.client.HTTPConnection:
-    """A connection that opens with its first request."""
-    return http.client.HTTPConnection(HOST, port, timeout=RESPONSE_TIMEOUT)
+def connection_to(port: int, *, source: str = HOST) -> http.client.HTTPConnection:
+    """A connection that opens with its first request, from an address of loopback."""
+    return http.client.HTTPConnection(
+        HOST, port, timeout=RESPONSE_TIMEOUT, source_address=(source, 0)
+    )
 
 
 @contextmanager
@@ -102,6 +106,15 @@ def ci_observer(db: Path) -> Iterator[Server]:
     port = free_port()
     environment = {"CI_OBSERVER_DB": str(db), "CI_OBSERVER_PORT": str(port)}
     with start_server(["-m", "ci_observer", "serve"], port, environment) as server:
+        yield server
+
+
+@contextmanager
+def one_process(db: Path) -> Iterator[Server]:
+    """The same pages without processes for SQL, see `bench.baselines.one_process`."""
+    port = free_port()
+    command = uvicorn_arguments("bench.baselines.one_process:app", port)
+    with start_server(command, port, {"BENCH_DB": str(db)}) as server:
         yield server
 
 

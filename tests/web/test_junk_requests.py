@@ -4,6 +4,7 @@ Every route with every method, broken headers and bodies, and all parameters tha
 Datasette and its plugins read, with values that they do not expect.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -156,7 +157,10 @@ class Client:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
-            return incoming.pop() if incoming else {"type": "http.disconnect"}
+            if not incoming:
+                # Until the client leaves.
+                await asyncio.Event().wait()
+            return incoming.pop()
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)

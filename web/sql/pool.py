@@ -70,11 +70,12 @@ class Statement:
 class Outcome:
     """A worker's response: chunks of rows as bytes, and the end or the error.
 
-    `end` is `(columns or None, is_truncated)`, and `error` `(class name, message)`.
+    `end` is `(columns or None, is_truncated, number of rows)`, and `error` is
+    `(class name, message)`.
     """
 
     chunks: list[bytes]
-    end: tuple[list[str] | None, bool] | None = None
+    end: tuple[list[str] | None, bool, int] | None = None
     error: tuple[str, str] | None = None
 
     @property
@@ -86,6 +87,12 @@ class Outcome:
     def size(self) -> int:
         """The size of the rows in bytes."""
         return sum(map(len, self.chunks))
+
+    @property
+    def cells(self) -> int:
+        """The number of cells."""
+        columns, _, rows = self.end or (None, False, 0)
+        return len(columns or ()) * rows
 
     def rows(self) -> list[tuple[Any, ...]]:
         """The rows; removes the bytes on the way, so that memory never has both."""

@@ -10,6 +10,7 @@ from datasette.database import QueryInterrupted, Results
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.errors import Unavailable
+from ci_observer.web.sql.large_results import admit_result
 from ci_observer.web.sql.pool import Busy, Crashed, Killed, Outcome, SqlPool, Statement
 
 BUSY = (
@@ -39,6 +40,7 @@ async def run_statement(pool: SqlPool, statement: Statement) -> Outcome:
         raise sqlite3.OperationalError(CRASHED) from None
     if outcome.error is not None:
         raise _error(*outcome.error, statement)
+    await admit_result(outcome.size, outcome.cells)
     return outcome
 
 
@@ -68,7 +70,7 @@ def _computed(params: Mapping[str, Any], names: set[str]) -> Any:
 
 def results_of(outcome: Outcome) -> Results:
     """Datasette's results, with rows as SQLite returns them."""
-    columns, is_truncated = outcome.end or (None, False)
+    columns, is_truncated, _ = outcome.end or (None, False, 0)
     if columns is None:
         return Results([], is_truncated, None)
     cursor = _cursor_with(columns)

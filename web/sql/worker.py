@@ -177,7 +177,7 @@ def run(conn: sqlite3.Connection, request: dict[str, Any]) -> Iterator[Frame]:
     cursor = _execute(conn, request["sql"], request["params"])
     max_rows = request["max_rows"]
     chunk: list[tuple[Any, ...]] = []
-    size = chunk_size = 0
+    count = size = chunk_size = 0
     is_truncated = False
     for count, row in enumerate(cursor, start=1):
         if max_rows is not None and count > max_rows:
@@ -198,7 +198,7 @@ def run(conn: sqlite3.Connection, request: dict[str, Any]) -> Iterator[Frame]:
     description = cursor.description
     columns = None if description is None else [column[0] for column in description]
     cursor.close()
-    yield END, (columns, is_truncated)
+    yield END, (columns, is_truncated, count)
 
 
 def _execute(conn: sqlite3.Connection, sql: str, params: Any) -> sqlite3.Cursor:

@@ -1,0 +1,170 @@
+"""Admits a few requests for Datasette's pages at once, which bounds their memory.
+
+A result of 10 MB can need ten times as much while Datasette makes a page of it. A
+request waits for its turn here, behind others of the same client address, and at last
+gets 503. A request whose visitor has left is cancelled, with its statement.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import parse_qs
+
+from ci_observer.web.plain_responses import send_error
+from ci_observer.web.responses import App, Message, Receive, Send
+from ci_observer.web.sql.large_results import BUSY, Request, current_request
+
+AT_ONCE = 3
+# One visitor's statements leave room for others.
+PER_CLIENT = 2
+# Exports of whole tables, which take minutes and little memory.
+EXPORTS_AT_ONCE = 2
+EXPORTS_PER_CLIENT = 1
+WAIT_SECONDS = 10
+MAX_WAITING = 200
+# For a page, until its last byte is sent.
+PAGE_SECONDS = 300
+# A larger body goes out in parts, so that its memory is held by one request.
+PART_BYTES = 65_536
+
+TOO_MANY_EXPORTS = "Other exports are running. Try again when they have ended."
+
+
+class Slots:
+    """Places for requests, some for each client address; others wait in order."""
+
+    def __init__(self, total: int, per_client: int) -> None:
+        self._free, self._per_client = total, per_client
+        self._used: Counter[str] = Counter()
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+
+    @asynccontextmanager
+    async def take(self, client: str) -> AsyncIterator[None]:
+        """Hold a place; raises `TimeoutError` if none becomes free in time."""
+        await self._acquire(client)
+        try:
+            yield
+        finally:
+            self._release(client)
+
+    async def _acquire(self, client: str) -> None:
+        if self._has_room(client):
+            self._occupy(client)
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            raise TimeoutError
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((client, turn))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                # It came at the same moment.
+                self._release(client)
+            else:
+                self._waiting.remove((client, turn))
+            raise
+
+    def _has_room(self, client: str) -> bool:
+        return self._free > 0 and self._used[client] < self._per_client
+
+    def _occupy(self, client: str) -> None:
+        self._free -= 1
+        self._used[client] += 1
+
+    def _release(self, client: str) -> None:
+        self._free += 1
+        self._used[client] -= 1
+        if not self._used[client]:
+            del self._used[client]
+        for waiting in [*self._waiting]:
+            name, turn = waiting
+            if self._has_room(name) and not turn.done():
+                self._waiting.remove(waiting)
+                self._occupy(name)
+                turn.set_result(None)
+
+
+class Gate:
+    """The places of one server."""
+
+    def __init__(self) -> None:
+        self._pages = Slots(AT_ONCE, PER_CLIENT)
+        self._exports = Slots(EXPORTS_AT_ONCE, EXPORTS_PER_CLIENT)
+        self._large = asyncio.Lock()
+
+    async def run(self, app: App, scope: Message, receive: Receive, send: Send) -> None:
+        """Run a request in its turn, or respond with 503."""
+        is_export = _is_export(scope)
+        slots = self._exports if is_export else self._pages
+        client = (scope.get("client") or ("",))[0]
+        request = Request(self._large, is_export=is_export)
+        started = _Started(send)
+        try:
+            async with slots.take(client):
+                token = current_request.set(request)
+                try:
+                    async with asyncio.timeout(None if is_export else PAGE_SECONDS):
+                        await app(scope, receive, started.send)
+                finally:
+                    current_request.reset(token)
+                    request.release()
+        except TimeoutError:
+            # After its start, a response can only be broken off.
+            if not started.has_started:
+                message = TOO_MANY_EXPORTS if is_export else BUSY
+                await send_error(scope, send, 503, message)
+
+
+async def run_while_connected(
+    run: Callable[[Receive], Awaitable[None]], scope: Message, receive: Receive
+) -> None:
+    """Run a request, and cancel it when its visitor leaves."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await run(receive)
+        return
+    gone = asyncio.Event()
+
+    async def receive_nothing() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def wait_for_disconnect() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    response = asyncio.ensure_future(run(receive_nothing))
+    watch = asyncio.create_task(wait_for_disconnect())
+    try:
+        await asyncio.wait({response, watch}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (response, watch):
+            task.cancel()
+        await asyncio.gather(response, watch, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        response.result()
+
+
+class _Started:
+    """Sends a response in parts, and knows whether it has started."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_started = False
+
+    async def send(self, message: Message) -> None:
+        self.has_started = True
+        body = message.get("body", b"")
+        while len(body) > PART_BYTES:
+            part = {"type": message["type"], "body": body[:PART_BYTES]}
+            await self._send(part | {"more_body": True})
+            body = body[PART_BYTES:]
+        await self._send(message | {"body": body} if body else message)
+
+
+def _is_export(scope: Message) -> bool:
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return scope["path"].endswith(".csv") and "_stream" in query
