@@ -12,8 +12,8 @@ from typing import Any
 
 import uvicorn
 import yaml
-from datasette import handle_exception
 from datasette.app import Datasette
+from datasette.plugins import pm
 
 from ci_observer.web import open_files
 from ci_observer.web.admission import with_admission
@@ -31,7 +31,8 @@ from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 
 # With the package rich, Datasette would print the local variables of an exception, and
 # so the headers of a request with the access token.
-handle_exception.rich = None
+# It is not imported by name: before Datasette's other modules it would not register.
+pm.get_plugin("datasette.handle_exception").rich = None
 
 GRACE_SECONDS = 3
 # Of the process for tables and SQL: it works when the wall leaves it a processor.

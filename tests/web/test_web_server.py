@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from shutil import copy, copytree
 
+import processes
 import pytest
 from click.testing import CliRunner
-from processes import free_port
+from processes import environ_with, free_port
 from sqlite_utils import Database
 from waiting import HANG_SECONDS
 from web_client import get_json, serving
@@ -167,3 +168,13 @@ def test_a_signal_stops_the_process_cleanly(
 
 def test_a_wall_keeps_its_connection_between_two_requests() -> None:
     assert Limits(connections=10).idle_seconds > Config().refresh_seconds
+
+
+def test_an_unknown_page_is_a_404_of_the_real_server(
+    db_path: Path, db: Database, tmp_path: Path
+) -> None:
+    """In a process whose first import of Datasette is ours."""
+    with processes.serving(environ_with(CI_OBSERVER_DB=db_path), tmp_path) as web:
+        statuses = [web.get(path).status_code for path in ("/nothing", "/nothing/here")]
+
+    assert statuses == [404, 404]
