@@ -7,7 +7,7 @@ and no second `Host`, and its response does not name the setting.
 """
 
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from weakref import WeakKeyDictionary
@@ -109,18 +109,17 @@ def allowed_hosts_of(datasette: Datasette) -> AllowedHosts | None:
 def with_host_check(datasette: Datasette, app: App) -> App:
     """The app, for requests that use an accepted name."""
 
-    def wrapped(scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
         allowed = allowed_hosts_of(datasette)
         if allowed is None or scope["type"] != "http":
-            return app(scope, receive, send)
+            return await app(scope, receive, send)
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         problem = allowed.problem(tuple(hosts))
         if problem is None or route_of(datasette, scope) == HEALTH:
-            return app(scope, receive, send)
-        refusal: Awaitable[None] = _refusal(
-            datasette, scope, receive, *problem
-        ).asgi_send(send)
-        return refusal
+            return await app(scope, receive, send)
+        response = _refusal(datasette, scope, receive, *problem)
+        await response.asgi_send(send)
+        return None
 
     return wrapped
 

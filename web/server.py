@@ -23,6 +23,7 @@ from ci_observer.web.connections import bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
 from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.forwarding import Forwarder, with_forwarded_scope
+from ci_observer.web.hosts import with_host_check
 from ci_observer.web.installation import refuse_missing_files
 from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.processes import keep_running
@@ -119,7 +120,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
             app: App = Forwarder(datasette, datasette.app(), path)
             if settings_of(datasette).access_token:
                 # Here, so that wrong access tokens are counted in one process.
-                app = with_admission(datasette, app)
+                app = with_host_check(datasette, with_admission(datasette, app))
             app = with_prefix(app, datasette.setting("base_url"))
             run(make_server(datasette, host, port, app=app), datasette)
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import CI_OBSERVER, environ_with, free_port, wait_until_listening
+from processes import (
+    CI_OBSERVER,
+    environ_with,
+    free_port,
+    serving,
+    wait_until_listening,
+)
 from sqlite_utils import Database
 from up import children, is_running
 from waiting import HANG_SECONDS, eventually
@@ -155,6 +161,24 @@ def test_the_end_of_the_process_of_the_wall_ends_everything(serve: Serve) -> Non
 
     assert serve.process.wait(HANG_SECONDS) == 1
     assert [pid for pid in pids if is_running(pid)] == []
+
+
+def test_both_processes_ask_for_the_name_and_then_for_the_token(
+    db: Database, db_path: Path
+) -> None:
+    db.close()
+    token = "correct-horse-battery-staple"  # noqa: S105 (an example)
+    environ = environ_with(CI_OBSERVER_DB=db_path, ACCESS_TOKEN=token)
+    paths = ("/api/wall", "/ci_observer/runs.json", "/login")
+    credentials = {"Authorization": f"Bearer {token}"}
+    with serving(environ, db_path.parent) as web:
+        rebound = [web.get(path, headers={"Host": "evil.example"}) for path in paths]
+        strangers = [web.get(path) for path in paths]
+        proved = [web.get(path, headers=credentials) for path in paths]
+
+    assert [response.status_code for response in rebound] == [421, 421, 421]
+    assert [response.status_code for response in strangers] == [401, 401, 200]
+    assert [response.status_code for response in proved] == [200, 200, 200]
 
 
 def test_the_request_arrives_as_it_was_sent(serve: Serve) -> None:
