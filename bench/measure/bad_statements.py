@@ -24,6 +24,7 @@ from ci_observer.web.database import DATABASE
 AT_ONCE = 20
 SAMPLE_SECONDS = 0.2
 VISITORS_NICE = 19
+MAX_READ_BYTES = 20_000_000
 NUMBERS = "with recursive n(x) as (select 1 union all select x + 1 from n)"
 BLOB = "hex(zeroblob(1900000))"
 STATEMENTS = (
@@ -144,7 +145,9 @@ def bad_visitors(port: int) -> Iterator[None]:
             # A client address of its own, since each may run a few statements at once.
             connection = servers.connection_to(port, source=f"127.0.0.{2 + offset}")
             try:
-                servers.send_request(connection, next(mine))
+                connection.request("GET", next(mine))
+                # Then the visitor leaves, also in the middle of an export.
+                connection.getresponse().read(MAX_READ_BYTES)
             except (OSError, http.client.HTTPException):
                 pass  # The response was broken off, or took too long.
             finally:

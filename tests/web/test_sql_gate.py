@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
+from web_client import serving
 
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.sql import gate as gates
-from ci_observer.web.sql.gate import Gate, run_while_connected
+from ci_observer.web.sql.gate import Gate, run_while_connected, with_short_pages
 from ci_observer.web.sql.large_results import admit_result
 
 Message = dict[str, Any]
@@ -207,3 +210,28 @@ async def test_a_large_body_is_sent_in_parts() -> None:
     assert [part.get("more_body", False) for part in visitor.parts[1:]] == [
         *(True, True, True, False)
     ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", ["", "&_size=max", "&_size=7"])
+async def test_an_export_has_all_rows_for_any_size(
+    db: Database, db_path: Path, size: str
+) -> None:
+    db["notes"].insert_all(({"id": n, "text": "a b"} for n in range(2500)), pk="id")
+    async with serving(db_path) as datasette:
+        response = await datasette.client.get(
+            f"/ci_observer/notes.csv?_stream=on{size}&text__contains=a+b"
+        )
+
+    lines = response.text.splitlines()
+    assert lines[0] == "id,text"
+    assert lines[1:] == [f"{n},a b" for n in range(2500)]
+
+
+def test_an_export_of_whole_objects_reads_fewer_rows_at_once() -> None:
+    scope = {
+        "path": "/ci_observer/runs_full.csv",
+        "query_string": b"_size=max&_stream=1",
+    }
+
+    assert with_short_pages(scope)["query_string"] == b"_stream=1&_size=200"
