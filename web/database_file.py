@@ -78,6 +78,7 @@ class DatabaseFile:
             is_former = wal is not None and (
                 wal == before.former_wal
                 or (database != before.database and wal == self._wal)
+                or (self._state is None and is_recorded_as_former(self.path))
             )
             if database != before.database:
                 self._logged = ""
@@ -133,6 +134,19 @@ def file_id(path: str) -> FileId | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def is_recorded_as_former(path: str) -> bool:
+    """Whether ingest had the -wal file open with another file than the one at the path.
+
+    For a process whose first look at the files comes after the replacement.
+    """
+    try:
+        files = json.loads(Path(f"{path}.lock").read_text("utf-8"))["files"]
+        database, wal = tuple(files[""]), tuple(files["-wal"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return database != file_id(path) and wal == file_id(f"{path}-wal")
 
 
 def read_problem(path: str) -> str | None:

@@ -13,7 +13,9 @@ from web_client import get_error, get_json, serving
 
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.lock import only_ingest
+from ci_observer.ingest.store import instance
 from ci_observer.web.database import DATABASE, fetch_rows, fetch_snapshot
+from ci_observer.web.database_file import DatabaseFile
 from ci_observer.web.errors import BadRequest, Unavailable
 
 ROUTES = (
@@ -296,3 +298,20 @@ async def test_a_snapshot_is_of_one_moment(
 
     [first], [second], [third] = (rows[name] for name in selects)
     assert first["n"] == second["n"] == third["n"] == later["n"] - 1
+
+
+def test_a_first_look_after_a_replacement_finds_the_former_wal_file(
+    db_path: Path, db: Database, tmp_path: Path
+) -> None:
+    """As in a process that has served no page of Datasette before."""
+    instance.bump_revision(db)
+    db.conn.commit()
+    with only_ingest(db_path):
+        other = tmp_path / "other.db"
+        with closing(sqlite3.connect(other)) as conn:
+            conn.execute("create table t (x)")
+        assert not DatabaseFile(str(db_path)).check().has_no_wal
+
+        other.rename(db_path)
+
+        assert DatabaseFile(str(db_path)).check().has_no_wal
