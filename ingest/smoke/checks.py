@@ -3,7 +3,7 @@
 They only read, and send statements that would change nothing even if they were run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -31,7 +31,7 @@ EXPORTS = {
 # Datasette's pages for an administrator.
 DEBUG_PAGES = ("/-/threads.json", "/-/allow-debug", "/-/messages")
 WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-WRITE_PATHS = ("/", "/runs", "/api/runs", "/api/wall", "/ci_observer")
+WRITE_PATHS = ("/", "/runs", "/api/runs", "/api/wall", "/ci_observer/runs")
 # They would change nothing if the database were writable.
 WRITES = (
     "delete from runs where run_id = -1",
@@ -58,15 +58,15 @@ class Visit:
         return version if isinstance(version, str) else None
 
 
-def run_checks(visit: Visit) -> Iterator[Result]:
-    """All results, or only the first one if there is no instance at the URL."""
+def run_checks(visit: Visit, names: Iterable[str] | None = None) -> Iterator[Result]:
+    """All results, or those named; only the first if there is no instance."""
     first = check_response(visit)
     yield first
     if first.outcome == "failed":
         return
-    for name, check in CHECKS.items():
+    for name in dict.fromkeys(CHECKS if names is None else names):
         try:
-            yield check(visit)
+            yield CHECKS[name](visit)
         except Unreachable as error:
             yield Result(name, "failed", str(error))
 

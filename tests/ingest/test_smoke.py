@@ -1,12 +1,13 @@
 """`ci-observer smoke`: each fault of an instance fails the check that is for it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import proxies
 import pytest
 from archive import save_runs, watch
 from click.testing import CliRunner, Result
@@ -16,6 +17,7 @@ from proxy_servers import http_proxy
 from sqlite_utils import Database
 
 from ci_observer.ingest.cli import main
+from ci_observer.ingest.config import Config
 from ci_observer.ingest.smoke import report
 from ci_observer.ingest.smoke.checks import CHECKS, Visit, run_checks
 from ci_observer.ingest.smoke.client import Instance
@@ -38,6 +40,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> P
     now = datetime.now(UTC)
     watch(db, ("acme/api", "ci.yml"), now=now)
     save_runs(db, run_payload(1), now=now)
+    # Fresh for as long as the tests take.
+    config = Config(repos=("acme/api",), workflows=("ci.yml",), refresh_seconds=86_400)
+    instance.save_settings(db, config, version="0.1.0", now=now)
     poll = dict.fromkeys(COUNTS, 0) | {"started_at": utc(now), "finished_at": utc(now)}
     instance.save_poll(db, poll)
     db.close()
@@ -153,7 +158,10 @@ def unchanged(_request: httpx.Request, _response: httpx.Response) -> None:
 
 
 def results_of(
-    web: httpx.Client, change: Change, token: str | None = None
+    web: httpx.Client,
+    change: Change,
+    token: str | None = None,
+    checks: Sequence[str] = tuple(CHECKS),
 ) -> dict[str, report.Result]:
     """The results for a real instance with some of its responses changed."""
 
@@ -177,7 +185,7 @@ def results_of(
     transport = httpx.MockTransport(respond)
     with httpx.Client(transport=transport) as http:
         visit = Visit(Instance(BASE, http, token))
-        return {result.name: result for result in run_checks(visit)}
+        return {result.name: result for result in run_checks(visit, checks)}
 
 
 def at(path: str, **changes: Any) -> Change:
@@ -287,8 +295,9 @@ FAULTS = {
 def test_a_fault_fails_its_check(
     web: httpx.Client, check: str, change: Change, text: str
 ) -> None:
-    result = results_of(web, change)[check]
+    results = results_of(web, change, checks=("pages", check))
 
+    result = results[check]
     assert (result.outcome, text in result.text) == ("failed", True), result
 
 
@@ -352,3 +361,20 @@ def test_a_protected_instance_needs_the_token(web: httpx.Client) -> None:
 
     assert result.outcome == "failed"
     assert "ACCESS_TOKEN" in result.text
+
+
+@pytest.mark.parametrize("example", proxies.ALL)
+def test_it_checks_through_a_proxy(archive: Path, tmp_path: Path, example: str) -> None:
+    certificate = proxies.make_certificate(tmp_path)
+    settings = proxies.settings_in(example)
+    environ = environ_with(CI_OBSERVER_DB=archive, **settings)
+    with serving(environ, tmp_path) as web:
+        port = web.base_url.port or 0
+        with proxies.running_proxy(example, port, certificate, tmp_path) as proxy:
+            trusted = smoke("--json", proxy.home, SSL_CERT_FILE=str(certificate.path))
+            untrusted = smoke(proxy.home)
+
+    assert trusted.exit_code == 0, trusted.stdout
+    if proxy.home.startswith("https:"):
+        assert untrusted.exit_code == 1
+        assert "set SSL_CERT_FILE" in untrusted.stdout
