@@ -1,4 +1,4 @@
-"""What a soak has measured, and the faults in it. Pure functions."""
+"""The measurements of a soak, and the faults in them. Pure functions."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence

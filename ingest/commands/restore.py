@@ -35,7 +35,7 @@ def restore(backup: Path, database: Path, *, is_confirmed: bool, now: datetime) 
     without a change.
     """
     if not is_confirmed and not is_interactive():
-        raise click.UsageError("Without a terminal nobody can confirm it: add --yes.")
+        raise click.UsageError("Confirmation needs a terminal: add --yes.")
     try:
         if file_id(backup) is not None and file_id(backup) == file_id(database):
             raise BackupError(f"{backup} is the database itself.")

@@ -29,7 +29,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Contents:
-    """What a database holds: the rows of each table, and its newest run.
+    """The rows of each table of a database, and its newest run.
 
     `newest` is a time as text, None without a run; `size` is in bytes.
     """
@@ -90,7 +90,7 @@ def _open(path: Path, options: str) -> sqlite3.Connection:
 
 
 def contents(conn: sqlite3.Connection) -> Contents:
-    """What the database holds in the connection's transaction."""
+    """The contents of the database in the connection's transaction."""
     # Virtual tables have no pages, and may need an extension that is not loaded.
     tables = conn.execute(
         "select name from sqlite_schema where type = 'table' and rootpage > 0"

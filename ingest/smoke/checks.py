@@ -44,7 +44,7 @@ DATASETTES = ("/ci_observer", "/-/")
 
 @dataclass
 class Visit:
-    """What the checks have fetched so far, so that later ones need not repeat it."""
+    """The responses so far, so that later checks need not repeat the requests."""
 
     instance: Instance
     expected_version: str | None = None
@@ -234,7 +234,7 @@ def check_permissions(visit: Visit) -> Result:
     instance = visit.instance
     paths = [*visit.pages, *API, *EXPORTS, JSON_TABLE]
     problems = [
-        f"{path} is shown to everybody"
+        f"{path} is shown to every visitor"
         for path in DEBUG_PAGES
         if _is_shown(instance, path)
     ]
@@ -248,7 +248,7 @@ def check_permissions(visit: Visit) -> Result:
         return result_of(name, problems, f"{len(paths)} paths need the token")
     if problems:
         return result_of(name, problems, "")
-    text = "open: everybody who can reach it can read all data; see ACCESS_TOKEN"
+    text = "open: without ACCESS_TOKEN, all who reach it can read all data"
     return Result(name, "note", text)
 
 
