@@ -15,7 +15,7 @@ import yaml
 from datasette.app import Datasette
 from datasette.plugins import pm
 
-from ci_observer.web import open_files
+from ci_observer.web import memory, open_files
 from ci_observer.web.admission import with_admission
 from ci_observer.web.base_url import PrefixedDatasette, with_prefix
 from ci_observer.web.connection_limits import Limits
@@ -113,6 +113,8 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
     from a large result would otherwise delay the wall.
     """
     open_files.raise_limit()
+    # Before a thread of either process starts.
+    memory.limit_arenas()
     with _private_folder() as folder:
         path = folder / "datasette"
 
