@@ -31,6 +31,8 @@ _DEFAULT_PLUGINS = (
     "datasette.actor_auth_cookie",
     "datasette.default_permissions",
     "access_token.py",
+    # Of execute-sql only, which none of our routes needs.
+    "adhoc_sql.py",
 )
 
 Actor = dict[str, Any]
