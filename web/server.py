@@ -29,6 +29,7 @@ from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.processes import keep_running
 from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
+from ci_observer.web.sql.worker import be_killed_first
 
 # With the package rich, Datasette would print the local variables of an exception, and
 # so the headers of a request with the access token.
@@ -38,6 +39,8 @@ pm.get_plugin("datasette.handle_exception").rich = None
 GRACE_SECONDS = 3
 # Of the process for tables and SQL: it works when the wall leaves it a processor.
 NICE = 5
+# When memory is short, the kernel ends it before the wall, and its workers before it.
+OOM_SCORE = 500
 # The path of a Unix socket has at most 103 bytes on macOS.
 MAX_SOCKET_FOLDER = 70
 
@@ -128,6 +131,8 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
 
         def back() -> None:
             os.nice(NICE)
+            be_killed_first(OOM_SCORE)
+            datasette.get_database(DATABASE).workers.warm_up()
             listener = _listen(path)
             app = with_forwarded_scope(datasette.app())
             server = make_server(datasette, app=app, is_forwarded=True)
