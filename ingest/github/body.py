@@ -38,7 +38,7 @@ async def _read_plain(chunks: AsyncIterable[bytes], limit: int) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         body += chunk
-        _refuse_too_large(len(body), limit)
+        _refuse_too_large(body, len(body), limit)
     return bytes(body)
 
 
@@ -48,10 +48,10 @@ async def _read_gzip(chunks: AsyncIterable[bytes], limit: int) -> bytes:
     received = 0
     async for chunk in chunks:
         received += len(chunk)
-        _refuse_too_large(received, limit)
+        _refuse_too_large(body, received, limit)
         for part in _unzipped(unzip, chunk):
             body += part
-            _refuse_too_large(len(body), limit)
+            _refuse_too_large(body, len(body), limit)
     if received and not unzip.eof:
         raise GitHubUnavailable("GitHub's response ends too early.")
     return bytes(body)
@@ -69,8 +69,10 @@ def _unzipped(unzip: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
         chunk = unzip.unconsumed_tail
 
 
-def _refuse_too_large(size: int, limit: int) -> None:
+def _refuse_too_large(body: bytearray, size: int, limit: int) -> None:
     if size > limit:
+        # The error may be kept for minutes, with the caller's variables.
+        body.clear()
         raise TooLarge(
             f"GitHub's response is larger than {limit >> 20} MB, so it is not read "
             "to its end. The next passes request smaller pages. If the error stays, "

@@ -173,3 +173,27 @@ def test_a_run_of_the_future_is_left_out_unless_our_clock_is_late(date, is_store
 
     assert [run["id"] for run in page.runs] == ([1, 2] if is_stored else [1])
     assert page.refused == (0 if is_stored else 1)
+
+
+@pytest.mark.parametrize("is_gzipped", [False, True])
+def test_the_error_of_a_large_body_does_not_keep_it(is_gzipped: bool) -> None:
+    """The error of a feed may be referred to until the next pass."""
+    headers = "content-encoding: gzip" if is_gzipped else JSON
+    content = bomb(50) if is_gzipped else b" " * (50 * MB)
+
+    with pytest.raises(TooLarge) as raised:
+        fetch([head(headers), content])
+
+    frames = []
+    trace = raised.value.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    buffers = [
+        len(value)
+        for frame in frames
+        for value in frame.f_locals.values()
+        if isinstance(value, bytearray)
+    ]
+    assert buffers
+    assert max(buffers) == 0
