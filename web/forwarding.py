@@ -7,7 +7,6 @@ client address) goes along in a header, which a visitor cannot set.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from datasette.app import Datasette
 from ci_observer.web.loop_errors import ignore_late_results
 from ci_observer.web.plain_responses import send_error
 from ci_observer.web.responses import App, Message, Receive, Send
+from ci_observer.web.sql.slots import Slots
 from ci_observer.web.urls import route_of
 
 # Everything else is Datasette's.
@@ -35,8 +35,11 @@ HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer"),
     *(b"transfer-encoding", b"upgrade", b"expect"),
 }
+BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 # Of requests at once; each takes two file descriptors.
 MAX_FORWARDED = 40
+# Of one client address, which leaves room for others.
+MAX_OF_CLIENT = 30
 # The other process starts at the same time as this one.
 START_SECONDS = 10
 RETRY_SECONDS = 0.02
@@ -72,18 +75,29 @@ class Forwarder:
             # SSL_CERT_FILE is for requests to GitHub; a wrong one must not stop this.
             trust_env=False,
         )
+        self._slots = Slots(MAX_FORWARDED, MAX_OF_CLIENT)
         self._starts_until: float | None = time.monotonic() + START_SECONDS
+
+    async def close(self) -> None:
+        """Close the connections to the other process."""
+        await self._transport.aclose()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve or forward one request."""
         if scope["type"] == "lifespan":
             ignore_late_results(asyncio.get_running_loop())
+            await self._app(scope, receive, send)
+            await self.close()
+            return
         if scope["type"] != "http" or is_ours(route_of(self._datasette, scope)):
             await self._app(scope, receive, send)
             return
-        body = _RequestBody(scope, receive)
+        # Before it takes a slot, so that a slow sender holds none.
+        body = await _read_body(scope, receive)
+        if body is None:
+            return
         response = asyncio.create_task(self._forward(scope, body, send))
-        gone = asyncio.create_task(body.wait_for_disconnect())
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
         try:
             await asyncio.wait({response, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -93,11 +107,25 @@ class Forwarder:
         if not response.cancelled():
             response.result()
 
-    async def _forward(self, scope: Message, body: "_RequestBody", send: Send) -> None:
+    async def _forward(self, scope: Message, body: bytes, send: Send) -> None:
+        started = False
+
+        async def remember(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        client = (scope.get("client") or ("",))[0]
+        try:
+            async with self._slots.take(client):
+                await self._respond(scope, body, remember)
+        except TimeoutError:
+            if not started:
+                await send_error(scope, send, 503, BUSY)
+
+    async def _respond(self, scope: Message, body: bytes, send: Send) -> None:
         try:
             response = await self._request(_request(scope, body))
-        except httpx.PoolTimeout:
-            await send_error(scope, send, 503, BUSY)
         except httpx.TimeoutException:
             await send_error(scope, send, 503, STALLED)
         except httpx.TransportError:
@@ -136,34 +164,24 @@ def with_forwarded_scope(app: App) -> App:
     return restored
 
 
-class _RequestBody:
-    """The body of a request, read once; then tells when the visitor is gone."""
-
-    def __init__(self, scope: Message, receive: Receive) -> None:
-        names = {name for name, _ in scope["headers"]}
-        self.is_present = bool({b"content-length", b"transfer-encoding"} & names)
-        self._receive = receive
-        self._is_read = asyncio.Event()
-        if not self.is_present:
-            self._is_read.set()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise httpx.ReadError("The visitor has left.")
-            yield message.get("body", b"")
-            if not message.get("more_body"):
-                self._is_read.set()
-                return
-
-    async def wait_for_disconnect(self) -> None:
-        await self._is_read.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+async def _read_body(scope: Message, receive: Receive) -> bytes | None:
+    """The body of a request, which the server has limited; None if the visitor left."""
+    body, more = b"", bool(BODY_HEADERS & {name for name, _ in scope["headers"]})
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
-def _request(scope: Message, body: _RequestBody) -> httpx.Request:
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _request(scope: Message, body: bytes) -> httpx.Request:
     # httpx would normalize the path, so the target of the request is given apart.
     target = scope["raw_path"]
     if scope["query_string"]:
@@ -175,7 +193,7 @@ def _request(scope: Message, body: _RequestBody) -> httpx.Request:
         scope["method"],
         "http://localhost/",
         headers=[*headers, (SCOPE_HEADER, facts)],
-        content=body.chunks() if body.is_present else None,
+        content=body,
         extensions={"target": target, "timeout": TIMEOUT.as_dict()},
     )
 

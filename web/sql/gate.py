@@ -6,14 +6,14 @@ gets 503. A request whose visitor has left is cancelled, with its statement.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from ci_observer.web.plain_responses import send_error
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.sql.large_results import BUSY, Request, current_request
+from ci_observer.web.sql.slots import Slots
 
 AT_ONCE = 3
 # One visitor's statements leave room for others.
@@ -21,8 +21,6 @@ PER_CLIENT = 2
 # Exports of whole tables, which take minutes and little memory.
 EXPORTS_AT_ONCE = 2
 EXPORTS_PER_CLIENT = 1
-WAIT_SECONDS = 10
-MAX_WAITING = 200
 # Rows that an export reads at once. The form of Datasette asks for as many as possible,
 # which are more than a result may have where each has a whole object of GitHub.
 EXPORT_ROWS = 1000
@@ -33,62 +31,6 @@ PAGE_SECONDS = 300
 PART_BYTES = 65_536
 
 TOO_MANY_EXPORTS = "Other exports are running. Try again when they have ended."
-
-
-class Slots:
-    """Places for requests, some for each client address; others wait in order."""
-
-    def __init__(self, total: int, per_client: int) -> None:
-        self._free, self._per_client = total, per_client
-        self._used: Counter[str] = Counter()
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
-
-    @asynccontextmanager
-    async def take(self, client: str) -> AsyncIterator[None]:
-        """Hold a place; raises `TimeoutError` if none becomes free in time."""
-        await self._acquire(client)
-        try:
-            yield
-        finally:
-            self._release(client)
-
-    async def _acquire(self, client: str) -> None:
-        if self._has_room(client):
-            self._occupy(client)
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            raise TimeoutError
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((client, turn))
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                # It came at the same moment.
-                self._release(client)
-            else:
-                self._waiting.remove((client, turn))
-            raise
-
-    def _has_room(self, client: str) -> bool:
-        return self._free > 0 and self._used[client] < self._per_client
-
-    def _occupy(self, client: str) -> None:
-        self._free -= 1
-        self._used[client] += 1
-
-    def _release(self, client: str) -> None:
-        self._free += 1
-        self._used[client] -= 1
-        if not self._used[client]:
-            del self._used[client]
-        for waiting in [*self._waiting]:
-            name, turn = waiting
-            if self._has_room(name) and not turn.done():
-                self._waiting.remove(waiting)
-                self._occupy(name)
-                turn.set_result(None)
 
 
 class Gate:
