@@ -10,7 +10,8 @@ from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller

@@ -18,7 +18,8 @@ from ci_observer.ingest.db import database_file, schema
 from ci_observer.ingest.errors import ConfigError, DatabaseError
 from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, Slot, open_http
+from ci_observer.ingest.github.connection import Connection, Slot
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 

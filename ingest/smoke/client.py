@@ -14,7 +14,7 @@ from ci_observer.ingest.config import load_network
 from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.certificates import tls_context
-from ci_observer.ingest.github.connection import httpx_proxy
+from ci_observer.ingest.github.transport import httpx_proxy
 from ci_observer.ingest.texts import one_line
 
 # Of an export, only the beginning is read.

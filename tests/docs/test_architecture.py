@@ -82,7 +82,9 @@ def test_only_the_commands_know_both_sides():
 def test_one_module_talks_http_for_each_purpose():
     """To GitHub, to an instance to check, and from one web process to the other."""
     assert importers_of("httpx", "ingest", "web", "plugins") == [
-        "ingest/github/connection.py",
+        # Parses addresses; the others send requests.
+        "ingest/github/addresses.py",
+        "ingest/github/transport.py",
         "ingest/smoke/client.py",
         "web/forwarding.py",
     ]

@@ -21,9 +21,10 @@ from ci_observer.ingest.errors import (
     RateLimited,
 )
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, Slot, open_http
+from ci_observer.ingest.github.connection import Connection, Slot
 from ci_observer.ingest.github.headers import RateLimit
 from ci_observer.ingest.github.pages import Response, RunPage
+from ci_observer.ingest.github.transport import open_http
 
 API = "https://ghes.example/api/v3"
 RUNS = f"{API}/repos/acme/api/actions/workflows/ci.yml/runs"
@@ -204,6 +205,19 @@ def test_a_temporary_redirect_is_not_remembered():
 
     async def once(github: GitHub) -> Any:
         await fetch_runs(github)
+        return github.connection.renamed_ids
+
+    assert call(once) == {}
+
+
+@respx.mock
+def test_a_redirect_to_another_origin_renames_nothing():
+    elsewhere = "https://evil.example/repositories/666/runs"
+    respx.get(RUNS).respond(301, headers={"location": elsewhere})
+
+    async def once(github: GitHub) -> Any:
+        with pytest.raises(InvalidResponse):
+            await fetch_runs(github)
         return github.connection.renamed_ids
 
     assert call(once) == {}

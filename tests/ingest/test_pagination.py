@@ -14,8 +14,9 @@ from polling import FILE, REPO, add_runs, run_ids
 from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.feeds.owners import fetch_owner
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.pagination import next_page_url
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.store import feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

@@ -24,7 +24,8 @@ from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.times import utc_now
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import feeds

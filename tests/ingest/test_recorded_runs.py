@@ -20,8 +20,9 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.rows import LONGEST_RUN
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance

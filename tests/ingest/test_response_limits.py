@@ -21,10 +21,11 @@ from ci_observer.ingest.errors import (
     TooLarge,
     TooSlow,
 )
-from ci_observer.ingest.github import connection as connection_module
+from ci_observer.ingest.github import transport as transport_module
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.pages import RunPage
+from ci_observer.ingest.github.transport import open_http
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MB = 2**20
@@ -100,7 +101,7 @@ def test_a_broken_compression_can_be_tried_again(body):
 
 def test_a_slow_body_is_dropped_at_the_limit(monkeypatch):
     """The limit is for the whole response; the timeout of one read is longer."""
-    monkeypatch.setattr(connection_module, "RESPONSE_SECONDS", 0.2)
+    monkeypatch.setattr(transport_module, "RESPONSE_SECONDS", 0.2)
 
     with pytest.raises(TooSlow, match=r"not complete after 0\.2 seconds") as caught:
         fetch([head(JSON), b" ", OPEN])

@@ -15,7 +15,8 @@ from ci_observer.demo.server.world import World
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.github.app_jwt import AppSettings
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.connection import Connection, open_http
+from ci_observer.ingest.github.connection import Connection
+from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.polling.poller import Poller, PollResult
