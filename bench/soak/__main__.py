@@ -5,6 +5,7 @@ Exit code 0 if nothing has grown and no run is lost, otherwise 1.
 
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,9 @@ MAX_LOST_SHOWN = 5
 )
 def main(*, minutes: float, walls: int, browsers: int, days: int) -> None:
     """Run an instance under load and faults, and print how it was."""
+    # Both end all processes, also where a shell has started it in the background.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     since = f"{datetime.now(UTC) - timedelta(days=days - 1):%Y-%m-%dT%H:%M:%SZ}"
     folder = Path(tempfile.mkdtemp(prefix="ci-observer-soak-"))
     with (
