@@ -28,10 +28,13 @@ PAGES = (
     "/ci_observer",
     "/ci_observer/runs",
     "/ci_observer/runs.csv?_stream=1",
+    "/ci_observer/runs/1",
     "/ci_observer.json?sql=select+1",
     "/-/dashboards",
     "/-/dashboards/ci-observer?days=30",
+    "/-/dashboards/ci-observer/embed?days=30",
     "/-/dashboards/ci-observer/runs-by-day",
+    "/-/dashboards/ci-observer/runs-by-day/embed",
 )
 API = (
     "/api",
@@ -52,6 +55,11 @@ DEBUG = (
 )
 # Nobody's data: static files, redirects, logins, and what the visitor has sent.
 OPEN = ("static", "static-plugins", "config", "actor", "auth-token", "logout")
+
+
+# Of routes that are not below /-/; Datasette's front page has a test of its own.
+OPEN_PATHS = ("/login", "/logout", "/favicon.ico", "/static/x.css", "/:memory:")
+ABSENT_PATHS = ("/ci_observer.db", "/.json")
 
 
 @pytest.fixture
@@ -322,3 +330,39 @@ def test_every_page_of_datasette_is_known(db_path: Path) -> None:
     known = {name.partition(".")[0] for name in (*DEBUG, *OPEN)}
 
     assert names - {"", "dashboards"} == known
+
+
+def test_every_route_is_known(db_path: Path) -> None:
+    """A new route has to be in the lists above, as closed or as open."""
+    datasette = build_datasette(db_path, root=ROOT)
+    datasette.executor.shutdown()
+    known = [
+        *(path.partition("?")[0] for path in PAGES),
+        *OPEN_PATHS,
+        *ABSENT_PATHS,
+    ]
+    unknown = [
+        route.pattern
+        for route, _ in datasette._routes()
+        if not route.pattern.removeprefix("^").startswith("/-/")
+        and not any(route.match(path) for path in known)
+    ]
+    dashboards = [
+        route.pattern
+        for route, _ in datasette._routes()
+        if "dashboards" in route.pattern
+        and "static" not in route.pattern
+        and not any(route.match(path) for path in known)
+    ]
+
+    assert unknown + dashboards == []
+    assert {path.partition("?")[0] for path in API} - {"/api/nothing"} == set(
+        api_routes()
+    ) - {"/api/health"}
+
+
+def api_routes() -> list[str]:
+    """The routes of the plugin, which Datasette imports by its file."""
+    [plugin] = [p for p in pm.get_plugins() if hasattr(p, "HEALTH")]
+    routes: dict[str, Any] = plugin.ROUTES
+    return list(routes)
