@@ -25,6 +25,7 @@ from ci_observer.web.errors import IncompleteInstallation
 from ci_observer.web.forwarding import Forwarder, with_forwarded_scope
 from ci_observer.web.hosts import with_host_check
 from ci_observer.web.installation import refuse_missing_files
+from ci_observer.web.loop_errors import ignore_cancelled_requests
 from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.processes import keep_running
 from ci_observer.web.responses import App
@@ -205,6 +206,7 @@ def run(
     def stop(*_: object) -> None:
         server.should_exit = True
 
+    ignore_cancelled_requests()
     # uvicorn re-raises the signal after shutdown; handle it here to exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

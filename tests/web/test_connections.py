@@ -18,7 +18,10 @@ from waiting import HANG_SECONDS
 
 from ci_observer.web import open_files
 from ci_observer.web.connection_limits import NEVER, Limits
-from ci_observer.web.loop_errors import ignore_late_results
+from ci_observer.web.loop_errors import (
+    ignore_cancelled_requests,
+    ignore_late_results,
+)
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
@@ -275,6 +278,24 @@ async def test_a_result_for_a_visitor_who_has_left_is_not_logged(
 
     [logged] = errors_in(caplog)
     assert "Exception in callback int" in logged
+
+
+@pytest.mark.asyncio
+async def test_an_export_that_the_end_of_the_server_cancels_is_not_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "filters", [])
+    ignore_cancelled_requests()
+    async with listening(endless, PATIENT) as server:
+        await (await server.connect(GET)).head()
+        server.should_exit = True
+        # Until it has waited for the reader, who takes no more.
+        async with asyncio.timeout(HANG_SECONDS):
+            while server.server_state.tasks:
+                await asyncio.sleep(0.005)
+
+    [logged] = errors_in(caplog)
+    assert logged == "Cancel 1 running task(s), timeout graceful shutdown exceeded"
 
 
 # Room for a new connection
