@@ -27,6 +27,8 @@ DAY = 86_400
 COOKIE_SECONDS = 365 * DAY
 RENEW_AFTER_SECONDS = 7 * DAY
 MAX_REMEMBERED = 1000
+# Ours have 40 characters; a longer one must not be kept among those remembered.
+MAX_COOKIE = 200
 
 _PORT = re.compile(r":(\d{1,5})$")
 _NO_NAME = re.compile(r"[^A-Za-z0-9.~-]")
@@ -66,7 +68,7 @@ class AccessToken:
         A clock that was set back gives a negative age, which is no reason to end a
         login.
         """
-        made_at = self._made_at(value)
+        made_at = self._made_at(value) if len(value) <= MAX_COOKIE else None
         if made_at is None:
             return None
         age = time.time() - made_at

@@ -87,13 +87,18 @@ class ResponseCache:
     def put(self, key: Hashable, response: CachedResponse) -> None:
         self._remove(key)
         self._responses[key] = response
-        self._bytes += len(response.content)
+        self._bytes += _size(key, response)
         while self._bytes > MAX_BYTES or len(self._responses) > MAX_RESPONSES:
             self._remove(next(iter(self._responses)))
 
     def _remove(self, key: Hashable) -> None:
         if key in self._responses:
-            self._bytes -= len(self._responses.pop(key).content)
+            self._bytes -= _size(key, self._responses.pop(key))
+
+
+def _size(key: Hashable, response: CachedResponse) -> int:
+    # A key has the values of the filters, which a visitor may make long.
+    return len(response.content) + len(repr(key))
 
 
 # One per Datasette, since the tests run several in a process.

@@ -26,6 +26,8 @@ MAX_ADDRESSES = 10_000
 MAX_KNOWN = 1_000
 # A provider gives a customer this prefix, and thus any number of addresses.
 IPV6_PREFIX = 64
+# A proxy may pass on an address that a visitor made up.
+MAX_ADDRESS = 100
 
 
 @dataclass
@@ -93,7 +95,7 @@ class GuessLimit:
 
 def address_of(client: tuple[str, int] | None) -> str:
     """The address to count guesses for; an IPv6 address without its second half."""
-    host = client[0] if client else ""
+    host = client[0][:MAX_ADDRESS] if client else ""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -25,6 +25,10 @@ LOOPBACK = ("localhost", "*.localhost", "127.0.0.0/8", "::1")
 HEALTH = "/api/health"
 MAX_CACHED = 1000
 MAX_SHOWN = 100
+# A name has 253 characters at most; longer ones must not be kept in the cache.
+MAX_HOST = 300
+
+NO_HOST = "A request needs one header Host, with a name of this server."
 
 # A name or an address, and a port, which does not matter.
 _HOST = re.compile(
@@ -41,7 +45,7 @@ class AllowedHosts:
         self._networks: list[IPv4Network | IPv6Network] = []
         for pattern in patterns:
             self._add(pattern)
-        self.problem = lru_cache(MAX_CACHED)(self._problem)
+        self._known_problem = lru_cache(MAX_CACHED)(self._problem)
 
     def _add(self, pattern: str) -> None:
         name = _normalized(pattern.strip("[]"))
@@ -53,14 +57,16 @@ class AllowedHosts:
             else:
                 self._names.add(name)
 
-    def _problem(self, hosts: tuple[bytes, ...]) -> tuple[int, str] | None:
-        """The status and text of an error for `Host` headers; None if all is well.
+    def problem(self, hosts: tuple[bytes, ...]) -> tuple[int, str] | None:
+        """The status and text of an error for `Host` headers; None if all is well."""
+        if sum(map(len, hosts)) > MAX_HOST:
+            return 400, NO_HOST
+        return self._known_problem(hosts)
 
-        `problem` is the same, and remembers its results.
-        """
+    def _problem(self, hosts: tuple[bytes, ...]) -> tuple[int, str] | None:
         host = _name_in(hosts)
         if host is None:
-            return 400, "A request needs one header Host, with a name of this server."
+            return 400, NO_HOST
         if self._accepts(host):
             return None
         return 421, (

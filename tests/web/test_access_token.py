@@ -254,6 +254,14 @@ async def test_cookies_of_other_programs_do_not_hide_the_login(
     assert response.status_code == 200
 
 
+def test_long_cookies_are_not_remembered() -> None:
+    token = access_token.AccessToken(TOKEN)
+
+    assert token.cookie_age(token.make_cookie()) is not None
+    assert token.cookie_age("a" * 60_000) is None
+    assert token._made_at.cache_info().currsize == 1
+
+
 @pytest.mark.asyncio
 async def test_a_forged_cookie_proves_nothing(datasette: Datasette) -> None:
     [(name, value)] = cookie_of(await log_in(datasette)).items()

@@ -83,4 +83,6 @@ def test_a_customer_of_a_provider_has_one_ipv6_prefix() -> None:
     assert address_of(("::ffff:10.0.0.1", 1)) == address_of(("10.0.0.1", 1))
     assert address_of(("fe80::1%eth0", 1)) == address_of(("fe80::2", 1))
     assert address_of(("10.0.0.1", 1)) != address_of(("10.0.0.2", 1))
+    # Made up by a visitor, and passed on by a proxy.
+    assert len(address_of(("a" * 60_000, 1))) < 200
     assert address_of(None) == address_of(("", 0)) == ""

@@ -72,6 +72,15 @@ def test_a_header_without_one_host_is_400(hosts: list[bytes]) -> None:
     assert status_of(LISTED, *hosts) == 400
 
 
+def test_long_names_are_refused_and_not_remembered() -> None:
+    allowed = AllowedHosts(LISTED)
+    problem = allowed.problem((b"a" * 60_000,))
+
+    assert problem is not None
+    assert problem[0] == 400
+    assert allowed._known_problem.cache_info().currsize == 0
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
