@@ -310,6 +310,30 @@ async def test_no_statement_tells_the_path_of_the_file(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # The statements that a connection has prepared.
+        "select sql from sqlite_stmt",
+        "select 1 from main.SQLITE_STMT",
+        "explain select (select max(sql) from sqlite_stmt)",
+        # An address in memory.
+        "select FTS3_tokenizer('simple')",
+    ],
+)
+async def test_no_statement_tells_of_other_visitors_or_the_process(
+    db_path: Path, db: Database, sql: str
+) -> None:
+    async with serving(db_path) as datasette:
+        path = "/ci_observer.json"
+        await datasette.client.get(path, params={"sql": "select 'private'"})
+        response = await datasette.client.get(path, params={"sql": sql})
+
+    assert response.status_code == 400
+    assert "private'" not in response.text
+
+
+@pytest.mark.asyncio
 async def test_a_message_of_a_visitor_is_not_set_for_debugging(db_path: Path) -> None:
     async with serving(db_path) as datasette:
         response = await datasette.client.post("/-/messages", data={"message": "x"})

@@ -147,13 +147,26 @@ def _connect(uri: str) -> sqlite3.Connection:
     for category, limit in SQLITE_LIMITS.items():
         conn.setlimit(category, min(limit, conn.getlimit(category)))
     conn.create_function("escape_fts", 1, escape_fts)
-    conn.set_authorizer(_refuse_paths)
+    conn.set_authorizer(_refuse_secrets)
     return conn
 
 
-def _refuse_paths(action: int, name: str | None, *_: object) -> int:
-    """Refuse the pragma that tells the path of the file; Datasette allows it."""
-    is_refused = action == sqlite3.SQLITE_PRAGMA and name == "database_list"
+def _refuse_secrets(
+    action: int, name: str | None, detail: str | None, *_: object
+) -> int:
+    """Refuse what tells more than the data of the file."""
+    match action:
+        case sqlite3.SQLITE_PRAGMA:
+            # The path of the file; Datasette allows it.
+            is_refused = name == "database_list"
+        case sqlite3.SQLITE_READ:
+            # The statements of other visitors.
+            is_refused = name == "sqlite_stmt"
+        case sqlite3.SQLITE_FUNCTION:
+            # An address in the memory of the process.
+            is_refused = detail == "fts3_tokenizer"
+        case _:
+            is_refused = False
     return sqlite3.SQLITE_DENY if is_refused else sqlite3.SQLITE_OK
 
 
