@@ -127,9 +127,13 @@ class Apps:
         self.registered.append(app)
         return app
 
-    def revoke_tokens(self) -> None:
-        """Make every token that was issued invalid."""
-        self._revoked |= {issued.secret for issued in self.issued}
+    def revoke_tokens(self, *, except_of: Installation | None = None) -> None:
+        """Make the tokens that were issued invalid, except those of an installation."""
+        self._revoked |= {
+            issued.secret
+            for issued in self.issued
+            if issued.installation is not except_of
+        }
 
     def token(self, secret: str, now: datetime) -> Token | None:
         """The rights of an installation token or of a valid JWT."""

@@ -11,6 +11,7 @@ from ci_observer.ingest.errors import NotFound, RateLimited, Unauthorized
 from ci_observer.ingest.github.app_jwt import AppJwt
 from ci_observer.ingest.github.credentials import EVERY_ACCOUNT
 from ci_observer.ingest.github.error_responses import Advice, error_of
+from ci_observer.ingest.github.headers import LONGEST_WAIT
 from ci_observer.ingest.github.http_messages import HttpResponse
 from ci_observer.ingest.github.installations import (
     AppToken,
@@ -19,7 +20,7 @@ from ci_observer.ingest.github.installations import (
     parse_installation,
     parse_installations,
 )
-from ci_observer.ingest.github.pagination import Walk
+from ci_observer.ingest.github.pagination import Walk, next_page_url
 from ci_observer.ingest.github.wire import parse_json
 from ci_observer.ingest.times import Clock
 
@@ -61,7 +62,8 @@ class AppApi:
     """Requests to the endpoints for Apps.
 
     Raises a `GitHubError` for any status but 200 and 201. A refused App concerns every
-    request, so the error names every account.
+    request, so the error names every account. The rate limit of the App itself is not
+    that of its installations; once it is spent, no request is sent until its end.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class AppApi:
         self._transport = transport
         self._clock = clock
         self._installation_id = installation_id
+        self._limited: RateLimited | None = None
 
     @property
     def has_one_installation(self) -> bool:
@@ -93,11 +96,17 @@ class AppApi:
             return [await self._fetch_one(self._installation_id)]
         url: str | None = f"/app/installations?per_page={PAGE_SIZE}"
         found: list[Installation] = []
+        pages: list[Any] = []
         walk = Walk()
         while url:
             response = await self._send_for_all(url, NO_APP)
-            found += parse_installations(parse_json(response.body))
-            url = walk.next_url(url, self._transport.next_address(response))
+            page = parse_json(response.body)
+            found += parse_installations(page)
+            # A proxy may drop the link, or send the same page again.
+            link = self._transport.next_address(response)
+            link = link or next_page_url(url, items=len(page), total=None)
+            url = None if page in pages else walk.next_url(url, link)
+            pages.append(page)
         return found
 
     async def fetch_installation_of(self, repo: str) -> Installation:
@@ -135,6 +144,7 @@ class AppApi:
     async def _send(
         self, address: str, body: Mapping[str, Any] | None = None
     ) -> HttpResponse:
+        self._refuse_while_limited()
         response = await self._transport.send_as_app(address, self.jwt.sign(), body)
         is_refused = response.status == HTTPStatus.UNAUTHORIZED
         if is_refused and self.jwt.correct_clock(response.headers.get("date")):
@@ -148,6 +158,14 @@ class AppApi:
             now=self._clock(),
             advice=ADVICE,
         )
+        if isinstance(error, RateLimited):
+            self._limited = error
         if isinstance(error, Unauthorized | RateLimited):
             error.account = EVERY_ACCOUNT
         raise error
+
+    def _refuse_while_limited(self) -> None:
+        """Raise the error of the rate limit again; a longer wait is a wrong clock's."""
+        now = self._clock()
+        if self._limited and now < self._limited.retry_at <= now + LONGEST_WAIT:
+            raise self._limited

@@ -11,7 +11,7 @@ from pathlib import Path
 from ci_observer.ingest.config import Config, read_app_key
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.headers import parse_date
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import Clock, in_bounds
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -65,7 +65,9 @@ class AppJwt:
 
     def correct_clock(self, date: str | None) -> bool:
         """Use the time in the `date` header of a refusal; return whether it differs."""
-        theirs = parse_date(date)
+        sent_at = parse_date(date)
+        # Without a nonsense year, which would leave Python's calendar.
+        theirs = in_bounds(sent_at) if sent_at else None
         if theirs is None:
             return False
         late_by = theirs - self._clock()

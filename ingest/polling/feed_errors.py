@@ -102,11 +102,12 @@ class FeedErrors:
             self._discovery.postpone(item, STOPPED_WAIT)
             if error.cause and not self._feeds_of(item):
                 self._discovery.show_error(item, error.cause)
-                self.failed[item] = error.kind
+                self.failed[item] = error.cause.kind
 
     def _save_stopped(self, feed: Feed, error: AccountStopped) -> None:
         if error.cause is None:
             return
+        self.is_temporary |= isinstance(error.cause, GitHubUnavailable)
         self.failed[feed.key] = error.cause.kind
         if feed.error != str(error):
             feeds.save_error(

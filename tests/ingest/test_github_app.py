@@ -1,11 +1,8 @@
 """Polling as a GitHub App: real HTTP, a simulated GitHub that verifies the App."""
 
 import os
-import stat
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from app_keys import private_pem, public_pem
@@ -26,31 +23,8 @@ TOKENS = "/access_tokens"
 
 
 @pytest.fixture
-def app(github: GitHubServer) -> App:
-    github.settings.tokens.clear()
-    return github.settings.apps.register(public_pem())
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "app.pem"
-    path.write_text(private_pem())
-    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    return path
-
-
-@pytest.fixture
-def ingest(
-    db: Database, github: GitHubServer, app: App, key_file: Path
-) -> Iterator[Ingest]:
-    with closing(Ingest(db, github)) as ingest:
-        ingest.restart(
-            token=None,
-            app_id=app.client_id,
-            app_key_file=key_file,
-            repos=("acme/*", "beta/*"),
-        )
-        yield ingest
+def ingest(app_ingest: Ingest) -> Ingest:
+    return app_ingest
 
 
 def paths(github: GitHubServer, end: str = "", method: str = "GET") -> list[str]:
