@@ -161,10 +161,10 @@ def _refuse_secrets(
             is_refused = name == "database_list"
         case sqlite3.SQLITE_READ:
             # The statements of other visitors.
-            is_refused = name == "sqlite_stmt"
+            is_refused = (name or "").lower() == "sqlite_stmt"
         case sqlite3.SQLITE_FUNCTION:
             # An address in the memory of the process.
-            is_refused = detail == "fts3_tokenizer"
+            is_refused = (detail or "").lower() == "fts3_tokenizer"
         case _:
             is_refused = False
     return sqlite3.SQLITE_DENY if is_refused else sqlite3.SQLITE_OK
