@@ -14,6 +14,8 @@ NAME = "GITHUB_APP_PRIVATE_KEY_FILE"
 # GitHub's keys have 1,700 bytes.
 MAX_BYTES = 64 * 1024
 MIN_BITS = 2048
+# Of what a message shows. Client secrets and keys are longer.
+MAX_ID_LENGTH, MAX_PATH_LENGTH = 30, 300
 # Docker mounts secrets there for every user, in a container that has no others.
 SECRETS_FOLDER = Path("/run/secrets")
 GET_ANOTHER = (
@@ -37,8 +39,10 @@ def parse_app_id(text: str, name: str) -> str:
     """The number of an App, or its client id."""
     if re.fullmatch(r"[0-9]{1,15}|Iv[0-9A-Za-z.]{6,40}", text):
         return text
+    # A longer text may be a secret of the App.
+    shown = repr(text) if len(text) <= MAX_ID_LENGTH else "its value"
     raise ConfigError(
-        f"{name}: {text!r} is not the id of a GitHub App. Write the client id from the "
+        f"{name}: {shown} is not the id of a GitHub App. Write the client id from the "
         "settings of the App, such as Iv23liAbCdEfGhIjKlMn, or its number."
     )
 
@@ -104,8 +108,11 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES)
     except OSError as error:
+        # The value may be the key itself.
+        is_key = len(str(path)) > MAX_PATH_LENGTH or "-----BEGIN" in str(path)
         raise ConfigError(
-            f"{NAME}: cannot read {path} ({error.strerror}). Point it at the .pem file "
+            f"{NAME}: cannot read {'the file' if is_key else path} "
+            f"({error.strerror}). Point it at the .pem file "
             "with the private key of the App, and let this user read it."
         ) from None
 

@@ -11,6 +11,9 @@ from ci_observer.ingest.config.names import (
     unknown_in_file,
 )
 from ci_observer.ingest.config.settings import (
+    OF_ACCESS_TOKEN,
+    OF_APP,
+    OF_TOKEN,
     SECRETS,
     SETTINGS,
     WEB_SECRETS,
@@ -94,12 +97,21 @@ def _refuse_missing_folder(config: Config) -> None:
 def _merged(file: EnvFile, process: Mapping[str, str]) -> dict[str, str]:
     """The variables of both; those of the process go first.
 
-    The two names for a token, and the two spellings of a proxy, count as one.
+    The two names for a token, and the two spellings of a proxy, count as one. A token
+    hides a GitHub App in the file, and an App hides a token.
     """
-    groups = [SECRETS, *((name, name.lower()) for name in PROXY_VARIABLES)]
-    hidden = [group for group in groups if any(name in process for name in group)]
-    names = [name for group in hidden for name in group]
-    return _without(names, file.values) | dict(process)
+    spellings = ((name, name.lower()) for name in PROXY_VARIABLES)
+    groups = (OF_TOKEN, OF_ACCESS_TOKEN, *spellings)
+    hidden = {
+        name
+        for group in groups
+        if any(name in process for name in group)
+        for name in group
+    }
+    for group, other in ((OF_TOKEN, OF_APP), (OF_APP, OF_TOKEN)):
+        if any(process.get(name) for name in group):
+            hidden |= set(other)
+    return _without(hidden, file.values) | dict(process)
 
 
 def _without(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:

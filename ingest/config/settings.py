@@ -42,16 +42,17 @@ from ci_observer.ingest.github.proxies import (
     unreadable_exceptions,
 )
 
-# Only for the processes that poll.
-SECRETS = (
-    "GITHUB_TOKEN",
-    "GITHUB_TOKEN_FILE",
+OF_TOKEN = ("GITHUB_TOKEN", "GITHUB_TOKEN_FILE")
+OF_APP = (
     "GITHUB_APP_ID",
     "GITHUB_APP_PRIVATE_KEY_FILE",
     "GITHUB_APP_INSTALLATION_ID",
 )
+OF_ACCESS_TOKEN = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE")
+# Only for the processes that poll.
+SECRETS = (*OF_TOKEN, *OF_APP)
 # Only for the web side.
-WEB_SECRETS = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE", "DATASETTE_SECRET")
+WEB_SECRETS = (*OF_ACCESS_TOKEN, "DATASETTE_SECRET")
 FETCH_JOBS = ("failed", "all", "none")
 ADHOC_SQL = ("on", "off")
 MIN_REFRESH_SECONDS = 5

@@ -1,5 +1,6 @@
 """The settings of a GitHub App: which belong together, and what a key file may hold."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,22 @@ def test_a_wrong_key_file_is_refused_without_showing_it(key_file, content, fault
 def test_a_key_file_that_cannot_be_read_is_refused(key_file, tmp_path):
     assert "No such file" in error_of(tmp_path / "missing.pem")
     assert "is not a file" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        private_pem(),
+        private_pem().replace("\n", "\\n"),
+        base64.b64encode(private_pem().encode()).decode(),
+    ],
+)
+@pytest.mark.parametrize("name", [KEY, "GITHUB_APP_ID"])
+def test_a_key_in_the_place_of_its_file_or_of_the_id_is_not_shown(key_file, name, key):
+    error = error_of(key_file, **{name: key})
+
+    assert error.startswith(f"{name}: ")
+    assert not any(word[:9] in error for word in key.split() if len(word) > 9)
 
 
 @pytest.mark.parametrize("app_id", ["my-app", "'123'", "-1", "1.5", "Iv", "12 34"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from app_keys import private_pem
 
 from ci_observer.ingest.config import load_config
 from ci_observer.ingest.config.env_file import read_env_file
@@ -106,3 +107,34 @@ def test_a_spelling_of_a_proxy_in_the_environment_hides_both_in_the_file(
 
     assert str(from_file) == "http://from-file:1 (https_proxy)"
     assert str(from_environment) == "http://from-environment:2 (HTTPS_PROXY)"
+
+
+def test_a_token_in_the_environment_hides_an_app_in_the_file(path, monkeypatch):
+    path.write_text("GITHUB_APP_ID=1\nGITHUB_APP_PRIVATE_KEY_FILE=missing.pem\n")
+    monkeypatch.setenv("GITHUB_TOKEN", "abc")
+
+    config = load_config()
+
+    assert (config.token, config.app_id, config.app_key_file) == ("abc", None, None)
+
+
+def test_one_setting_of_an_app_leaves_the_others_in_the_file(
+    path, tmp_path, monkeypatch
+):
+    key_file = tmp_path / "app.pem"
+    key_file.write_text(private_pem())
+    path.write_text(
+        f"GITHUB_APP_ID=1\nGITHUB_APP_PRIVATE_KEY_FILE={key_file}\nGITHUB_TOKEN=abc\n"
+    )
+    monkeypatch.setenv("GITHUB_APP_INSTALLATION_ID", "7")
+
+    config = load_config()
+
+    assert (config.app_id, config.app_installation_id, config.token) == ("1", 7, None)
+
+
+def test_an_access_token_in_the_environment_hides_its_file(path, monkeypatch):
+    path.write_text("ACCESS_TOKEN_FILE=/nonexistent\n")
+    monkeypatch.setenv("ACCESS_TOKEN", "0123456789abcdef")
+
+    assert load_config().access_token == "0123456789abcdef"  # noqa: S105 (made up)
