@@ -54,9 +54,15 @@ class Route:
         )
 
     def is_from_proxy(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Whether an error response is that of a proxy, not of GitHub."""
+        """Whether an error response is that of a proxy, not of GitHub.
+
+        Behind TLS, an error of a server is that of GitHub's own load balancer.
+        """
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return True
+        is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_server_error and self.api_url.startswith("https:"):
+            return False
         is_json = "json" in headers.get("content-type", "")
         is_error = status >= HTTPStatus.BAD_REQUEST
         is_ours = REQUEST_ID in headers or is_json

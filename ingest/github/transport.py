@@ -82,7 +82,10 @@ class Transport:
             ) from error
         if self._route.is_from_proxy(found.status, found.headers):
             status = f"{found.status} {_phrase(found.status)}"
-            raise GitHubUnreachable(self._route.refused_text(status))
+            # The proxy may fail for one request, and refuse them all.
+            is_failure = found.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            kind = GitHubUnavailable if is_failure else GitHubUnreachable
+            raise kind(self._route.refused_text(status))
         return found
 
 

@@ -24,6 +24,7 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, Slot
 from ci_observer.ingest.github.headers import RateLimit
 from ci_observer.ingest.github.pages import Response, RunPage
+from ci_observer.ingest.github.proxies import Proxy
 from ci_observer.ingest.github.transport import open_http
 
 API = "https://ghes.example/api/v3"
@@ -36,11 +37,17 @@ def call(
     work: Callable[[GitHub], Awaitable[Any]],
     token: str | None = TOKEN,
     slot: Slot = nullcontext,
+    proxy: Proxy | None = None,
 ) -> Any:
     async def run() -> Any:
         async with open_http("1.2.3") as http:
             connection = Connection(
-                http, api_url=API, token=token, clock=lambda: NOW, slot=slot
+                http,
+                api_url=API,
+                token=token,
+                clock=lambda: NOW,
+                slot=slot,
+                proxy=proxy,
             )
             return await work(GitHub(connection))
 
@@ -168,6 +175,28 @@ def test_no_response_differs_from_no_connection(fault, error):
 
     with pytest.raises(GitHubUnavailable) as caught:
         call(fetch_runs)
+
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "text"),
+    [
+        (504, GitHubUnavailable, "GitHub responds with 504"),
+        (403, GitHubUnreachable, "The proxy http://proxy:3128"),
+        (407, GitHubUnreachable, "The proxy http://proxy:3128"),
+    ],
+)
+@respx.mock
+def test_a_web_page_of_the_server_s_load_balancer_is_not_that_of_the_proxy(
+    status, error, text
+):
+    """Behind TLS; else one slow page of runs would end every pass."""
+    respx.get(RUNS).respond(status, html="<h1>Gateway</h1>")
+    proxy = Proxy("HTTPS_PROXY", "http", "proxy", 3128)
+
+    with pytest.raises(GitHubError, match=text) as caught:
+        call(fetch_runs, proxy=proxy)
 
     assert type(caught.value) is error
 
