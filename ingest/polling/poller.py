@@ -298,7 +298,12 @@ class Poller:
             return False
         what = "token" if self._config.token_file else "key of the GitHub App"
         log.info("Using the new %s in %s", what, path)
-        self._rests.clear()
+        # A spent limit is not another one's with another key.
+        self._rests = {
+            account: rest
+            for account, rest in self._rests.items()
+            if not isinstance(rest[1], Unauthorized)
+        }
         return True
 
     def _is_token_refused(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from app_keys import private_pem, public_pem
 from polling import Ingest, add_runs, poll
 from sqlite_utils import Database
 
@@ -99,6 +100,23 @@ def test_a_limit_of_the_app_leaves_valid_tokens_alone(
     github.faults.clear()
     poll(ingest, github, seconds=300)
     assert errors(db)["acme/api"] is None
+
+
+def test_a_new_key_does_not_end_the_wait_for_a_spent_limit(
+    world, github, app, token_path, ingest, db, key_file
+):
+    app.install("beta")
+    add_repos(world, "acme/api", "beta/web")
+    ingest.restart(repos=("acme/api", "beta/web"))
+    github.faults.add("primary_limit", path="/acme/api", seconds=600, count=None)
+    ingest.poll()
+    ingest.next_wait()
+    key_file.write_text(private_pem(1))
+    app.public_keys.append(public_pem(1))
+
+    poll(ingest, github)
+
+    assert hits(github) == 1
 
 
 def test_a_new_token_that_is_not_known_everywhere_yet_is_kept(
