@@ -27,7 +27,6 @@ from ci_observer.ingest.commands.backup import (
     delete_older,
 )
 from ci_observer.ingest.commands.check import (
-    database_text,
     disk_warnings,
     report_lines,
     run_check,
@@ -274,10 +273,9 @@ def check() -> None:
     polling, are counted. Warnings do not change the exit code.
     """
     config = load_config()
-    database = database_text(config)
     config = replace(config, warnings=(*config.warnings, *disk_warnings(config)))
     result = asyncio.run(run_check(config))
-    for line in report_lines(config, database, result):
+    for line in report_lines(config, result):
         click.echo(escaped(line))
     if any(not line.is_good for line in result.lines):
         sys.exit(EXIT_FAILED)

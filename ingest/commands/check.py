@@ -18,6 +18,7 @@ from ci_observer.ingest.db.disk import (
     free_space,
     warning_text,
 )
+from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
@@ -25,14 +26,18 @@ from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
 MASK = "********"
 
 
-def database_text(config: Config) -> str:
-    """Whether the database exists and can be used; it is not changed.
+def check_database(config: Config) -> list[Line]:
+    """Whether the database exists and can be used, and the room on its disk.
 
-    Raises `DatabaseError` if the other commands would.
+    The database is not changed.
     """
-    text = f"Database: {schema.describe(config.db_path)}."
-    found = free_space(existing_folder(config.db_path))
-    return text if found is None else f"{text}\nDisk: {found[1]}."
+    try:
+        lines = [Line(f"Database: {schema.describe(config.db_path)}.")]
+    except DatabaseError as error:
+        lines = [Line(str(error), is_good=False)]
+    if found := free_space(existing_folder(config.db_path)):
+        lines.append(Line(f"Disk: {found[1]}."))
+    return lines
 
 
 def disk_warnings(config: Config) -> tuple[str, ...]:
@@ -46,7 +51,7 @@ def disk_warnings(config: Config) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The lines about owners, repositories and workflows, and the rest of the limit."""
+    """The lines of the report, and the rest of the limit."""
 
     lines: list[Line]
     feeds: int = 0
@@ -55,15 +60,16 @@ class CheckResult:
 
 
 async def run_check(config: Config) -> CheckResult:
-    """Test every feed. On a terminal, a line shows the progress."""
+    """Test the database and every feed. On a terminal, a line shows the progress."""
+    lines = check_database(config)
     if config.why_not_polling:
-        return CheckResult([Line(config.why_not_polling, is_good=False)])
+        return CheckResult([*lines, Line(config.why_not_polling, is_good=False)])
     status = StatusLine()
     slots = asyncio.Semaphore(MAX_REQUESTS)
     status.show("waiting for GitHub")
     try:
         async with open_github(config, slot=lambda account: slots) as github:
-            lines = await app_lines(config, github.connection.app)
+            lines += await app_lines(config, github.connection.app)
             feeds = FeedChecks(config, github, status.show)
             lines += [line async for line in feeds.run()]
             budget = budget_text(config, github.connection.stats, now=utc_now())
@@ -72,7 +78,7 @@ async def run_check(config: Config) -> CheckResult:
     return CheckResult(lines, feeds.tried, feeds.not_tried, budget)
 
 
-def report_lines(config: Config, database: str, result: CheckResult) -> Iterator[str]:
+def report_lines(config: Config, result: CheckResult) -> Iterator[str]:
     """The whole output: the verdict and its reasons, then the details."""
     yield verdict(result, config.warnings)
     problems = [line.problem for line in result.lines if not line.is_good]
@@ -82,7 +88,6 @@ def report_lines(config: Config, database: str, result: CheckResult) -> Iterator
     yield from settings_text(config).splitlines()
     yield f"Proxy for GitHub: {config.proxy or 'none'}."
     yield f"Trusted certificates: {config.certificates}."
-    yield from database.splitlines()
     yield from (line.text for line in result.lines)
     yield from result.budget.splitlines()
 

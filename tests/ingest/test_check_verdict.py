@@ -166,3 +166,16 @@ def test_a_process_of_up_does_not_repeat_the_warnings(environ, tmp_path, caplog)
 
     assert result.exit_code == 0
     assert "DASHBOARD_TITEL" not in caplog.text
+
+
+def test_a_damaged_database_is_a_problem_next_to_the_feeds(environ):
+    path = Path(environ["CI_OBSERVER_DB"])
+    path.write_bytes(b"not a database, but as long as a page" * 300)
+
+    result = check(**environ)
+
+    verdict, problem, *details = result.output.splitlines()
+    assert result.exit_code == 1
+    assert verdict == "1 problem. Correct it, and run ci-observer check again."
+    assert str(path) in problem
+    assert any("ci.yml: found" in line for line in details)

@@ -145,4 +145,4 @@ def test_check_names_the_free_space_and_warns(
 
     [warning] = check.disk_warnings(config)
     assert warning.startswith(f"The disk of {tmp_path} is nearly full: 4.0 GB (8 %)")
-    assert check.database_text(config).endswith("Disk: 4.0 GB (8 %) free.")
+    assert check.check_database(config)[-1].text == "Disk: 4.0 GB (8 %) free."
