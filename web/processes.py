@@ -138,12 +138,21 @@ class _Keeper:
             code = os.waitstatus_to_exitcode(status)
             if pid == self._front_pid:
                 self._front_pid = None
-                self._exit_code = code if code >= 0 else EXIT_FAILED
+                self._exit_code = self._exit_code_of(code)
                 self._stop()
             elif pid == self._back_pid:
                 self._back_pid = None
                 if self._stop_at is None:
                     self._plan_restart(code)
+
+    def _exit_code_of(self, code: int) -> int:
+        """The exit code for the end of `front`.
+
+        A signal to stop may come before it handles signals.
+        """
+        if code == -signal.SIGTERM and self._stop_at is not None:
+            return 0
+        return code if code >= 0 else EXIT_FAILED
 
     def _plan_restart(self, code: int) -> None:
         now = time.monotonic()

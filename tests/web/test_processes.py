@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +143,23 @@ def test_a_signal_stops_all_processes(serve: Serve, number: signal.Signals) -> N
 
     assert serve.process.wait(HANG_SECONDS) == 0
     assert [pid for pid in pids if is_running(pid)] == []
+
+
+def test_a_signal_before_the_server_handles_it_is_no_failure() -> None:
+    program = (
+        "import signal, sys\n"
+        "from ci_observer.web.processes import keep_running\n"
+        "def front():\n"
+        "    print('started', flush=True)\n"
+        "    signal.pause()\n"
+        "sys.exit(keep_running(front, signal.pause))\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdout
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(HANG_SECONDS) == 0
 
 
 def test_a_killed_parent_leaves_no_process(serve: Serve) -> None:

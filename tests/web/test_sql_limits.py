@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -18,7 +20,7 @@ from datasette.app import Datasette
 from datasette.database import QueryInterrupted, Results
 from sqlite_utils import Database
 from up import is_running
-from waiting import eventually
+from waiting import HANG_SECONDS, eventually
 from web_client import get_json, serving
 
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
@@ -415,3 +417,16 @@ async def test_workers_end_with_the_server(db: Database, db_path: Path) -> None:
         [pid] = database_of(datasette).workers.pids
 
     eventually(lambda: not is_running(pid))
+
+
+def test_a_worker_whose_server_has_ended_ends_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-I", "-S", sql_worker.__file__]
+    with subprocess.Popen(  # noqa: S603 (our own command)
+        command, stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.PIPE
+    ) as process:
+        os.close(writer)
+        assert process.stderr
+        errors = process.stderr.read()
+        assert (process.wait(HANG_SECONDS), errors) == (0, b"")

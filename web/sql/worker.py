@@ -303,4 +303,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:
+        # The server has ended. Skip Python's own attempt to write the rest.
+        os._exit(0)
