@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import join
 from types import FrameType
+from typing import Any
 
 from supervisor import events, supervisord
 from supervisor.loggers import Handler
@@ -24,6 +25,7 @@ from supervisor.options import ServerOptions
 from ci_observer.ingest.commands import launch, sharing, users
 from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.commands.users import Users
+from ci_observer.ingest.commands.wakeup import WakeUp
 from ci_observer.ingest.config import (
     DATABASE_REQUIRED,
     SECRETS,
@@ -158,6 +160,8 @@ def _configuration(
         # Supervisor expands % as a variable.
         text = join(_command_line(program, two, db_path)).replace("%", "%%")
         conf[f"program:{program.name}"] = PROGRAM | {"command": text}
+    # Supervisor stops one group after the other, and the processes of one together.
+    conf["group:all"] = {"programs": ",".join(program.name for program in programs)}
     return conf
 
 
@@ -175,7 +179,9 @@ def _command_line(program: Program, two: Users, db_path: Path) -> list[str]:
 
 
 class Options(ServerOptions):  # type: ignore[misc]
-    """Supervisor's options, except that SIGHUP stops everything like SIGTERM.
+    """Supervisor's options, except for its signals.
+
+    They are handled at once, and SIGHUP stops everything like SIGTERM.
 
     A closed terminal sends SIGHUP, on which Supervisor would restart everything. A
     process that ignores SIGHUP, as under nohup, continues to ignore it.
@@ -186,6 +192,11 @@ class Options(ServerOptions):  # type: ignore[misc]
         is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         super().setsignals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else self._hang_up)
+        self._wakeup = WakeUp()
+
+    def get_socket_map(self) -> dict[int, Any]:
+        """Return what the main loop reads from, by descriptor."""
+        return {self._wakeup.descriptor: self._wakeup}
 
     def _hang_up(self, _: int, frame: FrameType | None) -> None:
         self.signal_receiver.receive(signal.SIGTERM, frame)

@@ -107,6 +107,8 @@ def test_a_process_that_does_not_stop_is_killed_within_10_seconds(
 
     assert len(programs) == 2
     assert all(config.getint(name, "stopwaitsecs") < 10 for name in programs)
+    # Processes of several groups would be stopped one after the other.
+    assert config.get("group:all", "programs") == "ingest,web"
 
 
 def test_a_killed_ingest_comes_back_while_pages_are_served(
