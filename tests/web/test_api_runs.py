@@ -1,5 +1,6 @@
 """/api/runs and its exports: filters, order, paging and content."""
 
+import asyncio
 import csv
 import io
 import json
@@ -15,8 +16,10 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
+from ci_observer.web.api.exports import EXPORTS_PER_CLIENT
 from ci_observer.web.api.run_queries import encode_cursor
 from ci_observer.web.columns import RUN_COLUMNS
+from ci_observer.web.sql import slots
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -288,6 +291,52 @@ async def test_an_export_stops_when_the_client_disconnects(
     await datasette.app()(scope, receive, send)
 
     assert len(b"".join(sent).splitlines()) < 5
+
+
+@pytest.mark.asyncio
+async def test_a_few_exports_run_at_once(
+    datasette: Datasette, runs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a page of runs in memory, for as long as its reader is slow."""
+    monkeypatch.setattr(slots, "WAIT_SECONDS", 0.01)
+    is_read, started = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def export(address: str) -> int:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/runs.ndjson",
+            "raw_path": b"/api/runs.ndjson",
+            "query_string": b"",
+            "headers": [],
+            "client": (address, 1),
+        }
+        status = 0
+
+        async def send(message: dict[str, Any]) -> None:
+            nonlocal status
+            status = status or message["status"]
+            started.release()
+            await is_read.wait()
+
+        async def receive() -> dict[str, str]:
+            return await asyncio.Future()
+
+        await datasette.app()(scope, receive, send)
+        return status
+
+    slow = [asyncio.create_task(export("10.0.0.1")) for _ in range(EXPORTS_PER_CLIENT)]
+    for _ in slow:
+        await started.acquire()
+    refused = asyncio.create_task(export("10.0.0.1"))
+    await started.acquire()
+    other = asyncio.create_task(export("10.0.0.2"))
+    await started.acquire()
+    is_read.set()
+
+    assert (await refused, await other) == (503, 200)
+    assert {await task for task in slow} == {200}
+    assert await export("10.0.0.1") == 200
 
 
 @pytest.mark.asyncio

@@ -1,5 +1,7 @@
 """Exports: a whole selection of runs as a stream of CSV or NDJSON, in constant memory.
 
+A few run at once, because each has a page of runs in memory.
+
 Each page is a read of its own, so that a slow client does not block the checkpoints of
 ingest. A run that is re-run during the export moves to the top, and may be missed.
 """
@@ -9,9 +11,10 @@ import csv
 import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
@@ -29,11 +32,18 @@ from ci_observer.web.responses import (
     respond_to_method,
 )
 from ci_observer.web.settings import settings_of
+from ci_observer.web.sql.slots import Slots
 
 PAGE_SIZE = 1000
-RAW_PAGE_SIZE = 100  # a run with raw_json has about 12 kB
+RAW_PAGE_SIZE = 50  # a run with raw_json has about 12 kB
+EXPORTS_AT_ONCE = 6
+EXPORTS_PER_CLIENT = 3
+
+TOO_MANY = "Other exports are running. Try again when they have ended."
 
 Run = dict[str, Any]
+
+_SLOTS: WeakKeyDictionary[Datasette, Slots] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,23 @@ async def stream_runs(
     method_response = respond_to_method(request)
     if method_response is not None:
         return method_response
+    slots = _SLOTS.setdefault(datasette, Slots(EXPORTS_AT_ONCE, EXPORTS_PER_CLIENT))
+    async with AsyncExitStack() as stack:
+        try:
+            client = (request.scope.get("client") or ("",))[0]
+            await stack.enter_async_context(slots.take(client))
+        except TimeoutError:
+            return error_response(request, TOO_MANY, 503, headers={"Retry-After": "10"})
+        return await _stream(datasette, request, receive, send, output_format)
+
+
+async def _stream(
+    datasette: Datasette,
+    request: Request,
+    receive: Receive,
+    send: Send,
+    output_format: OutputFormat,
+) -> Response | None:
     try:
         filters = Filters.from_query(request.query_string, output_format.filters)
         pages = fetch_pages(datasette, filters)
