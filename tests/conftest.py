@@ -26,7 +26,7 @@ from sqlite_utils import Database
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.polling.poller import PollResult
+from ci_observer.ingest.polling.results import PollResult
 from ci_observer.web import database, disk
 
 pytest_plugins = ("browser",)

@@ -38,7 +38,8 @@ from ci_observer.ingest.errors import (
 )
 from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.lock import only_ingest
-from ci_observer.ingest.polling.poller import Poller, PollResult
+from ci_observer.ingest.polling.poller import Poller
+from ci_observer.ingest.polling.results import PollResult
 from ci_observer.ingest.store import (
     backfills,
     feeds,

@@ -17,7 +17,7 @@ from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.polling import backfill, run_pages
-from ci_observer.ingest.polling.poller import PollResult
+from ci_observer.ingest.polling.results import PollResult
 
 FILES = ("ci.yml", "deploy.yml")
 DAY = timedelta(days=1)

@@ -19,7 +19,8 @@ from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.transport import open_http
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.loop import run_forever
-from ci_observer.ingest.polling.poller import Poller, PollResult
+from ci_observer.ingest.polling.poller import Poller
+from ci_observer.ingest.polling.results import PollResult
 from ci_observer.ingest.store import backfills, feeds, instance
 from ci_observer.ingest.store.backfills import Backfill
 from ci_observer.ingest.store.feeds import Feed
