@@ -137,6 +137,19 @@ def test_root_becomes_the_owner_of_the_data_and_web_another_user(
     )
 
 
+def test_files_in_a_folder_that_only_its_owner_may_open_get_its_owner(
+    tools: Path,
+) -> None:
+    """Root without CAP_DAC_OVERRIDE cannot look into it; here it does not exist."""
+    result = enter(tools, 0, "1000:1000")
+
+    assert result.stdout.splitlines()[0] == (
+        "setpriv --reuid 1000 --regid 10001 --clear-groups "
+        "--inh-caps -all,+chown --ambient-caps -all,+chown "
+        "find /app/data -depth -maxdepth 1 ! -user 1000 -exec chown -h 1000:10001 {} +"
+    )
+
+
 def test_another_user_stays_unchanged(tools: Path) -> None:
     result = enter(tools, 1000, "1000:1000")
 
