@@ -30,6 +30,8 @@ class Limits:
     idle_seconds: float = 75
     read_seconds: float = 30
     read_bytes: int = 65_536
+    # Of all responses together that slow readers have not taken yet.
+    unsent_bytes: int = 100_000_000
     head_bytes: int = 65_536
     # Only logins have a body.
     body_bytes: int = 65_536
@@ -69,6 +71,20 @@ class Connections:
         if not self.is_checking:
             self.is_checking = True
             self._check_later(new.loop)
+
+    def end_greediest(self, now: float) -> None:
+        """End slow readers whose responses together take too much memory.
+
+        The address with the most unsent bytes comes first, and its oldest reader.
+        """
+        slow = {each: each.backlog for each in self.open if each.slow_since != NEVER}
+        while slow and sum(slow.values()) > self.limits.unsent_bytes:
+            sizes: Counter[str] = Counter()
+            for each, size in slow.items():
+                sizes[each.address] += size
+            victim = max(slow, key=lambda each: (sizes[each.address], now - each.since))
+            victim.transport.abort()
+            del slow[victim]
 
     def _check_later(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(self.limits.check_seconds, self._check, loop)

@@ -59,6 +59,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return has_response and self.slow_since == NEVER
 
     @property
+    def backlog(self) -> int:
+        """The bytes that the reader has not taken yet."""
+        size: int = self.transport.get_write_buffer_size()
+        return size
+
+    @property
     def _is_receiving(self) -> bool:
         """Whether a part of a request has arrived, and not the whole."""
         has_begun = not self.is_new or self._received > 0
@@ -75,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def _end_if_stuck(self, now: float) -> None:
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self.backlog
         if self._unsent - unsent < self._limits.read_bytes:
             self.transport.abort()
         self._unsent = unsent
@@ -124,7 +130,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().pause_writing()
         self.slow_since = self.loop.time()
         self.slow_deadline = self.slow_since + self._limits.read_seconds
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self.backlog
+        self._all.end_greediest(self.slow_since)
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -370,6 +370,27 @@ async def test_no_address_keeps_all_connections_with_requests_that_take_long() -
 
 
 @pytest.mark.asyncio
+async def test_slow_readers_share_the_memory_for_responses() -> None:
+    size = 32_000_000
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, bytes(size))
+
+    # Of each response, the kernel takes some megabytes.
+    limits = replace(PATIENT, unsent_bytes=65_000_000)
+    last = GET[:-2] + b"Connection: close\r\n\r\n"
+    async with listening(large, limits) as server:
+        greedy = [await server.connect(last) for _ in range(2)]
+        heads = [await connection.head() for connection in greedy]
+        other = await server.connect(last, "127.0.0.2")
+        heads.append(await other.head())
+        bodies = [await connection.rest() for connection in (*greedy, other)]
+
+    assert all(head.startswith(b"HTTP/1.1 200 ") for head in heads)
+    assert [len(body) == size for body in bodies] == [False, True, True]
+
+
+@pytest.mark.asyncio
 async def test_a_slow_reader_makes_room() -> None:
     async with listening(endless, PATIENT) as server:
         for _ in range(4):
