@@ -31,7 +31,7 @@ class Limits:
     read_seconds: float = 30
     read_bytes: int = 65_536
     # Of all responses together that slow readers have not taken yet.
-    unsent_bytes: int = 100_000_000
+    unsent_bytes: int = 64_000_000
     head_bytes: int = 65_536
     # Only logins have a body.
     body_bytes: int = 65_536

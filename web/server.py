@@ -118,7 +118,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
     """
     open_files.raise_limit()
     # Before a thread of either process starts.
-    memory.limit_arenas()
+    memory.return_memory()
     with _private_folder() as folder:
         path = folder / "datasette"
 
