@@ -12,6 +12,7 @@ CIObserverError
 └── GitHubError            an error response from GitHub, or no response
     ├── Unauthorized       401: the token is bad or has expired
     ├── Forbidden          403 that is no rate limit: the token lacks a permission
+    │   └── Suspended      403: the installation of a GitHub App is suspended
     ├── NotFound           404: no such thing, or the token may not see it
     ├── RateLimited        403 or 429: retry at `retry_at`
     ├── AccountStopped     no request was sent: the account's limit is spent or scarce
@@ -87,6 +88,10 @@ class Forbidden(GitHubError):
     """403 with requests left and no `retry-after`: a permission is missing."""
 
     kind = "forbidden"
+
+
+class Suspended(Forbidden):
+    """403 to the token of an installation of a GitHub App that is suspended."""
 
 
 class NotFound(GitHubError):

@@ -14,7 +14,7 @@ NAME = "GITHUB_APP_PRIVATE_KEY_FILE"
 # GitHub's keys have 1,700 bytes.
 MAX_BYTES = 64 * 1024
 MIN_BITS = 2048
-# Of what a message shows. Client secrets and keys are longer.
+# A message shows no longer text: it may be a client secret or a key.
 MAX_ID_LENGTH, MAX_PATH_LENGTH = 30, 300
 # Docker mounts secrets there for every user, in a container that has no others.
 SECRETS_FOLDER = Path("/run/secrets")

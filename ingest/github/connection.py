@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from ci_observer.ingest.errors import (
-    Forbidden,
     GitHubError,
     GitHubUnavailable,
     InvalidResponse,
+    Suspended,
 )
 from ci_observer.ingest.github.addresses import ApiAddresses
 from ci_observer.ingest.github.app import App
@@ -162,7 +162,7 @@ class Connection:
             except GitHubError as error:
                 if error.account is None:
                     error.account = credential.account
-                if isinstance(error, Forbidden) and "suspended" in str(error):
+                if isinstance(error, Suspended):
                     await self._refresh_credential(repo)
                 raise
         return response

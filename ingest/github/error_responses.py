@@ -18,6 +18,7 @@ from ci_observer.ingest.errors import (
     InvalidResponse,
     NotFound,
     RateLimited,
+    Suspended,
     Unauthorized,
     Unprocessable,
 )
@@ -66,6 +67,7 @@ TOKEN_ADVICE = Advice(
 )
 # The permission that all requests need but those for annotations.
 USUAL_PERMISSION = "Actions: read"
+SUSPENDED_INSTALLATION = r"installation.*suspended"
 # The advice for a 403, by a part of GitHub's message.
 REFUSALS = (
     (
@@ -73,7 +75,7 @@ REFUSALS = (
         "Add the address of this machine to the organization's IP allow list.",
     ),
     (
-        r"installation.*suspended",
+        SUSPENDED_INSTALLATION,
         "Unsuspend the GitHub App in the settings of its organization.",
     ),
     (
@@ -130,8 +132,10 @@ def error_of(
             f"{says} That is no data. The next pass requests it again. If the error "
             "stays, check GITHUB_API_URL and any proxy between this machine and GitHub."
         )
+    is_suspended = re.search(SUSPENDED_INSTALLATION, refusal.message, re.IGNORECASE)
+    kind = Suspended if is_suspended else Forbidden
     limited = _limited(status, headers, refusal, now, advice)
-    return limited or Forbidden(f"{says} {_what_to_do(status, refusal, advice)}")
+    return limited or kind(f"{says} {_what_to_do(status, refusal, advice)}")
 
 
 def _unauthorized(refusal: Refusal, advice: Advice) -> GitHubError:

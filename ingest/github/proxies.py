@@ -18,6 +18,8 @@ from ci_observer.ingest.errors import ConfigError
 VARIABLE_OF = {"https": "HTTPS_PROXY", "http": "HTTP_PROXY"}
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+# A length has one byte: https://datatracker.ietf.org/doc/html/rfc1929
+MAX_SOCKS_LENGTH = 255
 
 FORM = (
     "Write http://HOST:PORT or socks5://HOST:PORT, with USER:PASSWORD@ before the host "
@@ -108,6 +110,9 @@ def _parse_proxy(text: str, variable: str) -> Proxy:
     if not is_address and not _HOST_NAME.fullmatch(host):
         raise _wrong(variable, "the host is missing or wrong")
     user, password = unquote(url.username or ""), unquote(url.password or "")
+    is_long = max(len(user.encode()), len(password.encode())) > MAX_SOCKS_LENGTH
+    if scheme.startswith("socks") and is_long:
+        raise _wrong(variable, "the user or the password is too long for SOCKS")
     auth = (user, password) if user or password else None
     return Proxy(variable, scheme, host, port or DEFAULT_PORTS[scheme], auth)
 

@@ -98,6 +98,7 @@ def test_user_and_password_are_read_and_never_shown(text, auth):
         "http://ada:hunter2@",
         "http://ada:hunter2@proxy:hunter2",
         "ftp://ada:hunter2@proxy",
+        f"socks5://ada:{'hunter2' * 40}@proxy",
         '"http://ada:hunter2@proxy:8080"',
     ],
 )
