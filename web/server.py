@@ -28,6 +28,7 @@ from ci_observer.web.installation import refuse_missing_files
 from ci_observer.web.loop_errors import ignore_cancelled_requests
 from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.processes import keep_running
+from ci_observer.web.rendering import YieldingTemplate
 from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 from ci_observer.web.sql.worker import be_killed_first
@@ -92,6 +93,7 @@ def build_datasette(
         settings=settings,
         secret=web.secret,
     )
+    datasette.jinja_env.template_class = YieldingTemplate
     remember_settings(datasette, web)
     # Without files Datasette adds an empty database in memory of its own.
     datasette.remove_database("_memory")

@@ -1,0 +1,33 @@
+"""Rendering of templates next to other requests."""
+
+import asyncio
+
+import pytest
+from jinja2 import Environment
+
+from ci_observer.web import rendering
+from ci_observer.web.rendering import YieldingTemplate
+
+
+@pytest.mark.asyncio
+async def test_a_long_page_lets_other_requests_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rendering, "SLICE_SECONDS", -1)
+    environment = Environment(enable_async=True, autoescape=True)
+    environment.template_class = YieldingTemplate
+    template = environment.from_string("{% for n in rows %}<{{ n }}>{% endfor %}")
+    turns = 0
+
+    async def other_request() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(other_request())
+    text = await template.render_async(rows=["a", "&"] * 50)
+    other.cancel()
+
+    assert text == "<a><&amp;>" * 50
+    assert turns > 50
