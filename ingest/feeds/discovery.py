@@ -20,6 +20,7 @@ from ci_observer.ingest.feeds.refresh_schedule import RefreshSchedule
 from ci_observer.ingest.feeds.refresh_times import REFRESH_EVERY
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
+from ci_observer.ingest.feeds.source_errors import SourceErrors
 from ci_observer.ingest.feeds.workflow_log import WorkflowLog
 from ci_observer.ingest.feeds.workflows import assign_runs, workflow_rows
 from ci_observer.ingest.github.client import GitHub
@@ -64,10 +65,10 @@ class FeedDiscovery:
         self._clock = clock
         self._selection = FeedSelection(config, db)
         self._renames = Renames(db, github, self._selection)
-        self._failed_owners: set[str] = set()
         self._workflow_log = WorkflowLog(db)
         self._sought_files: set[tuple[str, str]] = set()
         self._schedule = RefreshSchedule(config, db, github, clock, self._selection)
+        self._errors = SourceErrors(config, db, clock, self._selection, self._schedule)
 
     def start(self) -> None:
         """Watch what the settings select among the stored repositories."""
@@ -80,7 +81,7 @@ class FeedDiscovery:
         ]
         with transaction(self._db):
             feeds.save_watched(self._db, pairs)
-            self._delete_former_errors()
+            self._errors.delete_former()
         self._schedule.start()
 
     def feeds(self) -> list[Feed]:
@@ -123,7 +124,7 @@ class FeedDiscovery:
             for repo in before ^ listed:
                 self._update_watched(repo)
         _log_changes(owner, before, listed)
-        self._failed_owners.discard(owner.name.lower())
+        self._errors.clear_owner(owner.name)
         self._schedule.postpone(owner, REFRESH_EVERY)
         if not listed:
             raise NotFound(
@@ -131,7 +132,7 @@ class FeedDiscovery:
                 f"more. Each that it sees of {owner.name} is archived, disabled or a "
                 "fork."
             )
-        self._update_owner_error(owner.name)
+        self._errors.update_owner(owner.name)
 
     async def refresh_repo(self, repo: str) -> None:
         """Fetch the metadata of a repository, and watch its selected workflows."""
@@ -164,7 +165,7 @@ class FeedDiscovery:
                 now=self._clock(),
             )
         self._schedule.record_refresh(repo)
-        self._update_owner_error(owner_of(repo))
+        self._errors.update_owner(owner_of(repo))
         self._workflow_log.log_gone(repo, before)
         if self._selection.follows_list(repo):
             self._workflow_log.log_same_names(repo)
@@ -182,8 +183,7 @@ class FeedDiscovery:
     ) -> None:
         """Retry a failed refresh after `wait`, and show its error until then."""
         self._schedule.postpone(owner, wait)
-        self._failed_owners.add(owner.name.lower())
-        self._save_error(owner, str(error), kind=error.kind, wait=wait)
+        self._errors.save(owner, error, wait)
 
     def record_repo_error(self, repo: str, error: GitHubError, wait: timedelta) -> bool:
         """Retry a failed refresh after `wait`; show its error if no feed can show it.
@@ -195,11 +195,11 @@ class FeedDiscovery:
         if not self._selection.is_named(repo):
             log.warning("%s is left out: %s", repo, error)
             feeds.save_watched_in(self._db, repo, [])
-            self._update_owner_error(owner_of(repo))
+            self._errors.update_owner(owner_of(repo))
             return False
         if self.feeds_of(repo):
             return False
-        self._save_error(repo, str(error), kind=error.kind, wait=wait)
+        self._errors.save(repo, error, wait)
         return True
 
     def postpone(self, source: Owner | str, wait: timedelta) -> None:
@@ -209,7 +209,7 @@ class FeedDiscovery:
     def show_error(self, source: Owner | str, error: GitHubError) -> None:
         """Show the error of a source without feeds, if the settings name it."""
         if isinstance(source, Owner) or self._selection.is_named(source):
-            self._save_error(source, str(error), kind=error.kind, wait=None)
+            self._errors.save(source, error)
 
     def retry_refused(self) -> None:
         """Make the sources due that GitHub may have refused before."""
@@ -288,52 +288,8 @@ class FeedDiscovery:
             log.info("%s is archived: it leaves the wall", repo)
             self._schedule.make_due(Owner(owner_of(repo)))
 
-    def _update_owner_error(self, name: str) -> None:
-        """Show an error if none of an owner's workflows is watched, or clear it."""
-        owner = Owner(name)
-        if not self._selection.has_owner(name) or name.lower() in self._failed_owners:
-            return
-        listed = self._selection.listed(name)
-        if any(map(self._schedule.is_due, listed)):
-            return
-        if any(map(self._is_on_wall, listed)):
-            watch_errors.delete(self._db, owner)
-            return
-        names = " or ".join(self._config.workflows)
-        error = (
-            "No workflow to watch: check GH_WORKFLOWS, or the token's permission "
-            f"Actions: read. It sees no {names} in {name}'s {len(listed)} "
-            "repositories."
-        )
-        self._save_error(owner, error, kind=NotFound.kind, wait=None)
-
-    def _save_error(
-        self, source: Owner | str, error: str, *, kind: str, wait: timedelta | None
-    ) -> None:
-        now = self._clock()
-        stored = watch_errors.get(self._db, source)
-        if stored is None or stored.error != error:
-            log.warning("%s: %s", source, error)
-        watch_errors.save(
-            self._db,
-            source,
-            error=error,
-            kind=kind,
-            now=now,
-            retry_at=now + wait if wait else None,
-        )
-
-    def _delete_former_errors(self) -> None:
-        """Delete the errors of sources that are not watched, or that have feeds."""
-        watched = {feed.repo.lower() for feed in self.feeds()}
-        without_feeds = [r for r in self._selection.repos() if r.lower() not in watched]
-        watch_errors.delete_others(self._db, [*self._owners(), *without_feeds])
-
     def _owners(self) -> list[Owner]:
         return [Owner(name) for name in self._config.owners]
-
-    def _is_on_wall(self, repo: str) -> bool:
-        return bool(self.feeds_of(repo) or watch_errors.get(self._db, repo))
 
 
 def _log_changes(owner: Owner, before: set[str], listed: set[str]) -> None:
