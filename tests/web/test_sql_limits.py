@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -430,3 +431,28 @@ def test_a_worker_whose_server_has_ended_ends_quietly() -> None:
         assert process.stderr
         errors = process.stderr.read()
         assert (process.wait(HANG_SECONDS), errors) == (0, b"")
+
+
+def test_a_statement_cancelled_at_its_end_leaves_no_killed_worker(
+    db_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, late = sql_pool.SqlPool(), sql_pool._Call()
+    statement = sql_pool.Statement(
+        sql="select 1", params={}, uri=db_path.as_uri(), key=(), seconds=5, max_rows=1
+    )
+    run = sql_pool.Worker.run
+
+    def cancelled(worker: sql_pool.Worker, statement: sql_pool.Statement) -> Any:
+        outcome = run(worker, statement)
+        late.cancel()
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sql_pool.Worker, "run", cancelled)
+        pool._run(statement, late)
+    left = pool.pids
+    outcome = pool._run(statement, sql_pool._Call())
+    pool.close()
+
+    assert left == []
+    assert outcome.rows() == [(1,)]

@@ -151,8 +151,7 @@ class SqlPool:
         except BaseException:
             self._end(worker)
             raise
-        call.end()
-        if outcome.is_out_of_memory:
+        if call.end() or outcome.is_out_of_memory:
             self._end(worker)
         else:
             self._release(worker)
@@ -297,9 +296,11 @@ class _Call:
                 raise Crashed
             self._worker = worker
 
-    def end(self) -> None:
+    def end(self) -> bool:
+        """Leave the worker alone from now on; whether it has been killed already."""
         with self._lock:
             self._worker = None
+            return self._is_cancelled
 
     def cancel(self) -> None:
         with self._lock:
