@@ -1,17 +1,22 @@
-"""Fixtures for polling as a GitHub App."""
+"""Fixtures for polling as a GitHub App, and for commands in this process."""
 
+import logging
 import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import stamina
 from app_keys import private_pem, public_pem
 from polling import Ingest
 from sqlite_utils import Database
 
 from ci_observer.demo.server.apps import App
 from ci_observer.demo.server.github_server import GitHubServer
+from ci_observer.ingest.config import SETTINGS
+from ci_observer.ingest.config.names import CERTIFICATE_VARIABLES
+from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
 
 @pytest.fixture
@@ -43,3 +48,18 @@ def app_ingest(
             repos=("acme/*", "beta/*"),
         )
         yield ingest
+
+
+@pytest.fixture
+def only_own_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """Commands see only the test's own settings; restores the logging afterwards."""
+    for name in (*SETTINGS, *PROXY_VARIABLES, *CERTIFICATE_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    handlers = list(logging.root.handlers)
+    with stamina.set_testing(True, attempts=1):
+        yield
+    logging.root.handlers[:] = handlers

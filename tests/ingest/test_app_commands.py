@@ -1,12 +1,10 @@
 """The commands with a GitHub App: output, exit codes and the end of a backfill."""
 
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import stamina
 from app_keys import private_pem, public_pem
 from click.testing import CliRunner, Result
 from sqlite_utils import Database
@@ -20,6 +18,8 @@ from ci_observer.ingest.commands import supervise
 from ci_observer.ingest.config import SETTINGS
 
 KEY = "GITHUB_APP_PRIVATE_KEY_FILE"
+
+pytestmark = pytest.mark.usefixtures("only_own_settings")
 
 
 @pytest.fixture
@@ -57,18 +57,6 @@ def environ(
         "CI_OBSERVER_DB": str(db_path),
         "HISTORY_DAYS": "1",
     }
-
-
-@pytest.fixture(autouse=True)
-def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    """Only the test's own settings; restores the logging afterwards."""
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    handlers = list(logging.root.handlers)
-    with stamina.set_testing(True, attempts=1):
-        yield
-    logging.root.handlers[:] = handlers
 
 
 def run(*arguments: str, **environ: str) -> Result:

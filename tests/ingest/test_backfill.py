@@ -1,7 +1,6 @@
 """`ci-observer backfill`: alone, with a running ingest, and after interruptions."""
 
 import json
-import logging
 import os
 import pty
 import random
@@ -18,7 +17,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import stamina
 from click.testing import CliRunner, Result
 from forked_command import start_command
 from polling import FILE, REPO, add_runs
@@ -33,7 +31,6 @@ from ci_observer.demo.server.world import World
 from ci_observer.demo.times import utc_now
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import backfill
-from ci_observer.ingest.config import SETTINGS
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github import windows
 from ci_observer.ingest.github.windows import MAX_INCOMPLETE
@@ -46,6 +43,8 @@ OTHER = "acme/web"
 KILLS = 50
 # The number of runs that GitHub's search lists in these tests.
 SEARCHED = 60
+
+pytestmark = pytest.mark.usefixtures("only_own_settings")
 
 
 @pytest.fixture
@@ -73,18 +72,6 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
         "CI_OBSERVER_DB": str(db_path),
         "HISTORY_DAYS": "1",
     }
-
-
-@pytest.fixture(autouse=True)
-def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    """Only the test's own settings; restores the logging afterwards."""
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    handlers = list(logging.root.handlers)
-    with stamina.set_testing(True, attempts=1):
-        yield
-    logging.root.handlers[:] = handlers
 
 
 def run(*arguments: str, **environ: str) -> Result:

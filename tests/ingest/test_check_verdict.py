@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import stamina
 from click.testing import CliRunner, Result
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.cli import main
-from ci_observer.ingest.config import SETTINGS
-from ci_observer.ingest.config.names import CERTIFICATE_VARIABLES
-from ci_observer.ingest.github.proxies import PROXY_VARIABLES
+
+pytestmark = pytest.mark.usefixtures("only_own_settings")
 
 
 @pytest.fixture
@@ -33,16 +31,6 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
         "GH_WORKFLOWS": "ci.yml",
         "CI_OBSERVER_DB": str(db_path),
     }
-
-
-@pytest.fixture(autouse=True)
-def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    for name in (*SETTINGS, *PROXY_VARIABLES, *CERTIFICATE_VARIABLES):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.chdir(tmp_path)
-    with stamina.set_testing(True, attempts=1):
-        yield
 
 
 def check(**environ: str) -> Result:

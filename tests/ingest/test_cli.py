@@ -1,6 +1,5 @@
 """The commands: output and exit codes."""
 
-import logging
 import os
 import pty
 import re
@@ -16,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import stamina
 from click.testing import CliRunner, Result
 from processes import free_port
 from sqlite_utils import Database
@@ -34,6 +32,8 @@ TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 NOBODY = 65534
 # Imported by the commands that need them.
 LATE_IMPORTS = ("ci_observer.ingest.commands.supervise", "ci_observer.web.server")
+
+pytestmark = pytest.mark.usefixtures("only_own_settings")
 
 
 @pytest.fixture
@@ -57,18 +57,6 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
         "GH_WORKFLOWS": "ci.yml",
         "CI_OBSERVER_DB": str(db_path),
     }
-
-
-@pytest.fixture(autouse=True)
-def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    """Only the test's own settings; restores the logging afterwards."""
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    handlers = list(logging.root.handlers)
-    with stamina.set_testing(True, attempts=1):
-        yield
-    logging.root.handlers[:] = handlers
 
 
 def run(*arguments: str, **environ: str) -> Result:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import stamina
 import trustme
 from click.testing import CliRunner, Result
 from proxy_servers import http_proxy, socks_proxy, tls_server
@@ -22,17 +21,16 @@ from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.cli import main
-from ci_observer.ingest.config.names import CERTIFICATE_VARIABLES
-from ci_observer.ingest.config.settings import SETTINGS
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.certificates import Certificates, tls_context
-from ci_observer.ingest.github.proxies import PROXY_VARIABLES
 
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
 PASSWORD = "hunter2"  # noqa: S105 (made up)
 HOST = "github.test"
 NOBODY = 65534
 OPENSSL = shutil.which("openssl") or ""
+
+pytestmark = pytest.mark.usefixtures("only_own_settings")
 
 
 @pytest.fixture
@@ -57,16 +55,6 @@ def environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
         "GH_WORKFLOWS": "ci.yml",
         "CI_OBSERVER_DB": str(db_path),
     }
-
-
-@pytest.fixture(autouse=True)
-def _clean_process(monkeypatch, tmp_path) -> Iterator[None]:
-    for name in (*SETTINGS, *PROXY_VARIABLES, *CERTIFICATE_VARIABLES):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.chdir(tmp_path)
-    with stamina.set_testing(True, attempts=1):
-        yield
 
 
 @pytest.fixture(scope="module")
