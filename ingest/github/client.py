@@ -1,19 +1,18 @@
 """The endpoints of GitHub that CI Observer reads, one method each.
 
-Builds paths and parses responses; `connection` does the HTTP. A path is below the base
+Builds paths and parses responses, which `reader` reads. A path is below the base
 of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from ci_observer.ingest.errors import InvalidResponse, NotFound
 from ci_observer.ingest.github.connection import Connection
-from ci_observer.ingest.github.headers import parse_etag
 from ci_observer.ingest.github.names import every_repo_of, is_ref_name
 from ci_observer.ingest.github.pages import Response, RunPage, without_refused
-from ci_observer.ingest.github.pagination import Walk, next_page_url
+from ci_observer.ingest.github.pagination import Walk
+from ci_observer.ingest.github.reader import Reader
 from ci_observer.ingest.github.rows import has_id
 from ci_observer.ingest.github.wire import (
     Repository,
@@ -24,11 +23,8 @@ from ci_observer.ingest.github.wire import (
     parse_repository,
     parse_run,
     parse_runs,
-    parse_total_count,
     parse_workflows,
 )
-
-T = TypeVar("T")
 
 # https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
 INSTALLATION_LIST = "/installation/repositories?per_page=100"
@@ -43,6 +39,7 @@ class GitHub:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._reader = Reader(connection)
 
     async def fetch_runs(
         self, repo: str, workflow: str, *, per_page: int, etag: str | None = None
@@ -82,7 +79,7 @@ class GitHub:
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
-        page = await self._get_page(repo, url, parse_runs, etag)
+        page = await self._reader.get_page(repo, url, parse_runs, etag)
         if page.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         runs, refusal = without_refused(url, page.value, page.now)
@@ -136,8 +133,8 @@ class GitHub:
         url = f"{run_url}/jobs?filter=latest&per_page=30"
         if run_attempt is not None:
             url = f"{run_url}/attempts/{run_attempt}/jobs?per_page=30"
-        page = await self._get_page(repo, url, parse_jobs)
-        jobs, _ = await self._get_rest(repo, url, page, parse_jobs)
+        page = await self._reader.get_page(repo, url, parse_jobs)
+        jobs, _ = await self._reader.get_rest(repo, url, page, parse_jobs)
         with_id = [job for job in jobs if has_id(job)]
         if jobs and not with_id:
             raise InvalidResponse(f"None of the {len(jobs)} jobs of a run has an id.")
@@ -154,7 +151,7 @@ class GitHub:
         walk = Walk()
         messages: list[str] = []
         while url:
-            page = await self._get_page(repo, url, parse_annotations)
+            page = await self._reader.get_page(repo, url, parse_annotations)
             messages += page.value or []
             url = walk.next_url(url, page.next_url)
         return messages
@@ -169,12 +166,12 @@ class GitHub:
         """
         url = f"/repos/{repo}"
         try:
-            return await self._get(repo, url, parse_repository, etag)
+            return await self._reader.get(repo, url, parse_repository, etag)
         except NotFound:
             # A GitHub App may see it with the installation of another account.
             if not await self.connection.credentials.look_up(repo):
                 raise
-        return await self._get(repo, url, parse_repository, etag)
+        return await self._reader.get(repo, url, parse_repository, etag)
 
     async def owner_paths(self, owner: str) -> list[str]:
         """The paths of the lists that may hold an owner's repositories, fullest first.
@@ -204,7 +201,9 @@ class GitHub:
         self, owner: str, url: str, *, etag: str | None = None
     ) -> Response[list[Repository]]:
         """A page of a list of repositories: one of `owner_paths`, or a `next_url`."""
-        return await self._get_page(every_repo_of(owner), url, parse_repositories, etag)
+        return await self._reader.get_page(
+            every_repo_of(owner), url, parse_repositories, etag
+        )
 
     async def fetch_workflows(
         self, repo: str, *, etag: str | None = None
@@ -217,26 +216,19 @@ class GitHub:
         """
         url = f"{self._repo_path(repo)}/actions/workflows?per_page=100"
         etags = etag.split() if etag else []
-        if len(etags) > 1 and await self._are_unchanged(repo, url, etags):
+        if len(etags) > 1 and await self._reader.are_unchanged(
+            repo, url, parse_workflows, etags
+        ):
             return Response(None, etag)
-        page = await self._get_page(
+        page = await self._reader.get_page(
             repo, url, parse_workflows, etag if len(etags) == 1 else None
         )
         if page.value is None:
             return page
-        workflows, found = await self._get_rest(repo, url, page, parse_workflows)
+        workflows, found = await self._reader.get_rest(repo, url, page, parse_workflows)
         return Response(
             workflows, " ".join(filter(None, found)) if all(found) else None
         )
-
-    async def _are_unchanged(self, repo: str, url: str, etags: Sequence[str]) -> bool:
-        """Whether each page of a list of workflows has the ETag of before."""
-        for number, etag in enumerate(etags, 1):
-            page_url = url if number == 1 else f"{url}&page={number}"
-            page = await self._get_page(repo, page_url, parse_workflows, etag)
-            if page.value is not None:
-                return False
-        return True
 
     async def has_tag(self, repo: str, name: str) -> bool:
         """Whether a repository has a tag with exactly this name.
@@ -247,7 +239,7 @@ class GitHub:
             return False
         path = f"{self._repo_path(repo)}/git/ref/tags/{quote(name)}"
         try:
-            ref = await self._get(repo, path, parse_ref)
+            ref = await self._reader.get(repo, path, parse_ref)
         except NotFound:
             return False
         return ref.value == f"refs/tags/{name}"
@@ -260,7 +252,7 @@ class GitHub:
     async def _get_run(
         self, repo: str, url: str, run_id: int, etag: str | None = None
     ) -> RunPage:
-        response = await self._get(repo, url, parse_run, etag)
+        response = await self._reader.get(repo, url, parse_run, etag)
         if response.value is None:
             return RunPage(is_not_modified=True, etag=etag)
         runs, _ = without_refused(url, [response.value], response.now)
@@ -270,59 +262,3 @@ class GitHub:
                 f"{run_id}. The next pass requests it again."
             )
         return RunPage(runs, response.etag)
-
-    async def _get_page(
-        self,
-        repo: str,
-        url: str,
-        parse: Callable[[Any], list[T]],
-        etag: str | None = None,
-    ) -> Response[list[T]]:
-        """A page of a list, with the URL of the next one, also without its link."""
-        page = await self._get(
-            repo, url, lambda data: (parse(data), parse_total_count(data)), etag
-        )
-        if page.value is None:
-            return Response(None, etag)
-        items, total = page.value
-        next_url = page.next_url or next_page_url(url, items=len(items), total=total)
-        return Response(items, page.etag, next_url, total, page.now)
-
-    async def _get_rest(
-        self,
-        repo: str,
-        url: str,
-        page: Response[list[dict[str, Any]]],
-        parse: Callable[[Any], list[dict[str, Any]]],
-    ) -> tuple[list[dict[str, Any]], list[str | None]]:
-        """The items of the first page, at `url`, and of all that follow, and the ETags.
-
-        Raises `InvalidResponse` if GitHub counts more items than it lists.
-        """
-        items: list[dict[str, Any]] = []
-        walk = Walk()
-        etags = [page.etag]
-        while new := [item for item in page.value or [] if item not in items]:
-            items += new
-            if (next_url := walk.next_url(url, page.next_url)) is None:
-                break
-            page, url = await self._get_page(repo, next_url, parse), next_url
-            etags.append(page.etag)
-        if len(items) < (page.total_count or 0):
-            raise InvalidResponse(
-                f"GitHub counts {page.total_count} items and lists {len(items)}."
-            )
-        return items, etags
-
-    async def _get(
-        self, repo: str, url: str, parse: Callable[[Any], T], etag: str | None = None
-    ) -> Response[T]:
-        response = await self.connection.get(url, repo=repo, etag=etag)
-        if response.is_not_modified:
-            return Response(None, etag)
-        return Response(
-            parse(self.connection.parse(response)),
-            parse_etag(response.headers.get("etag")),
-            self.connection.next_address(response),
-            now=self.connection.time_of(response),
-        )
