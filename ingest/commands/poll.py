@@ -55,7 +55,7 @@ def run_ingest(config: Config, db: Database, *, once: bool) -> int:
 def run_ingest_of_up(config: Config) -> int:
     """Poll like `run_ingest`; while the file is damaged, wait for another one.
 
-    To end would help nobody: `up` would start it, and log the same, again and again.
+    If it ended, `up` would start it again and again, and log the same each time.
     """
     try:
         return run_ingest(config, open_database(config), once=False)
@@ -75,7 +75,7 @@ def run_ingest_of_up(config: Config) -> int:
 
 
 def damage_text(error: Exception, path: Path) -> str | None:
-    """What is broken in a file and what to do; None for another error."""
+    """The damage of a file, with advice; None for another error."""
     single: BaseException = error
     while isinstance(single, ExceptionGroup):
         single = single.exceptions[0]

@@ -22,7 +22,7 @@ GET_ANOTHER = (
     'Use the .pem file that GitHub offers for download after "Generate a private '
     'key" in the settings of the App.'
 )
-# What a file holds instead of a private RSA key, by a word in its headers.
+# Other contents of a file than a private RSA key, by a word in its headers.
 WRONG_KINDS = (
     (
         "ENCRYPTED",
@@ -87,7 +87,7 @@ def read_app_key(path: Path) -> bytes:
 
 
 def open_permissions_text(path: Path) -> str | None:
-    """What is wrong with the permissions of the file; None if nothing is."""
+    """The fault of the permissions of the file; None if there is none."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:

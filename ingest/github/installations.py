@@ -14,7 +14,7 @@ from ci_observer.ingest.errors import InvalidResponse
 from ci_observer.ingest.github.names import OWNER_NAME
 from ci_observer.ingest.times import parse_instant
 
-# What each permission is for, in the words of `check`. All are for reading only.
+# The purpose of each permission, in the words of `check`. All are for reading only.
 PERMISSIONS = {
     "actions": "the runs of private repositories",
     "metadata": "the repositories themselves",
@@ -39,7 +39,7 @@ class Installation:
 
     @property
     def wanted(self) -> dict[str, str]:
-        """The permissions to ask for: asking for more than granted is a 422."""
+        """The permissions to request: more than those granted are a 422."""
         granted = {name: "read" for name in PERMISSIONS if self._has(name)}
         # Every App has this one, and an empty object would ask for all.
         return granted or {"metadata": "read"}

@@ -33,7 +33,7 @@ T = TypeVar("T", bound=Item)
 
 
 class PassSteps:
-    """The steps of a pass, and what they remember from one pass to the next.
+    """The steps of a pass, with their memory of the passes before.
 
     `errors` has the errors of the pass, `written` counts its runs that are new or have
     changed. `ignores_waits`: feeds that wait after an error are polled, too.
@@ -127,7 +127,7 @@ class PassSteps:
         await self._single_runs.fetch_some(started_at)
 
     def maintain(self) -> None:
-        """Prune and repack a little of what is stored."""
+        """Prune once a day, and repack some stored payloads."""
         self._pruning.prune_daily()
         self._repacking.repack_some()
 
