@@ -7,12 +7,9 @@ work.
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 from click import DateTime
@@ -31,6 +28,7 @@ from ci_observer.ingest.commands.check import (
     report_lines,
     run_check,
 )
+from ci_observer.ingest.commands.explained_errors import explaining_errors
 from ci_observer.ingest.commands.export import (
     FORMATS,
     Selection,
@@ -65,56 +63,14 @@ from ci_observer.ingest.config import (
 from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.schema import StorageError
-from ci_observer.ingest.db.storage_errors import explain
-from ci_observer.ingest.errors import CIObserverError, ConfigError, DatabaseError
+from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.store import database
 from ci_observer.ingest.texts import escaped
 
-EXIT_CONFIG = 2
 DAY = DateTime(["%Y-%m-%d"])
 
 log = logging.getLogger("ci_observer")
-
-
-def _explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Print an expected error in one line instead of a traceback."""
-
-    @wraps(command)
-    def explained(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except CIObserverError as error:
-            click.echo(f"Error: {error}", err=True)
-            is_config = isinstance(error, ConfigError)
-            sys.exit(EXIT_CONFIG if is_config else EXIT_FAILED)
-        except (StorageError, ExceptionGroup) as error:
-            cause = _expected_error(error)
-            if isinstance(cause, CIObserverError):
-                click.echo(f"Error: {cause}", err=True)
-                sys.exit(EXIT_FAILED)
-            if cause is None:
-                raise
-            reason = explain(cause, load_config(with_token=False).db_path)
-            click.echo(f"Error: The database cannot be used: {reason}", err=True)
-            sys.exit(EXIT_FAILED)
-        except UnicodeDecodeError as error:
-            # Of a text in the database, or in SQLite's message about one.
-            path = load_config(with_token=False).db_path
-            click.echo(f"Error: {damage_text(error, path)}", err=True)
-            sys.exit(EXIT_FAILED)
-
-    return explained
-
-
-def _expected_error(error: Exception) -> StorageError | CIObserverError | None:
-    """The expected error itself, or the first one of a group that has no others."""
-    if isinstance(error, StorageError | CIObserverError):
-        return error
-    if not isinstance(error, ExceptionGroup):
-        return None
-    _, others = error.split((StorageError, CIObserverError))
-    return None if others else _expected_error(error.exceptions[0])
 
 
 def _log_warnings(config: Config) -> None:
@@ -149,7 +105,7 @@ def main(*, quiet: bool) -> None:
 
 @main.command()
 @click.option("--once", is_flag=True, help="Make one complete pass, then exit.")
-@_explaining_errors
+@explaining_errors
 def ingest(*, once: bool) -> None:
     """Poll GitHub into the database until stopped, or once.
 
@@ -169,7 +125,7 @@ def ingest(*, once: bool) -> None:
     is_flag=True,
     help="Do not bring the database up to date before.",
 )
-@_explaining_errors
+@explaining_errors
 def serve(*, read_only: bool) -> None:
     """Serve the wall, the API and Datasette, read-only.
 
@@ -213,7 +169,7 @@ def serve(*, read_only: bool) -> None:
 
 
 @main.command()
-@_explaining_errors
+@explaining_errors
 def up() -> None:
     """Run ingest and serve together, and restart one that exits.
 
@@ -241,7 +197,7 @@ def up() -> None:
 @click.option(
     "--seed", default=1, show_default=True, help="Another seed gives other runs."
 )
-@_explaining_errors
+@explaining_errors
 def demo(*, seed: int) -> None:
     """Show the wall with a simulated GitHub: no token, no network.
 
@@ -259,7 +215,7 @@ def demo(*, seed: int) -> None:
 
 
 @main.command()
-@_explaining_errors
+@explaining_errors
 def check() -> None:
     """Test the settings, the database and every feed.
 
@@ -292,7 +248,7 @@ def check() -> None:
     metavar="OWNER/REPO",
     help="Only this repository. Can be repeated.",
 )
-@_explaining_errors
+@explaining_errors
 def backfill(*, since: str, repos: tuple[str, ...]) -> None:
     """Fetch older history of the watched workflows, back to DATE.
 
@@ -309,7 +265,7 @@ def backfill(*, since: str, repos: tuple[str, ...]) -> None:
 
 
 @main.command()
-@_explaining_errors
+@explaining_errors
 def migrate() -> None:
     """Create the database, or bring its schema up to date.
 
@@ -354,7 +310,7 @@ def migrate() -> None:
 )
 @click.option("--raw", is_flag=True, help="Add GitHub's whole run object as raw_json.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
-@_explaining_errors
+@explaining_errors
 def export(
     *,
     repos: tuple[str, ...],
@@ -398,7 +354,7 @@ def export(
     help="Delete all but the N newest of the dated backups in the folder FILE.",
 )
 @click.argument("file")
-@_explaining_errors
+@explaining_errors
 def backup(*, force: bool, keep: int | None, file: str) -> None:
     """Write a verified copy of the database to FILE.
 
@@ -421,7 +377,7 @@ def backup(*, force: bool, keep: int | None, file: str) -> None:
 @main.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.argument("file", type=click.Path(path_type=Path))
-@_explaining_errors
+@explaining_errors
 def restore(*, yes: bool, file: Path) -> None:
     """Put a verified copy of the backup FILE in the place of the database.
 
@@ -466,7 +422,7 @@ def restore(*, yes: bool, file: Path) -> None:
 )
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.argument("url")
-@_explaining_errors
+@explaining_errors
 def smoke(
     *,
     token: str | None,
@@ -505,7 +461,7 @@ def smoke(
 )
 @click.option("--vacuum", is_flag=True, help="Make the file smaller.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@_explaining_errors
+@explaining_errors
 def prune(*, payloads_before: datetime | None, vacuum: bool, yes: bool) -> None:
     """Delete GitHub's whole run objects; runs and attempts stay.
 
