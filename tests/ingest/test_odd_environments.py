@@ -30,9 +30,9 @@ CI_OBSERVER = [sys.executable, "-m", "ci_observer"]
             "LC_ALL": "C",
             "PYTHONUTF8": "0",
             "PYTHONCOERCECLOCALE": "0",
-            "TMPDIR": "/nonexistent",
-            "SQLITE_TMPDIR": "/nonexistent",
-            "HOME": "/nonexistent",
+            "TMPDIR": "/dev/null/missing",
+            "SQLITE_TMPDIR": "/dev/null/missing",
+            "HOME": "/dev/null/missing",
             "TZ": ":junk/x",
             "WEB_CONCURRENCY": "junk",
             "COLUMNS": "junk",
@@ -42,8 +42,8 @@ CI_OBSERVER = [sys.executable, "-m", "ci_observer"]
         {
             "LANG": "xx_YY.junk",
             "PYTHONIOENCODING": "ascii",
-            "SSL_CERT_FILE": "/nonexistent",
-            "SSL_CERT_DIR": "/nonexistent",
+            "SSL_CERT_FILE": "/dev/null/missing",
+            "SSL_CERT_DIR": "/dev/null/missing",
             "HTTPS_PROXY": "http://proxy:port",
             "ALL_PROXY": "socks4://proxy",
             "NO_PROXY": "fe80::/10",
@@ -67,7 +67,10 @@ def test_the_web_side_serves(tmp_path, odd):
     [
         ({"HTTPS_PROXY": "http://proxy:port"}, "HTTPS_PROXY: not the address"),
         ({"all_proxy": "socks4://proxy:1"}, "all_proxy: not the address"),
-        ({"SSL_CERT_FILE": "/nonexistent"}, "SSL_CERT_FILE: /nonexistent is not"),
+        (
+            {"SSL_CERT_FILE": "/dev/null/missing"},
+            "SSL_CERT_FILE: /dev/null/missing is not",
+        ),
         (
             {"DASHBOARD_TITLE": "M\udcfcnchen"},
             "DASHBOARD_TITLE: its value is not UTF-8",

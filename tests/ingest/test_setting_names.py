@@ -107,11 +107,11 @@ def test_the_port_that_kubernetes_sets_for_a_service_does_not_count(
 
 @pytest.mark.usefixtures("_no_settings")
 def test_a_folder_for_temporary_files_that_is_missing_gives_a_warning(monkeypatch):
-    monkeypatch.setenv("SQLITE_TMPDIR", "/nonexistent")
+    monkeypatch.setenv("SQLITE_TMPDIR", "/dev/null/missing")
 
     [warning] = load_config().warnings
 
-    assert warning.startswith("SQLITE_TMPDIR: /nonexistent is not a folder that can")
+    assert warning.startswith("SQLITE_TMPDIR: /dev/null/missing is not a folder that")
 
 
 @pytest.mark.usefixtures("_no_settings")
