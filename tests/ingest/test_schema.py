@@ -16,6 +16,7 @@ from factories import run_payload
 from processes import free_port
 
 from ci_observer.ingest import cli
+from ci_observer.ingest.commands.explained_errors import explaining_errors
 from ci_observer.ingest.db import objects, schema
 from ci_observer.ingest.errors import DatabaseError, IncompleteInstallation
 from ci_observer.ingest.progress import log_progress
@@ -121,7 +122,7 @@ def test_storage_errors_in_a_group_are_reported_and_others_are_raised(capsys):
     def fail(*errors):
         raise ExceptionGroup("tasks", errors)
 
-    command = cli._explaining_errors(fail)
+    command = explaining_errors(fail)
     with pytest.raises(SystemExit):
         command(ExceptionGroup("inner", [sqlite3.OperationalError("disk is full")]))
     with pytest.raises(ExceptionGroup, match="tasks"):
