@@ -156,4 +156,4 @@ def _phrase(status: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return one_line(str(error)) or type(error).__name__
+    return one_line(str(error)).rstrip(".") or type(error).__name__

@@ -202,6 +202,16 @@ def test_a_web_page_of_the_server_s_load_balancer_is_not_that_of_the_proxy(
 
 
 @respx.mock
+def test_the_reason_of_a_failure_ends_with_one_full_stop():
+    respx.get(RUNS).mock(side_effect=httpx.RemoteProtocolError("Disconnected."))
+
+    with pytest.raises(GitHubUnavailable) as caught:
+        call(fetch_runs)
+
+    assert str(caught.value) == "No response from GitHub: Disconnected."
+
+
+@respx.mock
 def test_a_redirect_within_the_origin_is_followed():
     respx.get(RUNS).respond(301, headers={"location": "/api/v3/repositories/1/runs"})
     respx.get(f"{API}/repositories/1/runs").respond(json={"workflow_runs": []})
