@@ -59,6 +59,7 @@ from ci_observer.ingest.config import (
     datasette_secret,
     is_database_required,
     load_config,
+    read_token_file,
 )
 from ci_observer.ingest.config.values import is_loopback
 from ci_observer.ingest.db import schema
@@ -404,6 +405,13 @@ def restore(*, yes: bool, file: Path) -> None:
     help="The access token of the instance; better in the variable ACCESS_TOKEN.",
 )
 @click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    envvar="ACCESS_TOKEN_FILE",
+    metavar="FILE",
+    help="A file with the access token, instead of --token.",
+)
+@click.option(
     "--expect-version", metavar="VERSION", help="Fail if it is another version."
 )
 @click.option(
@@ -426,6 +434,7 @@ def restore(*, yes: bool, file: Path) -> None:
 def smoke(
     *,
     token: str | None,
+    token_file: Path | None,
     expect_version: str | None,
     timeout: float,
     wait: float,
@@ -441,6 +450,8 @@ def smoke(
     """
     from ci_observer.ingest.commands.smoke import smoke as run_smoke  # noqa: PLC0415 (only it needs HTTP)
 
+    if not token and token_file:
+        token = read_token_file(token_file, "ACCESS_TOKEN_FILE")
     code = run_smoke(
         url,
         token=token,

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from ci_observer.ingest.config.tokens import remedy_of
 from ci_observer.ingest.errors import ConfigError
 
 NAME = "GITHUB_APP_PRIVATE_KEY_FILE"
@@ -110,10 +111,10 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         # The value may be the key itself.
         is_key = len(str(path)) > MAX_PATH_LENGTH or "-----BEGIN" in str(path)
+        shown = "the file" if is_key else path
+        pem = "Point it at the .pem file with the private key of the App."
         raise ConfigError(
-            f"{NAME}: cannot read {'the file' if is_key else path} "
-            f"({error.strerror}). Point it at the .pem file "
-            "with the private key of the App, and let this user read it."
+            f"{NAME}: cannot read {shown} ({error.strerror}). {remedy_of(error) or pem}"
         ) from None
 
 

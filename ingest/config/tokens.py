@@ -1,5 +1,6 @@
 """Tokens, as a variable or a file gives them. No message shows one."""
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -25,13 +26,22 @@ def read_token_file(path: Path, name: str = "GITHUB_TOKEN_FILE") -> str:
         reason = getattr(error, "strerror", None) or "it is not a text file in UTF-8"
         # A value without a slash may be the token itself.
         shown = path if "/" in str(path) or path.exists() else "the file"
-        raise ConfigError(
-            f"{name}: cannot read {shown} ({reason}). "
-            "Write the path of a readable file that holds the token."
-        ) from None
+        remedy = remedy_of(error) or "Write the path of a file that holds the token."
+        raise ConfigError(f"{name}: cannot read {shown} ({reason}). {remedy}") from None
     if not text.strip():
         raise ConfigError(f"{name}: {path} is empty. Put the token in it.")
     return parse_token(text.strip(), name)
+
+
+def remedy_of(error: Exception) -> str | None:
+    """Who has to be able to read a secret's file, if that is the cause of an error.
+
+    In a container the user is the owner of the data, which an operator may not expect.
+    """
+    if not isinstance(error, PermissionError):
+        return None
+    uid = os.geteuid()
+    return f"Make uid {uid} the owner of the file, or run the command as its owner."
 
 
 def parse_token(text: str, name: str) -> str:

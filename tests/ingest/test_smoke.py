@@ -125,6 +125,16 @@ def test_the_token_and_a_password_are_in_no_output() -> None:
     assert (both.exit_code, "secret" in both.output) == (2, False)
 
 
+def test_the_token_can_be_in_a_file(tmp_path: Path) -> None:
+    """As with a Docker secret, where the variable names the file."""
+    none = str(tmp_path / "none")
+
+    result = smoke("http://127.0.0.1/", ACCESS_TOKEN_FILE=none)
+
+    assert result.exit_code == 2
+    assert f"ACCESS_TOKEN_FILE: cannot read {none}" in result.stderr
+
+
 def test_a_certificate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     result = smoke("https://localhost/", SSL_CERT_FILE=str(tmp_path / "none.pem"))
 

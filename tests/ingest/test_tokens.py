@@ -1,5 +1,9 @@
 """Tokens with more or less than a token: refused by name, without being shown."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from ci_observer.ingest.config import Config, read_token_file
@@ -95,3 +99,24 @@ def test_an_access_token_may_have_any_sign(token):
     config = Config.from_environ({"ACCESS_TOKEN": f"{token}-staple-0123456789"})
 
     assert config.access_token == f"{token}-staple-0123456789"
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN_FILE", "ACCESS_TOKEN_FILE"])
+def test_a_file_of_another_user_gets_the_uid_that_must_own_it(
+    name, tmp_path, monkeypatch
+):
+    """Root may read every file, so the error of the system is a fake."""
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    with pytest.raises(ConfigError) as caught:
+        read_token_file(tmp_path / "token", name)
+
+    assert str(caught.value) == (
+        f"{name}: cannot read {tmp_path}/token (Permission denied). "
+        f"Make uid {os.geteuid()} the owner of the file, or run the command as its "
+        "owner."
+    )
