@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasette import Request
 from sqlite_utils import Database
+from waiting import HANG_SECONDS
 from web_client import serving
 
 from ci_observer.web.errors import Unavailable
@@ -134,6 +136,27 @@ async def test_who_leaves_gives_the_place_to_the_next() -> None:
     assert started == ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.8"]
     assert running[0].parts == waiting[0].parts == []
     assert waiting[1].status == 200
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_can_read_the_body_of_a_get() -> None:
+    """As the login page of datasette-auth-passwords does, which also serves POST."""
+    sent = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.request", "body": b"b", "more_body": False},
+    ]
+    received = []
+
+    async def receive() -> Message:
+        return sent.pop(0) if sent else await asyncio.Future()
+
+    async def read(receive: Any) -> None:
+        received.append(await Request(scope, receive).post_body())
+
+    scope = {"type": "http", "method": "GET"}
+    await asyncio.wait_for(run_while_connected(read, scope, receive), HANG_SECONDS)
+
+    assert received == [b"ab"]
 
 
 @pytest.mark.asyncio

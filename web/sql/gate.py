@@ -73,18 +73,15 @@ async def run_while_connected(
     if scope["method"] not in ("GET", "HEAD"):
         await run(receive)
         return
-    gone = asyncio.Event()
-
-    async def receive_nothing() -> Message:
-        await gone.wait()
-        return {"type": "http.disconnect"}
+    # A plugin may read the body, for example a login page that also serves POST.
+    messages: asyncio.Queue[Message] = asyncio.Queue()
 
     async def wait_for_disconnect() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone.set()
+        while (message := await receive())["type"] != "http.disconnect":
+            messages.put_nowait(message)
+        messages.put_nowait(message)
 
-    response = asyncio.ensure_future(run(receive_nothing))
+    response = asyncio.ensure_future(run(messages.get))
     watch = asyncio.create_task(wait_for_disconnect())
     try:
         await asyncio.wait({response, watch}, return_when=asyncio.FIRST_COMPLETED)
