@@ -61,7 +61,7 @@ def instance(
     plugins = _chosen(db_path.parent / "plugins", names)
     package = db_path.parent / "checkout" / "ci_observer"
     package.mkdir(parents=True, exist_ok=True)
-    for source in (ROOT / "__init__.py", ROOT / "__main__.py"):
+    for source in ROOT.glob("*.py"):
         copy(source, package)
     for name in ("demo", "ingest", "plugins", "static", "templates", "web"):
         link = package / name
