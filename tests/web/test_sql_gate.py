@@ -13,7 +13,7 @@ from waiting import HANG_SECONDS
 from web_client import serving
 
 from ci_observer.web.errors import Unavailable
-from ci_observer.web.sql import slots
+from ci_observer.web.sql import gate as gate_module
 from ci_observer.web.sql.gate import Gate, run_while_connected, with_short_pages
 from ci_observer.web.sql.large_results import admit_result
 
@@ -104,7 +104,7 @@ async def test_one_address_leaves_room_for_others() -> None:
 async def test_who_waits_too_long_is_told_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slots, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(gate_module, "PAGE_WAIT_SECONDS", 0.01)
     gate, page = Gate(), Page()
     running = [Visitor(gate, page, f"10.0.0.{n}") for n in range(3)]
     await settle()

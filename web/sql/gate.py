@@ -18,6 +18,8 @@ from ci_observer.web.sql.slots import Slots
 AT_ONCE = 3
 # One visitor's statements leave room for others.
 PER_CLIENT = 2
+# A browser requests the charts of a dashboard together, and each may take seconds.
+PAGE_WAIT_SECONDS = 60
 # Exports of whole tables, which take minutes and little memory.
 EXPORTS_AT_ONCE = 2
 EXPORTS_PER_CLIENT = 1
@@ -37,7 +39,7 @@ class Gate:
     """The places of one server."""
 
     def __init__(self) -> None:
-        self._pages = Slots(AT_ONCE, PER_CLIENT)
+        self._pages = Slots(AT_ONCE, PER_CLIENT, PAGE_WAIT_SECONDS)
         self._exports = Slots(EXPORTS_AT_ONCE, EXPORTS_PER_CLIENT)
         self._large = asyncio.Lock()
 

@@ -12,8 +12,11 @@ MAX_WAITING = 200
 class Slots:
     """Places for requests, some for each client address; others wait in order."""
 
-    def __init__(self, total: int, per_client: int) -> None:
+    def __init__(
+        self, total: int, per_client: int, wait_seconds: float | None = None
+    ) -> None:
         self._free, self._per_client = total, per_client
+        self._wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._used: Counter[str] = Counter()
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
@@ -35,7 +38,7 @@ class Slots:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((client, turn))
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(self._wait_seconds):
                 await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
