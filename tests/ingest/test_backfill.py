@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trustme
 from click.testing import CliRunner, Result
 from forked_command import start_command
 from polling import FILE, REPO, add_runs
@@ -31,6 +32,7 @@ from ci_observer.demo.server.world import World
 from ci_observer.demo.times import utc_now
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import backfill
+from ci_observer.ingest.commands.runtime import EXIT_FAILED
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github import windows
 from ci_observer.ingest.github.windows import MAX_INCOMPLETE
@@ -475,6 +477,7 @@ class Killer:
             time.sleep(self.chance.random() * 0.02)
         process.kill()
         process.join()
+        assert process.exitcode in (0, EXIT_FAILED, -signal.SIGKILL)
         is_killed = process.exitcode == -signal.SIGKILL
         process.close()
         self.kills += is_killed
@@ -563,6 +566,8 @@ def test_50_kills_below_the_end_of_the_list_lose_nothing(db_path, monkeypatch):
 
 def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
     """Settings that poll all repositories and workflows of a synthetic world."""
+    certificate = db_path.with_name("certificate.pem")
+    trustme.CA().cert_pem.write_to_path(certificate)
     repos = github.world.repos.values()
     files = {file for repo in repos for file in repo.workflows}
     return {
@@ -573,8 +578,8 @@ def synthetic_environ(github: GitHubServer, db_path: Path) -> dict[str, str]:
         "CI_OBSERVER_DB": str(db_path),
         "HISTORY_DAYS": "1",
         "FETCH_JOBS": "none",
-        # An empty folder. To load the usual certificates takes 25 ms per process.
-        "SSL_CERT_DIR": str(Path.cwd()),
+        # One certificate: to load the usual ones takes 25 ms per process.
+        "SSL_CERT_FILE": str(certificate),
     }
 
 
