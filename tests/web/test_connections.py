@@ -287,7 +287,9 @@ async def test_an_export_that_the_end_of_the_server_cancels_is_not_logged(
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "filters", [])
     ignore_cancelled_requests()
     async with listening(endless, PATIENT) as server:
-        await (await server.connect(GET)).head()
+        # Without a name for it, its socket may be closed at any time.
+        reader = await server.connect(GET)
+        await reader.head()
         server.should_exit = True
         # Until it has waited for the reader, who takes no more.
         async with asyncio.timeout(HANG_SECONDS):
