@@ -61,6 +61,8 @@ async def listening(app: Any, limits: Limits) -> AsyncIterator["Server"]:
         http=bounded_protocol(limits),
         lifespan="off",
         log_config=None,
+        # Another server of the same process may have set another level.
+        log_level="warning",
         ws="none",
         timeout_graceful_shutdown=1,
     )
