@@ -30,8 +30,9 @@ def run_module(module: str, *arguments: str | Path) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert result.returncode == 0, result.stderr
     return result.stdout
 
 
