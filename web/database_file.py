@@ -61,6 +61,7 @@ class DatabaseFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._folder = Path(path).absolute().parent
         self._lock = threading.Lock()
         self._state: FileState | None = None
         self._wal: FileId | None = None
@@ -82,7 +83,7 @@ class DatabaseFile:
             )
             if database != before.database:
                 self._logged = ""
-            is_at_rest = wal is None and not self._is_folder_writable()
+            is_at_rest = wal is None and not os.access(self._folder, os.W_OK)
             self._state = FileState(database, wal if is_former else None, is_at_rest)
             if not is_former:
                 self._wal = wal
@@ -96,9 +97,6 @@ class DatabaseFile:
         if self.path in text and text != self._logged:
             self._logged = text
             log.warning("%s", text)
-
-    def _is_folder_writable(self) -> bool:
-        return os.access(Path(self.path).absolute().parent, os.W_OK)
 
 
 class CurrentConnection:

@@ -26,7 +26,8 @@ OUR_FOLDERS = (
     # Files of Datasette and of its plugins.
     *("/-/static", "/-/static-plugins"),
 )
-OUR_PAGES = ("/", "/favicon.ico")
+BELOW_OUR_FOLDERS = tuple(f"{folder}/" for folder in OUR_FOLDERS)
+OUR_PAGES = ("/", "/favicon.ico", *OUR_FOLDERS)
 
 SCOPE_HEADER = b"ci-observer-scope"
 SCOPE_KEYS = ("scheme", "client", "server", "root_path")
@@ -58,8 +59,7 @@ Headers = list[tuple[bytes, bytes]]
 
 def is_ours(route: str) -> bool:
     """Whether the process of the wall serves a route itself."""
-    folders = tuple(f"{folder}/" for folder in OUR_FOLDERS)
-    return route in (*OUR_PAGES, *OUR_FOLDERS) or route.startswith(folders)
+    return route in OUR_PAGES or route.startswith(BELOW_OUR_FOLDERS)
 
 
 class Forwarder:
