@@ -20,6 +20,7 @@ from ci_observer.ingest.commands.terminal import megabytes, progress_bar
 from ci_observer.ingest.db import copies
 from ci_observer.ingest.db.copies import Contents, Damaged
 from ci_observer.ingest.db.database_file import SUFFIXES, file_id, lock_path
+from ci_observer.ingest.db.permissions import FILE_MODE
 from ci_observer.ingest.errors import BackupError
 
 # The disk needs a little room for others while the copy is written.
@@ -129,7 +130,7 @@ def _part_of(path: Path, database: Path) -> Iterator[Path]:
     for former in [part, *_files(path.parent, rf"\.{_dated(database)}\.part")]:
         _delete_unless_locked(former)
     try:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, copies.MODE)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
     except FileExistsError:
         raise BackupError(f"Another backup is writing {path} now.") from None
     try:

@@ -24,6 +24,7 @@ from ci_observer.ingest.db.database_file import (
     file_id,
     lock_path,
 )
+from ci_observer.ingest.db.permissions import FILE_MODE
 from ci_observer.ingest.errors import AlreadyPolling, BackupError, DatabaseError
 from ci_observer.ingest.lock import IngestLock, only_ingest
 
@@ -66,7 +67,7 @@ def _verified_copy(
     part = database.with_name(f"{database.name}.restoring")
     try:
         part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, copies.MODE))
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
         copied = copy_verified(source, part)
         _take_owner_and_mode(part, database)
         yield part, copied

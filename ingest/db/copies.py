@@ -14,15 +14,13 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.migrations import migrations
 from ci_observer.ingest.db.schema import BUSY_TIMEOUT_SECONDS
-from ci_observer.ingest.db.storage_errors import explain
+from ci_observer.ingest.db.storage_errors import explain, is_damage
 from ci_observer.ingest.errors import BackupError
 
 # A step of 8 MB takes 30 ms.
 STEP_PAGES = 1024
 # Instructions of SQLite's virtual machine between two calls of `on_progress`.
 CHECK_INSTRUCTIONS = 1_000_000
-# The owner of the database, and its group for a reader of another user.
-MODE = 0o640
 
 OnProgress = Callable[[int, int], None]
 
@@ -128,7 +126,7 @@ def copy_into(
         _copy_pages(source, target, on_progress)
         source.rollback()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        if is_damage(error):
             raise Damaged(str(error)) from error
         raise BackupError(f"The copy failed: {explain(error, target)}") from error
     with target.open("rb") as file:

@@ -166,6 +166,17 @@ def test_a_damaged_database_leaves_no_backup_and_keeps_the_older_ones(
     assert names_in(folder) == older
 
 
+def test_a_broken_text_is_damage(archive: Path, folder: Path, db: Database) -> None:
+    with db.conn:
+        db.execute("update runs set started_at = cast(x'ff' as text)")
+
+    result = backup(archive, folder)
+
+    assert result.exit_code == 1
+    assert "is damaged (Could not decode to UTF-8" in result.stderr
+    assert names_in(folder) == []
+
+
 def test_missing_rows_are_damage(archive: Path, folder: Path) -> None:
     with closing(copies.open_live(archive)) as source:
         expected = copies.contents(source)
