@@ -19,7 +19,7 @@ import click
 from ci_observer.ingest.commands.terminal import megabytes, progress_bar
 from ci_observer.ingest.db import copies
 from ci_observer.ingest.db.copies import Contents, Damaged
-from ci_observer.ingest.db.database_file import SUFFIXES, file_id, lock_path
+from ci_observer.ingest.db.database_file import file_id, files_of
 from ci_observer.ingest.db.permissions import FILE_MODE
 from ci_observer.ingest.errors import BackupError
 
@@ -107,7 +107,7 @@ def _files(folder: Path, name: str) -> list[Path]:
 
 
 def _refuse_target(database: Path, path: Path, *, force: bool) -> None:
-    own = [Path(f"{database}{suffix}") for suffix in SUFFIXES] + [lock_path(database)]
+    own = files_of(database)
     if path in [file.resolve() for file in own] or (
         path.exists() and file_id(path) in map(file_id, own)
     ):

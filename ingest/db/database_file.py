@@ -44,6 +44,11 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def files_of(path: Path) -> list[Path]:
+    """The paths of all files of a database: its own three, and that of the lock."""
+    return [*(Path(f"{path}{suffix}") for suffix in SUFFIXES), lock_path(path)]
+
+
 def refuse_empty_file(path: Path) -> None:
     """Raise `DamagedDatabase` for a file of 0 bytes: it may have lost everything.
 

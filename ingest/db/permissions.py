@@ -9,8 +9,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from ci_observer.ingest.db.database_file import files_of
+
 FILE_MODE = 0o640
-SUFFIXES = ("", "-wal", "-shm", ".lock")
 
 log = logging.getLogger("ci_observer")
 
@@ -30,9 +31,9 @@ def restrict(path: Path, *, group: int | None) -> None:
     With a `group`, the files are given to it and it may read them. A file of another
     user stays as it is, and so does a disk without modes.
     """
-    for suffix in SUFFIXES:
+    for file in files_of(path):
         with suppress(OSError):
-            _restrict(Path(f"{path}{suffix}"), group)
+            _restrict(file, group)
 
 
 def _restrict(path: Path, group: int | None) -> None:
