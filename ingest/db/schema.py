@@ -22,6 +22,7 @@ from ci_observer.ingest.db.database_file import (
     keep_damaged_wal,
     refuse_empty_file,
 )
+from ci_observer.ingest.db.disk import existing_folder
 from ci_observer.ingest.db.locks import use_wal, write_transaction
 from ci_observer.ingest.db.migrations import known_names, migrations
 from ci_observer.ingest.db.objects import Objects
@@ -159,8 +160,7 @@ def _refuse_damage(db: Database, path: Path) -> None:
 
 def _describe_missing(path: Path) -> str:
     """Try to create a file in the database's folder, or where that would be made."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    tempfile.TemporaryFile(dir=folder).close()
+    tempfile.TemporaryFile(dir=existing_folder(path)).close()
     return "none yet, the first start creates it"
 
 
