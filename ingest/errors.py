@@ -26,6 +26,7 @@ CIObserverError
     └── UnexpectedError    a fault of CI Observer
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from ci_observer.ingest.texts import one_line
@@ -174,3 +175,12 @@ class UnexpectedError(GitHubError):
             "the details: please report them. The request is sent again in the next "
             "pass."
         )
+
+
+def single_errors(error: Exception) -> Iterator[Exception]:
+    """The exceptions in a group and in the groups within, or the exception itself."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for part in error.exceptions:
+        yield from single_errors(part)

@@ -35,6 +35,7 @@ from ci_observer.ingest.errors import (
     DatabaseError,
     GitHubError,
     RateLimited,
+    single_errors,
 )
 from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.lock import only_ingest
@@ -181,20 +182,15 @@ class Backfill:
     async def _pass(self, poller: Poller, show: ShowHistory) -> PollResult:
         """Make one pass that ends when the newest runs are due again."""
         refresh = timedelta(seconds=self._config.refresh_seconds)
-        failed: list[Exception] = []
+        failed: list[StorageError] = []
         try:
             return await poller.poll(
                 backfill_for=refresh,
                 on_progress=lambda complete, total: show(self._progress),
             )
         except* StorageError as errors:
-            failed += errors.exceptions
-        first = failed[0]
-        while isinstance(first, ExceptionGroup):
-            first = first.exceptions[0]
-        reason = f"{first}."
-        if isinstance(first, StorageError):
-            reason = explain(first, self._config.db_path)
+            failed += [e for e in single_errors(errors) if isinstance(e, StorageError)]
+        reason = explain(failed[0], self._config.db_path)
         raise DatabaseError(f"The database cannot be written: {reason} {CONTINUES}")
 
     async def _wait_if_stopped(self, result: PollResult, wait: timedelta) -> None:

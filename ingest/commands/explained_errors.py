@@ -12,7 +12,7 @@ from ci_observer.ingest.commands.runtime import EXIT_FAILED
 from ci_observer.ingest.config import load_config
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
-from ci_observer.ingest.errors import CIObserverError, ConfigError
+from ci_observer.ingest.errors import CIObserverError, ConfigError, single_errors
 
 EXIT_CONFIG = 2
 
@@ -49,9 +49,6 @@ def explaining_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def _expected_error(error: Exception) -> StorageError | CIObserverError | None:
     """The expected error itself, or the first one of a group that has no others."""
-    if isinstance(error, StorageError | CIObserverError):
-        return error
-    if not isinstance(error, ExceptionGroup):
-        return None
-    _, others = error.split((StorageError, CIObserverError))
-    return None if others else _expected_error(error.exceptions[0])
+    errors = list(single_errors(error))
+    expected = [e for e in errors if isinstance(e, StorageError | CIObserverError)]
+    return expected[0] if expected == errors else None

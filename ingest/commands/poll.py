@@ -24,7 +24,7 @@ from ci_observer.ingest.db.database_file import discard_files_of_former
 from ci_observer.ingest.db.disk import DiskLog
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import REPAIR, explain, is_damage
-from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone
+from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone, single_errors
 from ci_observer.ingest.lock import IngestLock, only_ingest
 from ci_observer.ingest.polling.loop import run_forever
 from ci_observer.ingest.store import instance
@@ -76,9 +76,7 @@ def run_ingest_of_up(config: Config) -> int:
 
 def damage_text(error: Exception, path: Path) -> str | None:
     """The damage of a file, with advice; None for another error."""
-    single: BaseException = error
-    while isinstance(single, ExceptionGroup):
-        single = single.exceptions[0]
+    single = next(single_errors(error))
     if isinstance(single, DamagedDatabase):
         return str(single)
     if isinstance(single, UnicodeDecodeError):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlite_utils import Database
@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.db.database_file import path_of
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
-from ci_observer.ingest.errors import CIObserverError
+from ci_observer.ingest.errors import CIObserverError, single_errors
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.store import instance
 from ci_observer.ingest.times import Clock, Timer
@@ -57,7 +57,7 @@ def _log_or_raise(error: Exception, db: Database, logged: str | None) -> str:
 
     `logged` is the text of the pass before, which is not repeated.
     """
-    errors = list(_single(error))
+    errors = list(single_errors(error))
     for single in errors:
         if isinstance(single, CIObserverError):
             raise single
@@ -69,12 +69,3 @@ def _log_or_raise(error: Exception, db: Database, logged: str | None) -> str:
             return text
     log.error("The pass ended with an unexpected error", exc_info=error)
     return f"The pass ended with an unexpected error: {error!r}. The log has more."
-
-
-def _single(error: Exception) -> Iterator[Exception]:
-    """The exceptions in a group, or the exception itself."""
-    if not isinstance(error, ExceptionGroup):
-        yield error
-        return
-    for part in error.exceptions:
-        yield from _single(part)
