@@ -147,24 +147,17 @@ class Config:
             for name, (attribute, parse) in PARSERS.items()
             if given[name]
         }
-        if values.get("token") and values.get("token_file"):
-            raise ConfigError(
-                "GITHUB_TOKEN and GITHUB_TOKEN_FILE are both set: keep only one."
-            )
-        if file := values.get("token_file"):
-            values["token"] = read_token_file(file)
+        _add_token_of_file(values, *OF_TOKEN)
         refuse_incomplete_app([name for name in SECRETS if given[name]])
         if key_file := values.get("app_key_file"):
             read_app_key(key_file)
             values["warnings"] = tuple(filter(None, [open_permissions_text(key_file)]))
-        if values.get("access_token") and values.get("access_token_file"):
-            raise ConfigError(
-                "ACCESS_TOKEN and ACCESS_TOKEN_FILE are both set: keep only one."
-            )
-        if file := values.get("access_token_file"):
-            values["access_token"] = read_token_file(file, "ACCESS_TOKEN_FILE")
+        _add_token_of_file(values, *OF_ACCESS_TOKEN)
         if token := values.get("access_token"):
-            refuse_weak_token(token, "ACCESS_TOKEN_FILE" if file else "ACCESS_TOKEN")
+            has_file = "access_token_file" in values
+            refuse_weak_token(
+                token, "ACCESS_TOKEN_FILE" if has_file else "ACCESS_TOKEN"
+            )
         return cls(**values)
 
     def with_network(self, environ: Mapping[str, str]) -> "Config":
@@ -189,6 +182,16 @@ class Config:
                 f"GITHUB_API_URL: the token travels to {url.hostname} in clear text, "
                 "for everybody on the way to read. Write https:// instead of http://"
             )
+
+
+def _add_token_of_file(values: dict[str, Any], name: str, file_name: str) -> None:
+    """Add the token in the file that a variable names, unless both are set."""
+    (attribute, _), (file_attribute, _) = PARSERS[name], PARSERS[file_name]
+    if file_attribute not in values:
+        return
+    if attribute in values:
+        raise ConfigError(f"{name} and {file_name} are both set: keep only one.")
+    values[attribute] = read_token_file(values[file_attribute], file_name)
 
 
 def network_for(
