@@ -87,7 +87,7 @@ class AppJwt:
         A file that is no key leaves it unchanged.
         """
         try:
-            key = read_app_key(path)
+            key = read_app_key(path, known=self._key)
         except ConfigError:
             return False
         is_new = key != self._key
