@@ -5,7 +5,6 @@ A message has the number of a line and never its text, which may be a token.
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -34,7 +33,7 @@ def read_env_file(path: Path = Path(".env")) -> EnvFile:
     setting.
     """
     text = _read_text(path)
-    lines = dict(_lines_by_name(text, path))
+    lines = _lines_by_name(text, path)
     # `${NAME}` in a value is replaced by the value of that variable.
     values = dotenv_values(stream=StringIO(text))
     warnings = [
@@ -75,7 +74,7 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _lines_by_name(text: str, path: Path) -> Iterator[tuple[str, list[int]]]:
+def _lines_by_name(text: str, path: Path) -> dict[str, list[int]]:
     """The numbers of the lines that set each name."""
     found: dict[str, list[int]] = {}
     for binding in parse_stream(StringIO(text)):
@@ -87,7 +86,7 @@ def _lines_by_name(text: str, path: Path) -> Iterator[tuple[str, list[int]]]:
             )
         if binding.key:
             found.setdefault(binding.key, []).append(line)
-    yield from found.items()
+    return found
 
 
 def _is_setting(binding: Binding) -> bool:
