@@ -65,11 +65,6 @@ class Instance:
     http: httpx.Client
     token: str | None = field(default=None, repr=False)
 
-    @property
-    def path_prefix(self) -> str:
-        """The path of `base`: empty without a prefix."""
-        return urlsplit(self.base).path
-
     def get(
         self,
         path: str,
