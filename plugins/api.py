@@ -112,7 +112,7 @@ async def health_status(datasette: Datasette, request: Request) -> Response:
         message = "CI Observer has no fresh data. Who may see the data sees the reason."
         return error_response(request, message, 503)
     text = json.dumps({"ok": True})
-    return with_etag(request, CachedResponse(text.encode(), revision=0), JSON)
+    return await with_etag(request, CachedResponse(text.encode(), revision=0), JSON)
 
 
 async def not_found(datasette: Datasette, request: Request) -> Response:

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from sqlite3 import Row
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -23,13 +23,15 @@ MAX_RESPONSES = 500
 MAX_BYTES = 32_000_000
 # Fast, and hardly larger than level 9: a wall's JSON is repetitive.
 GZIP_LEVEL = 3
+# A body of this size takes 4 ms, for which the wall may wait.
+MAX_INLINE_BYTES = 200_000
 
 REVISION_AND_NOW_SQL = """
 select (select value from instance where key = 'revision') as revision, now from clock
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class CachedResponse:
     """A response body and how long it stays valid.
 
@@ -39,16 +41,35 @@ class CachedResponse:
     content: bytes
     revision: int
     expires_at: str | None = None
+    _gzipped: bytes | None = field(default=None, init=False, repr=False)
+
+    async def gzipped(self) -> bytes:
+        """The content as `Content-Encoding: gzip`, compressed once for all clients.
+
+        A thread compresses a large one.
+        """
+        if self._gzipped is not None:
+            return self._gzipped
+        if len(self.content) <= MAX_INLINE_BYTES:
+            self._gzipped = _compress(self.content)
+            return self._gzipped
+        async with self._lock:
+            if self._gzipped is None:
+                self._gzipped = await asyncio.to_thread(_compress, self.content)
+            return self._gzipped
 
     @cached_property
-    def gzipped(self) -> bytes:
-        """The content as `Content-Encoding: gzip`, compressed once for all clients."""
-        return gzip.compress(self.content, GZIP_LEVEL, mtime=0)
+    def _lock(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
     @cached_property
     def etag(self) -> str:
         """A hash of the content, so that it survives a restart."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+
+
+def _compress(content: bytes) -> bytes:
+    return gzip.compress(content, GZIP_LEVEL, mtime=0)
 
 
 class ResponseCache:

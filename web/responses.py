@@ -41,7 +41,7 @@ async def respond(
         cached = await fetch(Filters.from_query(request.query_string, allowed))
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
-    return with_etag(request, cached, content_type)
+    return await with_etag(request, cached, content_type)
 
 
 def respond_to_method(request: Request) -> Response | None:
@@ -68,7 +68,9 @@ def error_response(
     return _response(request, body.encode(), JSON, status, headers or {})
 
 
-def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Response:
+async def with_etag(
+    request: Request, cached: CachedResponse, content_type: str
+) -> Response:
     """200 with the content, or 304 when the client has it.
 
     The content is compressed if the client accepts gzip.
@@ -87,7 +89,8 @@ def with_etag(request: Request, cached: CachedResponse, content_type: str) -> Re
         return Response("", status=304, headers=headers, content_type=content_type)
     if is_gzipped:
         headers["Content-Encoding"] = "gzip"
-        return _response(request, cached.gzipped, content_type, 200, headers)
+        content = await cached.gzipped()
+        return _response(request, content, content_type, 200, headers)
     return _response(request, cached.content, content_type, 200, headers)
 
 

@@ -115,7 +115,7 @@ class Page:
             cached = await get_or_compute(datasette, key, compute)
         except WebError as error:
             return await self._error_page(datasette, request, params, config, error)
-        return with_etag(request, cached, HTML)
+        return await with_etag(request, cached, HTML)
 
     async def _compute(
         self, datasette: Datasette, request: Request, params: PageParams, config: Any
