@@ -126,9 +126,9 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
 
         def front() -> None:
             app: App = Forwarder(datasette, datasette.app(), path)
-            if settings_of(datasette).access_token:
-                # Here, so that wrong access tokens are counted in one process.
-                app = with_host_check(datasette, with_admission(datasette, app))
+            # Here, so that wrong access tokens are counted in one process, and before
+            # the forwarder's client adds a missing Host.
+            app = with_host_check(datasette, with_admission(datasette, app))
             app = with_prefix(app, datasette.setting("base_url"))
             run(make_server(datasette, host, port, app=app), datasette)
 

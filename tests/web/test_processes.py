@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -197,6 +198,26 @@ def test_both_processes_ask_for_the_name_and_then_for_the_token(
     assert [response.status_code for response in rebound] == [421, 421, 421]
     assert [response.status_code for response in strangers] == [401, 401, 200]
     assert [response.status_code for response in proved] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_both_processes_refuse_a_request_without_a_host(
+    serve: Serve, version: str
+) -> None:
+    eventually(serve.responds)
+    statuses = {
+        path: status_without_host(serve.port, path, version)
+        for path in ("/api/wall", "/ci_observer.json", "/-/dashboards")
+    }
+
+    assert set(statuses.values()) == {400}
+
+
+def status_without_host(port: int, path: str, version: str) -> int:
+    with socket.create_connection(("127.0.0.1", port), HANG_SECONDS) as connection:
+        request = f"GET {path} HTTP/{version}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        return int(connection.makefile("rb").readline().split()[1])
 
 
 def test_the_request_arrives_as_it_was_sent(serve: Serve) -> None:
