@@ -16,6 +16,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.loop_errors import ignore_late_results
 from ci_observer.web.plain_responses import send_error
+from ci_observer.web.receiving import read_body, run_until_disconnect
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.sql.slots import Slots
 from ci_observer.web.urls import route_of
@@ -92,20 +93,10 @@ class Forwarder:
         if scope["type"] != "http" or is_ours(route_of(self._datasette, scope)):
             await self._app(scope, receive, send)
             return
-        # Before it takes a slot, so that a slow sender holds none.
-        body = await _read_body(scope, receive)
-        if body is None:
-            return
-        response = asyncio.create_task(self._forward(scope, body, send))
-        gone = asyncio.create_task(_wait_for_disconnect(receive))
-        try:
-            await asyncio.wait({response, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (response, gone):
-                task.cancel()
-            await asyncio.gather(response, gone, return_exceptions=True)
-        if not response.cancelled():
-            response.result()
+        # Before it takes a slot, so that a slow sender holds none. The size is limited.
+        body = await read_body(receive) if _has_body(scope) else b""
+        if body is not None:
+            await run_until_disconnect(self._forward(scope, body, send), receive)
 
     async def _forward(self, scope: Message, body: bytes, send: Send) -> None:
         started = False
@@ -164,21 +155,8 @@ def with_forwarded_scope(app: App) -> App:
     return restored
 
 
-async def _read_body(scope: Message, receive: Receive) -> bytes | None:
-    """The body of a request, which the server has limited; None if the visitor left."""
-    body, more = b"", bool(BODY_HEADERS & {name for name, _ in scope["headers"]})
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _has_body(scope: Message) -> bool:
+    return not BODY_HEADERS.isdisjoint(name for name, _ in scope["headers"])
 
 
 def _request(scope: Message, body: bytes) -> httpx.Request:

@@ -26,6 +26,7 @@ from datasette.views.special import LogoutView, MessagesDebugView, PermissionsDe
 
 from ci_observer.web.database import DAMAGED, DATABASE, advice_on
 from ci_observer.web.errors import WebError
+from ci_observer.web.receiving import read_body
 from ci_observer.web.responses import METHODS, App, Message, Receive, Send
 
 log = logging.getLogger("ci_observer")
@@ -115,7 +116,7 @@ def guarded_app(app: App, datasette: Datasette) -> App:
 
         try:
             if scope["method"] in WRITE_METHODS:
-                receive = await _read_body(receive)
+                receive = await _with_body(receive)
             await app(scope, receive, remember)
         except _Gone:
             pass
@@ -215,20 +216,16 @@ class _Gone(Exception):
     """The client has closed the connection before its request was complete."""
 
 
-async def _read_body(receive: Receive) -> Receive:
+async def _with_body(receive: Receive) -> Receive:
     """Read the whole body of a request; return a `receive` that gives it again.
 
     Datasette's readers fail when the client leaves in the middle, and have no limit.
     """
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MAX_BODY:
-            raise Refused(TOO_LARGE, 413)
+    body = await read_body(receive, MAX_BODY)
+    if body is None:
+        raise _Gone
+    if len(body) > MAX_BODY:
+        raise Refused(TOO_LARGE, 413)
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

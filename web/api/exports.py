@@ -24,6 +24,7 @@ from ci_observer.web.api.run_queries import encode_cursor, fetch_run_page
 from ci_observer.web.columns import run_columns
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import EXPORT, EXPORT_CSV, Filters
+from ci_observer.web.receiving import wait_for_disconnect
 from ci_observer.web.responses import (
     Message,
     Receive,
@@ -154,7 +155,7 @@ async def _send_pages(
     output_format: OutputFormat,
 ) -> None:
     """Send until the last page, or until the client disconnects."""
-    disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
+    disconnected = asyncio.ensure_future(wait_for_disconnect(receive))
     try:
         async for runs in pages:
             if disconnected.done():
@@ -178,11 +179,6 @@ async def fetch_pages(
         yield json.loads(row["runs"])
         has_next = row["next"] is not None
         filters = replace(filters, cursor=encode_cursor(row["next"] or ""))
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _start(output_format: OutputFormat) -> Message:

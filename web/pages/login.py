@@ -129,11 +129,8 @@ def is_same_site(request: Request) -> bool:
 
 async def read_form(request: Request) -> dict[str, str] | None:
     """The fields of a form; None if the body is too large or not a form."""
-    body, more = b"", True
-    while more and len(body) <= MAX_BODY:
-        message = await request.receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+    # web/guard.py has read it already.
+    body: bytes = await request.post_body()
     if len(body) > MAX_BODY:
         return None
     try:

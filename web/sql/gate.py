@@ -6,11 +6,12 @@ gets 503. A request whose visitor has left is cancelled, with its statement.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from ci_observer.web.plain_responses import send_error
+from ci_observer.web.receiving import run_until_disconnect
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.sql.large_results import BUSY, Request, current_request
 from ci_observer.web.sql.slots import Slots
@@ -69,7 +70,9 @@ class Gate:
 
 
 async def run_while_connected(
-    run: Callable[[Receive], Awaitable[None]], scope: Message, receive: Receive
+    run: Callable[[Receive], Coroutine[Any, Any, None]],
+    scope: Message,
+    receive: Receive,
 ) -> None:
     """Run a request, and cancel it when its visitor leaves."""
     if scope["method"] not in ("GET", "HEAD"):
@@ -78,21 +81,12 @@ async def run_while_connected(
     # A plugin may read the body, for example a login page that also serves POST.
     messages: asyncio.Queue[Message] = asyncio.Queue()
 
-    async def wait_for_disconnect() -> None:
-        while (message := await receive())["type"] != "http.disconnect":
-            messages.put_nowait(message)
+    async def receive_and_pass_on() -> Message:
+        message = await receive()
         messages.put_nowait(message)
+        return message
 
-    response = asyncio.ensure_future(run(messages.get))
-    watch = asyncio.create_task(wait_for_disconnect())
-    try:
-        await asyncio.wait({response, watch}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (response, watch):
-            task.cancel()
-        await asyncio.gather(response, watch, return_exceptions=True)
-    with suppress(asyncio.CancelledError):
-        response.result()
+    await run_until_disconnect(run(messages.get), receive_and_pass_on)
 
 
 class _Started:
