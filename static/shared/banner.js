@@ -1,7 +1,7 @@
 // Whether a page can be trusted, and its banner when it cannot.
 
 import { find, setText } from "./dom.js";
-import { ago, duration, seconds } from "./format.js";
+import { ago, seconds } from "./format.js";
 import { labelOf } from "./vocabulary.js";
 
 const LOST_AFTER_REFRESHES = 3;
@@ -34,7 +34,7 @@ export const isOutdated = (state) => isLost(state) || isOld(state);
 
 export function dataAge({ config, now }) {
   const checked = seconds(config.polling.last_success_at);
-  return checked === null ? "no data yet" : `data ${duration(now - checked)} old`;
+  return checked === null ? "no data yet" : `updated ${ago(checked, now)}`;
 }
 
 function tokenBanner(expiresAt, now) {

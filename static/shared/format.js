@@ -9,26 +9,36 @@ export function seconds(instant) {
   return Number.isNaN(value) ? null : value;
 }
 
+// "45 s", "4 min", "1 h 27 min" or "6 d". The server writes the same: web/pages/times.py.
 export function duration(total) {
   const s = Math.max(0, Math.round(total));
   if (s < MINUTE) return `${s}\u00a0s`;
-  if (s < HOUR) return `${Math.round(s / MINUTE)}\u00a0m`;
+  const minutes = Math.round(s / MINUTE);
+  if (minutes < 60) return `${minutes}\u00a0min`;
   if (s < 2 * DAY) {
-    const m = Math.floor((s % HOUR) / MINUTE);
-    const hours = `${Math.floor(s / HOUR)}\u00a0h`;
-    return m ? `${hours} ${m}\u00a0m` : hours;
+    const m = s < HOUR ? 0 : Math.floor((s % HOUR) / MINUTE);
+    const hours = `${Math.max(1, Math.floor(s / HOUR))}\u00a0h`;
+    return m ? `${hours} ${m}\u00a0min` : hours;
   }
   return `${Math.round(s / DAY)}\u00a0d`;
 }
 
+// "95 %", "6.7 %": a decimal below 10 %, and 100 % only for all.
+export function percent(share) {
+  const value = 100 * share;
+  const text = value < 10 ? String(Math.round(10 * value) / 10)
+    : String(share < 1 ? Math.min(99, Math.round(value)) : Math.round(value));
+  return `${text}\u00a0%`;
+}
+
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
+// "3 s ago", "4 min ago", "2 h ago" or "6 d ago", rounded down.
 export function ago(at, now) {
-  const s = Math.max(0, now - at);
-  if (s < MINUTE) return "just now";
-  if (s < HOUR) return `${Math.floor(s / MINUTE)} min ago`;
-  if (s < 2 * DAY) return `${Math.floor(s / HOUR)} hr ago`;
-  return `${count(Math.floor(s / DAY), "day")} ago`;
+  const s = Math.max(0, Math.floor(now - at));
+  const [size, unit] = s < MINUTE ? [1, "s"] : s < HOUR ? [MINUTE, "min"]
+    : s < 2 * DAY ? [HOUR, "h"] : [DAY, "d"];
+  return `${Math.floor(s / size)}\u00a0${unit} ago`;
 }
 
 // "1st", "2nd", "11th"

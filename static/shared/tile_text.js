@@ -81,7 +81,7 @@ const ALARM_TEXTS = {
   stuck(tile, when, now) {
     const { stuck_started_at: at, median_duration_seconds: usual } = tile;
     return `#${tile.stuck_run_number} ${labelOf(tile.stuck_activity)}`
-      + ` for ${duration(now - seconds(at))}${usual ? `, usually ~${duration(usual)}` : ""}`;
+      + ` for ${duration(now - seconds(at))}${usual ? `, usually ${duration(usual)}` : ""}`;
   },
   invalid_file: () => "GitHub could not read the workflow file",
 };
@@ -139,7 +139,7 @@ export function activity(tile, now) {
   }
   const excess = elapsed - usual;
   const text = excess < 60
-    ? `${duration(elapsed)} of ~${duration(usual)}`
+    ? `${duration(elapsed)} of usually ${duration(usual)}`
     : `+${duration(excess)} over`;
   return { name, text, done: Math.min(1, elapsed / usual) };
 }

@@ -5,7 +5,7 @@ import { areAllPassing, countLoud, keyOf } from "../shared/tile_text.js";
 import { arrange } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
-import { fillTile } from "./tile.js";
+import { fillTile, isTicking } from "./tile.js";
 
 // The share of the screen's height that a message above the tiles takes.
 const MESSAGE_SHARE = 0.26;
@@ -115,7 +115,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
       nodes.set(key, node);
       filled.set(key, { tile, style });
       if (!isSame) changed.push([node, names.get(tile)]);
-      if (!isSame || tile.activity) fillTile(node, tile, context, isSame ? null : names.get(tile));
+      if (!isSame || isTicking(tile, context.now)) fillTile(node, tile, context, isSame ? null : names.get(tile));
     }
     const all = [...nodes.values()];
     setChildren(root, overflow ? overflow.addItems(all, shown, layout, view) : all);
@@ -154,7 +154,9 @@ export function makeGrid({ root, template, onMissingStrips }) {
       overflow.tick(layout, context);
     }
     for (const tile of shown) {
-      if (tile.activity || isNewMinute) fillTile(nodes.get(keyOf(tile)), tile, context);
+      if (isNewMinute || isTicking(tile, context.now)) {
+        fillTile(nodes.get(keyOf(tile)), tile, context);
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 // Fills a tile, which is a copy of the page's <template>, with texts and attributes.
 
 import { base, setAttr, setStyle, setText } from "../shared/dom.js";
-import { ago, duration, seconds } from "../shared/format.js";
+import { ago, duration, percent, seconds } from "../shared/format.js";
 import { activity, detailUrl, details, isLoud, isUntested, nameOf, stateFacts, stateOf }
   from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
@@ -136,13 +136,21 @@ function setFacts(node, facts, { lost_html_url: lostUrl }) {
   }
 }
 
-// The age of the result that the tile speaks of, even while a newer run is in progress.
-function setAge(node, tile, now) {
+// When the result came that the tile speaks of, even while a newer run is in progress.
+function endOf(tile) {
   const started = seconds(tile.last_result_started_at || tile.started_at);
-  const ended = isUntested(tile) && tile.untested_at ? seconds(tile.untested_at)
+  if (started === null) return null;
+  return isUntested(tile) && tile.untested_at ? seconds(tile.untested_at)
     : started + (tile.last_result_duration_seconds || 0);
-  setLine(node, started === null ? "" : ago(ended, now));
 }
+
+function setAge(node, tile, now) {
+  const ended = endOf(tile);
+  setLine(node, ended === null ? "" : ago(ended, now));
+}
+
+// Whether a tile's text counts seconds.
+export const isTicking = (tile, now) => Boolean(tile.activity) || now - endOf(tile) < 90;
 
 // The newer run, or else the run of the result.
 function setRun(node, tile) {
@@ -158,7 +166,7 @@ function setRun(node, tile) {
 
 function setStats(node, { success_rate: rate, median_duration_seconds: median }) {
   setLine(node, [
-    rate === null ? "" : `${Math.round(rate * 100)}\u00a0%`,
-    median && `~${duration(median)}`,
+    rate === null ? "" : `${percent(rate)} green`,
+    median && `usually ${duration(median)}`,
   ].filter(Boolean).join(" · "));
 }

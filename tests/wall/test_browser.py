@@ -234,9 +234,9 @@ def test_a_failure_names_its_job_and_step(
 
 def test_the_age_of_the_data_grows(wall: Database, visit: "Visit", expect: Any) -> None:
     page = visit.open()
-    expect(page.locator("#age")).to_have_text("data 20\xa0s old")
+    expect(page.locator("#age")).to_have_text("updated 20\xa0s ago")
     page.clock.fast_forward(40_000)
-    expect(page.locator("#age")).to_have_text("data 1\xa0m old")
+    expect(page.locator("#age")).to_have_text("updated 1\xa0min ago")
 
 
 def test_a_new_version_reloads_the_page(
@@ -271,7 +271,7 @@ def test_a_wrong_clock_changes_nothing(
     visit.page.clock.set_fixed_time(NOW)
     wrong.page.clock.set_fixed_time(NOW + timedelta(hours=hours))
     texts = [page.locator("body").inner_text() for page in (visit.open(), wrong.open())]
-    assert "data 20\xa0s old" in texts[0]
+    assert "updated 20\xa0s ago" in texts[0]
     assert texts[0] == texts[1]
 
 

@@ -87,7 +87,9 @@ def test_a_running_tile_fills_to_its_share_of_the_usual_time(
     start_run(wall)
     tile = visit.open().locator(".tile")
     expect(tile).to_have_attribute("data-state", "failing")
-    expect(tile.locator(".tile__activity")).to_contain_text("2\xa0m of ~7\xa0m")
+    expect(tile.locator(".tile__activity")).to_contain_text(
+        "2\xa0min of usually 7\xa0min"
+    )
     filled = """
       node => 100 * (node.getBoundingClientRect().left - node.parentElement
         .getBoundingClientRect().left) / node.parentElement.clientWidth
@@ -95,7 +97,9 @@ def test_a_running_tile_fills_to_its_share_of_the_usual_time(
     rest = tile.locator(".tile__rest")
     assert rest.evaluate(filled) == pytest.approx(28.6, abs=2)
     visit.page.clock.fast_forward(55_000)
-    expect(tile.locator(".tile__activity")).to_contain_text("3\xa0m of ~7\xa0m")
+    expect(tile.locator(".tile__activity")).to_contain_text(
+        "3\xa0min of usually 7\xa0min"
+    )
     assert rest.evaluate(filled) == pytest.approx(41.7, abs=2)
 
 
@@ -103,7 +107,7 @@ def test_a_late_run_says_by_how_much(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     start_run(wall, minutes_ago=9)
-    expect(visit.open().locator(".tile__activity")).to_contain_text("+2\xa0m over")
+    expect(visit.open().locator(".tile__activity")).to_contain_text("+2\xa0min over")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -
     ]  # fmt: skip
     failure = bars.nth(2)
     expect(failure).to_have_attribute("href", re.compile(r"/actions/runs/3$"))
-    expect(failure).to_have_attribute("title", re.compile("^#3 failure · 5\xa0m"))
+    expect(failure).to_have_attribute("title", re.compile("^#3 failure · 5\xa0min"))
 
 
 def test_the_height_of_bars_is_the_duration_and_shapes_differ(
@@ -264,7 +268,7 @@ def test_a_message_says_that_all_pass(
     save_wall(db, 24, kinds=["passing", "running", "flaky"])
     page = visit.open()
     expect(page.get_by_role("heading", name="All 24 passing")).to_be_visible()
-    expect(page.locator(".message")).to_contain_text("data 20\xa0s old")
+    expect(page.locator(".message")).to_contain_text("updated 20\xa0s ago")
     expect(page.locator(".tile")).to_have_count(24)
     fits = "document.documentElement.scrollHeight <= innerHeight"
     assert page.evaluate(fits)

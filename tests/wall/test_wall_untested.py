@@ -96,18 +96,18 @@ SAID = [
     ),
     (
         alarm("stuck", **STUCK),
-        "#107 queued for 20\xa0h, usually ~6\xa0m",
+        "#107 queued for 20\xa0h, usually 6\xa0min",
         "was passing",
     ),
     (
         state("failing", **TIMEOUT, timed_out_seconds=1859, failed_job="e2e"),
         "e2e",
-        "timed out after 30\xa0m",
+        "timed out after 30\xa0min",
     ),
     (
         state("failing", **TIMEOUT, timed_out_seconds=21_660),
         "",
-        "timed out after 6\xa0h 1\xa0m",
+        "timed out after 6\xa0h 1\xa0min",
     ),
     (state("failing", **TIMEOUT, timed_out_seconds=None), "", "timed out"),
     (

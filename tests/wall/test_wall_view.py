@@ -194,7 +194,7 @@ def test_the_kiosk_shows_the_time_and_the_age_of_the_data_only(
 ) -> None:
     page = visit.open("?kiosk=1")
     expect(page.locator("#clock")).to_have_text("18:00")
-    expect(page.locator("#age")).to_have_text("data 20\xa0s old")
+    expect(page.locator("#age")).to_have_text("updated 20\xa0s ago")
     expect(page.get_by_role("button", name="Settings")).to_be_hidden()
     expect(page.get_by_role("navigation")).to_be_hidden()
     expect(page.locator("#counts")).to_be_hidden()

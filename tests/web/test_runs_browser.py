@@ -38,7 +38,7 @@ def test_a_new_run_comes_on_top_without_a_reload(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
-    expect(page.locator("#age")).to_contain_text("\xa0s old")
+    expect(page.locator("#age")).to_contain_text("\xa0s ago")
     page.evaluate("window.isSamePage = true")
     save_runs(archive, run_payload(6, conclusion="failure", **times("14:00")))
     visit.refresh()
@@ -51,7 +51,7 @@ def test_the_focus_stays_on_its_run(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
-    expect(page.locator("#age")).to_contain_text("\xa0s old")
+    expect(page.locator("#age")).to_contain_text("\xa0s ago")
     page.locator("[data-key='3'] a").first.focus()
     save_runs(
         archive,
@@ -69,7 +69,7 @@ def test_a_page_without_changes_gets_not_modified(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
-    expect(page.locator("#age")).to_contain_text("\xa0s old")
+    expect(page.locator("#age")).to_contain_text("\xa0s ago")
     with page.expect_response(lambda response: "/runs" in response.url) as second:
         visit.refresh()
     assert second.value.status == 304
@@ -79,7 +79,7 @@ def test_more_adds_the_next_page_and_all_rows_are_refreshed(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs?limit=2")
-    expect(page.locator("#age")).to_contain_text("\xa0s old")
+    expect(page.locator("#age")).to_contain_text("\xa0s ago")
     page.locator("#more").click()
     expect(rows(page)).to_have_count(4)
     assert keys(page) == ["5", "4", "3", "2"]
@@ -97,7 +97,7 @@ def test_a_lost_connection_is_shown_until_it_is_back(
     archive: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
     page = visit.open("runs")
-    expect(page.locator("#age")).to_contain_text("\xa0s old")
+    expect(page.locator("#age")).to_contain_text("\xa0s ago")
     server.stop()
     for _ in range(4):
         visit.refresh()
@@ -125,7 +125,7 @@ def test_an_unfinished_run_counts_its_time(
     save_runs(archive, running)
     page = visit.open("runs")
     expect(rows(page).first).to_contain_text("running")
-    expect(rows(page).first.locator("td").last).to_have_text("10\xa0m")
+    expect(rows(page).first.locator("td").last).to_have_text("10\xa0min")
 
 
 def test_suggested_values_are_loaded_with_the_first_focus(

@@ -68,7 +68,7 @@ async def test_a_row_has_the_facts_of_its_run(
             "push",
             "ada",
             "2026-03-01 09:30",
-            "1 h 30 m",
+            "1 h 30 min",
         ]
     ]
 

@@ -143,7 +143,7 @@ async def test_the_pages_say_why_a_run_was_cancelled(
         "cancelled for a newer run",
         "success",
         "cancelled by ada",
-        "timed out after 30 m",
+        "timed out after 30 min",
         "success",
     ]
     page = await get_page(datasette, PAGE)

@@ -131,8 +131,8 @@ async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) 
     [_, grid, durations, failures, flaky, reruns] = sections
 
     assert "the newest 12 of 12 runs" in grid
-    assert "5 m median" in durations
-    assert "6 m p95 of 2 successful first attempts over 0 s" in durations
+    assert "5 min median" in durations
+    assert "6 min p95 of 2 successful first attempts over 0 s" in durations
     assert "42.9 % failed: 3 of 7 runs with a result" in failures
     assert "1 commit both failed and succeeded since 2026-01-31" in flaky
     assert "1 run with more than one attempt" in reruns
@@ -207,8 +207,8 @@ async def test_the_grid_has_a_row_per_branch_the_default_one_on_top(
 
     assert [name for name, _ in rows] == ["main", "eve/api:main", "new", "old"]
     assert rows[0][1] == [
-        "#5 failure, attempt 2, Change 5, 2026-03-01 14:00, 5\N{NO-BREAK SPACE}m",
-        "#1 success, Change 1, 2026-03-01 10:00, 5\N{NO-BREAK SPACE}m",
+        "#5 failure, attempt 2, Change 5, 2026-03-01 14:00, 5\N{NO-BREAK SPACE}min",
+        "#1 success, Change 1, 2026-03-01 10:00, 5\N{NO-BREAK SPACE}min",
     ]
 
 
@@ -277,8 +277,8 @@ async def test_every_attempt_is_there_with_its_result_and_link(
     attempts = page.one("ol", class_="attempts").all("li")
 
     assert [li.text for li in attempts] == [
-        "failure attempt 1 2026-02-20 12:00 · 5 m",
-        "success attempt 2 2026-02-20 13:00 · 9 m",
+        "failure attempt 1 2026-02-20 12:00 · 5 min",
+        "success attempt 2 2026-02-20 13:00 · 9 min",
     ]
     assert [li.one("a").href for li in attempts] == [
         f"https://github.com/acme/api/actions/runs/6/attempts/{n}" for n in (1, 2)
@@ -355,7 +355,7 @@ async def test_a_branch_of_pull_requests_only_says_that_no_run_counts(
     page = await get_page(datasette, f"{PAGE}?branch=fix")
 
     assert "The branch fix has no run that counts" in page.one(id="state").text
-    assert ("fix", ["#1 success, Change 1, 2026-03-01 12:00, 5\xa0m"]) in grid_rows(
+    assert ("fix", ["#1 success, Change 1, 2026-03-01 12:00, 5\xa0min"]) in grid_rows(
         page
     )
 

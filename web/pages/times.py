@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTES_PER_HOUR = 60
+ONE_DECIMAL_BELOW = 10
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -35,15 +37,33 @@ def local_time(instant: str | None, zone: ZoneInfo) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as text: `45 s`, `5 m`, `1 h 20 m`, `3 d`; empty for None."""
+    """Seconds as text: `45 s`, `5 min`, `1 h 20 min`, `3 d`; empty for None."""
     if seconds is None:
         return ""
     s = max(0, int(seconds + 0.5))
     if s < MINUTE:
         return f"{s}{SPACE}s"
-    if s < HOUR:
-        return f"{int(s / MINUTE + 0.5)}{SPACE}m"
+    if (minutes := int(s / MINUTE + 0.5)) < MINUTES_PER_HOUR:
+        return f"{minutes}{SPACE}min"
     if s < 2 * DAY:
-        hours, minutes = s // HOUR, s % HOUR // MINUTE
-        return f"{hours}{SPACE}h" + (f" {minutes}{SPACE}m" if minutes else "")
+        hours, rest = divmod(max(s, HOUR), HOUR)
+        text = f"{hours}{SPACE}h"
+        return f"{text} {rest // MINUTE}{SPACE}min" if rest >= MINUTE else text
     return f"{int(s / DAY + 0.5)}{SPACE}d"
+
+
+def ago(seconds: float) -> str:
+    """An age in seconds as text, rounded down: `3 s ago`, `4 min ago`, `6 d ago`."""
+    s = max(0, int(seconds))
+    limits = ((MINUTE, 1, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h"))
+    size, unit = next(((n, u) for most, n, u in limits if s < most), (DAY, "d"))
+    return f"{s // size}{SPACE}{unit} ago"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as text: `95 %`, below 10 % with a decimal; 100 % only for all."""
+    value = 100 * share
+    if value < ONE_DECIMAL_BELOW:
+        return f"{int(10 * value + 0.5) / 10:g}{SPACE}%"
+    rounded = int(value + 0.5)
+    return f"{min(99, rounded) if share < 1 else rounded}{SPACE}%"
