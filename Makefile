@@ -18,7 +18,7 @@ AUTH_PLUGINS := import datasette, pathlib; print(pathlib.Path(datasette.__file__
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench soak docs screenshots wheel lock release port
+.PHONY: help setup demo run test lint bench soak docs screenshots pictures wheel lock release port
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,8 +54,11 @@ soak: $(DEVELOPMENT) ## run an instance under load and faults for MINUTES, and j
 docs: $(DEVELOPMENT) ## update the generated parts of the docs
 	$(BIN)/python -m cogapp -r README.md docs/*.md
 
-screenshots: $(DEVELOPMENT) ## take the screenshots in the docs (needs Chromium)
-	$(BIN)/python docs/screenshots.py
+screenshots: $(DEVELOPMENT) ## take pictures of every page into build/gallery (needs Chromium)
+	$(BIN)/python docs/gallery.py $(ARGS)
+
+pictures: $(DEVELOPMENT) ## take the pictures in the docs again (needs Chromium)
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 wheel: $(DEVELOPMENT) ## build the wheel and the source archive into dist/
 	@rm -rf dist

@@ -4,46 +4,19 @@ Most pictures show the demo. Walls that the demo does not have, such as one of 2
 tiles, come from the factories of the tests.
 """
 
-import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from picture_servers import NOW, PHONE, chromium, running_demo, running_wall
+from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
-
-from archive import NOW, set_clock  # noqa: E402 (the tests are not a package)
-from browser import WallServer  # noqa: E402
-from walls import PHONE, save_poll, save_wall  # noqa: E402
-
-from ci_observer.ingest.db import schema  # noqa: E402
-
-FOLDER = ROOT / "docs" / "screenshots"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-TIMEOUT_SECONDS = 180
+FOLDER = Path(__file__).parent / "screenshots"
 
 TELEVISION = {"width": 1920, "height": 1080}
 LAPTOP = {"width": 1280, "height": 900}
-# Names like those of large organisations.
-NAMES = (
-    "CI", "Build and test", "Deploy to production", "Lint", "CodeQL", "Release",
-    "End-to-end tests", "Nightly integration tests", "Publish Docker image", "Docs",
-    "terraform-plan-production", "Benchmarks",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,65 +62,6 @@ PICTURES = {
 }
 
 
-@contextmanager
-def running_demo() -> Iterator[str]:
-    """Run the demo with a temporary database; yield its address."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        environ = os.environ | {
-            "CI_OBSERVER_PORT": str(port),
-            "CI_OBSERVER_DB": f"{folder}/ci_observer.db",
-        }
-        command = [sys.executable, "-m", "ci_observer", "demo"]
-        demo = subprocess.Popen(command, cwd=ROOT, env=environ)  # noqa: S603 (our own)
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            demo.send_signal(signal.SIGTERM)
-            demo.wait()
-
-
-def wait_until_complete(url: str) -> None:
-    """Wait until every tile has been fetched once."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            polling = fetch(f"{url}/api/config")["polling"]
-            tiles = fetch(f"{url}/api/wall")["tiles"]
-        except (urllib.error.URLError, ConnectionError):
-            tiles = []
-        if tiles and polling["state"] == "ok":
-            return
-        time.sleep(1)
-    raise SystemExit("The demo's wall did not fill in time.")
-
-
-def fetch(url: str) -> dict[str, object]:
-    with urllib.request.urlopen(url) as response:  # noqa: S310 (our own server)
-        return json.load(response)
-
-
-@contextmanager
-def running_wall(picture: Picture) -> Iterator[str]:
-    """Serve a wall of the tests' factories; yield its address."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ci_observer.db"
-        with closing(schema.connect(path)) as db:
-            schema.migrate(db)
-            set_clock(db, NOW)
-            save_wall(db, picture.feeds, kinds=picture.kinds, names=NAMES)
-            if picture.error:
-                save_poll(db, error=picture.error, error_kind="rate_limited")
-        server = WallServer(path)
-        server.start()
-        try:
-            yield server.url
-        finally:
-            server.stop()
-
-
 def take_picture(browser: Browser, url: str, name: str) -> None:
     picture = PICTURES[name]
     page = browser.new_page(**picture.window)
@@ -172,26 +86,22 @@ def take_pictures(browser: Browser, names: Sequence[str]) -> None:
     of_demo = [name for name in names if not PICTURES[name].feeds]
     if of_demo:
         with running_demo() as url:
-            wait_until_complete(url)
             for name in of_demo:
-                take_picture(browser, f"{url}/", name)
-    for name in names:
-        if name not in of_demo:
-            with running_wall(PICTURES[name]) as url:
                 take_picture(browser, url, name)
+    for name in names:
+        picture = PICTURES[name]
+        if not picture.feeds:
+            continue
+        with running_wall(
+            picture.feeds, kinds=picture.kinds, error=picture.error
+        ) as url:
+            take_picture(browser, url, name)
 
 
 def main() -> None:
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        raise SystemExit("No Chromium on the PATH: apt install chromium")
     FOLDER.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
-        )
+    with chromium() as browser:
         take_pictures(browser, sys.argv[1:] or list(PICTURES))
-        browser.close()
 
 
 if __name__ == "__main__":
