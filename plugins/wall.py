@@ -1,6 +1,7 @@
 """The status wall at /: a page that holds its first data as JSON."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from datasette import hookimpl
@@ -13,10 +14,12 @@ from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
+from ci_observer.web.pages.muted import is_green, muted_text, split_muted
 from ci_observer.web.pages.page import NO_CONFIG, THEMES
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import seconds_ahead
 from ci_observer.web.responses import respond_to_method
+from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import STATES, state_of
 
 # The first data are without the strips, which the script requests later.
@@ -38,10 +41,14 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         polling = NO_CONFIG["polling"] | {"reason": str(error)}
         config = NO_CONFIG | {"polling": polling}
         page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
+        page["muted"] = []
         status = error.status
     theme = request.args.get("theme")
     page |= {
-        "title": page_title(page["config"]["title"], page["tiles"]),
+        "title": page_title(page["config"]["title"], page["tiles"], page["muted"]),
+        "muted_text": muted_text(page["muted"]) if page["muted"] else None,
+        "caption": page_title(page["config"]["title"], page["tiles"], []),
+        "shows_muted": datasette.urls.path(with_query("/", without_mute(request))),
         "columns": FIRST_COLUMNS,
         "values": [
             [tile[name] for name in FIRST_COLUMNS] for tile in page["all_tiles"]
@@ -63,6 +70,8 @@ async def wall(datasette: Datasette, request: Request) -> Response:
 async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     """The configuration, all tiles for the script, the filtered ones for the table.
 
+    `muted` are the tiles among the filtered ones that the URL hides one by one.
+
     Raises `Unavailable` when SQLite fails.
     """
     filters = filters_of(request)
@@ -72,12 +81,19 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     if filters != no_filters:
         filtered = await queries.fetch_wall(datasette, filters)
         tiles = json.loads(filtered.content)["tiles"]
+    muted: list[dict[str, Any]] = []
+    if mute := request.args.getlist("mute"):
+        tiles, _ = split_muted(tiles, mute)
+        # The number of hidden tiles counts every state, as the scripts do.
+        of_any_state = await queries.fetch_wall(datasette, replace(filters, state=()))
+        _, muted = split_muted(json.loads(of_any_state.content)["tiles"], mute)
     hidden = request.args.getlist("hide")
     return {
         "config": await queries.fetch_config(datasette),
         "etag": response.etag,
         "all_tiles": all_tiles,
         "tiles": [tile for tile in tiles if state_of(tile) not in hidden],
+        "muted": muted,
     }
 
 
@@ -95,11 +111,26 @@ def filters_of(request: Request) -> Filters:
         return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
 
 
-def page_title(title: str, tiles: list[dict[str, Any]]) -> str:
+def without_mute(request: Request) -> list[tuple[str, str]]:
+    """The arguments of the URL that show the hidden tiles, too."""
+    return [
+        (name, value)
+        for name in request.args
+        for value in request.args.getlist(name)
+        if name != "mute"
+    ]
+
+
+def page_title(
+    title: str, tiles: list[dict[str, Any]], muted: list[dict[str, Any]]
+) -> str:
     """The browser tab's title, with the number of failing tiles first."""
     failing = sum(tile["tile_state"] == "failing" for tile in tiles)
+    words = f"{failing} failing" if failing else ""
+    if not failing and not all(map(is_green, muted)):
+        words = muted_text(muted)
     # Datasette reads this file in the encoding of the locale, so it is ASCII.
-    return f"{failing} failing \u2013 {title}" if failing else title
+    return f"{words} \u2013 {title}" if words else title
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 // Draws the tiles: their layout on the screen, their order, and what each of them shows.
 
 import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
-import { areAllPassing, countLoud, keyOf } from "../shared/tile_text.js";
+import { areAllPassing, countLoud, isGreen, keyOf } from "../shared/tile_text.js";
 import { arrange } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
@@ -67,8 +67,8 @@ export function makeGrid({ root, template, onMissingStrips }) {
   // which may stand in for all tiles.
   function draw(tiles, newView, context) {
     view = newView;
-    const { allTiles } = context;
-    const isCalm = areAllPassing(allTiles, context.isTrusted);
+    const { allTiles, muted } = context;
+    const isCalm = areAllPassing(allTiles, context.isTrusted && muted.every(isGreen));
     const wantsMessage = allTiles.length > 0 && (!tiles.length || (isCalm && !view.group));
     if (wantsMessage || view.group || view.sort !== "state") loadOverflow();
     root.hidden = false;

@@ -14,6 +14,9 @@ const number = (pattern, least, most) => (text) => {
   return value >= least && value <= most ? value : undefined;
 };
 
+// OWNER/REPO/FILE, or OWNER/REPO/FILE@BRANCH. A name may contain any character.
+const tileName = (text) => (/^[^/]+\/[^/]+\/./.test(text.trim()) ? text.trim() : undefined);
+
 function part(text) {
   const [number, total] = (/^[1-9]\d?of[1-9]\d?$/.test(text) ? text : "1of0").split("of");
   return Number(number) <= Number(total) ? text : undefined;
@@ -38,6 +41,7 @@ const PARAMETERS = {
   state: [[], oneOf(STATES)],
   hide: [[], oneOf(HIDEABLE)],
   q: ["", any],
+  mute: [[], tileName],
   screen: ["", part],
   sort: ["state", oneOf(["state", "name", "repo", "newest"])],
   group: ["", oneOf(["repo"])],

@@ -6,6 +6,7 @@ import { base, find, setText } from "../shared/dom.js";
 import { calendar, firstCalendar } from "../shared/format.js";
 import { makeCounts } from "./counts.js";
 import { makeGrid } from "./grid.js";
+import { drawMuted, splitMuted } from "./muted.js";
 import { fetchTiles, reuseTiles } from "./tile_data.js";
 import { drawTitle } from "./title.js";
 import { countFilters, displayQuery, EVERYTHING, filterByState, filterTiles, readView, wallQuery,
@@ -39,8 +40,9 @@ const grid = makeGrid({
 
 const getState = () => ({ ...connection.state(), calendar: times, scriptError });
 
-// The facts that tiles are drawn with. The view may show only some of `allTiles`.
-function context(allTiles) {
+// The facts that tiles are drawn with. The view may show only some of `allTiles`, and shows
+// none of `muted`.
+function context(allTiles, muted) {
   const state = getState();
   return {
     now: state.now,
@@ -49,6 +51,7 @@ function context(allTiles) {
     isTrusted: !isOutdated(state),
     display: displayQuery(view),
     allTiles,
+    muted,
   };
 }
 
@@ -110,19 +113,20 @@ function setZone() {
 
 function draw() {
   if (grid.isWaiting()) return;
-  const filtered = filterTiles(tiles, view);
-  const shown = filterByState(filtered, view);
+  const { kept, muted } = splitMuted(filterTiles(tiles, view), view);
+  const shown = filterByState(kept, view);
   document.documentElement.dataset.theme = view.theme;
   document.body.toggleAttribute("data-kiosk", view.kiosk);
   drawStatus();
-  drawCounts(filtered, view);
-  drawTitle(filtered, getState());
+  drawCounts(kept, view);
+  drawMuted(muted);
+  drawTitle(kept, muted, getState());
   const filters = countFilters(view);
   setText(find("chosen"), filters ? ` (${filters})` : "");
   if (controls) controls.draw();
-  if (messages) messages.announce(tiles, filtered);
+  if (messages) messages.announce(tiles, kept);
   // Last, because the tiles get the space that is left.
-  const hasMessage = grid.draw(shown, view, context(filtered));
+  const hasMessage = grid.draw(shown, view, context(kept, muted));
   drawEmpty(shown.length > 0 || hasMessage);
 }
 
@@ -181,7 +185,7 @@ function showScriptError(error) {
   find("banner").hidden = false;
   setText(find("banner-word"), "This page has an error");
   drawStatus();
-  drawTitle([], getState());
+  drawTitle([], [], getState());
 }
 
 // The address is the only place that stores the view; all controls only change it.
@@ -253,6 +257,7 @@ document.addEventListener("keydown", (event) => {
 });
 find("settings").addEventListener("click", () => withControls(({ toggle }) => toggle()));
 find("leave").addEventListener("click", () => change({ kiosk: false }));
+find("muted").addEventListener("click", () => change({ mute: [] }));
 find("reset").addEventListener("click", () => change(EVERYTHING));
 
 window.addEventListener("error", (event) => showScriptError(event.error));

@@ -31,6 +31,7 @@ VIEWS = st.fixed_dictionaries(
         **dict.fromkeys(("repo", "workflow", "branch", "event", "actor"), values),
         "state": st.lists(st.sampled_from(STATES), unique=True),
         "hide": st.lists(st.sampled_from(COLOURS), unique=True),
+        "mute": st.lists(words.map(lambda text: f"a/b/{text}c"), unique=True),
         "q": words,
         "screen": st.sampled_from(["", "1of1", "2of3", "99of99"]),
         "sort": st.sampled_from(["state", "name", "repo", "newest"]),
@@ -85,7 +86,9 @@ def test_a_view_survives_being_written_and_read(wall: Database, visit: "Visit") 
 
 def test_no_address_is_an_error(wall: Database, visit: "Visit") -> None:
     page = visit.open()
-    names = st.sampled_from(["repo", "cols", "page", "tz", "screen", "__proto__", ""])
+    names = st.sampled_from(
+        ["repo", "mute", "cols", "page", "tz", "screen", "__proto__", ""]
+    )
 
     @settings(max_examples=100)
     @given(st.lists(st.tuples(names | words, words)))
@@ -128,6 +131,7 @@ def test_every_parameter_is_documented_and_no_other(
         "tz=Europe/Atlantis",
         "kiosk=yes",
         "columns=3",
+        "mute=acme/api",
     ],
 )
 def test_invalid_parameters_are_shown_and_ignored(

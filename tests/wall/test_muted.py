@@ -1,0 +1,102 @@
+"""Tiles that the address hides one by one: `mute=OWNER/REPO/FILE`."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from archive import save_runs, watch
+from factories import run_payload, times
+from sqlite_utils import Database
+from walls import save_poll, save_responses
+
+if TYPE_CHECKING:
+    from browser import NewVisit, Visit
+
+pytestmark = pytest.mark.browser
+
+TITLE = " \N{EN DASH} CI Observer"
+# A file name may contain any character but a slash.
+ODD = 'a&b=c+100%@v2 "<b>".yml'
+
+
+@pytest.fixture
+def wall(db: Database) -> Database:
+    """acme/api fails on main and passes on dev; acme/web passes; ODD has never run."""
+    repo = {"full_name": "acme/web"}
+    web = {"repository": repo, "head_repository": repo}
+    watch(db, ("acme/api", "ci.yml"), ("acme/docs", ODD), ("acme/web", "ci.yml"))
+    save_poll(db, feeds=3)
+    fail = {"conclusion": "failure", **times("14:00")}
+    save_runs(db, run_payload(1, **fail))
+    save_runs(db, run_payload(2, head_branch="dev", **times("15:00")))
+    save_runs(db, run_payload(3, **web, **times("15:00")), repo="acme/web")
+    save_responses(db)
+    return db
+
+
+def mute(*names: str) -> str:
+    return urlencode([("mute", name) for name in names])
+
+
+CASES = [
+    ("", 3, None),
+    (mute("acme/web/ci.yml"), 2, "1 hidden"),
+    (mute("ACME/Web/CI.yml", "acme/web/ci.yml"), 2, "1 hidden"),
+    (mute("acme/api/ci.yml"), 2, "1 hidden, 1 failing"),
+    (mute("acme/api/ci.yml@MAIN"), 2, "1 hidden, 1 failing"),
+    (mute("acme/api/ci.yml@dev"), 3, None),
+    (mute("acme/api/ci.yml@dev") + "&branch=dev", 0, "1 hidden"),
+    (mute(f"acme/docs/{ODD}"), 2, "1 hidden, 1 unknown"),
+    (
+        mute("acme/api/ci.yml", f"acme/docs/{ODD}") + "&state=passing",
+        1,
+        "2 hidden, 1 failing, 1 unknown",
+    ),
+    (mute("acme/api/ci.yml") + "&repo=acme/web", 1, None),
+    (mute("acme/gone/ci.yml", "acme/api"), 3, None),
+]
+
+
+def test_muted_tiles_are_hidden_and_counted_with_javascript_and_without(
+    wall: Database, visit: "Visit", new_visit: "NewVisit"
+) -> None:
+    without_scripts = new_visit(java_script_enabled=False)
+    for query, tiles, text in CASES:
+        page = visit.open(f"?{query}")
+        table = without_scripts.open(f"?{query}")
+        assert page.locator(".tile").count() == tiles, query
+        assert table.locator("tbody tr").count() == tiles, query
+        chip, caption = page.locator("#muted"), table.locator("caption")
+        assert chip.is_visible() == bool(text), query
+        assert not text or chip.inner_text() == f"{text} ✕", query
+        assert ("hidden" in caption.inner_text()) == bool(text), query
+        assert not text or f"({text}, show all)" in caption.inner_text(), query
+
+
+def test_a_muted_tile_that_is_not_green_forbids_all_passing(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    docs = f"mute=acme/docs/{quote(ODD)}"
+    save_runs(wall, run_payload(4, **times("16:00")))
+    page = visit.open(f"?{docs}")
+    expect(page.locator("#muted")).to_have_attribute("data-level", "calm")
+    expect(page).to_have_title(f"1 hidden, 1 unknown{TITLE}")
+    expect(page.locator("#icon")).to_have_attribute(
+        "href", "/static/shared/favicon-unknown.svg"
+    )
+    expect(page.locator(".message")).to_have_count(0)
+    save_runs(wall, run_payload(5, conclusion="failure", **times("16:30")))
+    page = visit.open("?kiosk=1&mute=acme/api/ci.yml&repo=acme/api&repo=acme/web")
+    expect(page).to_have_title(f"1 hidden, 1 failing{TITLE}")
+    expect(page.locator("#muted")).to_be_visible()
+    expect(page.locator("#muted")).to_have_attribute("data-level", "failing")
+    page.locator("#muted").click()
+    expect(page).to_have_url(
+        f"{visit.server.url}?repo=acme%2Fapi&repo=acme%2Fweb&kiosk=1"
+    )
+    expect(page).to_have_title(f"1 failing{TITLE}")
+    save_runs(wall, run_payload(6, **times("17:00")))
+    page = visit.open(
+        "?mute=acme/api/ci.yml&branch=main&branch=dev&repo=acme/api&repo=acme/web"
+    )
+    expect(page.locator("#muted")).to_have_text("2 hidden ✕")
