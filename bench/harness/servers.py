@@ -42,7 +42,10 @@ class Server:
     connection: http.client.HTTPConnection
 
     def cpu_seconds(self) -> float:
-        """The CPU time of its processes since their start; works on Linux only."""
+        """The CPU time of its processes since their start; works on Linux only.
+
+        A process that has ended counts with its parent.
+        """
         return sum(map(_cpu_seconds, self.pids()))
 
     def pids(self) -> list[int]:
@@ -72,9 +75,14 @@ class Server:
 
 
 def _cpu_seconds(pid: int) -> float:
+    """The time of a process and of those of its children that have ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # It has ended.
+        return 0
     # The fields follow the name in brackets, which may contain spaces.
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
+    fields = text.rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _CLOCK_TICKS
 
 
 def send_request(

@@ -167,7 +167,7 @@ def bad_visitors(port: int) -> Iterator[None]:
 @contextmanager
 def peak_memory(server: Server) -> Iterator[list[float]]:
     """Samples of the memory of all processes, in MB."""
-    samples: list[float] = []
+    samples = [memory_mb(server)]
     done = Event()
 
     def sample() -> None:
