@@ -1,16 +1,20 @@
 // Computes how many tiles fit a screen, and how large they can be. It uses no DOM.
 
-// A loud tile gets as many cells as the quiet tiles can spare. `least` is the smallest size of
-// a cell in rem: it has room for a name of two lines, a state and an activity.
+// The sizes of a loud tile in cells. `least` is the smallest size of a cell in rem: it has room
+// for a name of two lines, a state and an activity. A larger tile is worth `weight` times the
+// text size of the others.
 const SPANS = [
-  { wide: 2, high: 2, least: [11, 6.6] },
-  { wide: 2, high: 1, least: [10, 5.3] },
-  { wide: 1, high: 1, least: [10, 5.3] },
+  { wide: 2, high: 2, least: [11, 6.6], weight: 2 },
+  { wide: 2, high: 1, least: [10, 5.3], weight: 1.2 },
+  { wide: 1, high: 1, least: [10, 5.3], weight: 1 },
 ];
 // The size that a tile needs, in its own text size, and the limits of that size in rem.
-const QUIET = [17, 9];
+const QUIET = [17, 10.5];
 const LOUD = [22, 14];
 const UNIT = { least: 0.74, most: 3 };
+// Cells without a tile are filled by a panel. It is worth some text size to need none, and a
+// small one is better than a large one.
+const HOLE = { any: 0.15, share: 1 };
 
 const share = (space, parts, gap) => (space - gap * (parts - 1)) / parts;
 const fit = (width, height, need) => Math.min(width / need[0], height / need[1]);
@@ -28,32 +32,41 @@ export function limits({ width, height, gap, label, rem, cols }, least = SPANS[2
   };
 }
 
-function plan({ loud, quiet }, screen, { wide, high, least }) {
-  const { gap, label, cols } = screen;
+// The number of a plan's cells that have no tile.
+export const holeOf = ({ columns, rows, wide, high }, { loud, quiet }) =>
+  columns * rows - wide * high * loud - quiet;
+
+// The plans of all numbers of columns whose empty cells are all at the end of the last row.
+function plans({ loud, quiet }, screen, { wide, high, least, weight }) {
+  const { gap, label, cols, rem } = screen;
   const most = limits(screen, least);
-  let best = null;
-  if (most.isTooNarrow && wide > 1) return null;
-  for (let columns = cols ? most.columns : 1; columns <= most.columns; columns += 1) {
+  const found = [];
+  if (most.isTooNarrow && wide > 1) return found;
+  for (let columns = cols ? most.columns : wide; columns <= most.columns; columns += 1) {
     const across = Math.floor(columns / wide);
-    const rows = Math.max(
-      loud && high * Math.ceil(loud / across),
-      Math.ceil((wide * high * loud + quiet) / columns),
-      1,
-    );
-    if (rows > most.rows) continue;
+    const bands = loud && Math.ceil(loud / across);
+    const rows =
+      Math.max(high * bands, Math.ceil((wide * high * loud + quiet) / columns), 1);
+    const hole = holeOf({ columns, rows, wide, high }, { loud, quiet });
+    const lastRow =
+      rows > high * bands ? columns : columns - wide * (loud - across * (bands - 1));
+    if (rows > most.rows || hole > lastRow) continue;
     const width = share(screen.width, columns, gap);
     const height = share(screen.height, rows, gap) - label;
     const size = fit(width, height, QUIET);
-    if (!best || size > best.size) best = { columns, rows, width, height, size, wide, high };
+    const used = hole ? (1 - HOLE.any) * (1 - HOLE.share * hole / (columns * rows)) : 1;
+    const score = weight * used * Math.min(size, UNIT.most * rem);
+    found.push({ columns, rows, width, height, size, wide, high, score });
   }
-  return best;
+  return found;
 }
 
-// The plan with the largest text for these numbers of loud and quiet tiles; null when they do
-// not fit.
+// The best plan for these numbers of loud and quiet tiles; null when they do not fit.
 export function arrange(counts, screen) {
-  const spans = counts.quiet && screen.grows ? SPANS : SPANS.slice(2);
-  const best = spans.reduce((found, span) => found || plan(counts, screen, span), null);
+  const grows = counts.loud && counts.quiet && screen.grows;
+  const best = (grows ? SPANS : SPANS.slice(2))
+    .flatMap((span) => plans(counts, screen, span))
+    .reduce((found, plan) => (found && found.score >= plan.score ? found : plan), null);
   if (!best) return null;
   const { width, height, wide, high } = best;
   const limited = (unit) =>

@@ -2,13 +2,16 @@
 
 import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
 import { areAllPassing, countLoud, isGreen, keyOf } from "../shared/tile_text.js";
-import { arrange } from "./arrange.js";
+import { arrange, holeOf } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
 import { fillTile, isTicking } from "./tile.js";
 
 // The share of the screen's height that a message above the tiles takes.
 const MESSAGE_SHARE = 0.26;
+
+const hasHole = ({ pages: [tiles], plan }) =>
+  tiles.length > 0 && plan.rows > 0 && holeOf(plan, countLoud(tiles)) > 0;
 
 // Other parts of the page may have to change with the tiles.
 const redraw = () => window.dispatchEvent(new Event("resize"));
@@ -29,7 +32,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
   let minute = 0;
   let calendar = null;
 
-  // Other orders, groups, pages and messages, loaded when they are needed. Until then, and
+  // Other orders, groups, pages, messages and panels, loaded when they are needed. Until then, and
   // when loading fails, the page scrolls and hides no tile.
   function loadOverflow() {
     if (loading) return;
@@ -85,6 +88,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
       wantsMessage && overflow ? overflow.makeMessage(allTiles, isCalm, context) : null;
     const sorted = overflow ? overflow.sortTiles(tiles, view) : tiles;
     layout = { ...layOut(sorted, Boolean(message)), message };
+    if (hasHole(layout)) loadOverflow();
     show(context);
     [drawnKey, drawnTiles] = [key, all];
     return finish(tiles);
@@ -106,7 +110,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
     const style = JSON.stringify([plan, view, root.getAttribute("style"), root.dataset.owners]);
     const [oldNodes, oldFilled] = [nodes, filled];
     [nodes, filled] = [new Map(), new Map()];
-    const changed = [];
+    const [items, changed] = [[], new Set()];
     for (const tile of shown) {
       const key = keyOf(tile);
       const node = oldNodes.get(key) || template.content.firstElementChild.cloneNode(true);
@@ -114,12 +118,13 @@ export function makeGrid({ root, template, onMissingStrips }) {
       const isSame = old && old.tile === tile && old.style === style;
       nodes.set(key, node);
       filled.set(key, { tile, style });
-      if (!isSame) changed.push([node, names.get(tile)]);
+      items.push([node, names.get(tile)]);
+      if (!isSame) changed.add(node);
       if (!isSame || isTicking(tile, context.now)) fillTile(node, tile, context, isSame ? null : names.get(tile));
     }
     const all = [...nodes.values()];
-    setChildren(root, overflow ? overflow.addItems(all, shown, layout, view) : all);
-    collapseParts(root, plan, screen, changed);
+    setChildren(root, overflow ? overflow.addItems(all, shown, layout, view, context) : all);
+    collapseParts(root, plan, screen, items, changed);
     drawStrips();
     if (overflow) overflow.tick(layout, context);
   }

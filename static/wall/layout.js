@@ -91,17 +91,20 @@ export function fitNames(root, plan, { rem, gap }, tiles) {
   return names;
 }
 
-const stepsOf = (node) => STEPS[node.dataset.loud ? "loud" : "quiet"];
+// The steps of a tile. A tile without a strip begins with hiding it.
+function stepsOf(node, hasStrip) {
+  const steps = STEPS[node.dataset.loud ? "loud" : "quiet"];
+  return hasStrip ? steps : ["strip", ...steps.filter((part) => part !== "strip")];
+}
 
 // The number of steps that a tile needs even if every text except its name has one line.
-function leastSteps(node, lines, height, unit, name) {
+function leastSteps(node, steps, lines, { height, unit, name }) {
   const parts = partsOf(node);
   const isShown = (part) => LEAST[part] && !parts[part].hidden;
   const canHide = (part) => isShown(part) && !(part === "foot" && node.dataset.activity);
   const heightOf = (part) => LEAST[part] * unit;
   let excess = Object.keys(LEAST).filter(isShown).reduce((sum, part) => sum + heightOf(part), 0)
     + ALWAYS.rest * unit + ALWAYS.name * name * lines - height;
-  const steps = stepsOf(node);
   const enough = steps.findIndex((part) => {
     if (excess <= 1) return true;
     excess -= canHide(part) ? heightOf(part) : 0;
@@ -110,23 +113,72 @@ function leastSteps(node, lines, height, unit, name) {
   return enough < 0 ? steps.length : enough;
 }
 
+// Tiles whose strip has no room.
+const tight = new WeakSet();
+
 // Hides parts of each tile, least important first, until the rest fits. Parts that cannot fit
-// are hidden before anything is measured. `items` are [node, wrapped name].
-export function collapseParts(root, { rows, height, high, unit, loudUnit }, { gap }, items) {
-  const sizeOf = (name) => parseFloat(root.style.getPropertyValue(name));
-  const quiet = [height, unit, sizeOf("--name")];
-  const loud = [height * high + gap * (high - 1), loudUnit, sizeOf("--loud-name")];
-  // Where the page scrolls (no rows), each tile is as high as it needs to be.
-  const steps = new Map(items.map(([node, { lines }]) =>
-    [node, rows ? leastSteps(node, lines, ...(node.dataset.loud ? loud : quiet)) : 0]));
-  for (let changed = [...steps.keys()]; changed.length;) {
+// are hidden before anything is measured. `items` are [node, wrapped name]. With strips it
+// stops when one has no room.
+function collapse(items, sizeOf, hasStrips) {
+  const tiles = new Map(items.map(([node, { lines }]) => {
+    const steps = stepsOf(node, hasStrips);
+    const done = leastSteps(node, steps, lines, sizeOf(node));
+    return [node, { steps, done: Math.max(done, hasStrips ? 0 : 1) }];
+  }));
+  const isTight = (node) => {
+    const { steps, done } = tiles.get(node);
+    return hasStrips && !partsOf(node).strip.hidden && steps.indexOf("strip") < done;
+  };
+  for (let changed = [...tiles.keys()]; changed.length;) {
+    const full = changed.filter(isTight);
+    for (const node of full) tight.add(node);
+    if (full.length) return;
     for (const node of changed) {
-      setAttr(node, "data-collapsed", stepsOf(node).slice(0, steps.get(node)).join(" "));
+      const { steps, done } = tiles.get(node);
+      setAttr(node, "data-collapsed", steps.slice(0, done).join(" "));
     }
-    changed = changed.filter((node) => rows && steps.get(node) < stepsOf(node).length
+    changed = changed.filter((node) => tiles.get(node).done < tiles.get(node).steps.length
       && node.scrollHeight > node.clientHeight + 1);
-    for (const node of changed) steps.set(node, steps.get(node) + 1);
+    for (const node of changed) tiles.get(node).done += 1;
   }
+}
+
+// The size, text size and size of the names of the quiet and of the loud tiles.
+function sizesOf(root, { height, high, unit, loudUnit }, gap) {
+  const nameSizeOf = (name) => parseFloat(root.style.getPropertyValue(name));
+  return [
+    { height, unit, name: nameSizeOf("--name") },
+    { height: height * high + gap * (high - 1), unit: loudUnit, name: nameSizeOf("--loud-name") },
+  ];
+}
+
+// Hides what has no room in the `changed` tiles. Of the tiles of one size all have strips, or
+// none. `items` are [node, wrapped name] of all tiles.
+export function collapseParts(root, plan, { gap }, items, changed) {
+  // Where the page scrolls, each tile is as high as it needs to be.
+  if (!plan.rows) {
+    for (const node of changed) setAttr(node, "data-collapsed", "");
+    return;
+  }
+  const [quiet, loud] = sizesOf(root, plan, gap);
+  const sizeOf = ({ dataset }) => (dataset.loud ? loud : quiet);
+  const kinds = plan.wide > 1 ? [quiet, loud].map((size) =>
+    items.filter(([node]) => sizeOf(node) === size)) : [items];
+  for (const kind of kinds) collapseKind(kind, changed, sizeOf);
+}
+
+function collapseKind(all, changed, sizeOf) {
+  const fresh = all.filter(([node]) => changed.has(node));
+  if (!fresh.length) return;
+  const isTight = () => all.some(([node]) => tight.has(node));
+  const hadStrips = !isTight();
+  for (const [node] of fresh) tight.delete(node);
+  if (isTight()) {
+    collapse(fresh, sizeOf, false);
+    return;
+  }
+  collapse(hadStrips ? fresh : all, sizeOf, true);
+  if (isTight()) collapse(all, sizeOf, false);
 }
 
 // A tile's element for the strip; null when it has no room.

@@ -1,18 +1,18 @@
-// For tiles that do not fit, and for other views than the usual one: pages, sort orders,
-// groups, and messages in place of tiles.
+// For tiles that do not fit or leave cells empty, and for other views than the usual one: pages,
+// sort orders, groups, and messages and panels in place of tiles.
 
 import { setStyle, setText } from "../shared/dom.js";
-import { countLoud, isLoud, nameOf, stateOf } from "../shared/tile_text.js";
-import { labelOf, STATES } from "../shared/vocabulary.js";
-import { arrange, limits } from "./arrange.js";
+import { countLoud, isLoud, nameOf } from "../shared/tile_text.js";
+import { labelOf } from "../shared/vocabulary.js";
+import { arrange, holeOf, limits } from "./arrange.js";
 import { loadStyle } from "./load_style.js";
+import { countByState, make, makeMore, makeSummary, makeSymbol } from "./panels.js";
 
 const PAGE_SECONDS = 15;
 // The height of the page number in rem.
 const PAGER = 1.7;
-// The item that counts the tiles not shown is two cells wide.
+// The panel that counts the tiles not shown is two cells wide, or more where cells are empty.
 const MORE_CELLS = 2;
-const SVG = "http://www.w3.org/2000/svg";
 
 const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
 const startOf = (tile) => Date.parse(tile.started_at) || 0;
@@ -32,32 +32,7 @@ function sortTiles(tiles, { sort, group }) {
   return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
 }
 
-function make(tag, className, ...children) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.append(...children);
-  return node;
-}
-
-function makeSymbol(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  const use = document.createElementNS(SVG, "use");
-  svg.setAttribute("class", "symbol");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#symbol-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-// [state, number of tiles] for each state among the tiles, worst first.
-function countStates(tiles) {
-  const counts = {};
-  for (const tile of tiles) counts[stateOf(tile)] = (counts[stateOf(tile)] || 0) + 1;
-  return STATES.map((state) => [state, counts[state]]).filter(([, total]) => total);
-}
-
-const summaryOf = (tiles) => countStates(tiles).reverse()
+const summaryOf = (tiles) => countByState(tiles).reverse()
   .map(([state, total]) => `${total} ${state === "unknown" ? "without result" : labelOf(state)}`)
   .join(", ");
 
@@ -71,12 +46,15 @@ export function splitPages(tiles, cells, isPaged) {
   const others = isPinned ? tiles.filter((tile) => !isLoud(tile)) : tiles;
   const isCut = isPinned && !isPaged;
   const size = cells - pinned.length - (isCut ? MORE_CELLS : 0);
+  const rest = [...others];
   const pages = [];
-  for (let start = 0; start < (isCut ? 1 : others.length); start += size) {
-    const chosen = new Set([...pinned, ...others.slice(start, start + size)]);
+  // All pages have the same number of tiles, or one less.
+  for (let left = isCut ? 1 : Math.ceil(others.length / size); left > 0; left -= 1) {
+    const part = rest.splice(0, isCut ? size : Math.ceil(rest.length / left));
+    const chosen = new Set([...pinned, ...part]);
     pages.push(tiles.filter((tile) => chosen.has(tile)));
   }
-  return { pages, hidden: isCut ? others.slice(size) : [] };
+  return { pages, hidden: rest };
 }
 
 function paginate(tiles, screen, seconds) {
@@ -91,6 +69,19 @@ function paginate(tiles, screen, seconds) {
   return { ...parts, plan, seconds: seconds || PAGE_SECONDS };
 }
 
+function furtherPages() {
+  const query = new URLSearchParams(location.search);
+  query.set("page", `${PAGE_SECONDS}s`);
+  return `?${query}`;
+}
+
+// The number of cells after the last tile.
+function emptyCells(tiles, plan) {
+  if (!tiles.length) return 0;
+  if (plan.rows) return holeOf(plan, countLoud(tiles));
+  return (plan.columns - (tiles.length % plan.columns)) % plan.columns;
+}
+
 function makeMessage(allTiles, isCalm, { age = "" }) {
   const text = isCalm ? `All ${allTiles.length} passing` : summaryOf(allTiles);
   const heading = make("h2", "", text);
@@ -98,24 +89,6 @@ function makeMessage(allTiles, isCalm, { age = "" }) {
   const message = make("li", "message", heading, make("p", "", age));
   message.dataset.calm = isCalm;
   return message;
-}
-
-function makeMore(hidden) {
-  const query = new URLSearchParams(location.search);
-  query.set("page", `${PAGE_SECONDS}s`);
-  const bar = make("span", "more__bar");
-  const list = make("span", "more__list");
-  for (const [state, total] of countStates(hidden)) {
-    const part = make("i", "");
-    part.dataset.state = state;
-    part.style.flexGrow = total;
-    bar.append(part);
-    list.append(make("span", "", makeSymbol(state), ` ${total} ${labelOf(state)}`));
-  }
-  const link = make("a", "more", make("b", "", `+${hidden.length} not shown`), list, bar);
-  link.href = `?${query}`;
-  link.title = "Show them on further pages";
-  return make("li", "more__item", link);
 }
 
 function setCell(node, row, column) {
@@ -153,14 +126,28 @@ export async function makeOverflow(root) {
   const pageIndexOf = ({ pages, seconds }, now) =>
     (pages.length > 1 ? Math.floor(now / seconds) % pages.length : 0);
 
-  // Adds the labels, the message and the number of hidden tiles. Equal ones are reused.
+  // The panel after the tiles; it fills the rest of the last row.
+  function makePanels(tiles, { hidden, pages, plan }, { group }, context) {
+    const cells = emptyCells(tiles, plan);
+    if (cells < 1) return [];
+    const panel = hidden.length ? makeMore(hidden, cells, furtherPages())
+      : makeSummary([...new Set(pages.flat())], cells, plan, context);
+    if (group && plan.rows) {
+      setCell(panel, 2 * plan.rows - 1, plan.columns - cells + 1);
+      setStyle(panel, "grid-row-end", "span 2");
+    }
+    return [panel];
+  }
+
+  // Adds the labels, the message and the panel. Equal ones are reused.
   let oldExtras = [];
-  function addItems(nodes, tiles, { hidden, message, plan }, { group }) {
-    if (!group) for (const node of nodes) setCell(node, "", "");
+  function addItems(nodes, tiles, layout, view, context) {
+    const { message, plan } = layout;
+    if (!view.group) for (const node of nodes) setCell(node, "", "");
     const items = [
       ...(message ? [message] : []),
-      ...(group ? addLabels(nodes, tiles, plan) : nodes),
-      ...(hidden.length ? [makeMore(hidden)] : []),
+      ...(view.group ? addLabels(nodes, tiles, plan) : nodes),
+      ...makePanels(tiles, layout, view, context),
     ].map((item) => oldExtras.find((extra) => extra.isEqualNode(item)) || item);
     oldExtras = items.filter((item) => !nodes.includes(item));
     return items;

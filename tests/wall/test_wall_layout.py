@@ -15,7 +15,14 @@ pytestmark = pytest.mark.browser
 
 TELEVISION = {"width": 1920, "height": 1080}
 TELEVISION_4K = {"width": 3840, "height": 2160}
-CUT_OFF = (Path(__file__).parents[1] / "support" / "boxes.js").read_text()
+SUPPORT = Path(__file__).parents[1] / "support"
+CUT_OFF = (SUPPORT / "boxes.js").read_text()
+EMPTY_PLACES = (SUPPORT / "empty_places.js").read_text()
+DENSE_GRID = (SUPPORT / "dense_grid.js").read_text()
+WINDOWS = [
+    *((1024, 600), (1280, 720), (1366, 768), (1920, 1080), (1080, 1920)),
+    *((2560, 1080), (2560, 1440), (3840, 2160)),
+]
 
 
 def names(page: Any) -> list[str]:
@@ -55,6 +62,50 @@ def test_a_television_shows_every_loud_tile_without_scrolling(
     expect(page.locator(".tile[data-loud]")).to_have_count(loud)
     if feeds <= 60:
         expect(page.locator(".tile")).to_have_count(feeds)
+
+
+def test_any_number_of_tiles_leaves_empty_cells_at_the_end_of_the_last_row_only(
+    visit: "Visit",
+) -> None:
+    """There a panel fills them, so that no place stays empty."""
+    page = visit.open("static/shared/favicon-passing.svg")
+    found = page.evaluate(DENSE_GRID, WINDOWS)
+    assert found["problems"] == []
+    assert found["cases"] > 25_000
+    # The least number of tiles that a window has room for.
+    assert min(found["fitting"].values()) >= 30
+    assert found["fitting"]["1920x1080"] >= 80
+
+
+@pytest.mark.parametrize(("feeds", "loud"), [(7, 0), (25, 0.25), (61, 0.1), (200, 0.1)])
+def test_the_screen_is_filled_and_tiles_of_a_kind_are_alike(
+    db: Database, visit: "Visit", feeds: int, loud: float
+) -> None:
+    save_wall(db, feeds, loud=loud)
+    for width, height in WINDOWS[:5]:
+        visit.page.set_viewport_size({"width": width, "height": height})
+        for query in ("?kiosk=1", "?group=repo", "?cols=5&sort=name", "?page=15s"):
+            page = visit.open(query)
+            assert page.evaluate(EMPTY_PLACES) == [], (width, height, query)
+            assert overflow(page) == (0, 0)
+
+
+def test_the_empty_cells_show_the_latest_changes(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    save_wall(db, 7, kinds=["passing", "failing", "unknown", "no_access"])
+    visit.open("?sort=name")
+    panel = visit.page.locator(".summary")
+    expect(panel.get_by_role("heading")).to_have_text("Latest changes")
+    texts = panel.locator("li").all_inner_texts()
+    changes = [text.split(" · ")[1].replace("\n", " ") for text in texts]
+    # Newest first, without the unknown tiles and the one without access.
+    assert changes == [
+        "service-004 passing",
+        "service-005 failing",
+        "service-001 failing",
+        "service-000 passing",
+    ]
 
 
 @pytest.mark.parametrize("feeds", [1, 24, 200])

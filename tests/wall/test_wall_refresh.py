@@ -165,7 +165,10 @@ def test_only_the_tile_that_gets_worse_is_moved(
 def test_a_tile_hides_no_more_parts_than_necessary(
     db: Database, new_visit: "NewVisit", expect: Any
 ) -> None:
-    """Parts hidden before measuring would also be hidden by measuring."""
+    """Parts hidden before measuring would also be hidden by measuring.
+
+    Except the strip: it may have no room in another tile of the same size.
+    """
     save_wall(db, 60)
     for width, height in ((1920, 1080), (1366, 768), (2560, 1080)):
         page = new_visit(viewport={"width": width, "height": height}).open()
@@ -175,7 +178,7 @@ def test_a_tile_hides_no_more_parts_than_necessary(
             () => [...document.querySelectorAll(".tile")].filter((tile) => {
               const { collapsed } = tile.dataset;
               const overflows = () => tile.scrollHeight > tile.clientHeight + 1;
-              if (!collapsed) return false;
+              if (!collapsed || collapsed === "strip") return false;
               tile.dataset.collapsed = collapsed.split(" ").slice(0, -1).join(" ");
               const was = overflows();
               tile.dataset.collapsed = collapsed;

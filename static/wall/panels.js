@@ -1,0 +1,98 @@
+// Panels in place of tiles: the number of tiles that are not shown, and the latest changes in
+// the empty cells of the last row.
+
+import { seconds } from "../shared/format.js";
+import { nameOf, stateOf } from "../shared/tile_text.js";
+import { labelOf, STATES } from "../shared/vocabulary.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+// In a panel's text size: the height of a line and of everything else, and the width of a
+// column of lines. overflow.css has the same.
+const LINE = 1.5;
+const REST = 3;
+const COLUMN = 19;
+
+export function make(tag, className, ...children) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.append(...children);
+  return node;
+}
+
+export function makeSymbol(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  const use = document.createElementNS(SVG, "use");
+  svg.setAttribute("class", "symbol");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#symbol-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+// [state, number of tiles] for each state among the tiles, worst first.
+export function countByState(tiles) {
+  const counts = {};
+  for (const tile of tiles) counts[stateOf(tile)] = (counts[stateOf(tile)] || 0) + 1;
+  return STATES.map((state) => [state, counts[state]]).filter(([, total]) => total);
+}
+
+// The numbers of tiles by state as words, and as a bar.
+function makeCounts(tiles) {
+  const bar = make("span", "more__bar");
+  const list = make("span", "more__list");
+  for (const [state, total] of countByState(tiles)) {
+    const part = make("i", "");
+    part.dataset.state = state;
+    part.style.flexGrow = total;
+    bar.append(part);
+    list.append(make("span", "", makeSymbol(state), ` ${total} ${labelOf(state)}`));
+  }
+  return [list, bar];
+}
+
+function makeItem(panel, cells) {
+  const item = make("li", "panel__item", panel);
+  item.style.gridColumnEnd = `span ${cells}`;
+  return item;
+}
+
+// Links to the address of further pages.
+export function makeMore(hidden, cells, address) {
+  const title = make("b", "", `+${hidden.length} not shown`);
+  const link = make("a", "more", title, ...makeCounts(hidden));
+  link.href = address;
+  link.title = "Show them on further pages";
+  return makeItem(link, cells);
+}
+
+// The tiles whose result has changed last. In another state the result may be out of date.
+const latestChanges = (tiles) =>
+  tiles.filter((tile) => tile.since_at && ["passing", "failing"].includes(stateOf(tile)))
+    .sort((a, b) => seconds(b.since_at) - seconds(a.since_at));
+
+function makeChange(tile, { calendar, now }) {
+  const line = make(
+    "li",
+    "change",
+    make("span", "change__at", calendar.point(seconds(tile.since_at), now)),
+    makeSymbol(stateOf(tile)),
+    make("bdi", "change__name", `${nameOf(tile)} · ${tile.repo.split("/")[1]}`),
+    make("span", "unseen", ` ${labelOf(stateOf(tile))}`),
+  );
+  line.dataset.result = stateOf(tile);
+  return line;
+}
+
+// As many of the latest changes as `cells` cells have room for.
+export function makeSummary(tiles, cells, { width, height, unit }, context) {
+  const columns = Math.max(1, Math.floor((width * cells) / unit / COLUMN));
+  const lines = Math.max(1, Math.floor((height / unit - REST) / LINE));
+  const changes = latestChanges(tiles).slice(0, columns * lines);
+  const list = make("ol", "changes", ...changes.map((tile) => makeChange(tile, context)));
+  list.style.setProperty("--lines", lines);
+  const content = changes.length ? [make("h2", "", "Latest changes"), list]
+    : [make("h2", "", `${tiles.length} ${tiles.length > 1 ? "tiles" : "tile"}`),
+      ...makeCounts(tiles)];
+  return makeItem(make("section", "summary", ...content), cells);
+}
