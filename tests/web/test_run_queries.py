@@ -86,6 +86,8 @@ def test_runs_of_a_rare_value_are_found_by_that_value(db):
 
         assert step.startswith("SEARCH runs USING"), names
         assert "runs_started" not in step, names
+        if rare == "branch":
+            assert "runs_branch (repo=? AND workflow=? AND tile_branch=?" in step, names
 
 
 def test_the_runs_of_a_feed_are_read_in_the_order_of_its_index(db):
@@ -132,7 +134,10 @@ def runs(db: Database) -> None:
             )
             for number in range(1, 11)
         ),
+        # A run of a tag, which counts for no branch.
+        run_payload(11, event="release", head_branch="dev", **times("12:00")),
     )
+    assert db["runs"].get(11)["tile_branch"] == "refs/tags"
 
 
 @pytest.mark.usefixtures("runs")
@@ -145,6 +150,7 @@ def runs(db: Database) -> None:
         "branch=dev&branch=null",
         "actor=ada&actor=bob&conclusion=failure",
         "repo=acme/api&branch=main&event=push&actor=cy",
+        "branch=dev",
         "conclusion=never&branch=main",
         "repo=acme/api&q=dev",
         "actor=ada&since=2026-03-01T10:30:00Z",
@@ -174,7 +180,7 @@ def test_counts_ignore_the_letter_case_of_a_repository(db):
 
     counts = json.loads(db.execute(sql, params).fetchone()[0])
 
-    assert counts == {"all": 10, "repo": 10, "actor": 3}
+    assert counts == {"all": 11, "repo": 11, "actor": 4}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ ENTRIES_PER_ROW = 20
 # The planner's guess: a text search matches one run in a hundred. It may match none.
 SEARCHED_PER_FOUND = 100
 
+# The branch for which the runs of all tags count.
+TAGS = "refs/tags"
+
 BY_TIME = "runs indexed by runs_started"
 OF_FEED = "runs indexed by runs_workflow"
 UNFINISHED = "runs indexed by runs_unfinished"
@@ -181,9 +184,19 @@ def access_paths(filters: Filters, counts: Mapping[str, int]) -> Iterator[Access
         yield AccessPath(UNFINISHED, counts.get("status", 0), "status <> 'completed'")
     for name, source in BY_VALUE.items():
         if name in shares:
-            yield AccessPath(source, counts[name])
+            condition = _of_branches(filters) if name == "branch" else ""
+            yield AccessPath(source, counts[name], condition)
     if 0 in counts.values():
         yield AccessPath(BY_TIME, -1, "false")
+
+
+def _of_branches(filters: Filters) -> str:
+    """The condition on the column that the index of branches has.
+
+    It is the branch for which a run counts; the runs of all tags count for one.
+    """
+    names, _ = placeholders("branch", filters.branch)
+    return f"tile_branch in ({names}, '{TAGS}')"
 
 
 def _runs_until_full(filters: Filters, shares: Iterable[float]) -> float:

@@ -6,6 +6,7 @@ link behind each number can select exactly those rows by Datasette's filters.
 # ruff: noqa: S608 (own names, and no value)
 
 from ci_observer.web.api.queries import REVISION_SQL
+from ci_observer.web.api.run_queries import TAGS
 from ci_observer.web.columns import RUN_COLUMNS, TILE_COLUMNS, tile_json_sql
 from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
@@ -17,8 +18,6 @@ MAX_BRANCHES = 500
 
 _RUN = ", ".join(RUN_COLUMNS)
 _FEED = "repo = :repo and workflow = :workflow"
-# All tags of a feed count as one branch of this name.
-TAGS = "refs/tags"
 _BRANCH = f"{_FEED} and tile_branch = :branch"
 # The index has started_at, not the day; one day more, for the zones west of Greenwich.
 _RECENT = f"""
