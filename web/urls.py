@@ -35,6 +35,29 @@ def web_address(url: str | None) -> str | None:
     return url if url and url.startswith(("https://", "http://")) else None
 
 
+def repository_address(html_url: str | None) -> str | None:
+    """The repository's address on GitHub, on the host that a run's address has.
+
+    None if the address is not that of a run.
+    """
+    repository, separator, _ = (web_address(html_url) or "").partition("/actions/runs/")
+    return repository if separator else None
+
+
+def commit_address(html_url: str | None, head_sha: str | None) -> str | None:
+    """The address of a run's commit on GitHub, from that of the run."""
+    repository = repository_address(html_url)
+    if repository is None or not head_sha:
+        return None
+    return f"{repository}/commit/{quote(head_sha, safe='')}"
+
+
+def pull_request_address(html_url: str | None, number: int | None) -> str | None:
+    """The address of a run's pull request on GitHub, from that of the run."""
+    repository = repository_address(html_url)
+    return f"{repository}/pull/{number}" if repository and number else None
+
+
 def route_of(datasette: Datasette, scope: Mapping[str, Any]) -> str:
     """The path of a request, without `base_url`."""
     return route_in(scope["path"], datasette.setting("base_url"))

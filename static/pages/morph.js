@@ -7,6 +7,9 @@ const keyOf = (node) =>
 const isAlike = (node, other) =>
   node.nodeName === other.nodeName && keyOf(node) === keyOf(other);
 
+// The script writes the text of these, which the server cannot know: see ages.js.
+const isDrawn = ({ dataset }) => "ago" in dataset || "since" in dataset;
+
 export function morph(node, other) {
   const focused = document.activeElement;
   morphNode(node, other);
@@ -23,7 +26,7 @@ function morphNode(node, other) {
     return;
   }
   morphAttributes(node, other);
-  morphChildren(node, other);
+  if (!isDrawn(node)) morphChildren(node, other);
 }
 
 function morphAttributes(node, other) {

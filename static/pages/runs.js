@@ -1,9 +1,9 @@
-// The page of runs: loads more of them at a click, suggests values for the filters, and counts
-// the durations of unfinished runs.
+// The page of runs: loads more of them at a click, and suggests values for the filters.
 
 import { getJson } from "../shared/connection.js";
-import { base, find, setText } from "../shared/dom.js";
-import { count, duration, seconds } from "../shared/format.js";
+import { base, find } from "../shared/dom.js";
+import { count } from "../shared/format.js";
+import { drawAges } from "./ages.js";
 import { getPage, keepLive } from "./live.js";
 
 const MAX_ROWS = 1000;
@@ -20,13 +20,7 @@ function address() {
   return `${location.pathname}?${all}`;
 }
 
-function onDraw({ now }) {
-  for (const node of document.querySelectorAll("[data-since]")) {
-    setText(node, duration(now - seconds(node.dataset.since)));
-  }
-}
-
-const live = keepLive({ address, onDraw });
+const live = keepLive({ address, onDraw: ({ now }) => drawAges(now) });
 
 async function showMore(link) {
   link.setAttribute("aria-busy", "true");

@@ -2,9 +2,10 @@
 // charts with the arrow keys.
 
 import { find, setText } from "../shared/dom.js";
-import { duration, seconds } from "../shared/format.js";
+import { seconds } from "../shared/format.js";
 import { activity, details, stateFacts, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
+import { drawAges } from "./ages.js";
 import { keepLive } from "./live.js";
 
 
@@ -24,9 +25,7 @@ function drawState({ now, times }) {
 
 function onDraw({ now, times }) {
   drawState({ now, times });
-  for (const node of document.querySelectorAll("[data-since]")) {
-    setText(node, duration(now - seconds(node.dataset.since)));
-  }
+  drawAges(now);
   for (const group of document.querySelectorAll("[data-roving]")) rove(group);
 }
 

@@ -128,11 +128,52 @@ def test_an_unfinished_run_counts_its_time(
     expect(rows(page).first.locator("td").last).to_have_text("10\xa0min")
 
 
+def test_ages_go_on_and_refreshes_leave_them(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    page = visit.open("runs")
+    newest = rows(page).first.locator("time")
+    expect(newest).to_have_text("5\xa0h ago")
+    assert newest.get_attribute("title") == "2026-03-01 12:50:00 UTC"
+    page.evaluate(
+        """() => {
+          window.changes = [];
+          new MutationObserver((changes) => window.changes.push(
+            ...changes.map(({ target }) => target.textContent),
+          )).observe(document.getElementById("rows"), {
+            subtree: true, childList: true, characterData: true,
+          });
+        }"""
+    )
+    save_runs(archive, run_payload(1, conclusion="failure", **times("12:10")))
+    visit.refresh()
+    expect(rows(page).last).to_contain_text("failure")
+    texts = page.evaluate("window.changes")
+    assert [text for text in texts if "ago" in text or "2026" in text] == []
+    # The page is in the browser's cache without ages, and unchanged on the server.
+    page.clock.fast_forward("01:00:00")
+    expect(newest).to_have_text("6\xa0h ago")
+
+
+def test_a_value_selects_its_runs_by_keyboard(
+    archive: Database, visit: "Visit", expect: Any
+) -> None:
+    save_runs(archive, run_payload(6, head_branch="fix", event="schedule"))
+    page = visit.open("runs?event=schedule")
+    page.get_by_role("link", name="fix").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs?event=schedule&branch=fix")
+    expect(page.locator(".chosen li")).to_have_count(2)
+    expect(page.locator("caption")).to_contain_text("1 run,")
+    page.get_by_role("link", name="History of CI, acme/api").click()
+    page.wait_for_url("**/workflows/acme/api/ci.yml")
+
+
 def test_suggested_values_are_loaded_with_the_first_focus(
     archive: Database, visit: "Visit", expect: Any
 ) -> None:
     page = visit.open("runs")
-    page.locator("summary").click()
+    page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Branch").focus()
     expect(page.locator("#values-branch option")).to_have_count(1)
     page.get_by_label("Branch").fill("main")

@@ -3,15 +3,18 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from archive import save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload, times
-from page_reader import get_page, harms, local_addresses, table_rows
+from page_reader import Element, get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
 from web_client import counting, get_json, serving
+
+from ci_observer.web.api import run_counts
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -53,6 +56,8 @@ async def test_a_row_has_the_facts_of_its_run(
             run_attempt=2,
             conclusion="timed_out",
             display_title="Bump",
+            head_sha="0f3c9a1b" * 5,
+            pull_requests=[{"number": 12}],
             **times("09:30", 90),
         ),
     )
@@ -65,6 +70,8 @@ async def test_a_row_has_the_facts_of_its_run(
             "CI",
             "acme/api",
             "main",
+            "0f3c9a1",
+            "#12",
             "push",
             "ada",
             "2026-03-01 09:30",
@@ -84,17 +91,202 @@ async def test_the_runs_are_those_of_the_api_in_its_order(
     assert keys == [str(run["run_id"]) for run in api["runs"]] == ["3", "2", "1"]
 
 
-async def test_a_row_links_to_github_and_to_its_workflow(
+def links_of(page: Element) -> list[str]:
+    """The addresses of all links in the rows, in their order."""
+    return [link.href for link in page.one("tbody").all("a")]
+
+
+async def test_every_value_of_a_row_is_a_filter(
     db: Database, datasette: Datasette
 ) -> None:
-    save_runs(db, run_payload(1))
-    page = await get_page(datasette, "/runs?theme=light&tz=Asia/Tokyo")
+    save_runs(db, run_payload(1, head_sha="a" * 40, pull_requests=[{"number": 12}]))
+    page = await get_page(datasette, "/runs?since=2026-01-01&theme=light&limit=5")
 
-    links = [link.href for link in page.one("tbody").all("a")]
-    assert links == [
+    kept = "since=2026-01-01&{}&theme=light"
+    filters = [link.partition("?")[2] for link in links_of(page)]
+    assert [link.partition("?")[0] for link in links_of(page)] == [
+        "/runs",
         "https://github.com/acme/api/actions/runs/1",
-        "/workflows/acme/api/ci.yml?theme=light&tz=Asia%2FTokyo",
+        "/workflows/acme/api/ci.yml",
+        *["/runs"] * 3,
+        f"https://github.com/acme/api/commit/{'a' * 40}",
+        "https://github.com/acme/api/pull/12",
+        *["/runs"] * 2,
     ]
+    assert filters == [
+        kept.format("conclusion=success"),
+        "",
+        "theme=light",
+        kept.format("workflow=ci.yml"),
+        kept.format("repo=acme%2Fapi"),
+        kept.format("branch=main"),
+        "",
+        "",
+        kept.format("event=push"),
+        kept.format("actor=ada"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "link"),
+    [
+        ("conclusion=failure&status=completed", "/runs?conclusion=failure"),
+        ("conclusion=timed_out", "/runs?conclusion=timed_out&repo=acme%2Fapi"),
+        ("repo=acme/api&repo=acme/web", "/runs?repo=acme%2Fapi"),
+        ("status=queued", "/runs?status=queued&branch=main"),
+        ("q=a%26b", "/runs?q=a%26b&conclusion=failure"),
+    ],
+)
+async def test_a_filter_replaces_other_values_of_its_kind(
+    db: Database, datasette: Datasette, query: str, link: str
+) -> None:
+    timed_out = run_payload(2, conclusion="timed_out")
+    queued = run_payload(3, status="queued", conclusion=None)
+    failed = run_payload(1, conclusion="failure", display_title="a&b")
+    save_runs(db, failed, timed_out, queued)
+
+    assert link in links_of(await get_page(datasette, f"/runs?{query}"))
+
+
+async def test_a_value_that_alone_is_selected_is_no_link(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    path = "/runs?repo=acme/web&branch=release&conclusion=success&actor=ada&actor=bob"
+    page = await get_page(datasette, path)
+
+    [row] = page.one("tbody").all("tr")
+    linked = {cell.attributes.get("class"): cell.all("a") for cell in row.all("td")}
+    assert not linked["runs__result"] + linked["runs__repo"] + linked["runs__branch"]
+    assert [link.text for link in linked["runs__actor"]] == ["ada"]
+
+
+async def test_a_run_that_is_gone_keeps_the_link_to_its_commit(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, head_sha="a" * 40))
+    db["runs"].update(1, {"gone_at": "2026-03-01T12:00:00Z"})
+    page = await get_page(datasette, "/runs")
+
+    outward = [link for link in links_of(page) if link.startswith("http")]
+    assert outward == [f"https://github.com/acme/api/commit/{'a' * 40}"]
+
+
+async def test_the_exact_time_is_the_text_and_the_title(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, **times("20:00")))
+    page = await get_page(datasette, "/runs?tz=Asia/Tokyo")
+
+    started = page.one("tbody").one("time")
+    assert started.text == "2026-03-02 05:00"
+    assert started.attributes["title"] == "2026-03-02 05:00:00 Asia/Tokyo"
+    assert "data-ago" in started.attributes
+
+
+async def count_of(datasette: Datasette, query: str) -> str:
+    page = await get_page(datasette, f"/runs?{query}")
+    return page.one("caption").one("strong").text
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", "12 runs"),
+        ("limit=2", "12 runs"),
+        ("limit=2&branch=release", "1 run"),
+        ("limit=2&repo=ACME/API", "11 runs"),
+        ("limit=2&conclusion=success&event=push", "8 runs"),
+        ("limit=2&since=2026-03-01T10:03:00Z&until=2026-03-01T10:05:59Z", "3 runs"),
+        ("limit=2&q=change", "12 runs"),
+        ("limit=2&q=change&repo=acme/api", "11 runs"),
+        ("limit=2&conclusion=timed_out", "3 runs"),
+        ("limit=2&conclusion=cancelled", "2 runs"),
+        ("limit=2&actor=null", "0 runs"),
+        ("branch=none", "0 runs"),
+    ],
+)
+async def test_the_runs_of_the_selection_are_counted(
+    db: Database, datasette: Datasette, query: str, count: str
+) -> None:
+    cancelled = {"conclusion": "cancelled"}
+    others: list[dict[str, Any]] = [{}] * 8
+    save_runs(
+        db,
+        *(
+            run_payload(n, **times(f"10:{n:02}"), **other)
+            for n, other in enumerate(
+                [cancelled, cancelled, {"conclusion": "timed_out"}, *others], 1
+            )
+        ),
+    )
+    db["runs"].update(2, {"cancel_cause": "timeout"})
+    db["runs"].update(1, {"cancel_cause": "timeout"})
+    save_runs(
+        db,
+        run_payload(12, head_branch="release", event="schedule"),
+        repo="acme/web",
+        workflow="deploy.yml",
+    )
+
+    assert await count_of(datasette, query) == count
+
+
+async def test_every_page_of_a_selection_has_the_same_count(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?limit=2&q=change")
+    more = page.one("a", rel="next").href.partition("?")[2]
+
+    assert await count_of(datasette, more) == "3 runs"
+
+
+async def test_counting_stops_where_it_is_dear(
+    db: Database, datasette: Datasette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_three(db)
+    save_runs(db, run_payload(4, **times("13:00")))
+    monkeypatch.setattr(run_counts, "LIMITS", (2, 1))
+
+    assert await count_of(datasette, "limit=1&until=2026-04-01") == "2+ runs"
+    # The text is searched in the newest two only; the page itself has found one.
+    assert await count_of(datasette, "limit=1&q=change") == "2+ runs"
+    assert (
+        await count_of(datasette, "limit=2&q=change&until=2026-03-01T12") == "2+ runs"
+    )
+    # As long as everything is on the page, it is counted there.
+    assert await count_of(datasette, "q=change") == "4 runs"
+    # These numbers are stored.
+    assert await count_of(datasette, "limit=1") == "4 runs"
+    assert await count_of(datasette, "limit=1&repo=acme/api") == "3 runs"
+
+
+async def test_a_filter_whose_value_has_no_run_says_so(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?repo=acme/none&repo=acme/api&actor=%20eve")
+
+    chips = [chip.text for chip in page.one("ul", class_="chosen").all("a")]
+    assert [" no run " in chip for chip in chips] == [True, False, True]
+    notes = [note.text for note in page.one(id="live").all("p", class_="note")]
+    assert notes == [
+        "No run has the repository acme/none.",
+        "No run has the actor eve.",
+        "No run matches. Show all runs",
+    ]
+
+
+@pytest.mark.parametrize("query", ["repo=ACME/Api", "conclusion=null", "branch=main"])
+async def test_a_filter_whose_value_has_runs_says_nothing(
+    db: Database, datasette: Datasette, query: str
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, f"/runs?{query}&q=nothing")
+
+    notes = [note.text for note in page.one(id="live").all("p", class_="note")]
+    assert notes == ["No run matches. Show all runs"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +351,7 @@ async def test_a_shortcut_keeps_the_other_filters(
 
     assert await titles(datasette, shortcuts["All"]) == ["Change 2 #2", "Change 1 #1"]
     assert await titles(datasette, shortcuts["Failed"]) == ["Change 2 #2"]
-    assert await titles(datasette, shortcuts["Unfinished"]) == []
+    assert await titles(datasette, shortcuts["In progress"]) == []
 
 
 async def test_next_links_through_all_pages_and_back(

@@ -97,12 +97,17 @@ async def fetch_run_page(
 
 def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
     """The row of `fetch_run_page`, read in the caller's transaction."""
-    counts: dict[str, int] = {}
-    if any(getattr(filters, name) for name in COLUMNS):
-        counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
+    has_values = any(getattr(filters, name) for name in COLUMNS)
+    counts = read_value_counts(filters, conn) if has_values else {}
     sql, params = runs_sql(filters, counts)
     row: Row = conn.execute(sql, params | {"limit": filters.limit}).fetchone()
     return row
+
+
+def read_value_counts(filters: Filters, conn: sqlite3.Connection) -> dict[str, int]:
+    """The numbers of runs that `counts_sql` selects."""
+    counts = json.loads(conn.execute(*counts_sql(filters)).fetchone()[0])
+    return {name: int(runs) for name, runs in counts.items() if runs is not None}
 
 
 def counts_sql(filters: Filters) -> tuple[str, Params]:

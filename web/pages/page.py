@@ -16,7 +16,7 @@ from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
-from ci_observer.web.pages.times import duration, local_time, zone_of
+from ci_observer.web.pages.times import duration, exact_time, local_time, zone_of
 from ci_observer.web.responses import respond_to_method, with_etag
 from ci_observer.web.texts import cut
 from ci_observer.web.urls import web_address, with_query, workflow_path
@@ -168,6 +168,7 @@ class Page:
             "display_options": params.display_options,
             "zone": zone.key,
             "local_time": partial(local_time, zone=zone),
+            "exact_time": partial(exact_time, zone=zone),
             "cut": cut,
             "duration": duration,
             "result_of": result_of,

@@ -7,9 +7,11 @@ from typing import Any
 from datasette.app import Datasette
 
 from ci_observer.web.api.queries import fetch_runs
+from ci_observer.web.api.run_counts import RunCount, fetch_run_count
 from ci_observer.web.filters import COLUMNS, COMMON, Filters
 from ci_observer.web.pages.page import Content, PageParams, Pairs
-from ci_observer.web.texts import display_row
+from ci_observer.web.pages.run_links import FilterLinks, github_links
+from ci_observer.web.texts import cut, display_row
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import FAILURES, UNFINISHED
 
@@ -27,18 +29,22 @@ LABELS = {
 SHORTCUTS: dict[str, Pairs] = {
     "All": (),
     "Failed": tuple(("conclusion", conclusion) for conclusion in FAILURES),
-    "Unfinished": tuple(("status", status) for status in UNFINISHED),
+    "In progress": tuple(("status", status) for status in UNFINISHED),
 }
 
 
 @dataclass(frozen=True)
 class ActiveFilter:
-    """A filter value in the URL; `without` is the path of the list without it."""
+    """A filter value in the URL; `without` is the path of the list without it.
+
+    `is_unknown` is whether no stored run has the value.
+    """
 
     name: str
     label: str
     value: str
     without: str
+    is_unknown: bool
 
 
 async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
@@ -49,11 +55,24 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
     filters = Filters.from_args(params.pairs, ALLOWED)
     response = await fetch_runs(datasette, filters)
     data = json.loads(response.content)
+    count = await fetch_run_count(
+        datasette,
+        filters,
+        known=len(data["runs"]),
+        is_known=filters.cursor is None and data["next"] is None,
+    )
     selection = tuple(p for p in params.pairs if p[0] not in ("limit", "cursor"))
+    active_filters = _active_filters(selection, count)
+    links = FilterLinks(selection, params.display_options)
     context: dict[str, Any] = {
-        "runs": [display_row(run) for run in data["runs"]],
+        "runs": [_row(run, links) for run in data["runs"]],
+        "count": _count_text(count),
+        "is_counted": count.is_exact,
         "selection": selection,
-        "active_filters": _active_filters(selection),
+        "active_filters": active_filters,
+        "unknown": [
+            f"{f.label.lower()} {cut(f.value)}" for f in active_filters if f.is_unknown
+        ],
         "searches": filters.q or ("",),
         "period": {name: _last(selection, name) for name in ("since", "until")},
         "labels": LABELS,
@@ -62,12 +81,29 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
         "first_page": with_query("/runs", selection),
         "next_page": data["next"] and _next_page(params.pairs, data["next"]),
     }
-    return Content(context, revision=response.revision)
+    return Content(context, revision=min(response.revision, count.revision))
 
 
-def _active_filters(selection: Pairs) -> list[ActiveFilter]:
+def _row(run: dict[str, Any], links: FilterLinks) -> dict[str, Any]:
+    """A run for display, with its links: the values as they are stored make them."""
+    return display_row(run) | {"by": links.of(run)} | github_links(run)
+
+
+def _count_text(count: RunCount) -> str:
+    """The number of runs: `1 run`, `1,107 runs`, `10,000+ runs`."""
+    more = "" if count.is_exact else "+"
+    return f"{count.runs:,}{more} run{'' if count.runs == 1 and not more else 's'}"
+
+
+def _active_filters(selection: Pairs, count: RunCount) -> list[ActiveFilter]:
     return [
-        ActiveFilter(name, LABELS[name], value, _without(selection, (name, value)))
+        ActiveFilter(
+            name,
+            LABELS[name],
+            value,
+            _without(selection, (name, value)),
+            is_unknown=(name, value.strip()) in count.unknown,
+        )
         for name, value in dict.fromkeys(selection)
         if name in COLUMNS and value.strip()
     ]

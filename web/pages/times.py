@@ -36,6 +36,15 @@ def local_time(instant: str | None, zone: ZoneInfo) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
+def exact_time(instant: str | None, zone: ZoneInfo) -> str:
+    """The same with seconds and the name of the zone: `2026-03-01 14:05:09 UTC`."""
+    try:
+        at = datetime.fromisoformat(instant or "")
+    except ValueError:
+        return instant or ""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as text: `45 s`, `5 min`, `1 h 20 min`, `3 d`; empty for None."""
     if seconds is None:

@@ -4,8 +4,9 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from ci_observer.web.pages.workflow_queries import GRID_RUNS, TAGS
-from ci_observer.web.urls import table_path, web_address, with_query
+from ci_observer.web.api.run_queries import TAGS
+from ci_observer.web.pages.workflow_queries import GRID_RUNS
+from ci_observer.web.urls import repository_address, table_path, with_query
 from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 
 
@@ -78,9 +79,9 @@ class Links:
 
     def github(self, runs: list[dict[str, Any]]) -> str | None:
         """The workflow's page on GitHub; None when no run has a web address."""
-        url = next((web_address(run["html_url"]) for run in runs), None) or ""
-        repository, separator, _ = url.partition("/actions/runs/")
-        if not separator:
+        addresses = (repository_address(run["html_url"]) for run in runs)
+        repository = next(filter(None, addresses), None)
+        if repository is None:
             return None
         file, branch = quote(self._feed["workflow"], safe=""), self._api["branch"]
         path = f"{repository}/actions/workflows/{file}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from datasette.app import Datasette
 
+from ci_observer.web.api.run_queries import TAGS
 from ci_observer.web.database import Params, fetch_rows, fetch_snapshot
 from ci_observer.web.errors import BadRequest, NotFound
 from ci_observer.web.pages.page import Content, PageParams
@@ -21,7 +22,6 @@ from ci_observer.web.pages.workflow_queries import (
     FEEDS_SQL,
     LISTED,
     SNAPSHOT_SQL,
-    TAGS,
 )
 from ci_observer.web.texts import display_name, display_row
 from ci_observer.web.urls import workflow_path
