@@ -29,14 +29,15 @@ function onDraw({ now, times }) {
   for (const group of document.querySelectorAll("[data-roving]")) rove(group);
 }
 
-// Roving tabindex: the Tab key stops once in each group, and the arrow keys move within it.
+// Roving tabindex: the Tab key stops once in each group, first at the newest run, and the
+// arrow keys move within it.
 
 const linksOf = (group) => [...group.querySelectorAll("a[href]")];
 
 function rove(group) {
   const links = linksOf(group);
   const stop = links.find((link) => link === document.activeElement)
-    || links.find((link) => link.getAttribute("tabindex") === "0") || links[0];
+    || links.find((link) => link.getAttribute("tabindex") === "0") || links.at(-1);
   for (const link of links) {
     const index = link === stop ? "0" : "-1";
     if (link.getAttribute("tabindex") !== index) link.setAttribute("tabindex", index);

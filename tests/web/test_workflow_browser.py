@@ -95,8 +95,12 @@ def test_the_arrows_move_among_the_runs_and_tab_leaves_them(
 ) -> None:
     page = open_page(visit, expect)
     cells = page.locator(".cell")
-    cells.first.focus()
-    for key, index in (("ArrowRight", 1), ("End", 2), ("ArrowRight", 2), ("Home", 0)):
+    # The newest run is the last one: Tab reaches it first.
+    page.locator(".grid__branch a").first.focus()
+    page.keyboard.press("Tab")
+    expect(cells.nth(2)).to_be_focused()
+    moves = ("ArrowLeft", 1), ("Home", 0), ("ArrowRight", 1), ("End", 2)
+    for key, index in (*moves, ("ArrowRight", 2)):
         page.keyboard.press(key)
         expect(cells.nth(index)).to_be_focused()
     page.keyboard.press("Tab")
@@ -189,6 +193,41 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
         f"workflows/acme/api/{name}.yml?branch={name}1&theme={theme}"
     )
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+CHART = "[aria-labelledby=durations-title] a[data-key]"
+LEFT_TO_RIGHT = """
+(selector) => [...document.querySelectorAll(selector)]
+  .map((node) => [node.getBoundingClientRect().x, node.dataset.key])
+  .sort(([a], [b]) => a - b).map(([, key]) => Number(key))
+"""
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_time_runs_to_the_right_and_the_newest_run_is_in_view(
+    db: Database, new_visit: "NewVisit", has_scripts: bool
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    newest = 39
+    save_runs(
+        db, *(run_payload(n, **times(f"12:{n}", n)) for n in range(10, newest + 1))
+    )
+    visit = new_visit(viewport=PHONE, java_script_enabled=has_scripts)
+    page = visit.open(PAGE)
+
+    ids = list(range(10, newest + 1))
+    assert page.evaluate(LEFT_TO_RIGHT, ".cells li") == ids
+    assert page.evaluate(LEFT_TO_RIGHT, CHART) == ids
+    box = page.locator(f".cells [data-key='{newest}']").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
+    assert page.locator(".cells [data-key='10']").bounding_box()["x"] < 0
+    if has_scripts:
+        save_runs(db, run_payload(newest + 1, **times("14:00")))
+        visit.refresh()
+        box = page.locator(f".cells [data-key='{newest + 1}']").bounding_box()
+        assert box["x"] + box["width"] <= PHONE["width"]
+        assert page.evaluate(LEFT_TO_RIGHT, ".cells li") == [*ids, newest + 1]
 
 
 def test_without_javascript_the_facts_are_there(

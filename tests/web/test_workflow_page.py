@@ -133,7 +133,7 @@ async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) 
     assert "the newest 12 of 12 runs" in grid
     assert "5 min median" in durations
     assert "6 min p95 of 2 successful first attempts over 0 s" in durations
-    assert "42.9 % failed: 3 of 7 runs with a result" in failures
+    assert "43 % failed: 3 of 7 runs with a result" in failures
     assert "1 commit both failed and succeeded since 2026-01-31" in flaky
     assert "1 run with more than one attempt" in reruns
 
@@ -146,10 +146,10 @@ async def test_each_day_has_its_share_of_failures(
     rows = table_rows(page, "rates")
 
     assert rows[:2] == [
-        ["2026-02-28", "1", "1", "100.0 %"],
-        ["2026-02-27", "1", "1", "100.0 %"],
+        ["2026-02-28", "1", "1", "100 %"],
+        ["2026-02-27", "1", "1", "100 %"],
     ]
-    assert ["2026-02-11", "1", "2", "50.0 %"] in rows
+    assert ["2026-02-11", "1", "2", "50 %"] in rows
 
 
 async def test_more_days_are_shown_by_weeks_from_monday(
@@ -207,8 +207,8 @@ async def test_the_grid_has_a_row_per_branch_the_default_one_on_top(
 
     assert [name for name, _ in rows] == ["main", "eve/api:main", "new", "old"]
     assert rows[0][1] == [
-        "#5 failure, attempt 2, Change 5, 2026-03-01 14:00, 5\N{NO-BREAK SPACE}min",
         "#1 success, Change 1, 2026-03-01 10:00, 5\N{NO-BREAK SPACE}min",
+        "#5 failure, attempt 2, Change 5, 2026-03-01 14:00, 5\N{NO-BREAK SPACE}min",
     ]
 
 
@@ -443,7 +443,7 @@ async def test_a_feed_that_is_no_longer_watched_keeps_its_history(
     page = await get_page(datasette, PAGE)
 
     assert "no longer watched" in page.one(id="state").text
-    assert "42.9 % failed" in page.one("main").text
+    assert "43 % failed" in page.one("main").text
 
 
 async def test_the_runs_of_a_blocked_repository_are_explained(

@@ -16,7 +16,13 @@ from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
-from ci_observer.web.pages.times import duration, exact_time, local_time, zone_of
+from ci_observer.web.pages.times import (
+    duration,
+    exact_time,
+    local_time,
+    percent,
+    zone_of,
+)
 from ci_observer.web.responses import respond_to_method, with_etag
 from ci_observer.web.texts import cut
 from ci_observer.web.urls import web_address, with_query, workflow_path
@@ -171,6 +177,7 @@ class Page:
             "exact_time": partial(exact_time, zone=zone),
             "cut": cut,
             "duration": duration,
+            "percent": percent,
             "result_of": result_of,
             "state_of": state_of,
             "label_of": label_of,

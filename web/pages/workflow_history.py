@@ -20,6 +20,7 @@ Row = dict[str, Any]
 def branch_rows(feed: Row, branch: str | None, runs: list[Row]) -> list[Row]:
     """The runs by branch: first the default one and `branch`, then by newest run.
 
+    `runs` are the newest first; those of a row are the oldest first, as in the charts.
     A branch of a fork is another branch, although it may have the same name.
     """
     first = [(feed["repo"], name) for name in (feed["default_branch"], branch) if name]
@@ -32,7 +33,7 @@ def branch_rows(feed: Row, branch: str | None, runs: list[Row]) -> list[Row]:
             "fork": None if repo == feed["repo"] else repo or "deleted fork",
             "is_current": (repo, name) == (feed["repo"], branch),
             "is_wide": (repo, name) in first or len(branch_runs) > WIDE_RUNS,
-            "runs": branch_runs,
+            "runs": branch_runs[::-1],
         }
         for (repo, name), branch_runs in by_branch.items()
     ]
