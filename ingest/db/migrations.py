@@ -845,3 +845,35 @@ def m152_metadata_of_repositories(db: Database) -> None:
     name of a workflow's file at an `@`.
     """
     db.execute("delete from responses where kind in ('repository', 'workflows')")
+
+
+@migrations()
+def m160_red_spans(db: Database) -> None:
+    """Who broke a tile, who fixed it, and how long a fix takes.
+
+    The long strip stays the last column of `tiles`.
+    """
+    db.execute("alter table decisions add column red_at text")
+    db.execute("alter table tiles drop column strip")
+    columns = {
+        "broken_run_id": "integer",
+        "broken_run_number": "integer",
+        "broken_run_attempt": "integer",
+        "broken_event": "text",
+        "broken_actor": "text",
+        "broken_head_sha": "text",
+        "broken_at": "text",
+        "broken_html_url": "text",
+        "usual_fix_seconds": "integer",
+        "fixed_run_id": "integer",
+        "fixed_run_number": "integer",
+        "fixed_run_attempt": "integer",
+        "fixed_event": "text",
+        "fixed_actor": "text",
+        "fixed_at": "text",
+        "fixed_html_url": "text",
+        "red_seconds": "integer",
+        "strip": "text",
+    }
+    for name, kind in columns.items():
+        db.execute(f"alter table tiles add column {name} {kind}")

@@ -146,13 +146,16 @@ def test_no_step_of_a_tile_reads_all_runs_of_a_branch(db):
         )
     ]
     of_runs = [step for step in plan if " runs " in step and "PRIMARY KEY" not in step]
-    of_decisions = [step for step in plan if step.startswith("SEARCH d ")]
+    of_decisions = [
+        step for step in plan if step.startswith(("SEARCH d ", "SEARCH first "))
+    ]
 
-    # `recent` has at most 20 rows, and `later` one.
+    # `recent` has at most 20 rows, `later` one; `walk`, `ended` and `spans` have 20.
     scans = {
         step for step in plan if step.startswith("SCAN") and "subquery" not in step
     }
-    assert scans == {"SCAN recent", "SCAN later"}
+    names = {"recent", "later", "walk", "ended", "spans"}
+    assert scans == {f"SCAN {name}" for name in names} | {"SCAN CONSTANT ROW"}
     assert [step for step in of_runs if "tile_branch=?" not in step] == []
     assert [step for step in of_decisions if "branch=? AND result=?" not in step] == []
     assert of_runs

@@ -99,7 +99,19 @@ select
       and a.duration_seconds = 0
       and r.workflow_name like '%.github/workflows/%',
     0
-  ) as is_invalid_file
+  ) as is_invalid_file,
+  -- For a run that passed when it was run again: the start of the first of the failed
+  -- attempts before.
+  iif(a.result = 'passing' and a.run_attempt > 1, (
+    select min(f.started_at) from decisive_attempts f
+    where f.run_id = r.run_id and f.result = 'failing' and f.run_attempt > coalesce((
+      select max(p.run_attempt) from decisive_attempts p
+      where p.run_id = r.run_id and p.result = 'passing' and p.run_attempt < (
+        select max(l.run_attempt) from decisive_attempts l
+        where l.run_id = r.run_id and l.result = 'failing'
+      )
+    ), 0)
+  ), null) as red_at
 from branch_runs r
 join decisive_attempts a on a.run_id = r.run_id
 where a.run_attempt = (
@@ -119,11 +131,32 @@ begin
     and run_id = old.run_id;
 end;
 
+-- When each attempt ended, or started if it has not ended.
+create view attempt_ends as
+select
+  run_id, run_attempt, started_at,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', started_at, '+' || coalesce(duration_seconds, 0) || ' seconds'
+  ) as ended_at
+from run_attempts;
+
 -- The results that count for a tile: those of its `tile_runs`.
 create view tile_decisions as
 select
   repo, workflow, branch, result, created_at, run_id, run_attempt,
-  coalesce(since_at, created_at) as since_at, zero_duration, is_invalid_file
+  coalesce(since_at, created_at) as since_at, zero_duration, is_invalid_file, red_at,
+  -- When the first of its attempts in a row with this result ended.
+  (
+    select e.ended_at from attempt_ends e
+    where e.run_id = d.run_id and e.started_at = coalesce(d.since_at, d.created_at)
+    order by e.run_attempt desc limit 1
+  ) as decided_at,
+  -- When the attempt of `red_at` ended.
+  (
+    select e.ended_at from attempt_ends e
+    where e.run_id = d.run_id and e.started_at = d.red_at
+    order by e.run_attempt limit 1
+  ) as failed_at
 from decisions d
 where not zero_duration
   or exists (select 1 from tile_runs t where t.run_id = d.run_id);

@@ -93,8 +93,140 @@ select
     where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
       and d.result = l.last_result
       and (d.created_at, d.run_id) > (l.other_created_at, l.other_run_id)
-  ) as since_at
+  ) as since_at,
+  -- The failing run that has this start.
+  iif(l.last_result = 'failing', (
+    select d.run_id from tile_decisions d
+    where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+      and d.result = 'failing'
+      and (d.created_at, d.run_id) > (l.other_created_at, l.other_run_id)
+    order by d.since_at, d.created_at, d.run_id limit 1
+  ), null) as broken_run_id
 from tile_last_results l;
+
+-- The last 20 red spans that have ended: the last of them, and their usual length. A span
+-- begins with the first start of its failing runs, like `since_at`, and ends when the
+-- first passing run ends. A failure that ended after a newer run had passed was never the
+-- last result, and a success that ended after a newer run had failed was not either.
+create view tile_red_spans as
+select l.*, (
+  with recursive
+  -- From the newest span to the oldest: its newest failing run, or the run that passed
+  -- only when it was run again; and the newest passing run before. The present span,
+  -- which has not ended, is left out.
+  walk (n, last_at, last_run_id, green_at, green_run_id) as (
+    select
+      0, null, null, iif(l.last_result = 'failing', l.other_created_at, '~'),
+      iif(l.last_result = 'failing', l.other_run_id, 0)
+    union all
+    select n + 1, f.created_at, f.run_id, p.created_at, p.run_id
+    from walk
+    left join runs x on x.run_id = (
+      select d.run_id from tile_decisions d
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'failing'
+        and (d.created_at, d.run_id) < (walk.green_at, walk.green_run_id)
+      order by d.created_at desc, d.run_id desc limit 1
+    )
+    left join runs m on m.run_id = (
+      select d.run_id from decisions d indexed by decisions_mended
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'passing' and d.red_at is not null
+        and (d.created_at, d.run_id) <= (walk.green_at, walk.green_run_id)
+      order by d.created_at desc, d.run_id desc limit 1
+    )
+    join runs f on f.run_id = iif(
+      (x.created_at, x.run_id) > (coalesce(m.created_at, ''), coalesce(m.run_id, 0)),
+      x.run_id, m.run_id
+    )
+    left join runs p on p.run_id = (
+      select d.run_id from tile_decisions d
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'passing'
+        and (d.created_at, d.run_id) < (f.created_at, f.run_id)
+      order by d.created_at desc, d.run_id desc limit 1
+    )
+    where n < 20
+  ),
+  -- The first run to pass: one of those created before the oldest of them had ended.
+  ends as materialized (
+    select
+      walk.*, d.created_at as fixed_created_at, d.run_id as fixed_run_id,
+      d.decided_at as fixed_at
+    from walk
+    join runs r on r.run_id = (
+      select d.run_id from tile_decisions d
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'passing'
+        and (d.created_at, d.run_id) >= (walk.last_at, walk.last_run_id)
+        and d.created_at <= (
+          select first.decided_at from tile_decisions first
+          where first.repo = l.repo and first.workflow = l.workflow
+            and first.branch = l.branch and first.result = 'passing'
+            and (first.created_at, first.run_id) >= (walk.last_at, walk.last_run_id)
+          order by first.created_at, first.run_id limit 1
+        )
+      order by d.decided_at, d.created_at, d.run_id limit 1
+    )
+    join tile_decisions d
+      on d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+      and d.result = 'passing' and d.created_at = r.created_at and d.run_id = r.run_id
+  ),
+  spans as materialized (
+    select
+      n, fixed_run_id, fixed_at, green_at is not null as is_whole,
+      unixepoch(fixed_at) - unixepoch(nullif(min(
+        coalesce((
+          select min(d.since_at) from tile_decisions d
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'failing'
+            and (d.created_at, d.run_id)
+              > (coalesce(ended.green_at, ''), coalesce(ended.green_run_id, 0))
+            and (d.created_at, d.run_id) <= (ended.last_at, ended.last_run_id)
+            and d.decided_at < ended.fixed_at
+        ), '~'),
+        coalesce((
+          select d.red_at from tile_decisions d
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'passing'
+            and d.created_at = ended.last_at and d.run_id = ended.last_run_id
+            and d.failed_at < ended.fixed_at
+        ), '~')
+      ), '~')) as seconds
+    from ends ended
+    where not exists (
+      select 1 from tile_decisions d
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'failing'
+        and (d.created_at, d.run_id) > (ended.fixed_created_at, ended.fixed_run_id)
+        and d.created_at < ended.fixed_at and d.decided_at < ended.fixed_at
+    )
+    and not exists (
+      select 1 from tile_decisions d
+      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+        and d.result = 'passing' and d.red_at is not null
+        and (d.created_at, d.run_id) > (ended.fixed_created_at, ended.fixed_run_id)
+        and d.created_at < ended.fixed_at and d.failed_at < ended.fixed_at
+    )
+  )
+  -- The length of a span whose beginning is not stored is not known.
+  select json_object(
+    'fixed_run_id', max(fixed_run_id) filter (where is_last),
+    'fixed_at', max(fixed_at) filter (where is_last),
+    'seconds', max(seconds) filter (where is_last),
+    'usual_seconds', cast(round(avg(seconds) filter (
+      where is_whole and wholes > 1 and nth in ((wholes + 1) / 2, (wholes + 2) / 2)
+    )) as integer)
+  )
+  from (
+    select
+      *, row_number() over (order by is_whole desc, seconds) as nth,
+      n = min(n) over () as is_last, sum(is_whole) over () as wholes
+    from spans
+    where seconds is not null
+  )
+) as red_spans
+from tile_streaks l;
 
 -- The runs after the last result. `distinct` changes no row: it makes SQLite compute each
 -- column once, however often `tile_facts` refers to it.
@@ -165,7 +297,7 @@ select distinct
       )
     ) having count(*) > 0
   ) as untested
-from tile_streaks l;
+from tile_red_spans l;
 
 -- Of the last 20 successful first attempts that took any time: the median duration, and
 -- the one that 95 % do not exceed.
@@ -379,13 +511,42 @@ select
   n.html_url as untested_html_url, n.cancelled_by,
   later.stuck_run_id, o.html_url as stuck_html_url,
   strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+{{longest_run_days}} days') as stuck_given_up_at,
-  c.last_scheduled_at, strips.strip
+  c.last_scheduled_at,
+  later.broken_run_id, b.run_number as broken_run_number,
+  ba.run_attempt as broken_run_attempt, b.event as broken_event,
+  -- Whoever started the attempt.
+  iif(ba.run_attempt > 1, coalesce(ba.triggering_actor, b.actor), b.actor)
+    as broken_actor,
+  b.head_sha as broken_head_sha,
+  iif(later.broken_run_id, later.since_at, null) as broken_at,
+  iif(b.gone_at is null, b.html_url, null) as broken_html_url,
+  later.red_spans ->> 'usual_seconds' as usual_fix_seconds,
+  g.run_id as fixed_run_id, g.run_number as fixed_run_number,
+  ga.run_attempt as fixed_run_attempt, g.event as fixed_event,
+  iif(ga.run_attempt > 1, coalesce(ga.triggering_actor, g.actor), g.actor)
+    as fixed_actor,
+  iif(g.run_id, later.red_spans ->> 'fixed_at', null) as fixed_at,
+  iif(g.gone_at is null, g.html_url, null) as fixed_html_url,
+  iif(g.run_id, later.red_spans ->> 'seconds', null) as red_seconds, strips.strip
 from tile_later_runs later
 join tile_durations u using (repo, workflow, branch)
 join tile_success_rates s using (repo, workflow, branch)
 join tile_flakiness f using (repo, workflow, branch)
 join tile_schedules c using (repo, workflow, branch)
 join tile_strips strips using (repo, workflow, branch)
+left join runs b on b.run_id = later.broken_run_id
+left join run_attempts ba
+  on ba.run_id = b.run_id and ba.run_attempt = (
+    select max(run_attempt) from run_attempts
+    where run_id = later.broken_run_id and started_at = later.since_at
+  )
+left join runs g
+  on later.last_result = 'passing' and g.run_id = later.red_spans ->> 'fixed_run_id'
+left join run_attempts ga
+  on ga.run_id = g.run_id and ga.run_attempt = (
+    select max(run_attempt) from attempt_ends
+    where run_id = g.run_id and ended_at = later.red_spans ->> 'fixed_at'
+  )
 left join run_activities a on a.run_id = later.active_run_id
 left join runs o on o.run_id = later.stuck_run_id
 left join runs p on p.run_id = later.phantom_run_id

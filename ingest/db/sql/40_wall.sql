@@ -99,6 +99,10 @@ timed as (
     t.strip, t.failed_job, t.failed_step, t.failed_jobs, t.lost_run_id, t.lost_at,
     t.lost_html_url, t.phantom_failures, t.phantom_run_id, t.phantom_html_url,
     t.last_result_cancel_cause, t.timed_out_seconds,
+    t.broken_run_id, t.broken_run_number, t.broken_run_attempt, t.broken_event,
+    t.broken_actor, t.broken_head_sha, t.broken_at, t.broken_html_url,
+    t.usual_fix_seconds, t.fixed_run_id, t.fixed_run_number, t.fixed_run_attempt,
+    t.fixed_event, t.fixed_actor, t.fixed_at, t.fixed_html_url, t.red_seconds,
     -- Only a passing result needs the proof of the newest run.
     case
       when t.last_result is not 'passing' then null
@@ -176,6 +180,10 @@ select
   w.last_result_run_number, w.last_result_display_title, w.last_result_actor,
   w.last_result_html_url, w.failed_job, w.failed_step, w.failed_jobs,
   w.timed_out_seconds,
+  w.broken_run_id, w.broken_run_number, w.broken_run_attempt, w.broken_event,
+  w.broken_actor, w.broken_head_sha, w.broken_at, w.broken_html_url,
+  w.usual_fix_seconds, w.fixed_run_id, w.fixed_run_number, w.fixed_run_attempt,
+  w.fixed_event, w.fixed_actor, w.fixed_at, w.fixed_html_url, w.red_seconds,
   w.untested_reason,
   case
     when w.untested_reason is null then null

@@ -27,6 +27,10 @@ create index runs_undecided on runs
 create index runs_scheduled on runs
   (repo, workflow, tile_branch, created_at) where event = 'schedule';
 
+-- The few runs that passed only when they were run again.
+create index decisions_mended on decisions
+  (repo, workflow, branch, result, created_at) where red_at is not null;
+
 -- The values that most runs have. A value of one run, as of many a branch, is found by
 -- the primary key.
 create index run_values_runs on run_values (name, runs desc, value) where runs > 1;
