@@ -1,23 +1,28 @@
-"""The API under /api: its routes, and the filters that each accepts.
+"""The API under /api: its routes, and the parameters that each accepts.
 
 It runs before Datasette's routing, which would take most of the time of a small
 response. It looks for the actor itself, and only if a visitor may be refused.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 
 from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Forbidden, Request, Response
 
 from ci_observer.web import filters
+from ci_observer.web.accept import prefers_html
 from ci_observer.web.access import ensure_visible, find_actor, is_restricted
-from ci_observer.web.api import queries
+from ci_observer.web.api import queries, routes
 from ci_observer.web.api.exports import CSV, NDJSON, stream_runs
+from ci_observer.web.api.routes import Route
 from ci_observer.web.cache import CachedResponse
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import Filters
+from ci_observer.web.pages.api_page import fetch_api_page
+from ci_observer.web.pages.page import Page
 from ci_observer.web.responses import (
     JSON,
     App,
@@ -27,31 +32,46 @@ from ci_observer.web.responses import (
     error_response,
     respond,
     respond_to_method,
+    vary_by,
     with_etag,
 )
 from ci_observer.web.urls import route_of
 
 
-async def index(datasette: Datasette, request: Request) -> Response:
+async def index(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """These routes."""
 
     async def fetch(_: Filters) -> CachedResponse:
-        routes = [
-            {"path": datasette.urls.path(path), "description": handler.__doc__}
-            for path, handler in ROUTES.items()
+        listed = [
+            {"path": datasette.urls.path(path), "description": route.handler.__doc__}
+            for path, route in ROUTES.items()
         ]
-        text = json.dumps({"ok": True, "routes": routes})
+        text = json.dumps({"ok": True, "routes": listed})
         return CachedResponse(text.encode(), revision=0)
 
-    return await respond(request, fetch)
+    return vary_by(await respond(request, fetch, allowed=allowed), "Accept")
 
 
-async def runs(datasette: Datasette, request: Request) -> Response:
+async def page(datasette: Datasette, request: Request) -> Response:
+    """The same for people, and how to use the routes."""
+    origin = f"{request.scheme}://{request.host}"
+    fetch = partial(fetch_api_page, routes=ROUTES, origin=origin)
+    response = await Page("api.html", "API", fetch, key=(origin,)).respond(
+        datasette, request
+    )
+    return vary_by(response, "Accept")
+
+
+async def runs(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """Runs, newest first, page by page."""
     return await respond(
         request,
         lambda selection: queries.fetch_runs(datasette, selection),
-        allowed=filters.RUNS,
+        allowed=allowed,
     )
 
 
@@ -69,21 +89,29 @@ async def runs_ndjson(
     return await stream_runs(datasette, request, receive, send, NDJSON)
 
 
-async def wall(datasette: Datasette, request: Request) -> Response:
+async def wall(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """The tiles of the status wall."""
     return await respond(
         request,
         lambda selection: queries.fetch_wall(datasette, selection),
-        allowed=filters.WALL,
+        allowed=allowed,
     )
 
 
-async def values(datasette: Datasette, request: Request) -> Response:
+async def values(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """The values of each filter, with their numbers of runs."""
-    return await respond(request, lambda _: queries.fetch_filters(datasette))
+    return await respond(
+        request, lambda _: queries.fetch_filters(datasette), allowed=allowed
+    )
 
 
-async def config(datasette: Datasette, request: Request) -> Response:
+async def config(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """The public settings, the state of polling, and the ETag of the wall."""
 
     async def fetch(selection: Filters) -> CachedResponse:
@@ -93,12 +121,16 @@ async def config(datasette: Datasette, request: Request) -> Response:
         text = json.dumps(settings | {"wall_etag": wall_etag})
         return CachedResponse(text.encode(), revision=settings["revision"])
 
-    return await respond(request, fetch, allowed=filters.WALL)
+    return await respond(request, fetch, allowed=allowed)
 
 
-async def health(datasette: Datasette, request: Request) -> Response:
+async def health(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...]
+) -> Response:
     """200 while the data are fresh or polling is off on purpose, else 503."""
-    return await respond(request, lambda _: queries.fetch_health(datasette))
+    return await respond(
+        request, lambda _: queries.fetch_health(datasette), allowed=allowed
+    )
 
 
 async def health_status(datasette: Datasette, request: Request) -> Response:
@@ -123,15 +155,21 @@ async def not_found(datasette: Datasette, request: Request) -> Response:
 
 HEALTH = "/api/health"
 STREAMS = (runs_csv, runs_ndjson)
-ROUTES: dict[str, Callable[..., Awaitable[Response | None]]] = {
-    "/api": index,
-    "/api/runs": runs,
-    "/api/runs.csv": runs_csv,
-    "/api/runs.ndjson": runs_ndjson,
-    "/api/filters": values,
-    "/api/wall": wall,
-    "/api/config": config,
-    HEALTH: health,
+ROUTES: dict[str, Route] = {
+    "/api": Route(index, routes.INDEX, example=None),
+    "/api/runs": Route(
+        runs, routes.RUNS, filters.RUNS, example="conclusion=failure&limit=5"
+    ),
+    "/api/runs.csv": Route(
+        runs_csv, routes.RUNS_CSV, CSV.filters, example="conclusion=failure"
+    ),
+    "/api/runs.ndjson": Route(
+        runs_ndjson, routes.RUNS_NDJSON, NDJSON.filters, example="conclusion=failure"
+    ),
+    "/api/filters": Route(values, routes.FILTERS),
+    "/api/wall": Route(wall, routes.WALL, filters.WALL, example="state=failing"),
+    "/api/config": Route(config, routes.CONFIG, filters.WALL),
+    HEALTH: Route(health, routes.HEALTH),
 }
 
 
@@ -144,12 +182,15 @@ async def respond_to(
         refusal = await refuse(datasette, request, route)
         if refusal is not None:
             return refusal
-    handler = ROUTES.get(route)
-    if handler is None:
+    if route not in ROUTES:
         return await not_found(datasette, request)
+    handler, allowed = ROUTES[route].handler, ROUTES[route].parameters
+    response: Response | None
     if handler in STREAMS:
-        return await handler(datasette, request, receive, send)
-    return await handler(datasette, request)
+        response = await handler(datasette, request, receive, send)
+    else:
+        response = await handler(datasette, request, allowed)
+    return response
 
 
 async def refuse(datasette: Datasette, request: Request, route: str) -> Response | None:
@@ -175,6 +216,8 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
             if route != "/api" and not route.startswith("/api/"):
                 return await app(scope, receive, send)
             request = Request(scope, receive)
+            if route == "/api" and prefers_html(request):
+                return await app(scope, receive, send)
             response = await respond_to(datasette, request, receive, send)
             if response is not None:
                 await response.asgi_send(send)
@@ -183,6 +226,11 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
         return wrapped
 
     return wrap
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Callable[..., object]]]:
+    return [(r"^/api$", page)]
 
 
 @hookimpl

@@ -1,21 +1,14 @@
-"""The filters of a URL: parsed, checked, and written back."""
+"""The filters of a URL: which are allowed, parsed, and written back."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from ci_observer.csv_formulas import CHOICES
 from ci_observer.web.errors import BadRequest
-from ci_observer.web.vocabulary import STATES
+from ci_observer.web.parameters import PARAMETERS
 
-MAX_LIMIT = 1000
 MAX_ARGUMENTS = 100
-MAX_WORDS = 10
-# SQLite refuses patterns of 50,000 bytes, and a title has fewer characters.
-MAX_TEXT = 500
 
 # Filter → column of `runs`; on the wall the branch is the tile's.
 COLUMNS = {
@@ -77,7 +70,9 @@ class Filters:
                 )
             if value.strip():
                 given.setdefault(name, []).append(value.strip())
-        return cls(**{name: _PARSERS[name](values) for name, values in given.items()})
+        return cls(
+            **{name: PARAMETERS[name].parse(values) for name, values in given.items()}
+        )
 
     @classmethod
     @lru_cache(maxsize=500)
@@ -116,91 +111,3 @@ def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:
     if not isinstance(args, Mapping):
         return args
     return [(name, value) for name, values in args.items() for value in values]
-
-
-def _strings(values: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-def _texts(values: list[str]) -> tuple[str, ...]:
-    # SQLite's like reads no further than a NUL.
-    texts = _strings([" ".join(value.replace("\0", " ").split()) for value in values])
-    texts = tuple(filter(None, texts))
-    if any(len(text) > MAX_TEXT for text in texts):
-        raise BadRequest(f"q takes at most {MAX_TEXT} characters, in a few words.")
-    if any(len(text.split()) > MAX_WORDS for text in texts):
-        raise BadRequest(f"q takes at most {MAX_WORDS} words, for example q=deploy.")
-    return texts
-
-
-def _states(values: list[str]) -> tuple[str, ...]:
-    for value in values:
-        if value not in STATES:
-            raise BadRequest(f"Unknown state {value!r}. Allowed: {', '.join(STATES)}.")
-    return _strings(values)
-
-
-def _earliest(values: list[str]) -> str:
-    return min(_instant("since", value, "00:00:00") for value in values)
-
-
-def _latest(values: list[str]) -> str:
-    return max(_instant("until", value, "23:59:59") for value in values)
-
-
-def _instant(name: str, value: str, time_of_day: str) -> str:
-    """A date, or a date and time, as the database writes times."""
-    # In a URL the + of "+01:00" means a space.
-    text = value.replace(" ", "+") if "T" in value else value
-    try:
-        if len(text) == len("2026-03-01"):
-            text += f"T{time_of_day}"
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        plain = instant.astimezone(UTC).replace(microsecond=0, tzinfo=None)
-    except (ValueError, OverflowError):
-        raise BadRequest(
-            f"{name}={value} is not a time. Write {name}=2026-03-01 or "
-            f"{name}=2026-03-01T12:00:00Z."
-        ) from None
-    return f"{plain.isoformat()}Z"
-
-
-def _limit(values: list[str]) -> int:
-    value = values[-1]
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:5]) <= MAX_LIMIT):
-        raise BadRequest(f"limit={value} is not a number from 1 to {MAX_LIMIT}.")
-    return int(value)
-
-
-def _cursor(values: list[str]) -> str:
-    return values[-1]
-
-
-def _raw(values: list[str]) -> bool:
-    if values[-1] not in ("0", "1"):
-        raise BadRequest(f"raw={values[-1]} is not 0 or 1. Write raw=1 for raw_json.")
-    return values[-1] == "1"
-
-
-def _formulas(values: list[str]) -> str:
-    if values[-1] not in CHOICES:
-        raise BadRequest(
-            f"formulas={values[-1]} is not known. Write formulas=keep for cells as they"
-            " are, or formulas=neutralise."
-        )
-    return values[-1]
-
-
-_PARSERS: dict[str, Callable[[list[str]], Any]] = {
-    **dict.fromkeys(COLUMNS, _strings),
-    "since": _earliest,
-    "until": _latest,
-    "q": _texts,
-    "state": _states,
-    "limit": _limit,
-    "cursor": _cursor,
-    "raw": _raw,
-    "formulas": _formulas,
-}

@@ -94,6 +94,13 @@ async def with_etag(
     return _response(request, cached.content, content_type, 200, headers)
 
 
+def vary_by(response: Response, name: str) -> Response:
+    """The response, which depends on a request header, too."""
+    names = filter(None, (response.headers.get("Vary"), name))
+    response.headers["Vary"] = ", ".join(names)
+    return response
+
+
 def where_needed(is_needed: Callable[[], bool], wrapped: App, app: App) -> App:
     """`wrapped` if it is needed, else `app` itself, which is faster.
 

@@ -13,7 +13,7 @@ const RELOAD_AFTER_MS = 24 * 3600 * 1000;
 
 // One of our pages; null when it still has this ETag.
 export async function getPage(address, { signal, etag } = {}) {
-  const headers = etag ? { "If-None-Match": etag } : {};
+  const headers = { Accept: "text/html", ...(etag && { "If-None-Match": etag }) };
   const response = await get(address, { signal, headers });
   if (response.status === 304) return null;
   const html = await response.text();

@@ -22,6 +22,7 @@ PAGES = {
     "no runs": "runs?branch=none",
     "workflow": "workflows/acme/api/ci.yml",
     "workflow without runs": "workflows/acme/web/ci.yml",
+    "api": "api",
     "error page": "workflows/acme/api/none.yml",
 }
 # At 200 % zoom a full HD screen has half as many CSS pixels.
@@ -72,7 +73,7 @@ def test_axe_finds_nothing(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("viewport", [PHONE, ZOOMED], ids=["phone", "zoomed"])
-@pytest.mark.parametrize("name", ["runs", "workflow"])
+@pytest.mark.parametrize("name", ["runs", "workflow", "api"])
 def test_a_small_window_scrolls_one_way_only(
     archive: Database, new_visit: "NewVisit", name: str, viewport: dict[str, int]
 ) -> None:

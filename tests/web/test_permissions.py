@@ -361,7 +361,7 @@ def test_every_route_is_known(db_path: Path) -> None:
     datasette = build_datasette(db_path, root=ROOT)
     datasette.executor.shutdown()
     known = [
-        *(path.partition("?")[0] for path in PAGES),
+        *(path.partition("?")[0] for path in (*PAGES, *API)),
         *OPEN_PATHS,
         *ABSENT_PATHS,
     ]
