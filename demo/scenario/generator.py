@@ -90,6 +90,9 @@ class RunGenerator:
             return None
         rate = profile.runs_per_day / OFFICE_SHARE / DAY
         following = at + timedelta(seconds=self.random.expovariate(rate))
+        if self.is_failing:  # people work on the fix
+            fix_at = at + timedelta(minutes=self.random.uniform(15, 90))
+            following = min(following, fix_at)
         if profile.live_interval and following > self.start:
             pause = profile.live_delay + self.random.uniform(0, profile.live_interval)
             return self.start + timedelta(seconds=pause)
@@ -123,7 +126,8 @@ class RunGenerator:
             names, weights = zip(*self.profile.events, strict=True)
             event = self.random.choices(names, weights)[0]
             # The wall shows default branches, so more happens there in the live part.
-            if at >= self.start and "push" in names and self.random.random() < 1 / 2:
+            is_wanted = self.is_failing or at >= self.start
+            if is_wanted and "push" in names and self.random.random() < 1 / 2:
                 event = "push"
         trigger = draw_trigger(self.profile, event, world, self.random)
         self._add_run(world, at, trigger, list(self._draw_attempts(at, trigger)))

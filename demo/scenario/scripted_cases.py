@@ -153,6 +153,28 @@ def failing_main(world: World, at: datetime) -> None:
         )
 
 
+def recovery(world: World, at: datetime) -> None:
+    """Broken three times in two weeks, the last time for two hours, and just fixed."""
+    repo, file = "acme/mobile-app", "translations.yml"
+    for days, hours in ((11, 1), (4, 3), (0, 2)):
+        broken_at = at - timedelta(days=days)
+        fixed_at = broken_at + timedelta(hours=hours, minutes=4)
+        for before, created_at, conclusion, title, actor in (
+            (8, broken_at, "success", "Translate the new checkout", "chloe-martin"),
+            (0, broken_at, "failure", "Add Norwegian", "tomasz-zielinski"),
+            (0, fixed_at, "success", "Add the missing plural", "sofia-marques"),
+        ):
+            world.add_run(
+                repo,
+                file,
+                conclusion=conclusion,
+                duration=110,
+                created_at=created_at - timedelta(hours=before),
+                display_title=title,
+                actor=actor,
+            )
+
+
 def flaky(world: World, at: datetime) -> None:
     """Success on attempt 3."""
     run = world.add_run(
@@ -214,6 +236,7 @@ CASES: tuple[tuple[timedelta, Case], ...] = (
     (timedelta(hours=5), waiting_for_approval),
     (timedelta(hours=4), failing_main),
     (timedelta(hours=2, minutes=10), overtime),
+    (timedelta(hours=2, minutes=10), recovery),
     (timedelta(hours=1), flaky),
     (timedelta(minutes=55), held_back),
     (timedelta(minutes=48), fork_needs_approval),

@@ -247,6 +247,7 @@ WORKFLOW_PROFILES = (
         jobs=(JobSpec("reindex", ("Read the tables", "Write the index")),),
     ),
     WorkflowProfile("acme/open-toolkit", "publish.yml", "Publish", 0),
+    WorkflowProfile("acme/mobile-app", "translations.yml", "Translations", 0),
     WorkflowProfile("acme/partner-portal", "ci.yml", "CI", 0),
     WorkflowProfile("acme/old-website", "ci.yml", "CI", 0),
 )

@@ -106,6 +106,17 @@ def test_the_newest_run_is_the_scripted_case(
     assert (version.status, version.conclusion) == (status, conclusion)
 
 
+def test_one_workflow_was_fixed_a_few_minutes_before_the_start(world: World) -> None:
+    found = rows(world, "acme/mobile-app", "translations.yml")
+
+    assert [version.conclusion for _, version in found[-3:]] == [
+        "success",
+        "failure",
+        "success",
+    ]
+    assert timedelta() < world.now - found[-1][1].updated_at < timedelta(minutes=10)
+
+
 def test_a_stuck_run_has_been_running_for_days(world: World) -> None:
     run, version = rows(world, "acme/mobile-app", "device-farm.yml")[-1]
 
