@@ -4,6 +4,7 @@
 import { listKeys, moveFocus } from "./keys.js";
 import { loadStyle } from "./load_style.js";
 import { makeSettings } from "./settings.js";
+import { makeTileMenu } from "./tile_menu.js";
 
 const IDLE_AFTER_MS = 3000;
 const THEMES = ["dark", "light", "auto"];
@@ -11,16 +12,20 @@ const THEMES = ["dark", "light", "auto"];
 const isTyping = ({ key, target }) =>
   target.closest(key === "Escape" ? "dialog" : "input, select, textarea, dialog");
 
-// `getView` returns { view, tiles }; `change` takes some properties of a view, `go` a query.
-export async function makeControls({ opener, grid, getView, change, go }) {
+// `getView` returns { view, tiles }, `change` takes some properties of a view, and `tileOf`
+// returns the tile of an element.
+export async function makeControls({ opener, grid, tileOf, getView, change }) {
   await loadStyle("settings");
-  const settings = makeSettings({ opener, getView, change, go, showKeys });
-  const toggle = () => (settings.isOpen() ? settings.close() : settings.open(true));
+  const settings = makeSettings({ opener, getView, change, showKeys });
+  const menu = makeTileMenu({ grid, tileOf, getView, change });
+  const toggle = () => (settings.isOpen() ? settings.close() : settings.open());
   const keys = [
     ["/", "search", () => settings.search()],
     ["f", "open or close the settings", toggle],
     ["g", "group by repository, or not", () =>
       change({ group: getView().view.group ? "" : "repo" })],
+    ["m", "hide the tile", () => menu.hideCurrent()],
+    ["M", "show hidden tiles again", () => change({ mute: [] })],
     ["t", "theme: dark, light, as the browser's", () =>
       change({ theme: THEMES[(THEMES.indexOf(getView().view.theme) + 1) % THEMES.length] })],
     ["k", "kiosk: only the tiles, or not", () => change({ kiosk: !getView().view.kiosk })],

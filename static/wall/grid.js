@@ -171,5 +171,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
     if (waits) loadOverflow();
   }
 
-  return { draw, expectOverflow, isWaiting, tick };
+  const tileOf = (node) => shown.find((tile) => nodes.get(keyOf(tile)) === node);
+
+  return { draw, expectOverflow, isWaiting, tick, tileOf };
 }

@@ -1,6 +1,6 @@
 // Moves the focus with the arrow keys, and lists all keys in a dialog.
 
-import { build } from "./settings.js";
+import { build } from "./elements.js";
 
 const ARROWS = {
   ArrowLeft: [-1, 0],
@@ -54,8 +54,8 @@ export function listKeys(keys) {
   const list = build("dl", {}, ...lines.flatMap(([key, description]) =>
     [build("dt", { textContent: key }), build("dd", { textContent: description })]));
   const close = build("form", { method: "dialog" }, build("button", { textContent: "Close" }));
-  const dialog = build("dialog", { id: "keys", className: "keys" }, title, list, close);
-  dialog.setAttribute("aria-labelledby", title.id);
+  const dialog = build("dialog", { id: "keys", className: "keys",
+    attributes: { "aria-labelledby": title.id } }, title, list, close);
   document.body.append(dialog);
   return dialog;
 }

@@ -1,158 +1,191 @@
-// The settings form. Its fields have the names and values of the address's parameters, and
-// the address is the only place that stores them.
+// The settings: a panel next to the tiles, applied at every change. The address is the only
+// place that stores them.
 
 import { getJson } from "../shared/connection.js";
-import { base, setText } from "../shared/dom.js";
-import { labelOf, STATES } from "../shared/vocabulary.js";
-import { EVERYTHING, HIDEABLE, writeView } from "./view.js";
+import { base, setAttr, setText } from "../shared/dom.js";
+import { count } from "../shared/format.js";
+import { labelOf } from "../shared/vocabulary.js";
+import { makeCheckList } from "./check_list.js";
+import { choicesOf, isChosen, shownTiles, withChoice } from "./choices.js";
+import { build, button } from "./elements.js";
+import { makeFields } from "./fields.js";
+import { makePresets, TV } from "./presets.js";
+import { writeView } from "./view.js";
 
-const NAMES = ["repo", "workflow", "branch", "event", "actor"];
-const LISTS = { repo: "Repository", workflow: "Workflow", branch: "Branch",
-  event: "Event", actor: "Actor", state: "State", hide: "Hide" };
-const CHOICES = [
-  ["sort", "Order", ["by state", "by name", "by repo", "newest first"]],
-  ["group", "Group", ["none", "by repo"]],
-  ["theme", "Theme", ["dark", "light", "auto"]],
+const ONLY = [
+  { name: "repo", title: "Repositories", none: "all" },
+  { name: "workflow", title: "Workflows", none: "all" },
+  { name: "branch", title: "Branches", none: "each default branch",
+    hint: "Branches to show instead of the default one." },
+  { name: "event", title: "Events", none: "all", hint: "What started the last run." },
+  { name: "actor", title: "People", none: "all", hint: "Who started the last run." },
+  { name: "state", title: "States", none: "all", isOrdered: true },
 ];
-const VALUES = { "by name": "name", "by repo": "repo", "newest first": "newest" };
-const TEXTS = [
-  ["cols", "Columns", "1 to 20"],
-  ["page", "Change pages every", "15s"],
-  ["screen", "Part of the tiles", "1of2"],
-  ["tz", "Time zone", "Europe/Berlin"],
-];
-const SWITCHES = [
-  ["kiosk", "1", "Kiosk"],
-  ["notify", "1", "Notifications"],
-  ["sound", "1", "Sound"],
-  ["keys", "0", "Turn off letter keys"],
+const NOT = [
+  { name: "hide", title: "Results", none: "none", isOrdered: true,
+    hint: "Without these results, even while a newer run is in progress." },
+  { name: "mute", title: "Single tiles", none: "none",
+    hint: "The header says how many are hidden, and whether one of them fails." },
 ];
 
-export function build(tag, properties, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
+const section = (title, ...children) => build(
+  "section", { className: "drawer__part" }, build("h3", { textContent: title }), ...children);
 
-const button = (text, click) =>
-  build("button", { type: "button", textContent: text, onclick: click });
-
-const choice = ([name, label, texts]) => build("label", {}, label, build(
-  "select",
-  { name },
-  ...texts.map((text, index) => new Option(text, index ? VALUES[text] || text : "")),
-));
-
-function makeForm(share, ...buttons) {
-  return build(
-    "form",
-    { id: "panel", className: "panel", hidden: true },
-    build("label", { className: "panel__wide" }, "Search",
-      build("input", { type: "search", name: "q", dir: "auto", autocomplete: "off" })),
-    ...Object.entries(LISTS).map(([name, label]) => build("label", {}, label,
-      build("select", { name, multiple: true, size: 4, dir: "auto" }))),
-    ...CHOICES.map(choice),
-    ...TEXTS.map(([name, label, placeholder]) => build("label", {}, label,
-      build("input", { name, placeholder, autocomplete: "off" }))),
-    build("p", { className: "panel__wide" }, ...SWITCHES.map(([name, value, label]) =>
-      build("label", {}, build("input", { type: "checkbox", name, value }), ` ${label}`))),
-    share,
-    build("p", { className: "panel__wide" }, ...buttons),
-  );
-}
-
-// Options are replaced only when they differ, so that an open list does not jump.
-function setOptions(select, values, label = (value) => value) {
-  const shown = [...select.options].map((option) => option.value);
-  if (shown.join("\n") === values.join("\n")) return;
-  select.replaceChildren(...values.map((value) => new Option(label(value), value)));
-}
-
-function setField(field, values) {
-  if (field.type === "checkbox") field.checked = values.includes(field.value);
-  else if (field.type === "select-multiple") {
-    for (const option of field.options) option.selected = values.includes(option.value);
-  } else if (field !== document.activeElement) field.value = values[0] || "";
-}
-
-export function makeSettings({ opener, getView, change, go, showKeys }) {
-  const address = build("input", { readOnly: true });
-  const shared = build("span", {});
-  shared.setAttribute("role", "status");
-  const form = makeForm(
-    build("label", { className: "panel__wide" }, "Share this view", address),
-    button("Copy", share),
-    shared,
-    button("Keys", showKeys),
-    button("Show everything", () => change(EVERYTHING)),
-  );
+export function makeSettings({ opener, getView, change, showKeys }) {
   let branches = [];
+  let isFirstChange = true;
+  let opened = null;
 
-  // Browsers let a page copy over HTTPS only; elsewhere the address is selected.
-  async function share() {
+  // All changes while the panel is open are one step for the browser's Back button.
+  function apply(changes) {
+    const how = isFirstChange ? "push" : "replace";
+    isFirstChange = false;
+    change(changes, how);
+  }
+
+  function makeList(list) {
+    const { name } = list;
+    const textOf = list.isOrdered ? labelOf : String;
+    return makeCheckList(
+      list,
+      () => getView().view[name].map(textOf),
+      () => {
+        const { tiles, view } = getView();
+        return [choicesOf(name, { tiles, view, branches }), isChosen(name, view)];
+      },
+      (choice, isOn) => apply({ [name]: withChoice(name, getView().view, choice, isOn) }),
+    );
+  }
+
+  const lists = new Map([...ONLY, ...NOT].map((list) => [list.name, makeList(list)]));
+  const rootsOf = (group) => group.map(({ name }) => lists.get(name).root);
+  const presets = makePresets({
+    getView, apply, chooseRepository: () => lists.get("repo").open(),
+  });
+  const fields = makeFields({ getView, apply });
+  const result = build("p", { className: "drawer__result", attributes: { role: "status" } });
+  const address = build("input", { readOnly: true, attributes: { "aria-label": "Link" } });
+  const copied = build("span", { className: "drawer__copied", attributes: { role: "status" } });
+  const dialog = build(
+    "dialog", { id: "drawer", className: "drawer", attributes: { "aria-labelledby": "drawer-title" } },
+    build("header", { className: "drawer__head" },
+      build("h2", { id: "drawer-title", textContent: "Settings" }), result,
+      button("✕", close, { className: "drawer__close", title: "Close the settings (Escape)",
+        attributes: { "aria-label": "Close" } })),
+    build("form", { className: "drawer__body", onsubmit: (event) => event.preventDefault() },
+      presets.root,
+      fields.search,
+      section("Show only", ...rootsOf(ONLY)),
+      section("Hide", ...rootsOf(NOT)),
+      section("Display", fields.display),
+      section("This screen", fields.screen, button("List of the keys", showKeys))),
+    build("footer", { className: "drawer__foot" }, address,
+      button("Copy link", () => share(getView().view)),
+      button("Copy link for a TV", () => share({ ...getView().view, ...TV })), copied),
+  );
+
+  const linkOf = (view) => `${location.origin}${location.pathname}${writeView(view)}`;
+
+  // Browsers let a page copy over HTTPS only; elsewhere the link is selected.
+  async function share(view) {
+    address.value = linkOf(view);
     address.select();
     try {
       await navigator.clipboard.writeText(address.value);
-      setText(shared, "Copied");
+      setText(copied, "Copied");
     } catch (error) {
-      setText(shared, "Copy it with Ctrl+C");
+      setText(copied, "Copy it with Ctrl+C");
     }
   }
 
   function draw() {
-    if (form.hidden) return;
-    const { view, tiles } = getView();
-    const query = new URLSearchParams(writeView(view));
-    for (const name of NAMES) {
-      const values = tiles.map((tile) => tile[name]).concat(view[name]);
-      if (name === "branch") values.push(...branches);
-      setOptions(form.elements[name], [...new Set(values.filter(Boolean))].sort());
+    if (!dialog.open) return;
+    const { tiles, view } = getView();
+    setText(result, `${shownTiles(tiles, view).length} of ${count(tiles.length, "tile")} shown`);
+    for (const list of lists.values()) list.draw();
+    presets.draw();
+    fields.draw();
+    if (document.activeElement !== address) {
+      address.value = linkOf(view);
+      setText(copied, "");
     }
-    for (const field of form.elements) {
-      if (field.name) setField(field, query.getAll(field.name));
-    }
-    address.value = location.href;
+    placeBelowHeader();
+  }
+
+  // The header stays visible: it has the filters and the number of hidden tiles.
+  function placeBelowHeader() {
+    const { bottom } = document.querySelector("header").getBoundingClientRect();
+    dialog.style.setProperty("--top", `${Math.max(0, Math.round(bottom))}px`);
   }
 
   // Tiles name their own branch only, so the list of branches is fetched.
   async function loadBranches() {
-    const { branches: list } = await getJson(`${base}api/filters`);
-    branches = list.map(({ value }) => value);
+    const response = await getJson(`${base}api/filters`);
+    branches = response.branches.map(({ value, count: runs }) => [value, runs]);
     draw();
   }
 
-  function open(isOpen) {
-    form.hidden = !isOpen;
-    opener.setAttribute("aria-expanded", isOpen);
-    if (!isOpen) return;
-    setText(shared, "");
+  function open() {
+    if (dialog.open) return;
+    opened = document.activeElement;
+    isFirstChange = true;
+    dialog.showModal();
+    setOpen(true);
     draw();
     // After an error the list stays the same; the next opening tries again.
     loadBranches().catch(() => {});
   }
 
-  setOptions(form.elements.state, STATES, labelOf);
-  setOptions(form.elements.hide, HIDEABLE, labelOf);
-  form.addEventListener("input", ({ target }) => {
-    const isTyped = target.matches("input:not([type=checkbox])");
-    go(new URLSearchParams(new FormData(form)), isTyped ? "replace" : "push");
+  function close() {
+    if (dialog.open) dialog.close();
+  }
+
+  // The tiles make room for the panel, so that it covers none of them.
+  function setOpen(isOpen) {
+    setAttr(opener, "aria-expanded", isOpen);
+    document.body.toggleAttribute("data-drawer", isOpen);
+    window.dispatchEvent(new Event("resize"));
+  }
+
+  function isOutside({ target, clientX: x, clientY: y }) {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    return target === dialog && (x < left || x > right || y < top || y > bottom);
+  }
+
+  let isPressedOutside = false;
+  dialog.addEventListener("pointerdown", (event) => { isPressedOutside = isOutside(event); });
+  dialog.addEventListener("click", (event) => {
+    if (isPressedOutside && isOutside(event)) close();
   });
-  form.addEventListener("submit", (event) => event.preventDefault());
-  document.addEventListener("click", ({ target }) => {
-    if (!form.contains(target) && !opener.contains(target)) open(false);
+  dialog.addEventListener("close", () => {
+    setOpen(false);
+    // Older browsers do not give the focus back, and the kiosk hides the button.
+    const target = opened && opened !== document.body && opened.isConnected ? opened : opener;
+    target.focus();
   });
-  opener.after(form);
+  dialog.addEventListener("keydown", (event) => {
+    // In a search field, Escape would clear it first.
+    if (event.key === "Escape") {
+      event.preventDefault();
+      close();
+    }
+    const isText = event.target.matches("select, input:not([type=checkbox])");
+    if (event.key !== "f" || isText || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!getView().view.keys) return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  });
+  window.addEventListener("popstate", () => { isFirstChange = true; });
+  document.body.append(dialog);
   return {
     draw,
     open,
-    isOpen: () => !form.hidden,
-    close() {
-      open(false);
-      opener.focus();
-    },
+    close,
+    isOpen: () => dialog.open,
     search() {
-      open(true);
-      form.elements.q.focus();
+      open();
+      fields.focusSearch();
     },
   };
 }

@@ -101,7 +101,7 @@ export function wallQuery({ branch }) {
     .replace(/^\?$/, "");
 }
 
-const statesOf = (tile) => [stateOf(tile), tile.tile_state, tile.activity];
+export const statesOf = (tile) => [stateOf(tile), tile.tile_state, tile.activity];
 
 // For each state, the number of tiles that have it.
 export function countStates(tiles) {

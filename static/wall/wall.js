@@ -226,11 +226,11 @@ async function prepareMessages(isByUser) {
 async function loadControls() {
   const { makeControls } = await import("./controls.js");
   controls = await makeControls({
-      opener: find("settings"),
+    opener: find("settings"),
     grid: find("tiles"),
+    tileOf: grid.tileOf,
     getView: () => ({ view, tiles }),
     change,
-    go,
   });
 }
 

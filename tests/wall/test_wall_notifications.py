@@ -155,7 +155,7 @@ def test_without_a_change_there_is_no_notification(
     page = open_listening(messages, "?notify=1&q=web")
     expect(page.locator(".tile")).to_have_count(1)
     page.get_by_role("button", name="Settings").click()
-    page.get_by_label("Search").fill("")
+    page.get_by_label("Search", exact=True).fill("")
     expect(page.locator(".tile")).to_have_count(2)
     fail(wall, 4, "acme/api", "15:00")
     messages.refresh()

@@ -47,6 +47,8 @@ def test_the_wall_is_small() -> None:
 def test_controls_and_messages_are_loaded_on_demand() -> None:
     names = {path.name for path in sources()}
     later = {"controls.js", "settings.js", "keys.js", "messages.js", "settings.css"}
+    later |= {"check_list.js", "choices.js", "elements.js", "fields.js", "presets.js"}
+    later |= {"tile_menu.js"}
     later |= {"strip.js", "strip.css", "overflow.js", "overflow.css", "load_style.js"}
     assert not later & names
     for name in later:

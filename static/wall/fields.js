@@ -1,0 +1,106 @@
+// The settings that are no lists: the search, the order and layout of the tiles, this screen.
+
+import { setAttr, setText } from "../shared/dom.js";
+import { build } from "./elements.js";
+import { readView } from "./view.js";
+
+const PARTS = [2, 3, 4].flatMap((total) =>
+  Array.from({ length: total }, (_, index) => [`${index + 1}of${total}`,
+    `part ${index + 1} of ${total}`]));
+const CHOICES = {
+  sort: [["state", "most urgent first"], ["newest", "newest run first"], ["name", "by workflow"],
+    ["repo", "by repository"]],
+  theme: [["dark", "dark"], ["light", "light"], ["auto", "as the system"]],
+  screen: [["", "all tiles"], ...PARTS],
+};
+// name: [label, type, help, error]
+const TEXTS = {
+  cols: ["Columns", "number", "as many as fit", "1 to 20"],
+  page: ["Turn pages, seconds", "number", "no pages", "5 to 3600"],
+  tz: ["Time zone", "text", "as the server", "for example Europe/Berlin"],
+};
+const RANGES = { cols: [1, 20], page: [5, 3600] };
+// name: [label, explanation, whether it is on]
+const SWITCHES = {
+  group: ["Group by repository", "", ({ group }) => group === "repo", { true: "repo", false: "" }],
+  kiosk: ["Kiosk", "only the tiles, the time and what is hidden"],
+  notify: ["Notifications", "when a workflow breaks or recovers"],
+  sound: ["Sound", "when a workflow breaks or recovers"],
+  keys: ["Keys of one letter", "off for speech input"],
+};
+
+const isValid = (name, text) =>
+  !readView(`?${new URLSearchParams([[name, text]])}`).ignored.length;
+
+export function makeFields({ getView, apply }) {
+  const draws = [];
+  const valueOf = (name) => getView().view[name];
+
+  function makeChoice(name, label) {
+    const select = build("select", { attributes: { name } });
+    select.addEventListener("change", () => apply({ [name]: select.value }));
+    draws.push(() => {
+      const value = valueOf(name);
+      const options = CHOICES[name].some(([other]) => other === value) ? CHOICES[name]
+        : [...CHOICES[name], [value, value.replace("of", " of ")]];
+      if (select.options.length !== options.length) {
+        select.replaceChildren(...options.map(([key, text]) => new Option(text, key)));
+      }
+      select.value = value;
+    });
+    return build("label", { className: "field" }, label, select);
+  }
+
+  // A text is applied once it is valid; until then the field says what would be.
+  function makeText(name) {
+    const [label, type, placeholder, help] = TEXTS[name];
+    const input = build("input", { type, placeholder, autocomplete: "off", attributes: { name } });
+    const error = build("span", { className: "field__error", attributes: { role: "status" } });
+    if (RANGES[name]) [input.min, input.max] = RANGES[name];
+    const [empty, convert] = type === "number" ? [0, Number] : ["", String];
+    input.addEventListener("input", () => {
+      const text = input.value.trim();
+      const isGood = input.validity.valid && isValid(name, text);
+      setText(error, isGood ? "" : help);
+      setAttr(input, "aria-invalid", !isGood && "true");
+      if (isGood) apply({ [name]: text ? convert(text) : empty });
+    });
+    draws.push(() => {
+      if (input === document.activeElement) return;
+      input.value = valueOf(name) || "";
+      setText(error, "");
+      setAttr(input, "aria-invalid", false);
+    });
+    return build("label", { className: "field" }, label, input, error);
+  }
+
+  function makeSwitch(name) {
+    const [label, text, isOn = (view) => view[name], values] = SWITCHES[name];
+    const box = build("input", { type: "checkbox", attributes: { name } });
+    box.addEventListener("change", () =>
+      apply({ [name]: values ? values[box.checked] : box.checked }));
+    draws.push(() => { box.checked = isOn(getView().view); });
+    return build("label", { className: "switch" }, box, build("span", {}, label,
+      ...(text ? [build("span", { className: "switch__text", textContent: text })] : [])));
+  }
+
+  const search = build("input", {
+    type: "search", dir: "auto", autocomplete: "off",
+    placeholder: "workflow, repository, branch, person", attributes: { name: "q" },
+  });
+  search.addEventListener("input", () => apply({ q: search.value.trim() }));
+  draws.push(() => {
+    if (search !== document.activeElement) search.value = valueOf("q");
+  });
+
+  return {
+    search: build("label", { className: "field" }, "Search", search),
+    display: build("div", { className: "fields" },
+      makeChoice("sort", "Order"), makeChoice("theme", "Theme"), makeText("cols"),
+      makeText("page"), makeChoice("screen", "Show"), makeText("tz"), makeSwitch("group")),
+    screen: build("div", { className: "fields" },
+      ...["kiosk", "notify", "sound", "keys"].map(makeSwitch)),
+    focusSearch: () => search.focus(),
+    draw: () => draws.forEach((draw) => draw()),
+  };
+}
