@@ -8,7 +8,7 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request
 
 from ci_observer.web.access import Actor
-from ci_observer.web.access_token import ACTOR, can_log_out, login_of
+from ci_observer.web.access_token import ACTOR, login_of
 from ci_observer.web.admission import with_admission
 from ci_observer.web.pages.login import LOGIN, LOGOUT, login, logout
 from ci_observer.web.responses import App, where_needed
@@ -38,12 +38,3 @@ def permission_allowed(datasette: Datasette, actor: Actor | None) -> bool | None
 @hookimpl
 def register_routes() -> list[tuple[str, Any]]:
     return [(rf"^{LOGIN}$", login), (rf"^{LOGOUT}$", logout)]
-
-
-@hookimpl
-def menu_links(
-    datasette: Datasette, request: Request | None
-) -> list[dict[str, str]] | None:
-    if request is None or not can_log_out(datasette, request):
-        return None
-    return [{"href": datasette.urls.path(LOGOUT), "label": "Log out"}]

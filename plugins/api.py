@@ -231,8 +231,3 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 @hookimpl
 def register_routes() -> list[tuple[str, Callable[..., object]]]:
     return [(r"^/api$", page)]
-
-
-@hookimpl
-def menu_links(datasette: Datasette) -> list[dict[str, str]]:
-    return [{"href": datasette.urls.path("/api"), "label": "API"}]

@@ -17,8 +17,3 @@ async def runs(datasette: Datasette, request: Request) -> Response:
 @hookimpl
 def register_routes() -> list[tuple[str, object]]:
     return [(r"^/runs$", runs)]
-
-
-@hookimpl
-def menu_links(datasette: Datasette) -> list[dict[str, str]]:
-    return [{"href": datasette.urls.path("/runs"), "label": "Runs"}]

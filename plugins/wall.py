@@ -9,13 +9,12 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
-from ci_observer.web.access_token import can_log_out
 from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
+from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
 from ci_observer.web.pages.muted import is_green, muted_text, split_muted
-from ci_observer.web.pages.page import NO_CONFIG, THEMES
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import seconds_ahead
 from ci_observer.web.responses import respond_to_method
@@ -38,12 +37,12 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         await ensure_visible(datasette, request.actor)
         page = await fetch_page(datasette, request)
     except WebError as error:
-        polling = NO_CONFIG["polling"] | {"reason": str(error)}
-        config = NO_CONFIG | {"polling": polling}
+        config = unreadable(error)
         page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
         page["muted"] = []
         status = error.status
-    theme = request.args.get("theme")
+    frame = await visitor_frame(datasette, request)
+    request.scope[FOUND] = frame.with_config(page["config"])
     page |= {
         "title": page_title(page["config"]["title"], page["tiles"], page["muted"]),
         "muted_text": muted_text(page["muted"]) if page["muted"] else None,
@@ -60,8 +59,6 @@ async def wall(datasette: Datasette, request: Request) -> Response:
             table_row(tile, datasette.urls.path("/ci_observer/runs"))
             for tile in page["tiles"]
         ],
-        "theme": theme if theme in THEMES else None,
-        "can_log_out": can_log_out(datasette, request),
     }
     html = await datasette.render_template("wall.html", page, request=request)
     return Response.html(html, status=status, headers={"Cache-Control": "no-store"})
@@ -136,8 +133,3 @@ def page_title(
 @hookimpl
 def register_routes() -> list[tuple[str, object]]:
     return [(r"^/$", wall)]
-
-
-@hookimpl
-def menu_links(datasette: Datasette) -> list[dict[str, str]]:
-    return [{"href": datasette.urls.path("/"), "label": "Status wall"}]

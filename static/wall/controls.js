@@ -7,7 +7,6 @@ import { makeSettings } from "./settings.js";
 import { makeTileMenu } from "./tile_menu.js";
 
 const IDLE_AFTER_MS = 3000;
-const THEMES = ["dark", "light", "auto"];
 
 const isTyping = ({ key, target }) =>
   target.closest(key === "Escape" ? "dialog" : "input, select, textarea, dialog");
@@ -26,8 +25,7 @@ export async function makeControls({ opener, grid, tileOf, getView, change }) {
       change({ group: getView().view.group ? "" : "repo" })],
     ["m", "hide the tile", () => menu.hideCurrent()],
     ["M", "show hidden tiles again", () => change({ mute: [] })],
-    ["t", "theme: dark, light, as the browser's", () =>
-      change({ theme: THEMES[(THEMES.indexOf(getView().view.theme) + 1) % THEMES.length] })],
+    ["t", "theme: dark, light, as the system", () => document.getElementById("theme").click()],
     ["k", "kiosk: only the tiles, or not", () => change({ kiosk: !getView().view.kiosk })],
     ["Escape", "close the settings, leave the kiosk", () => {
       if (settings.isOpen()) settings.close();

@@ -10,7 +10,7 @@ const PARTS = [2, 3, 4].flatMap((total) =>
 const CHOICES = {
   sort: [["state", "most urgent first"], ["newest", "newest run first"], ["name", "by workflow"],
     ["repo", "by repository"]],
-  theme: [["dark", "dark"], ["light", "light"], ["auto", "as the system"]],
+  theme: [["", "as in this browser"], ["dark", "dark"], ["light", "light"], ["auto", "as the system"]],
   screen: [["", "all tiles"], ...PARTS],
 };
 // name: [label, type, help, error]

@@ -47,7 +47,7 @@ const PARAMETERS = {
   group: ["", oneOf(["repo"])],
   cols: [0, number(/^\d{1,2}$/, 1, 20)],
   page: [0, number(/^\d{1,4}s?$/, 5, 3600)],
-  theme: ["dark", oneOf(["dark", "light", "auto"])],
+  theme: ["", oneOf(["dark", "light", "auto"])],
   tz: ["", zone],
   kiosk: [false, flag],
   notify: [false, flag],

@@ -115,7 +115,7 @@ function draw() {
   if (grid.isWaiting()) return;
   const { kept, muted } = splitMuted(filterTiles(tiles, view), view);
   const shown = filterByState(kept, view);
-  document.documentElement.dataset.theme = view.theme;
+  window.showTheme();
   document.body.toggleAttribute("data-kiosk", view.kiosk);
   drawStatus();
   drawCounts(kept, view);

@@ -18,12 +18,18 @@ def colours(block: str) -> dict[str, str]:
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
 
 
-def themes() -> dict[str, dict[str, str]]:
-    dark = colours(CSS.split("}", 1)[0])
-    [light] = re.findall(r'^:root\[data-theme="light"\] \{(.*?)\}', CSS, re.M | re.S)
-    [auto] = re.findall(r':root\[data-theme="auto"\] \{(.*?)\}', CSS, re.S)
-    assert colours(light) == colours(auto)
-    return {"dark": dark, "light": dark | colours(light)}
+def themes(*sheets: str) -> dict[str, dict[str, str]]:
+    """The colours of base.css and of further style sheets, by theme."""
+    dark: dict[str, str] = {}
+    light: dict[str, str] = {}
+    for css in (CSS, *((STATIC / name).read_text() for name in sheets)):
+        [own] = re.findall(r"^:root \{(.*?)\}", css, re.M | re.S)
+        [lit] = re.findall(r'^:root\[data-theme="light"\] \{(.*?)\}', css, re.M | re.S)
+        [auto] = re.findall(r':root\[data-theme="auto"\] \{(.*?)\}', css, re.S)
+        assert colours(lit) == colours(auto)
+        dark |= colours(own)
+        light |= colours(lit)
+    return {"dark": dark, "light": dark | light}
 
 
 def linear(colour: str) -> list[float]:

@@ -273,7 +273,7 @@ async def test_without_settings_the_page_says_why_nothing_is_polled(
 
 async def test_datasettes_pages_link_to_the_wall(datasette: Datasette) -> None:
     page = await datasette.client.get("/ci_observer")
-    assert '<a href="/">Status wall</a>' in page.text
+    assert '<a href="/">Wall</a>' in page.text
 
 
 async def test_a_run_in_progress_is_not_called_a_result(

@@ -1,13 +1,11 @@
 """Accessibility of the pages except the wall: axe-core, contrast, zoom."""
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from archive import save_runs, watch
 from axe import violations
-from contrasts import GRAPHIC, contrast, themes
+from contrasts import GRAPHIC, TEXT, contrast, themes
 from factories import run_payload, times
 from sqlite_utils import Database
 from walls import PHONE, save_poll
@@ -15,8 +13,6 @@ from walls import PHONE, save_poll
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
-STATIC = Path(__file__).parents[2] / "static"
-CHART_CSS = (STATIC / "pages/chart.css").read_text()
 PAGES = {
     "runs": "runs?branch=main&since=2026-01-01",
     "no runs": "runs?branch=none",
@@ -82,21 +78,17 @@ def test_a_small_window_scrolls_one_way_only(
     assert width == viewport["width"]
 
 
-def chart_colours() -> dict[str, dict[str, str]]:
-    """The charts' own colours by theme."""
-    found = re.findall(
-        r'^:root(\[data-theme="light"\])? \{(.*)\}|:root\[data-theme="auto"\] \{(.*)\}',
-        CHART_CSS,
-        re.M,
-    )
-    blocks = [dict(re.findall(r"--([\w-]+): (#\w+)", "".join(f[1:]))) for f in found]
-    dark, light, auto = blocks
-    assert light == auto
-    return {"dark": dark, "light": light}
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("name", ["chart-good", "chart-bad", "chart-line"])
-def test_chart_colours_have_enough_contrast(theme: str, name: str) -> None:
-    panel = themes()[theme]["panel"]
-    assert contrast(chart_colours()[theme][name], panel) >= GRAPHIC
+@pytest.mark.parametrize("surface", ["page", "panel"])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        *((name, GRAPHIC) for name in ("good", "bad", "other", "mark")),
+        *((name, TEXT) for name in ("good", "bad", "mark", "link", "quiet")),
+    ],
+)
+def test_colours_have_enough_contrast(
+    theme: str, surface: str, name: str, least: float
+) -> None:
+    colours = themes("pages/pages.css")[theme]
+    assert contrast(colours[name], colours[surface]) >= least

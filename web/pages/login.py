@@ -12,7 +12,7 @@ from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access_token import Login, login_of
 from ci_observer.web.guess_limit import address_of
-from ci_observer.web.pages.page import THEMES
+from ci_observer.web.pages.frame import THEMES
 from ci_observer.web.urls import with_query
 
 LOGIN = "/login"

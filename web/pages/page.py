@@ -11,11 +11,18 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
-from ci_observer.web.access_token import can_log_out
 from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
+from ci_observer.web.pages.frame import (
+    FOUND,
+    NO_CONFIG,
+    THEMES,
+    stable_config,
+    unreadable,
+    visitor_frame,
+)
 from ci_observer.web.pages.times import (
     duration,
     exact_time,
@@ -29,20 +36,8 @@ from ci_observer.web.urls import web_address, with_query, workflow_path
 from ci_observer.web.vocabulary import label_of, result_of, state_of
 
 HTML = "text/html; charset=utf-8"
-THEMES = ("dark", "light", "auto")
 DISPLAY_OPTIONS = ("theme", "tz")
 TEMPORARY = 503
-# The configuration on a page while the database cannot be read; the page keeps polling.
-NO_CONFIG: dict[str, Any] = {
-    "title": "CI Observer",
-    "refresh_seconds": 60,
-    "stale_seconds": 180,
-    "timezone": "UTC",
-    "version": None,
-    "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
-    "server_time": None,
-    "warnings": [],
-}
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -110,16 +105,20 @@ class Page:
         if method_response is not None:
             return method_response
         params, config = PageParams(()), NO_CONFIG
+        frame = await visitor_frame(datasette, request)
         try:
             await ensure_visible(datasette, request.actor)
             config = await fetch_config(datasette)
             params = PageParams.from_query(request.query_string)
-            stable = repr(_stable_config(config))
-            may_leave = can_log_out(datasette, request)
-            key = (self.template, self.key, params, stable, may_leave)
+            request.scope[FOUND] = frame.with_config(config, params.tz)
+            stable = repr(stable_config(config))
+            key = (self.template, self.key, params, stable, frame.visitor)
             compute = partial(self._compute, datasette, request, params, config)
             cached = await get_or_compute(datasette, key, compute)
         except WebError as error:
+            if config is NO_CONFIG:
+                config = unreadable(error)
+            request.scope[FOUND] = frame.with_config(config, params.tz)
             return await self._error_page(datasette, request, params, config, error)
         return await with_etag(request, cached, HTML)
 
@@ -127,9 +126,7 @@ class Page:
         self, datasette: Datasette, request: Request, params: PageParams, config: Any
     ) -> CachedResponse:
         content = await self.fetch(datasette, params)
-        context = self._layout_context(
-            datasette, request, params, config, content.title
-        )
+        context = self._layout_context(datasette, params, config, content.title)
         context |= content.context
         text = await datasette.render_template(self.template, context, request=request)
         return CachedResponse(
@@ -144,10 +141,7 @@ class Page:
         config: Any,
         error: WebError,
     ) -> Response:
-        if config is NO_CONFIG:
-            polling = NO_CONFIG["polling"] | {"reason": str(error)}
-            config = NO_CONFIG | {"polling": polling}
-        context = self._layout_context(datasette, request, params, config)
+        context = self._layout_context(datasette, params, config)
         context |= {"error": str(error), "is_temporary": error.status == TEMPORARY}
         context |= error.facts
         html = await datasette.render_template(
@@ -159,18 +153,14 @@ class Page:
     def _layout_context(
         self,
         datasette: Datasette,
-        request: Request,
         params: PageParams,
         config: Any,
         title: str | None = None,
     ) -> dict[str, Any]:
         """The variables and functions that the layout and the macros use."""
-        zone = zone_of(params.tz) or zone_of(config["timezone"]) or ZoneInfo("UTC")
+        zone = _zone(params, config)
         return {
             "title": f"{title or self.title} \N{EN DASH} {config['title']}",
-            "config": _stable_config(config),
-            "can_log_out": can_log_out(datasette, request),
-            "theme": params.theme,
             "display_options": params.display_options,
             "zone": zone.key,
             "local_time": partial(local_time, zone=zone),
@@ -188,11 +178,8 @@ class Page:
         }
 
 
-def _stable_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the keys that change with every poll."""
-    names = ("title", "refresh_seconds", "stale_seconds", "timezone", "version")
-    polling = {name: config["polling"].get(name) for name in ("state", "reason")}
-    return {name: config[name] for name in names} | {"polling": polling}
+def _zone(params: PageParams, config: dict[str, Any]) -> ZoneInfo:
+    return zone_of(params.tz) or zone_of(config["timezone"]) or ZoneInfo("UTC")
 
 
 def _linker(datasette: Datasette, display_options: Pairs) -> Callable[..., str]:
