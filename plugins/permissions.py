@@ -1,15 +1,14 @@
-"""Datasette's permissions where Datasette and its dashboards do not ask for them."""
+"""Datasette's permissions where Datasette itself does not ask for them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import datasette_dashboards
 from datasette import hookimpl
 from datasette.app import Datasette
 from datasette.utils.asgi import Forbidden, Request
 from datasette.views import special
 
-from ci_observer.web.access import ensure_visible, is_restricted
+from ci_observer.web.access import is_restricted
 from ci_observer.web.responses import (
     App,
     Message,
@@ -44,15 +43,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 @hookimpl(tryfirst=True)
 def register_routes(datasette: Datasette) -> list[tuple[str, View]]:
     """These take the place of the routes that have the same addresses."""
-    debug = [
-        (rf"^/-/{path}$", _for_debugging(view)) for path, view in _debug(datasette)
-    ]
-    # Their pages list the values of filters, and ask for `execute-sql` only.
-    dashboards = [
-        (path, _for_readers(view))
-        for path, view in datasette_dashboards.register_routes()
-    ]
-    return debug + dashboards
+    return [(rf"^/-/{path}$", _for_debugging(view)) for path, view in _debug(datasette)]
 
 
 def _debug(datasette: Datasette) -> list[tuple[str, View]]:
@@ -82,17 +73,6 @@ def _for_debugging(view: View) -> View:
         if not await datasette.permission_allowed(request.actor, "debug-menu"):
             raise Forbidden("This page needs the permission debug-menu.")
         return await view(request, send)
-
-    return _like(checked, view)
-
-
-def _for_readers(view: View) -> View:
-    async def checked(datasette: Datasette, request: Request) -> Any:
-        await ensure_visible(datasette, request.actor)
-        response = await view(request, datasette)
-        # A redirect sends the visitor's cookies back, without HttpOnly and Secure.
-        response._set_cookie_headers.clear()
-        return response
 
     return _like(checked, view)
 

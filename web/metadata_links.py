@@ -15,8 +15,7 @@ LINK = re.compile(
 def with_base_url(metadata: dict[str, Any], base_url: str) -> dict[str, Any]:
     """A copy of the metadata in which paths of this server begin with `base_url`.
 
-    They stand in `about_url` and its like, in links in Markdown or HTML texts, and in
-    the charts' rows, whose links Vega follows.
+    They stand in `about_url` and its like, and in links in Markdown or HTML texts.
     """
     if base_url == "/":
         return metadata
@@ -27,8 +26,7 @@ def with_base_url(metadata: dict[str, Any], base_url: str) -> dict[str, Any]:
 def _prefixed(value: Any, base_url: str, key: str = "") -> Any:
     match value:
         case dict():
-            items = {k: _prefixed(v, base_url, k) for k, v in value.items()}
-            return _with_loader(items, base_url)
+            return {k: _prefixed(v, base_url, k) for k, v in value.items()}
         case list():
             return [_prefixed(item, base_url, key) for item in value]
         case str() if key in ADDRESSES:
@@ -36,14 +34,3 @@ def _prefixed(value: Any, base_url: str, key: str = "") -> Any:
         case str() if key not in STATEMENTS:
             return LINK.sub(rf"\g<1>{base_url}", value)
     return value
-
-
-def _with_loader(chart: dict[str, Any], base_url: str) -> dict[str, Any]:
-    """A chart whose links are paths below `base_url`; anything else unchanged."""
-    if chart.get("library") not in ("vega", "vega-lite"):
-        return chart
-    # https://github.com/vega/vega-embed#options
-    loader = {"baseURL": base_url.rstrip("/")}
-    display = chart["display"]
-    usermeta = {"embedOptions": {"loader": loader}} | display.get("usermeta", {})
-    return chart | {"display": display | {"usermeta": usermeta}}

@@ -92,10 +92,9 @@ async def test_switched_off_each_chart_gets_its_data(
     async with serving(db_path, web=OFF) as datasette:
         for arguments in ("days=7", "days=7&repo=acme/api&workflow=ci.yml"):
             page = await datasette.client.get(f"/-/dashboards/ci-observer?{arguments}")
-            shown = re.findall(r"renderChart\('[^']*', (\{.*?\}), '", page.text)
-            statements = [
-                json.loads(chart)["query"] for chart in shown if "query" in chart
-            ]
+            [data] = re.findall(r'id="dashboard">(\{.*)</script>', page.text)
+            shown = json.loads(data)["charts"].values()
+            statements = [chart["query"] for chart in shown]
             assert len(statements) == len(charts(datasette))
             for statement in statements:
                 path = f"/ci_observer.json?sql={quote(statement)}&{arguments}"

@@ -276,7 +276,6 @@ async def test_a_plugin_gets_an_absolute_url_for_another_server(
 
 
 def test_the_metadata_link_below_the_prefix() -> None:
-    chart = {"library": "vega-lite", "display": {"mark": "bar"}}
     texts = {
         "about_url": "/",
         "source_url": "//other.example/x",
@@ -285,7 +284,7 @@ def test_the_metadata_link_below_the_prefix() -> None:
         "sql": "select '](/ci_observer'",
     }
 
-    found = with_base_url({"databases": texts, "chart": chart}, "/ci/")
+    found = with_base_url({"databases": texts}, "/ci/")
 
     assert found["databases"] == {
         "about_url": "/ci/",
@@ -294,10 +293,7 @@ def test_the_metadata_link_below_the_prefix() -> None:
         "description_html": '<a href="/ci/runs">runs</a><a href="//x.example">x</a>',
         "sql": "select '](/ci_observer'",
     }
-    [options] = found["chart"]["display"]["usermeta"].values()
-    assert options == {"loader": {"baseURL": "/ci"}}
-    assert found["chart"]["display"]["mark"] == "bar"
-    assert with_base_url({"chart": chart}, "/") == {"chart": chart}
+    assert with_base_url({"databases": texts}, "/") == {"databases": texts}
 
 
 def test_no_route_begins_with_a_name_that_a_prefix_may_have(db_path: Path) -> None:

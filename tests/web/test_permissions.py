@@ -97,7 +97,9 @@ async def test_an_actor_with_permission_sees_everything(
     async with restricted(db_path, rules) as datasette:
         cookies = cookies_of(datasette, "root")
         statuses = {
-            path: (await datasette.client.get(path, cookies=cookies)).status_code
+            path: (
+                await datasette.client.get(path, cookies=cookies, follow_redirects=True)
+            ).status_code
             for path in (*PAGES, *API)
         }
 
