@@ -329,6 +329,21 @@ async def test_every_active_filter_has_a_link_that_removes_it(
     assert main.href == "/runs?actor=bob&actor=ada&tz=UTC"
 
 
+async def test_words_and_times_are_active_filters_too(
+    db: Database, datasette: Datasette
+) -> None:
+    save_three(db)
+    page = await get_page(datasette, "/runs?q=change&since=2026-01-01&repo=acme/api")
+
+    chips = {a.text: a.href for a in page.one("ul", class_="chosen").all("a")}
+    remove = "\N{MULTIPLICATION SIGN}, remove"
+    assert chips == {
+        f"Words change {remove}": "/runs?since=2026-01-01&repo=acme%2Fapi",
+        f"Since 2026-01-01 {remove}": "/runs?q=change&repo=acme%2Fapi",
+        f"Repository acme/api {remove}": "/runs?q=change&since=2026-01-01",
+    }
+
+
 async def test_the_form_keeps_the_active_filters(datasette: Datasette) -> None:
     page = await get_page(
         datasette, "/runs?repo=acme/api&q=a+b&since=2026-03-01&tz=UTC"

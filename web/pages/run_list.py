@@ -8,7 +8,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.api.queries import fetch_runs
 from ci_observer.web.api.run_counts import RunCount, fetch_run_count
-from ci_observer.web.filters import COLUMNS, COMMON, Filters
+from ci_observer.web.filters import COMMON, Filters
 from ci_observer.web.pages.page import Content, PageParams, Pairs
 from ci_observer.web.pages.run_links import FilterLinks, github_links
 from ci_observer.web.texts import cut, display_row
@@ -25,6 +25,8 @@ LABELS = {
     "status": "Status",
     "conclusion": "Conclusion",
 }
+# Filters that have a field of their own above the list.
+TYPED = {"q": "Words", "since": "Since", "until": "Until"}
 # Label → the filters of the link. "All" has none.
 SHORTCUTS: dict[str, Pairs] = {
     "All": (),
@@ -99,13 +101,13 @@ def _active_filters(selection: Pairs, count: RunCount) -> list[ActiveFilter]:
     return [
         ActiveFilter(
             name,
-            LABELS[name],
+            (LABELS | TYPED)[name],
             value,
             _without(selection, (name, value)),
             is_unknown=(name, value.strip()) in count.unknown,
         )
         for name, value in dict.fromkeys(selection)
-        if name in COLUMNS and value.strip()
+        if name in LABELS | TYPED and value.strip()
     ]
 
 
