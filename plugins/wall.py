@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from datasette import hookimpl
@@ -56,7 +57,11 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "ahead": seconds_ahead(page["config"]["timezone"]),
         "column_titles": COLUMNS,
         "rows": [
-            table_row(tile, datasette.urls.path("/ci_observer/runs"))
+            table_row(
+                tile,
+                datasette.urls.path("/ci_observer/runs"),
+                datetime.fromisoformat(page["config"]["server_time"]),
+            )
             for tile in page["tiles"]
         ],
     }

@@ -1,5 +1,6 @@
 // Notifications and sounds for changes of results. Loaded when the address turns them on.
 
+import { changeText } from "../shared/changes.js";
 import { base } from "../shared/dom.js";
 import { keyOf, nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
@@ -35,12 +36,21 @@ function makeTransitions() {
 const lineOf = ({ tile, result, old }) =>
   `${nameOf(tile)}, ${tile.repo}: ${labelOf(result)}, was ${labelOf(old)}`;
 
+// Who broke or fixed it. A tile that an alarm has left was fixed before, if at all.
+function causeOf({ tile, result, old }) {
+  if (result === "failing" && tile.broken_run_id) return changeText(tile, "broken");
+  const isFixed = result === "passing" && old === "failing" && tile.fixed_run_id;
+  return isFixed ? changeText(tile, "fixed") : "";
+}
+
 const mayNotify = () => window.Notification && Notification.permission === "granted";
 
 function notify(changes, icon) {
-  const lines = changes.map(lineOf);
-  const title = lines.length > 1 ? `${lines.length} workflows changed` : lines.shift();
-  const options = { body: lines.join("\n"), icon, tag: "ci-observer", renotify: true };
+  const lines = changes.map((change) => [lineOf(change), causeOf(change)].filter(Boolean));
+  const isOne = lines.length === 1;
+  const title = isOne ? lines[0].shift() : `${lines.length} workflows changed`;
+  const body = lines.map((parts) => parts.join(", ")).join("\n");
+  const options = { body, icon, tag: "ci-observer", renotify: true };
   new Notification(title, options).onclick = () => window.focus();
 }
 

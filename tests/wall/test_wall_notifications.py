@@ -124,11 +124,16 @@ def test_a_change_causes_a_notification(
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "failing")
-    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
-    save(wall, 4, "acme/api", "15:00")
+    assert announced(page) == [
+        ["CI, acme/api: failing, was passing", "broken by #3, ada"]
+    ]
+    save(wall, 4, "acme/api", "15:00", actor={"login": "sofia"})
     messages.refresh()
     expect(api).to_have_attribute("data-state", "passing")
-    assert announced(page) == [["CI, acme/api: passing, was failing", ""]]
+    red = "1\N{NO-BREAK SPACE}h 5\N{NO-BREAK SPACE}min"
+    assert announced(page) == [
+        ["CI, acme/api: passing, was failing", f"fixed by #4, sofia, was red {red}"]
+    ]
 
 
 def test_simultaneous_changes_cause_one_notification(
@@ -142,8 +147,8 @@ def test_simultaneous_changes_cause_one_notification(
     [[title, body]] = announced(page)
     assert title == "2 workflows changed"
     assert sorted(body.split("\n")) == [
-        "CI, acme/api: failing, was passing",
-        "CI, acme/web: failing, was passing",
+        "CI, acme/api: failing, was passing, broken by #3, ada",
+        "CI, acme/web: failing, was passing, broken by #4, ada",
     ]
 
 
@@ -193,7 +198,9 @@ def test_a_result_that_comes_back_unchanged_causes_no_notification(
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "failing")
-    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
+    assert announced(page) == [
+        ["CI, acme/api: failing, was passing", "broken by #3, ada"]
+    ]
 
 
 def test_a_denied_permission_is_shown(
@@ -233,7 +240,9 @@ def test_the_notification_script_is_loaded_at_the_next_refresh_after_an_error(
     fail(wall, 3, "acme/api")
     messages.refresh()
     expect(page.locator('.tile[data-state="failing"]')).to_have_count(1)
-    assert announced(page) == [["CI, acme/api: failing, was passing", ""]]
+    assert announced(page) == [
+        ["CI, acme/api: failing, was passing", "broken by #3, ada"]
+    ]
 
 
 def test_two_notes_fall_for_worse_and_rise_for_better(

@@ -1,9 +1,11 @@
 """The wall as a table of text, for browsers without JavaScript."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from ci_observer.web.pages.tile_changes import change_text, change_url
 from ci_observer.web.pages.tile_text import reason_url, state_reason
 from ci_observer.web.urls import web_address
 from ci_observer.web.vocabulary import TIMED_OUT, label_of, state_of
@@ -49,6 +51,7 @@ def _rounded(number: float | None, unit: str, scale: int = 1) -> str:
     return "" if number is None else f"{round(number * scale)} {unit}"
 
 
+CHANGE = "Broken or fixed"
 # Column title → the text of a cell.
 COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Workflow": lambda tile: tile["workflow_name"] or tile["workflow"],
@@ -56,6 +59,7 @@ COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Branch": lambda tile: tile["branch"] or "",
     "State": _state,
     "Since": lambda tile: tile["since_at"] or "",
+    CHANGE: lambda tile: tile["change"] or "",
     "In a row": lambda tile: str(tile["streak"]),
     "Last result": _result,
     "By": lambda tile: tile["last_result_actor"] or "",
@@ -65,15 +69,17 @@ COLUMNS: dict[str, Callable[[Tile], str]] = {
 }
 
 
-def table_row(tile: Tile, runs_path: str) -> list[Cell]:
+def table_row(tile: Tile, runs_path: str, now: datetime) -> list[Cell]:
     """A row as (text, link or None) per column.
 
     `runs_path` is the path of Datasette's table `runs`.
     """
+    tile = tile | {"change": change_text(tile, now)}
     runs = {"repo": tile["repo"], "workflow": tile["workflow"]}
     links = {
         "Workflow": run_url(tile),
         "State": f"?{urlencode({'state': tile['tile_state']})}",
+        CHANGE: web_address(change_url(tile)) if tile["change"] else None,
         "History": f"{runs_path}?{urlencode(runs | {'_sort_desc': 'started_at'})}",
     }
     return [(text(tile), links.get(title)) for title, text in COLUMNS.items()]

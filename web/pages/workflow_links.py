@@ -32,6 +32,10 @@ class Links:
         """The branch's runs in the API, at `/api/runs`, `/api/runs.csv` and so on."""
         return with_query(path, self._api)
 
+    def runs(self, **filters: str) -> str:
+        """The branch's runs on our page, narrowed by more filters."""
+        return with_query("/runs", self._api | filters)
+
     def newest(self) -> str:
         """The newest runs of the feed on all branches."""
         return with_query("/api/runs", self._feed | {"limit": GRID_RUNS})

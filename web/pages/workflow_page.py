@@ -9,6 +9,7 @@ from ci_observer.web.api.run_queries import TAGS
 from ci_observer.web.database import Params, fetch_rows, fetch_snapshot
 from ci_observer.web.errors import BadRequest, NotFound
 from ci_observer.web.pages.page import Content, PageParams
+from ci_observer.web.pages.tile_changes import change_links
 from ci_observer.web.pages.tile_text import reason_url, state_reason
 from ci_observer.web.pages.workflow_history import (
     branch_rows,
@@ -83,6 +84,7 @@ def _state(feed: Row, tile: Row | None, rows: Rows, links: Links) -> Row:
         "tile": tile,
         "state_reason": state_reason,
         "reason_url": reason_url,
+        "change": tile and change_links(tile, links),
         "streak_rows": tile and links.streak(tile["last_result"], bounds["streak_at"]),
         "github": links.github(rows["grid"]),
     }
