@@ -42,7 +42,7 @@ function fillRow(row, choice, isOn) {
 // `list` has name, title, hint, none (the text when nothing is chosen) and isOrdered.
 // `getChosen` returns the chosen values as texts, `getChoices` all choices and a function that
 // tells whether one is chosen. `onChange` gets a choice and its new state.
-export function makeCheckList(list, getChosen, getChoices, onChange) {
+export function makeCheckList(list, getChosen, getChoices, onChange, onClear) {
   const { name, title, hint, none, isOrdered } = list;
   const chosenText = build("span", { className: "list__chosen", dir: "auto" });
   const search = build("input", {
@@ -55,12 +55,16 @@ export function makeCheckList(list, getChosen, getChoices, onChange) {
   const more = button("", () => {
     limit += MORE;
     draw();
-  }, { className: "list__more" });
+  });
   const nothing = build("p", { className: "list__hint", textContent: "Nothing found" });
+  const clear = button("Clear", () => {
+    onClear();
+    boxes()[0].focus();
+  });
   const root = build("details", { className: "list" },
     build("summary", {}, build("span", { textContent: title }), " ", chosenText),
     ...(hint ? [build("p", { className: "list__hint", textContent: hint })] : []),
-    search, box, nothing, more);
+    search, box, nothing, build("p", { className: "list__foot" }, more, clear));
   root.dataset.list = name;
   let rows = new Map();
   let choices = new Map();
@@ -116,6 +120,7 @@ export function makeCheckList(list, getChosen, getChoices, onChange) {
     search.hidden = isOrdered || all.length <= SEARCHED;
     search.placeholder = `Search ${all.length} ${title.toLowerCase()}`;
     nothing.hidden = matching.length > 0;
+    clear.hidden = !chosen.length;
     more.hidden = left < 1;
     setText(more, `${left} more: search, or show ${left > MORE ? `the next ${MORE}` : "them"}`);
   }

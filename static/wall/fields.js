@@ -16,7 +16,7 @@ const CHOICES = {
 // name: [label, type, help, error]
 const TEXTS = {
   cols: ["Columns", "number", "as many as fit", "1 to 20"],
-  page: ["Turn pages, seconds", "number", "no pages", "5 to 3600"],
+  page: ["Seconds per page", "number", "no pages", "5 to 3600"],
   tz: ["Time zone", "text", "as the server", "for example Europe/Berlin"],
 };
 const RANGES = { cols: [1, 20], page: [5, 3600] };
@@ -26,7 +26,7 @@ const SWITCHES = {
   kiosk: ["Kiosk", "only the tiles, the time and what is hidden"],
   notify: ["Notifications", "when a workflow breaks or recovers"],
   sound: ["Sound", "when a workflow breaks or recovers"],
-  keys: ["Keys of one letter", "off for speech input"],
+  keys: ["Letter keys", "turn off for speech input"],
 };
 
 const isValid = (name, text) =>
@@ -97,7 +97,7 @@ export function makeFields({ getView, apply }) {
     search: build("label", { className: "field" }, "Search", search),
     display: build("div", { className: "fields" },
       makeChoice("sort", "Order"), makeChoice("theme", "Theme"), makeText("cols"),
-      makeText("page"), makeChoice("screen", "Show"), makeText("tz"), makeSwitch("group")),
+      makeText("page"), makeChoice("screen", "Part of the tiles"), makeText("tz"), makeSwitch("group")),
     screen: build("div", { className: "fields" },
       ...["kiosk", "notify", "sound", "keys"].map(makeSwitch)),
     focusSearch: () => search.focus(),

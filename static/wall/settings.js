@@ -23,9 +23,9 @@ const ONLY = [
 ];
 const NOT = [
   { name: "hide", title: "Results", none: "none", isOrdered: true,
-    hint: "Without these results, even while a newer run is in progress." },
+    hint: "Tiles with this last result, also while a newer run is in progress." },
   { name: "mute", title: "Single tiles", none: "none",
-    hint: "The header says how many are hidden, and whether one of them fails." },
+    hint: "The header says how many are hidden, and which of them do not pass." },
 ];
 
 const section = (title, ...children) => build(
@@ -54,6 +54,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
         return [choicesOf(name, { tiles, view, branches }), isChosen(name, view)];
       },
       (choice, isOn) => apply({ [name]: withChoice(name, getView().view, choice, isOn) }),
+      () => apply({ [name]: [] }),
     );
   }
 
@@ -68,7 +69,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
   const copied = build("span", { className: "drawer__copied", attributes: { role: "status" } });
   const dialog = build(
     "dialog", { id: "drawer", className: "drawer", attributes: { "aria-labelledby": "drawer-title" } },
-    build("header", { className: "drawer__head" },
+    build("div", { className: "drawer__head" },
       build("h2", { id: "drawer-title", textContent: "Settings" }), result,
       button("✕", close, { className: "drawer__close", title: "Close the settings (Escape)",
         attributes: { "aria-label": "Close" } })),
@@ -79,7 +80,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
       section("Hide", ...rootsOf(NOT)),
       section("Display", fields.display),
       section("This screen", fields.screen, button("List of the keys", showKeys))),
-    build("footer", { className: "drawer__foot" }, address,
+    build("div", { className: "drawer__foot" }, address,
       button("Copy link", () => share(getView().view)),
       button("Copy link for a TV", () => share({ ...getView().view, ...TV })), copied),
   );

@@ -115,7 +115,7 @@ def test_the_settings_fit_a_phone(wall: Database, new_visit: "NewVisit") -> None
     page.locator("#drawer").wait_for()
     assert overflow(page)[0] == 0
     assert page.locator("#drawer").bounding_box() == {"x": 0, "y": 0} | PHONE
-    page.get_by_text("Keys of one letter").scroll_into_view_if_needed()
+    page.get_by_text("Letter keys").scroll_into_view_if_needed()
     page.get_by_text("Repositories", exact=True).tap()
     page.get_by_role("checkbox", name="acme/service-003").tap()
     page.get_by_label("Close", exact=True).tap()
