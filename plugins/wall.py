@@ -1,6 +1,7 @@
 """The status wall at /: a page that holds its first data as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,19 +15,25 @@ from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
+from ci_observer.web.pages.filter_text import (
+    filter_words,
+    screen_of,
+    tiles_on_screen,
+)
 from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
 from ci_observer.web.pages.muted import is_green, muted_text, split_muted
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import seconds_ahead
 from ci_observer.web.responses import respond_to_method
 from ci_observer.web.urls import with_query
-from ci_observer.web.vocabulary import STATES, state_of
+from ci_observer.web.vocabulary import ACTIVITIES, STATES, state_of
 
 # The first data are without the strips, which the script requests later.
 FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
 # More tiles may not fit a screen; the page then preloads the script for that.
 MANY_TILES = 60
 FILTERS = ("repo", "workflow", "branch", "event", "actor", "state", "q")
+HIDEABLE = set(STATES) - set(ACTIVITIES)
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
@@ -40,7 +47,7 @@ async def wall(datasette: Datasette, request: Request) -> Response:
     except WebError as error:
         config = unreadable(error)
         page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
-        page["muted"] = []
+        page |= {"muted": [], "filters": []}
         status = error.status
     frame = await visitor_frame(datasette, request)
     request.scope[FOUND] = frame.with_config(page["config"])
@@ -48,6 +55,8 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "title": page_title(page["config"]["title"], page["tiles"], page["muted"]),
         "muted_text": muted_text(page["muted"]) if page["muted"] else None,
         "caption": page_title(page["config"]["title"], page["tiles"], []),
+        "is_filtered": bool(page["filters"] or request.args.getlist("mute")),
+        "shows_all": datasette.urls.path(with_query("/", without_filters(request))),
         "shows_muted": datasette.urls.path(with_query("/", without_mute(request))),
         "columns": FIRST_COLUMNS,
         "values": [
@@ -80,23 +89,34 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     no_filters = Filters(branch=filters.branch)
     response = await queries.fetch_wall(datasette, no_filters)
     all_tiles = tiles = json.loads(response.content)["tiles"]
-    if filters != no_filters:
-        filtered = await queries.fetch_wall(datasette, filters)
+    of_any_state = replace(filters, state=())
+    if of_any_state != no_filters:
+        filtered = await queries.fetch_wall(datasette, of_any_state)
         tiles = json.loads(filtered.content)["tiles"]
-    muted: list[dict[str, Any]] = []
-    if mute := request.args.getlist("mute"):
-        tiles, _ = split_muted(tiles, mute)
-        # The number of hidden tiles counts every state, as the scripts do.
-        of_any_state = await queries.fetch_wall(datasette, replace(filters, state=()))
-        _, muted = split_muted(json.loads(of_any_state.content)["tiles"], mute)
-    hidden = request.args.getlist("hide")
+    screen = screen_of(request.args.getlist("screen"))
+    # In the order of the scripts: a part, or a number of hidden tiles, is of any state.
+    tiles, muted = split_muted(
+        tiles_on_screen(tiles, screen), request.args.getlist("mute")
+    )
+    hidden = [state for state in request.args.getlist("hide") if state in HIDEABLE]
     return {
         "config": await queries.fetch_config(datasette),
         "etag": response.etag,
         "all_tiles": all_tiles,
-        "tiles": [tile for tile in tiles if state_of(tile) not in hidden],
+        "tiles": [
+            tile
+            for tile in tiles
+            if has_state(tile, filters.state) and state_of(tile) not in hidden
+        ],
         "muted": muted,
+        "filters": filter_words(filters, hidden, screen),
     }
+
+
+def has_state(tile: dict[str, Any], states: Sequence[str]) -> bool:
+    """Whether a tile has one of the states or activities, or any if there are none."""
+    own = {tile["alarm"], tile["tile_state"], tile["activity"]}
+    return not states or not own.isdisjoint(states)
 
 
 def filters_of(request: Request) -> Filters:
@@ -120,6 +140,17 @@ def without_mute(request: Request) -> list[tuple[str, str]]:
         for name in request.args
         for value in request.args.getlist(name)
         if name != "mute"
+    ]
+
+
+def without_filters(request: Request) -> list[tuple[str, str]]:
+    """The arguments of the URL that do not hide any tile."""
+    filters = {*FILTERS, "hide", "mute", "screen"}
+    return [
+        (name, value)
+        for name in request.args
+        for value in request.args.getlist(name)
+        if name not in filters
     ]
 
 

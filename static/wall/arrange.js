@@ -9,7 +9,7 @@ const SPANS = [
   { wide: 1, high: 1, least: [10, 5.3], weight: 1 },
 ];
 // The size that a tile needs, in its own text size, and the limits of that size in rem.
-const QUIET = [17, 10.5];
+const QUIET = [18.5, 10.5];
 const LOUD = [22, 14];
 const UNIT = { least: 0.74, most: 3 };
 // Cells without a tile are filled by a panel. It is worth some text size to need none, and a

@@ -3,8 +3,9 @@
 import { count } from "../shared/format.js";
 import { nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf, STATES } from "../shared/vocabulary.js";
-import { mutesOf, splitMuted } from "./muted.js";
-import { filterByState, filterTiles, HIDEABLE, statesOf } from "./view.js";
+import { selectTiles } from "./matching.js";
+import { mutesOf } from "./muted.js";
+import { HIDEABLE, statesOf } from "./view.js";
 
 const FIXED = { state: STATES, hide: HIDEABLE };
 const VALUES = { state: statesOf, hide: (tile) => [stateOf(tile)] };
@@ -13,8 +14,7 @@ const VALUES = { state: statesOf, hide: (tile) => [stateOf(tile)] };
 const keyOf = (name, value) => (name === "branch" ? value : value.toLowerCase());
 
 // The tiles that the view shows.
-export const shownTiles = (tiles, view) =>
-  filterByState(splitMuted(filterTiles(tiles, view), view).kept, view);
+export const shownTiles = (tiles, view) => selectTiles(tiles, view).shown;
 
 // Returns a function from a tile to its value of `mute`. A workflow with one tile is named without
 // the branch, so that it stays hidden when its branch changes.

@@ -76,7 +76,9 @@ export function makeGrid({ root, template, onMissingStrips }) {
     if (wantsMessage || view.group || view.sort !== "state") loadOverflow();
     root.hidden = false;
     // Most responses change nothing.
-    const key = JSON.stringify([screenOf(root, view), view, wantsMessage, isCalm, !overflow]);
+    const { texts } = context;
+    const key =
+      JSON.stringify([screenOf(root, view), view, texts, wantsMessage, isCalm, !overflow]);
     const all = [...tiles, ...allTiles];
     if (key === drawnKey && all.length === drawnTiles.length
       && all.every((tile, index) => tile === drawnTiles[index])) {
@@ -85,7 +87,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
       return finish(tiles);
     }
     const message =
-      wantsMessage && overflow ? overflow.makeMessage(allTiles, isCalm, context) : null;
+      wantsMessage && overflow ? overflow.makeMessage(tiles, isCalm, context) : null;
     const sorted = overflow ? overflow.sortTiles(tiles, view) : tiles;
     layout = { ...layOut(sorted, Boolean(message)), message };
     if (hasHole(layout)) loadOverflow();

@@ -3,10 +3,9 @@
 
 import { setStyle, setText } from "../shared/dom.js";
 import { countLoud, isLoud, nameOf } from "../shared/tile_text.js";
-import { labelOf } from "../shared/vocabulary.js";
 import { arrange, holeOf, limits } from "./arrange.js";
 import { loadStyle } from "./load_style.js";
-import { countByState, make, makeMore, makeSummary, makeSymbol } from "./panels.js";
+import { make, makeMore, makeSummary, makeSymbol } from "./panels.js";
 
 const PAGE_SECONDS = 15;
 // The height of the page number in rem.
@@ -31,10 +30,6 @@ function sortTiles(tiles, { sort, group }) {
   const repos = [...new Set(sorted.map((tile) => tile.repo))];
   return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
 }
-
-const summaryOf = (tiles) => countByState(tiles).reverse()
-  .map(([state, total]) => `${total} ${state === "unknown" ? "without result" : labelOf(state)}`)
-  .join(", ");
 
 // Each page has all loud tiles and some of the others. When not even the loud tiles fit, all
 // tiles are spread over the pages. Without `isPaged`, quiet tiles beyond the first page are
@@ -82,12 +77,16 @@ function emptyCells(tiles, plan) {
   return (plan.columns - (tiles.length % plan.columns)) % plan.columns;
 }
 
-function makeMessage(allTiles, isCalm, { age = "" }) {
-  const text = isCalm ? `All ${allTiles.length} passing` : summaryOf(allTiles);
+// In place of tiles, or above passing ones.
+function makeMessage(tiles, isCalm, { age = "", allTiles, texts, makeRemovals }) {
+  const words = texts || { allHidden: "All tiles are hidden" };
+  const text = isCalm ? words.claim || `All ${allTiles.length} passing` : words.allHidden;
   const heading = make("h2", "", text);
   if (isCalm) heading.prepend(makeSymbol("passing"));
   const message = make("li", "message", heading, make("p", "", age));
   message.dataset.calm = isCalm;
+  const removals = tiles.length ? null : makeRemovals();
+  if (removals) message.append(removals);
   return message;
 }
 
@@ -127,11 +126,11 @@ export async function makeOverflow(root) {
     (pages.length > 1 ? Math.floor(now / seconds) % pages.length : 0);
 
   // The panel after the tiles; it fills the rest of the last row.
-  function makePanels(tiles, { hidden, pages, plan }, { group }, context) {
+  function makePanels(tiles, { hidden, pages, plan }, { group, kiosk }, context) {
     const cells = emptyCells(tiles, plan);
     if (cells < 1) return [];
-    const panel = hidden.length ? makeMore(hidden, cells, furtherPages())
-      : makeSummary([...new Set(pages.flat())], cells, plan, context);
+    const panel = hidden.length ? makeMore(hidden, cells, plan, furtherPages())
+      : makeSummary([...new Set(pages.flat())], cells, plan, context, kiosk);
     if (group && plan.rows) {
       setCell(panel, 2 * plan.rows - 1, plan.columns - cells + 1);
       setStyle(panel, "grid-row-end", "span 2");
@@ -155,7 +154,7 @@ export async function makeOverflow(root) {
 
   function tick(layout, { now, age }) {
     const { message, pages, seconds } = layout;
-    if (message && age) setText(message.lastChild, age);
+    if (message && age) setText(message.children[1], age);
     const text = pages.length > 1 ? `${pageIndexOf(layout, now) + 1}/${pages.length}` : "";
     if (pager.textContent === text) return;
     const line = make("i", "pager__line");

@@ -1,16 +1,20 @@
 // Panels in place of tiles: the number of tiles that are not shown, and the latest changes in
 // the empty cells of the last row.
 
-import { seconds } from "../shared/format.js";
+import { count, seconds } from "../shared/format.js";
 import { nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf, STATES } from "../shared/vocabulary.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 // In a panel's text size: the height of a line and of everything else, and the width of a
 // column of lines. overflow.css has the same.
-const LINE = 1.5;
-const REST = 3;
+const LINE = 1.4;
+const REST = 3.2;
 const COLUMN = 19;
+// The width of a count.
+const COUNT = 8;
+
+const linesOf = (height, unit) => Math.max(1, Math.floor((height / unit - REST) / LINE));
 
 export function make(tag, className, ...children) {
   const node = document.createElement(tag);
@@ -31,16 +35,17 @@ export function makeSymbol(name) {
 }
 
 // [state, number of tiles] for each state among the tiles, worst first.
-export function countByState(tiles) {
+function countByState(tiles) {
   const counts = {};
   for (const tile of tiles) counts[stateOf(tile)] = (counts[stateOf(tile)] || 0) + 1;
   return STATES.map((state) => [state, counts[state]]).filter(([, total]) => total);
 }
 
-// The numbers of tiles by state as words, and as a bar.
-function makeCounts(tiles) {
+// The numbers of tiles by state as words, in lines that have room, and as a bar.
+function makeCounts(tiles, { height, unit }) {
   const bar = make("span", "more__bar");
   const list = make("span", "more__list");
+  list.style.setProperty("--lines", linesOf(height, unit));
   for (const [state, total] of countByState(tiles)) {
     const part = make("i", "");
     part.dataset.state = state;
@@ -58,9 +63,9 @@ function makeItem(panel, cells) {
 }
 
 // Links to the address of further pages.
-export function makeMore(hidden, cells, address) {
+export function makeMore(hidden, cells, plan, address) {
   const title = make("b", "", `+${hidden.length} not shown`);
-  const link = make("a", "more", title, ...makeCounts(hidden));
+  const link = make("a", "more", title, ...makeCounts(hidden, plan));
   link.href = address;
   link.title = "Show them on further pages";
   return makeItem(link, cells);
@@ -84,15 +89,34 @@ function makeChange(tile, { calendar, now }) {
   return line;
 }
 
-// As many of the latest changes as `cells` cells have room for.
-export function makeSummary(tiles, cells, { width, height, unit }, context) {
+function makeSection(title, share, ...content) {
+  const section = make("section", "", make("h2", "", title), ...content);
+  section.style.flexGrow = share;
+  return section;
+}
+
+// As many of the latest changes as `cells` cells have room for; none without any.
+function makeChanges(tiles, cells, { width, height, unit }, context) {
   const columns = Math.max(1, Math.floor((width * cells) / unit / COLUMN));
-  const lines = Math.max(1, Math.floor((height / unit - REST) / LINE));
+  const lines = linesOf(height, unit);
   const changes = latestChanges(tiles).slice(0, columns * lines);
+  if (!changes.length) return [];
   const list = make("ol", "changes", ...changes.map((tile) => makeChange(tile, context)));
   list.style.setProperty("--lines", lines);
-  const content = changes.length ? [make("h2", "", "Latest changes"), list]
-    : [make("h2", "", `${tiles.length} ${tiles.length > 1 ? "tiles" : "tile"}`),
-      ...makeCounts(tiles)];
-  return makeItem(make("section", "summary", ...content), cells);
+  return [makeSection("Latest changes", cells, list)];
+}
+
+// What else is of interest, for `cells` cells: the latest changes, and in the kiosk, which has
+// no counts on top, the number of tiles in each state.
+export function makeSummary(tiles, cells, plan, context, hasCounts) {
+  const { width, height, unit } = plan;
+  const columns = Math.ceil(countByState(tiles).length / linesOf(height, unit));
+  const counts = Math.min(cells, Math.ceil((columns * COUNT * unit) / width));
+  const changes = hasCounts ? cells - counts : cells;
+  const sections = changes ? makeChanges(tiles, changes, plan, context) : [];
+  if (hasCounts || !sections.length) {
+    sections.unshift(
+      makeSection(count(tiles.length, "tile"), counts, ...makeCounts(tiles, plan)));
+  }
+  return makeItem(make("div", "summary", ...sections), cells);
 }

@@ -6,11 +6,10 @@ import { base, find, setText } from "../shared/dom.js";
 import { calendar, firstCalendar } from "../shared/format.js";
 import { makeCounts } from "./counts.js";
 import { makeGrid } from "./grid.js";
-import { drawMuted, splitMuted } from "./muted.js";
 import { fetchTiles, reuseTiles } from "./tile_data.js";
 import { drawTitle } from "./title.js";
-import { countFilters, displayQuery, EVERYTHING, filterByState, filterTiles, readView, wallQuery,
-  writeView } from "./view.js";
+import { countFilters, displayQuery, EVERYTHING, readView, wallQuery, writeView }
+  from "./view.js";
 
 // A browser that shows one page for weeks uses more and more memory; a new page does not.
 const RELOAD_AFTER_MS = 24 * 3600 * 1000;
@@ -27,6 +26,7 @@ let scriptError = "";
 let failedAt = 0;
 let controls = null;
 let messages = null;
+let filters = null;
 let loadError = "";
 
 const connection =
@@ -41,17 +41,19 @@ const grid = makeGrid({
 const getState = () => ({ ...connection.state(), calendar: times, scriptError });
 
 // The facts that tiles are drawn with. The view may show only some of `allTiles`, and shows
-// none of `muted`.
-function context(allTiles, muted) {
+// none of `muted`. `texts` are those of a view with a filter; null until they are loaded.
+function context(allTiles, muted, texts) {
   const state = getState();
   return {
     now: state.now,
     calendar: times,
     age: dataAge(state),
-    isTrusted: !isOutdated(state),
+    isTrusted: Boolean(texts) && !isOutdated(state),
     display: displayQuery(view),
     allTiles,
     muted,
+    texts,
+    makeRemovals: () => filters && filters.makeRemovals(view, tiles),
   };
 }
 
@@ -68,7 +70,7 @@ function onData({ config, wall }) {
   if (mustReload(config.version)) return location.reload();
   if (wall) setTiles(wall);
   connection.accept(config);
-  if (loadError) prepareMessages();
+  if (loadError) retryLoading();
   if (!scriptError) draw();
 }
 
@@ -112,32 +114,40 @@ function setZone() {
 // `draw` is for new data, another view or another window size; `tick` runs every second.
 
 function draw() {
-  if (grid.isWaiting()) return;
-  const { kept, muted } = splitMuted(filterTiles(tiles, view), view);
-  const shown = filterByState(kept, view);
+  if (countFilters(view) && !filters && !loadError) loadFilters();
+  if (grid.isWaiting() || waitsForFilters) return;
+  const { kept, muted, shown, texts } = filterAll();
   window.showTheme();
   document.body.toggleAttribute("data-kiosk", view.kiosk);
   drawStatus();
-  drawCounts(kept, view);
-  drawMuted(muted);
-  drawTitle(kept, muted, getState());
-  const filters = countFilters(view);
-  setText(find("chosen"), filters ? ` (${filters})` : "");
+  drawCounts(kept, view, texts && texts.summary);
+  drawTitle(kept, muted, getState(), texts);
   if (controls) controls.draw();
   if (messages) messages.announce(tiles, kept);
   // Last, because the tiles get the space that is left.
-  const hasMessage = grid.draw(shown, view, context(kept, muted));
-  drawEmpty(shown.length > 0 || hasMessage);
+  const facts = context(kept, muted, texts);
+  const hasMessage = grid.draw(shown, view, facts);
+  drawEmpty(shown.length > 0 || hasMessage, texts);
+}
+
+// The tiles of the view, and what the wall may say of a part of them. Without the script for
+// filters it shows all tiles, and says nothing of them as a whole (`texts` is null).
+function filterAll() {
+  const isFiltered = countFilters(view) > 0;
+  find("filters").hidden = !isFiltered;
+  if (isFiltered && filters) return filters.draw(view, tiles);
+  return { kept: tiles, muted: [], shown: tiles, texts: isFiltered ? null : {} };
 }
 
 const hasNoFeeds = () => !tiles.length && !view.branch.length;
 
-function drawEmpty(isFull) {
+function drawEmpty(isFull, texts) {
   const state = getState();
   const banner = bannerOf(state);
   find("empty").hidden = isFull;
   find("empty-setup").hidden = !hasNoFeeds();
   find("empty-filter").hidden = hasNoFeeds();
+  if (!isFull && filters) filters.drawEmpty(view, tiles, texts);
   setText(find("empty-word"), banner ? banner.word : "No workflows are watched yet");
   setText(find("empty-reason"), banner ? banner.text : "");
   find("empty-how").hidden = state.config.polling.state !== "off";
@@ -172,7 +182,8 @@ function tick() {
   const isChanged = drawStatus();
   if (scriptError) return;
   grid.tick(context());
-  if (isChanged) draw();
+  if (waitsForFilters) stopWaiting();
+  else if (isChanged) draw();
 }
 
 // After an error in a script, tiles may be wrong: show it, and reload the page when the server
@@ -185,7 +196,7 @@ function showScriptError(error) {
   find("banner").hidden = false;
   setText(find("banner-word"), "This page has an error");
   drawStatus();
-  drawTitle([], [], getState());
+  drawTitle([], [], getState(), {});
 }
 
 // The address is the only place that stores the view; all controls only change it.
@@ -221,6 +232,32 @@ async function prepareMessages(isByUser) {
   }
   if (messages) messages.configure(view, isByUser);
   draw();
+}
+
+// A wall without filters never loads this script. The drawing waits for it for a moment.
+let filtersLoading = null;
+let waitsForFilters = false;
+function loadFilters() {
+  if (filtersLoading) return;
+  waitsForFilters = true;
+  const made =
+    import("./filters.js").then(({ makeFilters }) => makeFilters({ go, redraw: draw }));
+  filtersLoading = made.then((value) => {
+    filters = value;
+  }, () => {
+    filtersLoading = null;
+    loadError = LOAD_ERROR;
+  }).then(stopWaiting);
+}
+
+function stopWaiting() {
+  waitsForFilters = false;
+  draw();
+}
+
+function retryLoading() {
+  loadError = "";
+  prepareMessages();
 }
 
 async function loadControls() {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 TITLE = " \N{EN DASH} CI Observer"
+PART = " \N{EN DASH} acme/api, acme/web"
 # A file name may contain any character but a slash.
 ODD = 'a&b=c+100%@v2 "<b>".yml'
 
@@ -87,14 +88,14 @@ def test_a_muted_tile_that_is_not_green_forbids_all_passing(
     expect(page.locator(".message")).to_have_count(0)
     save_runs(wall, run_payload(5, conclusion="failure", **times("16:30")))
     page = visit.open("?kiosk=1&mute=acme/api/ci.yml&repo=acme/api&repo=acme/web")
-    expect(page).to_have_title(f"1 hidden, 1 failing{TITLE}")
+    expect(page).to_have_title(f"1 hidden, 1 failing{PART}{TITLE}")
     expect(page.locator("#muted")).to_be_visible()
     expect(page.locator("#muted")).to_have_attribute("data-level", "failing")
     page.locator("#muted").click()
     expect(page).to_have_url(
         f"{visit.server.url}?repo=acme%2Fapi&repo=acme%2Fweb&kiosk=1"
     )
-    expect(page).to_have_title(f"1 failing{TITLE}")
+    expect(page).to_have_title(f"1 failing{PART}{TITLE}")
     save_runs(wall, run_payload(6, **times("17:00")))
     page = visit.open(
         "?mute=acme/api/ci.yml&branch=main&branch=dev&repo=acme/api&repo=acme/web"

@@ -237,8 +237,9 @@ def test_screen_readers_read_the_counts_only_when_they_change(
     page.get_by_role("button", name="Settings").click()
     page.get_by_text("Repositories", exact=True).click()
     page.get_by_role("checkbox", name="acme/service-003").check()
-    expect(page.locator("#summary")).to_have_text("1 failing")
-    assert page.evaluate("window.changes") == ["1 failing"]
+    text = "acme/service-003, 1 of 40 tiles: 1 failing"
+    expect(page.locator("#summary")).to_have_text(text)
+    assert page.evaluate("window.changes") == [text]
 
 
 # Records every change that a screen reader would read.

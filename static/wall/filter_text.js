@@ -1,0 +1,84 @@
+// The filters of a view in words, and what the wall may say of a part of the tiles. Loaded when
+// the address has a filter. web/pages/filter_text.py has the same words.
+
+import { stateOf } from "../shared/tile_text.js";
+import { labelOf, STATES } from "../shared/vocabulary.js";
+import { EVERYTHING } from "./view.js";
+
+const MOST_CHARACTERS = 60;
+// Control characters, and characters that change the direction of the text around them.
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function clean(text) {
+  const seen = [...text.replace(UNSEEN, "")];
+  return seen.length > MOST_CHARACTERS ? `${seen.slice(0, MOST_CHARACTERS).join("")}…`
+    : seen.join("");
+}
+
+// Each filter's words for a value, and the plural for many values.
+const WORDS = {
+  repo: [clean, "repositories"],
+  workflow: [clean, "workflows"],
+  branch: [(name) => `branch ${clean(name)}`, "branches"],
+  event: [(name) => `event ${clean(name)}`, "events"],
+  actor: [(name) => `by ${clean(name)}`, "accounts"],
+  q: [(text) => `“${clean(text)}”`],
+  screen: [(text) => `part ${text.replace("of", " of ")}`],
+  state: [(name, index) => `${index ? "or" : "only"} ${labelOf(name)}`],
+  hide: [(name) => `without ${labelOf(name)}`],
+};
+// These hide tiles that the wall still speaks of. The others name the part that it speaks of.
+const HIDING = ["state", "hide", "mute"];
+
+const valuesOf = (view, name) => [].concat(view[name] || []);
+
+// The words of each value of each filter, and the view without it. The hidden tiles of `mute`
+// are counted elsewhere.
+export const filtersOf = (view) => Object.entries(WORDS).flatMap(([name, [wordsOf]]) =>
+  valuesOf(view, name).map((value, index, values) => ({
+    words: wordsOf(value, index),
+    rest: { ...view, [name]: Array.isArray(view[name])
+      ? values.filter((other) => other !== value) : EVERYTHING[name] },
+  })));
+
+// "acme/api, acme/web · part 1 of 2": the part of the tiles that the wall speaks of; "" for all.
+export function scopeOf(view) {
+  const parts = Object.entries(WORDS).map(([name, [wordsOf, plural]]) => {
+    const values = HIDING.includes(name) ? [] : valuesOf(view, name);
+    return values.length > 2 ? `${values.length} ${plural}` : values.map(wordsOf).join(", ");
+  });
+  return parts.filter(Boolean).join(" · ");
+}
+
+// "2 failing, 1 without result"; the worst first.
+export function countsOf(tiles) {
+  const states = tiles.map(stateOf);
+  const count = (state) => states.filter((other) => other === state).length;
+  return STATES.filter(count).map((state) => `${count(state)} ${labelOf(state)}`).join(", ");
+}
+
+// What the wall says when all tiles of the part pass, hidden ones too.
+function claimOf(view, { kept, shown, muted }) {
+  const all = kept.length > 1 ? `all ${kept.length} passing` : "passing";
+  if (!HIDING.some((name) => view[name].length)) return all;
+  if (!shown.length) return `${kept.length} passing, all hidden`;
+  return `${shown.length} passing, ${kept.length + muted.length - shown.length || "none"} hidden`;
+}
+
+// The wall's texts for a view with a filter. Of the tiles of its part, it hides `muted` one by
+// one, and shows `shown` of the `kept` ones.
+export function describe(view, tiles) {
+  const { kept, shown, muted } = tiles;
+  const scope = scopeOf(view);
+  const inScope = (words) => [scope, words].filter(Boolean).join(": ");
+  const hidden = kept.filter((tile) => !shown.includes(tile));
+  return {
+    scope,
+    claim: inScope(claimOf(view, tiles)),
+    hidden: hidden.length ? `hidden: ${countsOf(hidden)}` : "",
+    hidesFailure: hidden.some(({ tile_state: state }) => state === "failing"),
+    allHidden: inScope(`${countsOf(kept)}, all hidden`),
+    none: muted.length ? inScope(`all ${muted.length} tiles are hidden`)
+      : `No tile matches ${scope || "the filters"}`,
+  };
+}
