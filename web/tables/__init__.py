@@ -1,0 +1,1 @@
+"""Datasette's pages: cells, links between rows, and example queries."""
