@@ -150,6 +150,16 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
                 log_error(error, statement)
             raise
 
+    async def hidden_table_names(self) -> list[str]:
+        """Datasette's, without a user's table whose name begins like a hidden one."""
+        tables = self.ds.metadata("tables", database=self.name) or {}
+        hidden = tuple(name for name, about in tables.items() if about.get("hidden"))
+        return [
+            name
+            for name in await super().hidden_table_names()
+            if name in hidden or not name.startswith(hidden)
+        ]
+
     async def attached_databases(self) -> list[Any]:
         """None: Datasette would ask the pragma that visitors must not read."""
         return []

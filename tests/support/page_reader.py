@@ -5,7 +5,19 @@ from typing import Any
 
 from datasette.app import Datasette
 
-VOID = {"meta", "link", "input", "br", "img", "use", "path", "circle", "line", "rect"}
+VOID = {
+    "meta",
+    "link",
+    "input",
+    "br",
+    "wbr",
+    "img",
+    "use",
+    "path",
+    "circle",
+    "line",
+    "rect",
+}
 
 
 class Element:

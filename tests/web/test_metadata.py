@@ -233,11 +233,37 @@ async def test_every_tables_page_shows_its_description(datasette, name):
 
 
 @in_loop
-async def test_only_the_records_of_the_schema_are_hidden(datasette):
+async def test_the_tables_that_the_metadata_hides_are_hidden(datasette):
     page = await datasette.client.get("/ci_observer.json")
 
-    hidden = [table["name"] for table in page.json()["tables"] if table["hidden"]]
-    assert hidden == ["_sqlite_migrations", "schema_objects"]
+    tables = page.json()["tables"]
+    hidden = {table["name"] for table in tables if table["hidden"]}
+    names = {table["name"] for table in tables}
+    assert hidden == {n for n, table in TABLES.items() if table.get("hidden")} & names
+    assert {"tiles", "payload_parts", "schema_objects"} <= hidden
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_key_columns_are_columns_of_the_table(name):
+    assert set(TABLES[name].get("first_columns", [])) <= set(TABLES[name]["columns"])
+
+
+def test_the_list_of_tables_begins_with_known_ones():
+    first = METADATA["databases"]["ci_observer"]["first_tables"]
+
+    assert [name for name in first if TABLES[name].get("hidden")] == []
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_a_question_with_a_short_title(name):
+    query = QUERIES[name]
+
+    assert len(query["title"]) <= 20
+    assert query["question"].endswith("?")
+    assert query["group"]
+    assert query["hide_sql"] is True
+    parameters = set(re.findall(r":([a-z]+)", query["sql"]))
+    assert {*query.get("parameters", {})} == parameters
 
 
 @in_loop
