@@ -168,10 +168,11 @@ def test_without_a_change_there_is_no_notification(
     assert announced(page) == []
 
 
-def test_filtered_tiles_cause_no_notification(
-    wall: Database, messages: "Visit", expect: Any
+@pytest.mark.parametrize("query", ["repo=acme/web", "mute=acme/api/ci.yml"])
+def test_filtered_and_hidden_tiles_cause_no_notification(
+    wall: Database, messages: "Visit", expect: Any, query: str
 ) -> None:
-    page = open_listening(messages, "?notify=1&repo=acme/web")
+    page = open_listening(messages, f"?notify=1&{query}")
     fail(wall, 3, "acme/api")
     save(wall, 4, "acme/web", "15:00", display_title="Later")
     messages.refresh()
