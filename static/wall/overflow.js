@@ -5,7 +5,7 @@ import { setStyle, setText } from "../shared/dom.js";
 import { countLoud, isLoud, nameOf } from "../shared/tile_text.js";
 import { arrange, holeOf, limits } from "./arrange.js";
 import { loadStyle } from "./load_style.js";
-import { make, makeMore, makeSummary, makeSymbol } from "./panels.js";
+import { drawAges, make, makeMore, makeSummary, makeSymbol } from "./panels.js";
 
 const PAGE_SECONDS = 15;
 // The height of the page number in rem.
@@ -130,7 +130,8 @@ export async function makeOverflow(root) {
     const cells = emptyCells(tiles, plan);
     if (cells < 1) return [];
     const panel = hidden.length ? makeMore(hidden, cells, plan, furtherPages())
-      : makeSummary([...new Set(pages.flat())], cells, plan, context, kiosk);
+      : makeSummary([...new Set(pages.flat())], cells, plan, kiosk);
+    drawAges(panel, context.now);
     if (group && plan.rows) {
       setCell(panel, 2 * plan.rows - 1, plan.columns - cells + 1);
       setStyle(panel, "grid-row-end", "span 2");
@@ -153,6 +154,7 @@ export async function makeOverflow(root) {
   }
 
   function tick(layout, { now, age }) {
+    drawAges(root, now);
     const { message, pages, seconds } = layout;
     if (message && age) setText(message.children[1], age);
     const text = pages.length > 1 ? `${pageIndexOf(layout, now) + 1}/${pages.length}` : "";

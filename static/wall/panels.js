@@ -1,7 +1,8 @@
 // Panels in place of tiles: the number of tiles that are not shown, and the latest changes in
 // the empty cells of the last row.
 
-import { count, seconds } from "../shared/format.js";
+import { setText } from "../shared/dom.js";
+import { ago, count, seconds } from "../shared/format.js";
 import { nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf, STATES } from "../shared/vocabulary.js";
 
@@ -10,7 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // column of lines. overflow.css has the same.
 const LINE = 1.4;
 const REST = 3.2;
-const COLUMN = 19;
+const COLUMN = 22;
 // The width of a count.
 const COUNT = 8;
 
@@ -76,17 +77,22 @@ const latestChanges = (tiles) =>
   tiles.filter((tile) => tile.since_at && ["passing", "failing"].includes(stateOf(tile)))
     .sort((a, b) => seconds(b.since_at) - seconds(a.since_at));
 
-function makeChange(tile, { calendar, now }) {
-  const line = make(
-    "li",
-    "change",
-    make("span", "change__at", calendar.point(seconds(tile.since_at), now)),
-    makeSymbol(stateOf(tile)),
-    make("bdi", "change__name", `${nameOf(tile)} · ${tile.repo.split("/")[1]}`),
-    make("span", "unseen", ` ${labelOf(stateOf(tile))}`),
-  );
+function makeChange(tile) {
+  const name = `${tile.repo.split("/")[1]} · ${nameOf(tile)}`;
+  const age = make("time", "change__age");
+  age.dateTime = tile.since_at;
+  const line = make("li", "change", age, makeSymbol(stateOf(tile)),
+    make("bdi", "change__name", name), make("span", "unseen", ` ${labelOf(stateOf(tile))}`));
+  line.title = `${name}: ${labelOf(stateOf(tile))} since ${tile.since_at}`;
   line.dataset.result = stateOf(tile);
   return line;
+}
+
+// Writes the ages of the changes in a panel or among the tiles.
+export function drawAges(node, now) {
+  for (const age of node.querySelectorAll(".change__age")) {
+    setText(age, ago(seconds(age.dateTime), now).replace(" ago", ""));
+  }
 }
 
 function makeSection(title, share, ...content) {
@@ -96,24 +102,24 @@ function makeSection(title, share, ...content) {
 }
 
 // As many of the latest changes as `cells` cells have room for; none without any.
-function makeChanges(tiles, cells, { width, height, unit }, context) {
+function makeChanges(tiles, cells, { width, height, unit }) {
   const columns = Math.max(1, Math.floor((width * cells) / unit / COLUMN));
   const lines = linesOf(height, unit);
   const changes = latestChanges(tiles).slice(0, columns * lines);
   if (!changes.length) return [];
-  const list = make("ol", "changes", ...changes.map((tile) => makeChange(tile, context)));
+  const list = make("ol", "changes", ...changes.map(makeChange));
   list.style.setProperty("--lines", lines);
   return [makeSection("Latest changes", cells, list)];
 }
 
 // What else is of interest, for `cells` cells: the latest changes, and in the kiosk, which has
 // no counts on top, the number of tiles in each state.
-export function makeSummary(tiles, cells, plan, context, hasCounts) {
+export function makeSummary(tiles, cells, plan, hasCounts) {
   const { width, height, unit } = plan;
   const columns = Math.ceil(countByState(tiles).length / linesOf(height, unit));
   const counts = Math.min(cells, Math.ceil((columns * COUNT * unit) / width));
   const changes = hasCounts ? cells - counts : cells;
-  const sections = changes ? makeChanges(tiles, changes, plan, context) : [];
+  const sections = changes ? makeChanges(tiles, changes, plan) : [];
   if (hasCounts || !sections.length) {
     sections.unshift(
       makeSection(count(tiles.length, "tile"), counts, ...makeCounts(tiles, plan)));
