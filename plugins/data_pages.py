@@ -33,8 +33,8 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
     def wrap(app: App) -> App:
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-            is_http = scope["type"] == "http"
-            if is_http and route_of(datasette, scope).startswith(f"/{DATABASE}/"):
+            has_theme = scope["type"] == "http" and b"theme=" in scope["query_string"]
+            if has_theme and route_of(datasette, scope).startswith(f"/{DATABASE}/"):
                 scope = scope | {"query_string": _without_theme(scope)}
             await app(scope, receive, send)
 
@@ -44,10 +44,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 
 
 def _without_theme(scope: Message) -> bytes:
-    query: bytes = scope["query_string"]
-    if b"theme=" not in query:
-        return query
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     kept = [(name, v) for name, v in pairs if name != "theme" or v not in THEMES]
     return urlencode(kept).encode()
 
@@ -102,6 +99,7 @@ def extra_template_vars(
         "own_references": OWN_REFERENCES,
         "question_groups": question_groups,
         "question_of": questions.question_of,
+        "query_order": listing.query_order,
         "query_rows": rows.query_rows,
         "table_rows": rows.table_rows,
         "with_added": with_added,

@@ -18,6 +18,8 @@ from ci_observer import ROOT
 from ci_observer.ingest.db import schema
 from ci_observer.web.server import build_datasette
 from ci_observer.web.settings import WebSettings
+from ci_observer.web.tables.questions import heading
+from ci_observer.web.tables.row_links import RELATIONS, count_sql
 
 in_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -182,7 +184,7 @@ async def test_a_question_has_a_short_title_and_shows_rows_not_sql(datasette):
     assert page.one(class_="question").text == "Is main green, and since when?"
     assert page.all("pre") == page.all("textarea") == []
     headings = [cell.text for cell in page.one("table", class_="rows").all("th")]
-    assert headings[:4] == ["Repository", "Workflow", "Branch", "State"]
+    assert headings[:4] == ["Repository", "Workflow", "State", "Since"]
     assert [row[:2] for row in table_rows(page, "rows")] == [["acme/api", "ci.yml"]]
     [show] = [link for link in page.all("a") if link.text == "Show SQL"]
     shown = await get_page(datasette, show.href)
@@ -202,6 +204,42 @@ async def test_a_parameter_has_a_label_and_values_to_choose_from(datasette):
     options = page.one("datalist", id=fields["Repository"].attributes["list"])
     repos = [option.attributes["value"] for option in options.all("option")]
     assert repos == ["acme/api", "acme/web"]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("duration_seconds", "Duration"),
+        ("p95_seconds_before", "95th percentile before"),
+        ("p50_change_percent", "Median change"),
+        ("failure_rate_percent", "Failure rate"),
+        ("rerun_percent", "Re-run rate"),
+        ("extra_attempts", "Extra attempts"),
+        ("last_started_at", "Last started"),
+        ("last_result_html_url", "On GitHub"),
+        ("is_watched", "Watched"),
+        ("_", "_"),
+    ],
+)
+def test_a_heading_has_words_and_no_unit(column, words):
+    assert heading(column) == words
+
+
+@in_loop
+@pytest.mark.parametrize("table", RELATIONS)
+async def test_every_count_of_a_row_uses_an_index(datasette, table):
+    database = datasette.get_database()
+    for relation in RELATIONS[table]:
+        if relation.many:
+            values = dict.fromkeys(relation.keys.values(), "1")
+            plan = await database.execute_fn(
+                lambda conn, r=relation, v=values: conn.execute(
+                    f"explain query plan {count_sql(r)}", v
+                ).fetchall()
+            )
+            assert not [
+                row[3] for row in plan if row[3].startswith(f"SCAN {relation.table}")
+            ]
 
 
 @in_loop

@@ -304,7 +304,6 @@ _FORMATS: dict[str, Format] = {
     ),
     "status": _status,
     "job_id": _job,
-    "head_sha": _commit,
     "pr_number": _pull_request,
     "workflow": _workflow,
     "repo": _repo,
@@ -314,6 +313,7 @@ _FORMATS: dict[str, Format] = {
 }
 _BY_END: tuple[tuple[str | tuple[str, ...], Format], ...] = (
     ("run_id", _run),
+    ("head_sha", _commit),
     (_TIME_NAMES, _time),
     ("percent", partial(_share, whole=MAX_PERCENT)),
     ("_rate", partial(_share, whole=1)),

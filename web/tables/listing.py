@@ -61,18 +61,21 @@ def first_sentence(text: str) -> str:
     return f"{sentence.strip()}." if stop else sentence.strip()
 
 
+def query_order(columns: Sequence[str], first: Sequence[str]) -> list[int]:
+    """The positions of a query's columns as shown: those in `first`, the others."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(first))}
+    return sorted(
+        range(len(columns)), key=lambda at: places.get(columns[at], len(places))
+    )
+
+
 def column_order(
     columns: Sequence[Mapping[str, Any]], first: Sequence[str]
 ) -> list[int]:
-    """The positions of the columns as shown: the row's key, `first`, the others."""
-    places = {name: place for place, name in enumerate(first)}
-
-    def place(at: int) -> int:
-        name = columns[at]["name"]
-        is_key = at == 0 and (columns[0]["is_pk"] or name == "Link")
-        return -1 if is_key else places.get(name, len(places))
-
-    return sorted(range(len(columns)), key=place)
+    """The same for a table. The key of a row stays the first column."""
+    has_key = bool(columns) and (columns[0]["is_pk"] or columns[0]["name"] == "Link")
+    key = [columns[0]["name"]] if has_key else []
+    return query_order([column["name"] for column in columns], [*key, *first])
 
 
 @dataclass(frozen=True)

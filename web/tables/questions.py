@@ -3,6 +3,7 @@
 All of it stands in metadata.yml, next to the SQL; Datasette ignores the keys.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,8 +30,10 @@ _HEADINGS = {
     "streak": "In a row",
     "tile_state": "State",
 }
-# Parts of a column's name that its formatted values repeat.
-_UNITS = ("_seconds", "_percent", "_at", "_html_url", "_url")
+# The unit in a column's name; its formatted values have it, too.
+_UNIT = re.compile(
+    r"(_seconds|_at|_html_url|_url|(?<=rate)_percent|(?<=change)_percent)(?=$|_before$)"
+)
 _SUGGESTIONS = {
     "repo": "select repo as value from feeds group by 1 order by 1 limit :most",
     "workflow": "select workflow as value from feeds group by 1 order by 1 limit :most",
@@ -49,8 +52,8 @@ async def visible_queries(datasette: Datasette, actor: Any) -> list[Query]:
             ("view-database", DATABASE),
             "view-instance",
         ]
-        is_visible, _ = await datasette.check_visibility(actor, permissions=permissions)
-        if is_visible:
+        may_see, _ = await datasette.check_visibility(actor, permissions=permissions)
+        if may_see:
             visible.append(query)
     return visible
 
@@ -75,13 +78,12 @@ def heading(column: str) -> str:
     column = column.removeprefix("last_result_").removeprefix("is_")
     if column in _HEADINGS:
         return _HEADINGS[column]
-    for unit in _UNITS:
-        column = column.replace(unit, "")
+    column = _UNIT.sub("", column).replace("_percent", "_rate")
     first, _, rest = column.partition("_")
     if first in _HEADINGS:
         return f"{_HEADINGS[first]} {rest.replace('_', ' ')}".rstrip()
     text = column.replace("_", " ")
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if text.strip() else column
 
 
 async def inputs(

@@ -135,7 +135,7 @@ async def _count(
     counted = [relation for relation in relations if relation.many]
     if not counted:
         return [None] * len(relations)
-    selects = ", ".join(f"({_count_sql(relation)})" for relation in counted)
+    selects = ", ".join(f"({count_sql(relation)})" for relation in counted)
     names = {name for relation in counted for name in relation.keys.values()}
     try:
         numbers = iter(
@@ -146,7 +146,7 @@ async def _count(
     return [next(numbers) if relation.many else None for relation in relations]
 
 
-def _count_sql(relation: Relation) -> str:
+def count_sql(relation: Relation) -> str:
     """A count that stops after `MAX_COUNTED`; all names are constants of this file."""
     clauses = [f"{column} = :{source}" for column, source in relation.keys.items()]
     if "head_sha" in relation.keys:

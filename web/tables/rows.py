@@ -34,11 +34,12 @@ def query_rows(
     display_rows: Sequence[Sequence[Any]],
     rows: Sequence[Sequence[Any]],
     columns: Sequence[str],
+    order: list[int],
 ) -> Iterator[Markup]:
     """The rows of a query: the values as shown, with the exact ones in `rows`."""
     classes = [to_css_class(column) for column in columns]
     for shown, exact in zip(display_rows, rows, strict=True):
-        yield _row(list(map(_cell, classes, shown, exact)))
+        yield _row([_cell(classes[at], shown[at], exact[at]) for at in order])
 
 
 def row_link(cell: Mapping[str, Any]) -> Markup:
