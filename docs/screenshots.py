@@ -26,6 +26,8 @@ class Picture:
     address: str = ""
     # A selector that matches once the page is complete.
     ready: str = ".tile"
+    # What is clicked then.
+    clicks: Sequence[str] = ()
     feeds: int = 0
     kinds: Sequence[str] = ()
     error: str | None = None
@@ -53,6 +55,10 @@ PICTURES = {
     ),
     "green.png": Picture(feeds=24, kinds=("passing", "running", "passing", "flaky")),
     "banner.png": Picture(feeds=24, error="5000 requests an hour are spent."),
+    "settings.png": Picture(
+        "?mute=acme/data-pipeline/reindex.yml",
+        clicks=("#settings", "[data-list=repo] summary"),
+    ),
     "runs.png": Picture("runs", "#age:not(:empty)", window={"viewport": LAPTOP}),
     "workflow.png": Picture(
         "workflows/acme/web-store/e2e.yml",
@@ -71,6 +77,8 @@ def take_picture(browser: Browser, url: str, name: str) -> None:
         simulate(page, picture.blindness)
     page.goto(url + picture.address)
     page.locator(picture.ready).first.wait_for()
+    for selector in picture.clicks:
+        page.locator(selector).click()
     # Scripts that the wall loads on demand.
     page.wait_for_load_state("networkidle")
     page.screenshot(path=FOLDER / name)

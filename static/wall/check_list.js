@@ -122,6 +122,7 @@ export function makeCheckList(list, getChosen, getChoices, onChange, onClear) {
     nothing.hidden = matching.length > 0;
     clear.hidden = !chosen.length;
     more.hidden = left < 1;
+    more.parentNode.hidden = more.hidden && clear.hidden;
     setText(more, `${left} more: search, or show ${left > MORE ? `the next ${MORE}` : "them"}`);
   }
 

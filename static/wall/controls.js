@@ -24,7 +24,9 @@ export async function makeControls({ opener, grid, tileOf, getView, change }) {
     ["g", "group by repository, or not", () =>
       change({ group: getView().view.group ? "" : "repo" })],
     ["m", "hide the tile", () => menu.hideCurrent()],
-    ["M", "show hidden tiles again", () => change({ mute: [] })],
+    ["M", "show hidden tiles again", () => {
+      if (getView().view.mute.length) change({ mute: [] });
+    }],
     ["t", "theme: dark, light, as the system", () => document.getElementById("theme").click()],
     ["k", "kiosk: only the tiles, or not", () => change({ kiosk: !getView().view.kiosk })],
     ["Escape", "close the settings, leave the kiosk", () => {

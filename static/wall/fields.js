@@ -4,14 +4,14 @@ import { setAttr, setText } from "../shared/dom.js";
 import { build } from "./elements.js";
 import { readView } from "./view.js";
 
-const PARTS = [2, 3, 4].flatMap((total) =>
-  Array.from({ length: total }, (_, index) => [`${index + 1}of${total}`,
-    `part ${index + 1} of ${total}`]));
+const partText = (part) => `part ${part.replace("of", " of ")}`;
+const PARTS = ["1of2", "2of2", "1of3", "2of3", "3of3", "1of4", "2of4", "3of4", "4of4"];
 const CHOICES = {
   sort: [["state", "most urgent first"], ["newest", "newest run first"], ["name", "by workflow"],
     ["repo", "by repository"]],
-  theme: [["", "as in this browser"], ["dark", "dark"], ["light", "light"], ["auto", "as the system"]],
-  screen: [["", "all tiles"], ...PARTS],
+  theme: [["", "as in this browser"], ["dark", "dark"], ["light", "light"],
+    ["auto", "as the system"]],
+  screen: [["", "all tiles"], ...PARTS.map((part) => [part, partText(part)])],
 };
 // name: [label, type, help, error]
 const TEXTS = {
@@ -37,14 +37,14 @@ export function makeFields({ getView, apply }) {
   const valueOf = (name) => getView().view[name];
 
   function makeChoice(name, label) {
-    const select = build("select", { attributes: { name } });
+    const select = build("select", { attributes: { name } },
+      ...CHOICES[name].map(([value, text]) => new Option(text, value)));
     select.addEventListener("change", () => apply({ [name]: select.value }));
     draws.push(() => {
       const value = valueOf(name);
-      const options = CHOICES[name].some(([other]) => other === value) ? CHOICES[name]
-        : [...CHOICES[name], [value, value.replace("of", " of ")]];
-      if (select.options.length !== options.length) {
-        select.replaceChildren(...options.map(([key, text]) => new Option(text, key)));
+      // The address may have a part of more parts than the list.
+      if (![...select.options].some((option) => option.value === value)) {
+        select.add(new Option(partText(value), value));
       }
       select.value = value;
     });
@@ -97,7 +97,8 @@ export function makeFields({ getView, apply }) {
     search: build("label", { className: "field" }, "Search", search),
     display: build("div", { className: "fields" },
       makeChoice("sort", "Order"), makeChoice("theme", "Theme"), makeText("cols"),
-      makeText("page"), makeChoice("screen", "Part of the tiles"), makeText("tz"), makeSwitch("group")),
+      makeText("page"), makeChoice("screen", "Part of the tiles"), makeText("tz"),
+      makeSwitch("group")),
     screen: build("div", { className: "fields" },
       ...["kiosk", "notify", "sound", "keys"].map(makeSwitch)),
     focusSearch: () => search.focus(),

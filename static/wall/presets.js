@@ -11,7 +11,8 @@ const TV_PAGE_SECONDS = 15;
 
 export const TV = { kiosk: true, page: TV_PAGE_SECONDS };
 
-const isSame = (list, other) => list.length === other.length && list.every((x) => other.includes(x));
+const isSame = (list, other) =>
+  list.length === other.length && list.every((name) => other.includes(name));
 
 // Each has a title, a description, a test whether the view is like that, and the changes that
 // lead to it and back.
@@ -44,7 +45,8 @@ export function makePresets({ getView, apply, chooseRepository }) {
   }));
 
   return {
-    root: build("div", { className: "presets", attributes: { role: "group", "aria-label": "Presets" } }, ...buttons),
+    root: build("div", { className: "presets",
+      attributes: { role: "group", "aria-label": "Presets" } }, ...buttons),
     draw() {
       buttons.forEach((button, index) =>
         setAttr(button, "aria-pressed", String(PRESETS[index].isOn(getView().view))));

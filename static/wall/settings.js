@@ -68,7 +68,8 @@ export function makeSettings({ opener, getView, change, showKeys }) {
   const address = build("input", { readOnly: true, attributes: { "aria-label": "Link" } });
   const copied = build("span", { className: "drawer__copied", attributes: { role: "status" } });
   const dialog = build(
-    "dialog", { id: "drawer", className: "drawer", attributes: { "aria-labelledby": "drawer-title" } },
+    "dialog",
+    { id: "drawer", className: "drawer", attributes: { "aria-labelledby": "drawer-title" } },
     build("div", { className: "drawer__head" },
       build("h2", { id: "drawer-title", textContent: "Settings" }), result,
       button("✕", close, { className: "drawer__close", title: "Close the settings (Escape)",
@@ -90,11 +91,12 @@ export function makeSettings({ opener, getView, change, showKeys }) {
   // Browsers let a page copy over HTTPS only; elsewhere the link is selected.
   async function share(view) {
     address.value = linkOf(view);
-    address.select();
     try {
       await navigator.clipboard.writeText(address.value);
       setText(copied, "Copied");
     } catch (error) {
+      address.focus();
+      address.select();
       setText(copied, "Copy it with Ctrl+C");
     }
   }

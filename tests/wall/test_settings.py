@@ -65,7 +65,7 @@ def address(page: Any) -> str:
 def test_every_setting_is_written_into_the_address_and_read_from_it(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
-    page = open_settings(visit, "?q=acme")
+    page = open_settings(visit, "?q=acme&screen=1of1")
     drawer = page.locator("#drawer")
     fields = {
         "cols": "6",
@@ -73,7 +73,7 @@ def test_every_setting_is_written_into_the_address_and_read_from_it(
         "tz": "Europe/Berlin",
         "sort": "name",
         "theme": "light",
-        "screen": "1of2",
+        "screen": "1of1",
     }
     for name, value in fields.items():
         field = drawer.locator(f"[name={name}]")
@@ -96,7 +96,7 @@ def test_every_setting_is_written_into_the_address_and_read_from_it(
         drawer.locator("summary", has_text=title).click()
     assert address(page) == (
         "repo=acme%2Fapi&event=schedule&actor=bob&state=failing&hide=passing&q=acme"
-        "&mute=acme%2Fdocs%2Fci.yml&screen=1of2&sort=name&group=repo&cols=6&page=15s"
+        "&mute=acme%2Fdocs%2Fci.yml&screen=1of1&sort=name&group=repo&cols=6&page=15s"
         "&theme=light&tz=Europe%2FBerlin&kiosk=1&keys=0"
     )
     page.reload()
@@ -210,11 +210,11 @@ def test_lists_show_counts_of_tiles_and_keep_values_without_a_tile(
         "acme/docs\n1",
     ]
     page.get_by_role("checkbox", name="acme/web").uncheck()
-    page.get_by_label("acme/gone").uncheck()
+    page.get_by_role("checkbox", name="acme/gone").uncheck()
     expect(page.locator(".drawer__result")).to_have_text("3 of 3 tiles shown")
     page.locator("summary", has_text="Single tiles").click()
-    page.get_by_label("acme/old/ci.yml").uncheck()
-    page.get_by_label("acme/x/y.yml@z").uncheck()
+    page.get_by_role("checkbox", name="acme/old/ci.yml").uncheck()
+    page.get_by_role("checkbox", name="acme/x/y.yml@z").uncheck()
     assert address(page) == ""
     page.get_by_role("checkbox", name="acme/docs 1").check()
     page.get_by_role("checkbox", name="acme/gone").check()

@@ -109,7 +109,9 @@ def test_at_a_zoom_of_200_percent_nothing_is_cut_off(
     )
 
 
-def test_the_settings_fit_a_phone(wall: Database, new_visit: "NewVisit") -> None:
+def test_the_settings_fit_a_phone(
+    wall: Database, new_visit: "NewVisit", expect: Any
+) -> None:
     page = new_visit(viewport=PHONE, has_touch=True).open()
     page.get_by_role("button", name="Settings").tap()
     page.locator("#drawer").wait_for()
@@ -119,7 +121,7 @@ def test_the_settings_fit_a_phone(wall: Database, new_visit: "NewVisit") -> None
     page.get_by_text("Repositories", exact=True).tap()
     page.get_by_role("checkbox", name="acme/service-003").tap()
     page.get_by_label("Close", exact=True).tap()
-    assert page.locator(".tile").count() == 1
+    expect(page.locator(".tile")).to_have_count(1)
 
 
 def test_right_to_left_the_header_stays_whole(
