@@ -10,7 +10,9 @@ const SPANS = [
 ];
 // The size that a tile needs, in its own text size, and the limits of that size in rem.
 const QUIET = [18.5, 10.5];
+// A loud tile of one row needs less height, because its texts need fewer lines.
 const LOUD = [22, 14];
+const LOUD_ROW = [30, 10.5];
 const UNIT = { least: 0.74, most: 3 };
 // Cells without a tile are filled by a panel. It is worth some text size to need none, and a
 // small one is better than a large one.
@@ -71,7 +73,7 @@ export function arrange(counts, screen) {
   const { width, height, wide, high } = best;
   const limited = (unit) =>
     screen.rem * Math.max(UNIT.least, Math.min(UNIT.most, unit / screen.rem));
-  const loudUnit = limited(fit(width * wide, height * high, LOUD));
+  const loudUnit = limited(fit(width * wide, height * high, wide > high ? LOUD_ROW : LOUD));
   // Cells of the same size have text of the same size.
   const unit = counts.loud && wide === 1 ? loudUnit : limited(best.size);
   return { ...best, total: screen.height, unit, loudUnit };

@@ -7,8 +7,9 @@ import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingP
   from "./layout.js";
 import { fillTile, isTicking } from "./tile.js";
 
-// The share of the screen's height that a message above the tiles takes.
-const MESSAGE_SHARE = 0.26;
+// The shares of the screen's height that a message above the tiles may take. Where the tiles
+// need it all, the counts say the same.
+const MESSAGE_SHARES = [0.26, 0.12, 0];
 
 const hasHole = ({ pages: [tiles], plan }) =>
   tiles.length > 0 && plan.rows > 0 && holeOf(plan, countLoud(tiles)) > 0;
@@ -58,10 +59,12 @@ export function makeGrid({ root, template, onMissingStrips }) {
     const plain = { screen, pages: [tiles], hidden: [], messageHeight: 0 };
     const all = { ...plain, plan: scrollingPlan(screen) };
     if (screen.scrolls) return all;
-    const messageHeight = hasMessage ? (tiles.length ? MESSAGE_SHARE : 1) * screen.height : 0;
-    const height = screen.height - messageHeight - (messageHeight && screen.gap);
-    const plan = arrange(countLoud(tiles), { ...screen, height });
-    if (plan) return { ...all, messageHeight, plan: { ...plan, total: screen.height } };
+    const shares = !hasMessage ? [0] : tiles.length ? MESSAGE_SHARES : [1];
+    for (const messageHeight of shares.map((share) => share * screen.height)) {
+      const height = screen.height - messageHeight - (messageHeight && screen.gap);
+      const plan = arrange(countLoud(tiles), { ...screen, height });
+      if (plan) return { ...all, messageHeight, plan: { ...plan, total: screen.height } };
+    }
     loadOverflow();
     return overflow ? { ...all, ...overflow.paginate(tiles, screen, view.page) } : all;
   }
@@ -89,7 +92,8 @@ export function makeGrid({ root, template, onMissingStrips }) {
     const message =
       wantsMessage && overflow ? overflow.makeMessage(tiles, isCalm, context) : null;
     const sorted = overflow ? overflow.sortTiles(tiles, view) : tiles;
-    layout = { ...layOut(sorted, Boolean(message)), message };
+    layout = layOut(sorted, Boolean(message));
+    layout.message = layout.messageHeight || layout.screen.scrolls ? message : null;
     if (hasHole(layout)) loadOverflow();
     show(context);
     [drawnKey, drawnTiles] = [key, all];

@@ -64,6 +64,7 @@ export function applyLayout(root, plan, { label }, messageHeight) {
   setStyle(root, "--loud", `${loudUnit}px`);
   setStyle(root, "--wide", wide);
   setStyle(root, "--high", high);
+  setStyle(root, "--message", `${messageHeight}px`);
 }
 
 // Finds one text size for the names of all quiet tiles and one for those of loud tiles, and

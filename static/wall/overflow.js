@@ -12,6 +12,8 @@ const PAGE_SECONDS = 15;
 const PAGER = 1.7;
 // The panel that counts the tiles not shown is two cells wide, or more where cells are empty.
 const MORE_CELLS = 2;
+// A message of more characters has a smaller text.
+const LONG = 48;
 
 const byText = (of) => (a, b) => of(a).localeCompare(of(b), "en", { numeric: true });
 const startOf = (tile) => Date.parse(tile.started_at) || 0;
@@ -85,6 +87,7 @@ function makeMessage(tiles, isCalm, { age = "", allTiles, texts, makeRemovals })
   if (isCalm) heading.prepend(makeSymbol("passing"));
   const message = make("li", "message", heading, make("p", "", age));
   message.dataset.calm = isCalm;
+  message.toggleAttribute("data-long", text.length > LONG);
   const removals = tiles.length ? null : makeRemovals();
   if (removals) message.append(removals);
   return message;
@@ -98,6 +101,7 @@ function setCell(node, row, column) {
 // Puts each repository's name above its tiles, again in every row, as wide as its tiles there.
 function addLabels(nodes, tiles, { columns, rows }) {
   const items = [];
+  const owners = new Set(tiles.map(({ repo }) => repo.split("/")[0]));
   tiles.forEach(({ repo }, index) => {
     const column = index % columns;
     const row = 2 * Math.floor(index / columns) + 1;
@@ -106,7 +110,8 @@ function addLabels(nodes, tiles, { columns, rows }) {
       const rest = tiles.slice(index, index - column + columns);
       const other = rest.findIndex((tile) => tile.repo !== repo);
       const span = other < 0 ? rest.length : other;
-      const label = make("li", "group", repo);
+      const label = make("li", "group", owners.size > 1 ? repo : repo.split("/")[1]);
+      label.title = repo;
       if (rows) label.style.gridArea = `${row} / ${column + 1} / auto / span ${span}`;
       items.push(label);
     }

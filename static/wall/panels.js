@@ -11,7 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // column of lines. overflow.css has the same.
 const LINE = 1.4;
 const REST = 3.2;
-const COLUMN = 22;
+const COLUMN = 20;
 // The width of a count.
 const COUNT = 8;
 
