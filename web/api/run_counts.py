@@ -28,10 +28,11 @@ MAX_COST = 20_000
 COUNT_SQL = """
 select count(*) filter (where {text}) as found, count(*) as counted
 from (
-  select head_branch, actor, repo, workflow, display_title from {source}
+  select {columns} from {source}
   where {where} {order} limit :most + 1
 )
 """
+SEARCHED = "head_branch, actor, repo, workflow, display_title"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,13 @@ def count_sql(filters: Filters, counts: dict[str, int]) -> tuple[str, Params, in
     text, text_params = where_sql(Filters(q=filters.q))
     # The newest runs, where the index has that order.
     order = "order by started_at desc" if path.source == BY_TIME else ""
-    sql = COUNT_SQL.format(source=path.source, where=where, order=order, text=text)
+    sql = COUNT_SQL.format(
+        columns=SEARCHED if filters.q else "1",
+        source=path.source,
+        where=where,
+        order=order,
+        text=text,
+    )
     return sql, params | text_params | {"most": most}, most
 
 

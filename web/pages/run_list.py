@@ -8,6 +8,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.api.queries import fetch_runs
 from ci_observer.web.api.run_counts import RunCount, fetch_run_count
+from ci_observer.web.errors import Unavailable
 from ci_observer.web.filters import COMMON, Filters
 from ci_observer.web.pages.page import Content, PageParams, Pairs
 from ci_observer.web.pages.run_links import FilterLinks, github_links
@@ -57,12 +58,7 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
     filters = Filters.from_args(params.pairs, ALLOWED)
     response = await fetch_runs(datasette, filters)
     data = json.loads(response.content)
-    count = await fetch_run_count(
-        datasette,
-        filters,
-        known=len(data["runs"]),
-        is_known=filters.cursor is None and data["next"] is None,
-    )
+    count = await _count(datasette, filters, data)
     selection = tuple(p for p in params.pairs if p[0] not in ("limit", "cursor"))
     active_filters = _active_filters(selection, count)
     links = FilterLinks(selection, params.display_options)
@@ -84,6 +80,18 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
         "next_page": data["next"] and _next_page(params.pairs, data["next"]),
     }
     return Content(context, revision=min(response.revision, count.revision))
+
+
+async def _count(
+    datasette: Datasette, filters: Filters, page: dict[str, Any]
+) -> RunCount:
+    known = len(page["runs"])
+    is_known = filters.cursor is None and page["next"] is None
+    try:
+        return await fetch_run_count(datasette, filters, known=known, is_known=is_known)
+    except Unavailable:
+        # The runs were found; a count that takes too long must not hide them.
+        return RunCount(page["revision"], known, is_exact=is_known, unknown=())
 
 
 def _row(run: dict[str, Any], links: FilterLinks) -> dict[str, Any]:
