@@ -37,10 +37,12 @@ function figure(root) {
 
   function show({ rows }) {
     const { text, path, hint } = formatted(chart, rows[0] || {}, page);
-    const node = document.createElement(path ? "a" : "span");
-    node.textContent = text;
-    if (path) node.href = below(path);
-    value.replaceChildren(node);
+    const line = document.createElement("p");
+    const link = document.createElement("a");
+    link.textContent = text;
+    if (path) link.href = below(path);
+    line.append(path ? link : text);
+    value.replaceChildren(line);
     note.textContent = hint;
   }
 
