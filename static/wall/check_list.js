@@ -39,11 +39,12 @@ function fillRow(row, choice, isOn) {
   setAttr(row, "data-empty", choice.count === 0);
 }
 
-// `list` has name, title, hint, none (the text when nothing is chosen) and isOrdered.
+// `list` has name, title, hint, none (the text when nothing is chosen) and order: "fixed" as
+// given, "given" with the chosen ones first, or else those first and by name.
 // `getChosen` returns the chosen values as texts, `getChoices` all choices and a function that
 // tells whether one is chosen. `onChange` gets a choice and its new state.
 export function makeCheckList(list, getChosen, getChoices, onChange, onClear) {
-  const { name, title, hint, none, isOrdered } = list;
+  const { name, title, hint, none, order } = list;
   const chosenText = build("span", { className: "list__chosen", dir: "auto" });
   const search = build("input", {
     type: "search", autocomplete: "off", dir: "auto",
@@ -91,9 +92,10 @@ export function makeCheckList(list, getChosen, getChoices, onChange, onClear) {
 
   // Choices that were made before the list was opened come first; later ones stay in place.
   function sorted(all) {
-    if (isOrdered) return all;
+    if (order === "fixed") return all;
     const rank = (choice) => (pinned.has(idOf(choice)) ? 0 : 1);
-    return all.sort((a, b) => rank(a) - rank(b) || byLabel(a.label, b.label));
+    return all.sort((a, b) =>
+      rank(a) - rank(b) || (order ? 0 : byLabel(a.label, b.label)));
   }
 
   function draw() {
@@ -117,7 +119,7 @@ export function makeCheckList(list, getChosen, getChoices, onChange, onClear) {
     }));
     setChildren(box, [...rows.values()]);
     if (!boxes().some(({ tabIndex }) => tabIndex === 0)) setTabStop(boxes()[0]);
-    search.hidden = isOrdered || all.length <= SEARCHED;
+    search.hidden = order === "fixed" || all.length <= SEARCHED;
     search.placeholder = `Search ${all.length} ${title.toLowerCase()}`;
     nothing.hidden = matching.length > 0;
     clear.hidden = !chosen.length;

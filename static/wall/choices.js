@@ -77,10 +77,11 @@ function tileChoices(tiles) {
   }));
 }
 
+// Those with most runs first.
 function addBranches(found, branches) {
   for (const [value, runs] of branches) {
-    if (!found.has(value)) found.set(value, { value, keys: [value], label: value });
-    Object.assign(found.get(value), { count: undefined, note: count(runs, "run") });
+    found.delete(value);
+    found.set(value, { value, keys: [value], label: value, note: count(runs, "run") });
   }
 }
 

@@ -16,13 +16,13 @@ const ONLY = [
   { name: "repo", title: "Repositories", none: "all" },
   { name: "workflow", title: "Workflows", none: "all" },
   { name: "branch", title: "Branches", none: "each default branch",
-    hint: "Branches to show instead of the default one." },
+    order: "given", hint: "Branches to show instead of the default one." },
   { name: "event", title: "Events", none: "all", hint: "What started the last run." },
   { name: "actor", title: "People", none: "all", hint: "Who started the last run." },
-  { name: "state", title: "States", none: "all", isOrdered: true },
+  { name: "state", title: "States", none: "all", order: "fixed" },
 ];
 const NOT = [
-  { name: "hide", title: "Results", none: "none", isOrdered: true,
+  { name: "hide", title: "Results", none: "none", order: "fixed",
     hint: "Tiles with this last result, also while a newer run is in progress." },
   { name: "mute", title: "Single tiles", none: "none",
     hint: "The header says how many are hidden, and which of them do not pass." },
@@ -45,7 +45,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
 
   function makeList(list) {
     const { name } = list;
-    const textOf = list.isOrdered ? labelOf : String;
+    const textOf = list.order === "fixed" ? labelOf : String;
     return makeCheckList(
       list,
       () => getView().view[name].map(textOf),

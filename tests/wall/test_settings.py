@@ -198,6 +198,7 @@ def test_the_panel_closes_and_gives_the_focus_back(
 def test_lists_show_counts_of_tiles_and_keep_values_without_a_tile(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
+    save_runs(wall, run_payload(9, head_branch="a-dev", **times("12:00")))
     query = "?repo=acme/gone&repo=ACME/web&mute=acme/old/ci.yml&mute=acme/x/y.yml@z"
     page = open_settings(visit, query)
     expect(page.locator(".drawer__result")).to_have_text("1 of 3 tiles shown")
@@ -220,6 +221,10 @@ def test_lists_show_counts_of_tiles_and_keep_values_without_a_tile(
     page.get_by_role("checkbox", name="acme/gone").check()
     page.get_by_role("button", name="Clear").click()
     assert address(page) == ""
+    page.locator("summary", has_text="Branches").click()
+    names = page.locator("details[open] .choice:has([name=branch]) .choice__label")
+    # Those with most runs first.
+    expect(names).to_have_text(["main", "a-dev"])
     page.locator("summary", has_text="People").click()
     save_runs(wall, run_payload(3, actor={"login": "eve"}, **times("16:00")))
     visit.refresh()
