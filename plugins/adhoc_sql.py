@@ -8,7 +8,7 @@ from datasette.app import Datasette
 
 from ci_observer.web.database import DATABASE
 from ci_observer.web.forwarding import is_ours
-from ci_observer.web.plain_responses import send_error
+from ci_observer.web.pages.error_page import send_error
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.settings import settings_of
 from ci_observer.web.sql import adhoc
@@ -30,10 +30,12 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
             is_chart = is_off and adhoc.is_of_chart(query, patterns())
             if adhoc.has_sql(query) and not is_chart:
                 if is_off:
-                    await send_error(scope, send, 403, adhoc.SWITCHED_OFF)
+                    await send_error(datasette, scope, send, 403, adhoc.SWITCHED_OFF)
                     return
                 if adhoc.is_embedded_elsewhere(dict(scope["headers"])):
-                    await send_error(scope, send, 403, adhoc.FROM_ANOTHER_SITE)
+                    await send_error(
+                        datasette, scope, send, 403, adhoc.FROM_ANOTHER_SITE
+                    )
                     return
             is_dashboard = route_of(datasette, scope).startswith("/-/dashboards/")
             adhoc.current_pass.set(adhoc.Pass(is_chart or is_dashboard))

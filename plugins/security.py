@@ -8,20 +8,11 @@ from datasette.app import Datasette
 
 from ci_observer.web.guard import guarded_app
 from ci_observer.web.responses import App, Message, Receive, Send
+from ci_observer.web.security_headers import COMMON_POLICY, HEADERS
 from ci_observer.web.urls import route_of
 
 Headers = list[tuple[bytes, bytes]]
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    # For browsers that do not know frame-ancestors.
-    "X-Frame-Options": "SAMEORIGIN",
-}
-COMMON_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'self'; img-src 'self' data:"
-)
 # Datasette's pages have inline scripts and styles.
 DATASETTE_POLICY = (
     f"{COMMON_POLICY} blob:; script-src 'self' 'unsafe-inline'; "

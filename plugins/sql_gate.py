@@ -14,7 +14,7 @@ from ci_observer.web.urls import route_of
 # First, so that other plugins refuse a request before it waits.
 @hookimpl(tryfirst=True)
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    gate = Gate()
+    gate = Gate(datasette)
 
     def wrap(app: App) -> App:
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
+from ci_observer.web.pages.error_page import respond_to_method_of_page
 from ci_observer.web.pages.filter_text import (
     filter_words,
     screen_of,
@@ -24,7 +25,6 @@ from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
 from ci_observer.web.pages.muted import is_green, muted_text, split_muted
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import seconds_ahead
-from ci_observer.web.responses import respond_to_method
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import ACTIVITIES, STATES, state_of
 
@@ -37,7 +37,7 @@ HIDEABLE = set(STATES) - set(ACTIVITIES)
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
-    method_response = respond_to_method(request)
+    method_response = await respond_to_method_of_page(datasette, request)
     if method_response is not None:
         return method_response
     status = 200

@@ -17,13 +17,12 @@ from ci_observer.web.database import DATABASE
 from ci_observer.web.datasette_csv import with_csv_formulas
 from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
+from ci_observer.web.urls import SLASHES, route_in
 
 Headers = list[tuple[bytes, bytes]]
 
 ROOT_COOKIE = re.compile(rb"(;\s*path=)/(?=\s*(?:;|$))", re.IGNORECASE)
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-# Two of them at the start of a path would make a browser read a host name.
-SLASHES = "/\\"
 # The rest of a path that needs no change.
 PLAIN = rb"(?![/\\])[\x21-\x3e\x40-\x7e]*"
 # In the scope of a request that has the prefix.
@@ -82,21 +81,6 @@ class PrefixedDatasette(Datasette):  # type: ignore[misc]
         route = route_in(request.scope["path"], self.setting("base_url"))
         is_data = path.partition("?")[0].endswith(".json")
         return is_data or route.startswith((f"/{DATABASE}", "/-/dashboards"))
-
-
-def route_in(path: str, base_url: str) -> str:
-    """A path without `base_url`, whether a proxy has removed it or not.
-
-    The route begins with exactly one slash. The prefix may be percent-encoded.
-    """
-    path = path.lstrip(SLASHES)
-    prefix = base_url.strip("/")
-    if prefix:
-        names = prefix.split("/")
-        parts = path.split("/", len(names))
-        if [unquote(part) for part in parts[: len(names)]] == names:
-            path = "".join(parts[len(names) :])
-    return "/" + path.lstrip(SLASHES)
 
 
 def with_prefix(app: App, base_url: str) -> App:

@@ -15,7 +15,7 @@ import httpx
 from datasette.app import Datasette
 
 from ci_observer.web.loop_errors import ignore_late_results
-from ci_observer.web.plain_responses import send_error
+from ci_observer.web.pages.error_page import send_error
 from ci_observer.web.receiving import read_body, run_until_disconnect
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.sql.slots import Slots
@@ -112,15 +112,15 @@ class Forwarder:
                 await self._respond(scope, body, remember)
         except TimeoutError:
             if not started:
-                await send_error(scope, send, 503, BUSY)
+                await send_error(self._datasette, scope, send, 503, BUSY)
 
     async def _respond(self, scope: Message, body: bytes, send: Send) -> None:
         try:
             response = await self._request(_request(scope, body))
         except httpx.TimeoutException:
-            await send_error(scope, send, 503, STALLED)
+            await send_error(self._datasette, scope, send, 503, STALLED)
         except httpx.TransportError:
-            await send_error(scope, send, 503, RESTARTING)
+            await send_error(self._datasette, scope, send, 503, RESTARTING)
         else:
             # When this ends early, the server closes the visitor's connection.
             with suppress(httpx.TransportError):

@@ -24,8 +24,10 @@ from datasette.utils.sqlite import sqlite3
 from datasette.views.base import DatasetteError
 from datasette.views.special import LogoutView, MessagesDebugView, PermissionsDebugView
 
+from ci_observer.web.accept import prefers_html
 from ci_observer.web.database import DAMAGED, DATABASE, advice_on
 from ci_observer.web.errors import WebError
+from ci_observer.web.pages.error_page import error_page
 from ci_observer.web.receiving import read_body
 from ci_observer.web.responses import METHODS, App, Message, Receive, Send
 
@@ -35,6 +37,7 @@ View = Callable[..., Awaitable[Any]]
 
 # Of an error that Datasette raises without a status.
 DEFAULT_STATUS = 500
+FIRST_ERROR = 400
 # Only logins and Datasette's few forms have a body.
 MAX_BODY = 65_536
 WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -77,13 +80,16 @@ class Refused(Base400):  # type: ignore[misc]
 def guarded_view(view: View, datasette: Datasette) -> View:
     """The view of a route, with known errors and only the methods that it handles."""
     allowed = allowed_methods(view)
+    is_static = view is favicon or _is_static(view)
 
     @wraps(view)
     async def guarded(request: Request, send: Send) -> Any:
-        refused = refuse_method(request, allowed)
+        refused = await refuse_method(datasette, request, allowed)
         if refused is not None:
             return refused
         try:
+            if is_static:
+                return await _send_file(datasette, request, send, view)
             return await view(request, send)
         except Exception as error:
             refusal = refusal_of(error, datasette)
@@ -95,7 +101,6 @@ def guarded_view(view: View, datasette: Datasette) -> View:
             raise
 
     # Datasette compares the view of this route with the function.
-    is_static = view is favicon or _is_static(view)
     guarded._datasette_static = is_static  # type: ignore[attr-defined]
     return guarded
 
@@ -128,7 +133,8 @@ def guarded_app(app: App, datasette: Datasette) -> App:
                 # Without its end, so that the client sees that some is missing.
                 log.warning("The response to %s breaks off: %s", scope["path"], refusal)
                 return
-            response = _response(scope["path"], str(refusal), refusal.status)
+            request = Request(scope, receive)
+            response = await _response(datasette, request, str(refusal), refusal.status)
             await response.asgi_send(send)
 
     return guarded
@@ -146,14 +152,16 @@ def allowed_methods(view: View) -> tuple[str, ...] | None:
     return None if module.endswith(".py") else PLUGIN_METHODS
 
 
-def refuse_method(request: Request, allowed: tuple[str, ...] | None) -> Response | None:
+async def refuse_method(
+    datasette: Datasette, request: Request, allowed: tuple[str, ...] | None
+) -> Response | None:
     """204 to OPTIONS, 405 to other methods that are not allowed, otherwise None."""
     if allowed is None:
         return None
     headers = {"Allow": ", ".join(allowed)}
     if request.method not in allowed:
         message = f"This method is not allowed here. Allowed: {headers['Allow']}."
-        return _response(request.path, message, 405, headers)
+        return await _response(datasette, request, message, 405, headers)
     if request.method == "OPTIONS" and allowed != PLUGIN_METHODS:
         return Response("", status=204, headers=headers)
     return None
@@ -234,10 +242,35 @@ async def _with_body(receive: Receive) -> Receive:
     return replay
 
 
-def _response(
-    path: str, message: str, status: int, headers: dict[str, str] | None = None
+async def _send_file(
+    datasette: Datasette, request: Request, send: Send, view: View
+) -> Response | None:
+    """Send a static file, or return the error page if there is none."""
+    status = 200
+
+    async def send_file(message: Message) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        if status < FIRST_ERROR:
+            await send(message)
+
+    response: Response | None = await view(request, send_file)
+    if status < FIRST_ERROR:
+        return response
+    message = "There is no such file."
+    return await error_page(datasette, request, 404, message)
+
+
+async def _response(
+    datasette: Datasette,
+    request: Request,
+    message: str,
+    status: int,
+    headers: dict[str, str] | None = None,
 ) -> Response:
-    if path.endswith(".json") or path.startswith("/api"):
+    if request.path.endswith(".json") or request.path.startswith("/api"):
         body = {"ok": False, "error": message, "status": status}
         return Response.json(body, status=status, headers=headers)
+    if prefers_html(request):
+        return await error_page(datasette, request, status, message, headers=headers)
     return Response.text(message, status=status, headers=headers)

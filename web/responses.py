@@ -50,9 +50,13 @@ def respond_to_method(request: Request) -> Response | None:
     if request.method == "OPTIONS":
         return Response("", status=204, headers=allow)
     if request.method not in METHODS:
-        message = f"{request.method} is not allowed. CI Observer only reads: use GET."
-        return error_response(request, message, 405, headers=allow)
+        return error_response(request, method_error(request), 405, headers=allow)
     return None
+
+
+def method_error(request: Request) -> str:
+    """The text of a response to a method that would write."""
+    return f"{request.method} is not allowed. CI Observer only reads: use GET."
 
 
 def error_response(

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from datasette.app import Datasette
 
-from ci_observer.web.base_url import route_in
 from ci_observer.web.database import DATABASE
+
+# Two of them at the start of a path would make a browser read a host name.
+SLASHES = "/\\"
 
 Query = Mapping[str, str | int | None] | Iterable[tuple[str, str]]
 
@@ -61,3 +63,18 @@ def pull_request_address(html_url: str | None, number: int | None) -> str | None
 def route_of(datasette: Datasette, scope: Mapping[str, Any]) -> str:
     """The path of a request, without `base_url`."""
     return route_in(scope["path"], datasette.setting("base_url"))
+
+
+def route_in(path: str, base_url: str) -> str:
+    """A path without `base_url`, whether a proxy has removed it or not.
+
+    The route begins with exactly one slash. The prefix may be percent-encoded.
+    """
+    path = path.lstrip(SLASHES)
+    prefix = base_url.strip("/")
+    if prefix:
+        names = prefix.split("/")
+        parts = path.split("/", len(names))
+        if [unquote(part) for part in parts[: len(names)]] == names:
+            path = "".join(parts[len(names) :])
+    return "/" + path.lstrip(SLASHES)

@@ -4,7 +4,7 @@
 (() => {
   const known = (name) => /^(dark|light|auto)$/.test(name) && name;
 
-  window.showTheme = () => {
+  window.showTheme = (given) => {
     let stored = "";
     try {
       stored = localStorage.getItem("ci-observer-theme");
@@ -12,11 +12,13 @@
       // A browser may forbid pages to store anything.
     }
     const address = new URLSearchParams(location.search).get("theme");
-    document.documentElement.dataset.theme = known(address) || known(stored) || "dark";
+    document.documentElement.dataset.theme =
+      known(address) || known(given) || known(stored) || "dark";
   };
 
-  window.showTheme();
-  window.addEventListener("storage", window.showTheme);
+  // The login has the theme of the page that it leads to.
+  window.showTheme(document.documentElement.dataset.theme);
+  window.addEventListener("storage", () => window.showTheme());
   document.addEventListener("click", async ({ target }) => {
     if (target.closest("#theme")) (await import("./theme_choice.js")).chooseNext();
   });

@@ -21,12 +21,13 @@ from sqlite_utils import Database
 
 from ci_observer import ROOT
 from ci_observer.ingest.config.values import OWN_NAMES
-from ci_observer.web.base_url import location_below, route_in, with_prefix
+from ci_observer.web.base_url import location_below, with_prefix
 from ci_observer.web.forwarding import OUR_FOLDERS
 from ci_observer.web.metadata_links import with_base_url
 from ci_observer.web.responses import Message, Receive, Send
 from ci_observer.web.server import build_datasette
 from ci_observer.web.settings import WebSettings
+from ci_observer.web.urls import route_in
 
 PAGES = (
     "/",

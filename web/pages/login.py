@@ -3,6 +3,7 @@
 A screen without a keyboard opens /login#token=TOKEN; static/pages/login.js posts that.
 """
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -12,7 +13,7 @@ from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access_token import Login, login_of
 from ci_observer.web.guess_limit import address_of
-from ci_observer.web.pages.frame import THEMES
+from ci_observer.web.pages.frame import FOUND, THEMES, frame_of
 from ci_observer.web.urls import with_query
 
 LOGIN = "/login"
@@ -160,10 +161,13 @@ async def _page(
     if _wants_json(request):
         body = {"ok": not error, "error": error, "status": status}
         return Response.json(body, status=status, headers=headers)
+    theme = _theme_of(request, target)
+    frame = await frame_of(datasette, request)
+    request.scope[FOUND] = replace(frame, theme=theme)
     context: dict[str, Any] = {
         "target": target,
         "error": error,
-        "theme": _theme_of(request, target),
+        "theme": theme,
         "is_logout": is_logout,
         "is_open": login_of(datasette) is None,
     }

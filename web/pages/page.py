@@ -15,6 +15,7 @@ from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
+from ci_observer.web.pages.error_page import error_page, respond_to_method_of_page
 from ci_observer.web.pages.frame import (
     FOUND,
     NO_CONFIG,
@@ -30,14 +31,13 @@ from ci_observer.web.pages.times import (
     percent,
     zone_of,
 )
-from ci_observer.web.responses import respond_to_method, with_etag
+from ci_observer.web.responses import with_etag
 from ci_observer.web.texts import cut
 from ci_observer.web.urls import web_address, with_query, workflow_path
 from ci_observer.web.vocabulary import label_of, result_of, state_of
 
 HTML = "text/html; charset=utf-8"
 DISPLAY_OPTIONS = ("theme", "tz")
-TEMPORARY = 503
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -101,7 +101,7 @@ class Page:
 
     async def respond(self, datasette: Datasette, request: Request) -> Response:
         """The page with its ETag, or the error page; raises `Forbidden`."""
-        method_response = respond_to_method(request)
+        method_response = await respond_to_method_of_page(datasette, request)
         if method_response is not None:
             return method_response
         params, config = PageParams(()), NO_CONFIG
@@ -142,13 +142,9 @@ class Page:
         error: WebError,
     ) -> Response:
         context = self._layout_context(datasette, params, config)
-        context |= {"error": str(error), "is_temporary": error.status == TEMPORARY}
-        context |= error.facts
-        html = await datasette.render_template(
-            "error_page.html", context, request=request
+        return await error_page(
+            datasette, request, error.status, str(error), **context, **error.facts
         )
-        headers = {"Cache-Control": "no-store"}
-        return Response.html(html, status=error.status, headers=headers)
 
     def _layout_context(
         self,

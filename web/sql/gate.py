@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from ci_observer.web.plain_responses import send_error
+from datasette.app import Datasette
+
+from ci_observer.web.pages.error_page import send_error
 from ci_observer.web.receiving import run_until_disconnect
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.sql.large_results import BUSY, Request, current_request
@@ -39,7 +41,8 @@ TOO_MANY_EXPORTS = "Other exports are running. Try again when they have ended."
 class Gate:
     """The places of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, datasette: Datasette) -> None:
+        self._datasette = datasette
         self._pages = Slots(AT_ONCE, PER_CLIENT, PAGE_WAIT_SECONDS)
         self._exports = Slots(EXPORTS_AT_ONCE, EXPORTS_PER_CLIENT)
         self._large = asyncio.Lock()
@@ -66,7 +69,7 @@ class Gate:
             # After its start, a response can only be broken off.
             if not started.has_started:
                 message = TOO_MANY_EXPORTS if is_export else BUSY
-                await send_error(scope, send, 503, message)
+                await send_error(self._datasette, scope, send, 503, message)
 
 
 async def run_while_connected(
