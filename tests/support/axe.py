@@ -8,15 +8,19 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / ".node/node_modules/axe-core/axe.min.js"
 
 
-def violations(page: Any) -> list[str]:
-    """The violations that axe-core finds, one for each rule and element."""
+def violations(page: Any, rules: list[str] | None = None) -> list[str]:
+    """The violations that axe-core finds, one for each rule and element.
+
+    `rules` are those to check, by default all.
+    """
     if not SCRIPT.exists():
         pytest.skip("axe-core is not installed: CONTRIBUTING.md says how")
     # The debugger evaluates it: the Content-Security-Policy does not apply there.
     page.evaluate(SCRIPT.read_text())
     # Axe waits with timers, which stand still while the page's clock does.
     page.clock.resume()
-    found = page.evaluate("async () => (await axe.run()).violations")
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = page.evaluate("async (o) => (await axe.run(o)).violations", options)
     return [
         f"{rule['id']}: {node['target']}: {node['failureSummary']}"
         for rule in found

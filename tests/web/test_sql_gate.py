@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from datasette import Request
+from datasette.app import Datasette
 from sqlite_utils import Database
 from waiting import HANG_SECONDS
 from web_client import serving
@@ -84,7 +85,7 @@ async def settle() -> None:
 
 @pytest.mark.asyncio
 async def test_one_address_leaves_room_for_others() -> None:
-    gate, page = Gate(), Page()
+    gate, page = Gate(Datasette()), Page()
     greedy = [Visitor(gate, page, "10.0.0.1") for _ in range(20)]
     await settle()
     other = Visitor(gate, page, "10.0.0.2")
@@ -105,7 +106,7 @@ async def test_who_waits_too_long_is_told_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gate_module, "PAGE_WAIT_SECONDS", 0.01)
-    gate, page = Gate(), Page()
+    gate, page = Gate(Datasette()), Page()
     running = [Visitor(gate, page, f"10.0.0.{n}") for n in range(3)]
     await settle()
     refused = Visitor(gate, page, "10.0.0.9")
@@ -122,7 +123,7 @@ async def test_who_waits_too_long_is_told_to_try_again(
 
 @pytest.mark.asyncio
 async def test_who_leaves_gives_the_place_to_the_next() -> None:
-    gate, page = Gate(), Page()
+    gate, page = Gate(Datasette()), Page()
     running = [Visitor(gate, page, f"10.0.0.{n}") for n in range(3)]
     waiting = [Visitor(gate, page, f"10.0.0.{n}") for n in (7, 8)]
     await settle()
@@ -161,7 +162,7 @@ async def test_a_plugin_can_read_the_body_of_a_get() -> None:
 
 @pytest.mark.asyncio
 async def test_exports_take_no_place_of_a_page() -> None:
-    gate, page = Gate(), Page()
+    gate, page = Gate(Datasette()), Page()
     exports = [Visitor(gate, page, f"10.0.0.{n}", "_stream=1") for n in range(5)]
     pages = [Visitor(gate, page, f"10.0.1.{n}") for n in range(3)]
     await settle()
@@ -184,7 +185,7 @@ async def test_one_large_result_at_a_time() -> None:
         # The next result of the same request does not wait for itself.
         await admit_result(10, 100_000)
 
-    gate, page, small = Gate(), Page(large), Page()
+    gate, page, small = Gate(Datasette()), Page(large), Page()
     visitors = [Visitor(gate, page, f"10.0.0.{n}") for n in range(2)]
     visitors.append(Visitor(gate, small, "10.0.0.3"))
     await settle()
@@ -211,7 +212,7 @@ async def test_a_large_result_that_waits_too_long_is_an_error(
         except Unavailable as error:
             errors.append(error)
 
-    gate, page = Gate(), Page(large)
+    gate, page = Gate(Datasette()), Page(large)
     visitors = [Visitor(gate, page, f"10.0.0.{n}") for n in range(2)]
     while not errors:
         await asyncio.sleep(0)
@@ -223,7 +224,7 @@ async def test_a_large_result_that_waits_too_long_is_an_error(
 
 @pytest.mark.asyncio
 async def test_a_large_body_is_sent_in_parts() -> None:
-    gate, page = Gate(), Page()
+    gate, page = Gate(Datasette()), Page()
     page.let_go.set()
     visitor = Visitor(gate, page, "10.0.0.1")
     await visitor.task
