@@ -31,7 +31,6 @@ PAGES = {
     "no page": "ci_observer/none",
     "refused": "-/settings",
     "actor": "-/actor",
-    "dashboards": "-/dashboards",
     "login": "login",
 }
 

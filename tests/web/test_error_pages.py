@@ -156,7 +156,9 @@ async def test_pages_of_datasette_render_while_the_database_is_damaged(
     async with serving(db_path) as datasette:
         db_path.write_bytes(b"no database" * 1000)
         for path in ("/ci_observer", "/ci_observer/runs", "/-/dashboards", "/nonsense"):
-            response = await datasette.client.get(path, headers=BROWSER)
+            response = await datasette.client.get(
+                path, headers=BROWSER, follow_redirects=True
+            )
             page = read_page(response.text)
             assert response.status_code in (200, 404, 503)
             assert page.one(class_="head__name").text == "CI Observer"
