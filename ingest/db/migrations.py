@@ -877,3 +877,9 @@ def m160_red_spans(db: Database) -> None:
     }
     for name, kind in columns.items():
         db.execute(f"alter table tiles add column {name} {kind}")
+
+
+@migrations()
+def m161_ends_of_decisions(db: Database) -> None:
+    """When each run got its result, by which red spans are measured."""
+    db.execute("alter table decisions add column decided_at text")

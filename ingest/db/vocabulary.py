@@ -9,6 +9,8 @@ from ci_observer.ingest.times import CLOCK_TOLERANCE
 
 # GitHub's longest default retention of runs.
 RETENTION_DAYS = 90
+# How many ended red spans give the usual time of a fix.
+RED_SPANS = 10
 # The conclusions of a failed run, and those that give a run a result.
 FAILURES = ("failure", "timed_out", "startup_failure")
 DECISIVE = ("success", *FAILURES)
@@ -41,6 +43,9 @@ SQL_VALUES = {
     "results": sql_list(RESULTS),
     "skipped": sql_list(SKIPPED),
     "waiting_statuses": sql_list(WAITING_STATUSES),
+    # A time of 20 characters, then the id with as many digits as any.
+    "run_key": "printf('%s%020d', created_at, run_id)",
+    "red_spans": str(RED_SPANS),
     "retention_days": str(RETENTION_DAYS),
     "longest_run_days": str(LONGEST_RUN.days),
     "clock_tolerance_seconds": str(CLOCK_TOLERANCE.seconds),

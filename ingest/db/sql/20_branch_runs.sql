@@ -77,6 +77,15 @@ where a.status = 'completed' and (
   )
 );
 
+-- When each attempt ended, or started if it has not ended.
+create view attempt_ends as
+select
+  run_id, run_attempt, started_at,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', started_at, '+' || coalesce(duration_seconds, 0) || ' seconds'
+  ) as ended_at
+from run_attempts;
+
 -- The result of each run: that of its last decisive attempt. So a run keeps its former
 -- result while a re-run is open, and after a re-run was cancelled. Ingest keeps the table
 -- `decisions` equal to this, so that the last results of a branch are found by its key.
@@ -111,7 +120,16 @@ select
         where l.run_id = r.run_id and l.result = 'failing'
       )
     ), 0)
-  ), null) as red_at
+  ), null) as red_at,
+  -- When the first of the last attempts that all have this result ended.
+  (
+    select min(e.ended_at) from decisive_attempts s
+    join attempt_ends e on e.run_id = s.run_id and e.run_attempt = s.run_attempt
+    where s.run_id = r.run_id and s.result = a.result and s.run_attempt > coalesce((
+      select max(o.run_attempt) from decisive_attempts o
+      where o.run_id = r.run_id and o.result <> a.result
+    ), 0)
+  ) as decided_at
 from branch_runs r
 join decisive_attempts a on a.run_id = r.run_id
 where a.run_attempt = (
@@ -131,32 +149,20 @@ begin
     and run_id = old.run_id;
 end;
 
--- When each attempt ended, or started if it has not ended.
-create view attempt_ends as
-select
-  run_id, run_attempt, started_at,
-  strftime(
-    '%Y-%m-%dT%H:%M:%SZ', started_at, '+' || coalesce(duration_seconds, 0) || ' seconds'
-  ) as ended_at
-from run_attempts;
-
 -- The results that count for a tile: those of its `tile_runs`.
 create view tile_decisions as
 select
   repo, workflow, branch, result, created_at, run_id, run_attempt,
   coalesce(since_at, created_at) as since_at, zero_duration, is_invalid_file, red_at,
-  -- When the first of its attempts in a row with this result ended.
-  (
-    select e.ended_at from attempt_ends e
-    where e.run_id = d.run_id and e.started_at = coalesce(d.since_at, d.created_at)
-    order by e.run_attempt desc limit 1
-  ) as decided_at,
+  decided_at,
   -- When the attempt of `red_at` ended.
   (
     select e.ended_at from attempt_ends e
     where e.run_id = d.run_id and e.started_at = d.red_at
     order by e.run_attempt limit 1
-  ) as failed_at
+  ) as failed_at,
+  -- Sorts the runs by their creation.
+  {{run_key}} as run_key
 from decisions d
 where not zero_duration
   or exists (select 1 from tile_runs t where t.run_id = d.run_id);

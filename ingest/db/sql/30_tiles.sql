@@ -104,127 +104,125 @@ select
   ), null) as broken_run_id
 from tile_last_results l;
 
--- The last 20 red spans that have ended: the last of them, and their usual length. A span
+-- The last red spans that have ended: the newest of them, and all lengths. A span
 -- begins with the first start of its failing runs, like `since_at`, and ends when the
 -- first passing run ends. A failure that ended after a newer run had passed was never the
 -- last result, and a success that ended after a newer run had failed was not either.
 create view tile_red_spans as
 select l.*, (
   with recursive
-  -- From the newest span to the oldest: its newest failing run, or the run that passed
-  -- only when it was run again; and the newest passing run before. The present span,
-  -- which has not ended, is left out.
-  walk (n, last_at, last_run_id, green_at, green_run_id) as (
-    select
-      0, null, null, iif(l.last_result = 'failing', l.other_created_at, '~'),
-      iif(l.last_result = 'failing', l.other_run_id, 0)
+  -- Odd steps are failing runs, or runs that passed only when they were run again; even
+  -- ones are the newest passing run before, or null. The first is after all of these
+  -- runs: the present span, which has not ended, is left out.
+  walk (n, run_key, key_before) as (
+    select 0, iif(
+      l.last_result = 'failing', printf('%s%020d', l.other_created_at, l.other_run_id), '~'
+    ), null
     union all
-    select n + 1, f.created_at, f.run_id, p.created_at, p.run_id
+    select walk.n + 1, iif(walk.n % 2 = 0,
+      nullif(max(
+        coalesce((
+          select d.run_key from tile_decisions d
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'failing' and (d.created_at, d.run_id)
+              < (substr(walk.run_key, 1, 20), cast(substr(walk.run_key, 21) as integer))
+          order by d.created_at desc, d.run_id desc limit 1
+        ), ''),
+        coalesce((
+          select {{run_key}} from decisions d indexed by decisions_mended
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'passing' and d.red_at is not null
+            and (d.created_at, d.run_id)
+              <= (substr(walk.run_key, 1, 20), cast(substr(walk.run_key, 21) as integer))
+          order by d.created_at desc, d.run_id desc limit 1
+        ), '')
+      ), ''),
+      (
+        select d.run_key from tile_decisions d
+        where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+          and d.result = 'passing' and (d.created_at, d.run_id)
+            < (substr(walk.run_key, 1, 20), cast(substr(walk.run_key, 21) as integer))
+        order by d.created_at desc, d.run_id desc limit 1
+      )
+    ), walk.run_key
     from walk
-    left join runs x on x.run_id = (
-      select d.run_id from tile_decisions d
-      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-        and d.result = 'failing'
-        and (d.created_at, d.run_id) < (walk.green_at, walk.green_run_id)
-      order by d.created_at desc, d.run_id desc limit 1
-    )
-    left join runs m on m.run_id = (
-      select d.run_id from decisions d indexed by decisions_mended
-      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-        and d.result = 'passing' and d.red_at is not null
-        and (d.created_at, d.run_id) <= (walk.green_at, walk.green_run_id)
-      order by d.created_at desc, d.run_id desc limit 1
-    )
-    join runs f on f.run_id = iif(
-      (x.created_at, x.run_id) > (coalesce(m.created_at, ''), coalesce(m.run_id, 0)),
-      x.run_id, m.run_id
-    )
-    left join runs p on p.run_id = (
-      select d.run_id from tile_decisions d
-      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-        and d.result = 'passing'
-        and (d.created_at, d.run_id) < (f.created_at, f.run_id)
-      order by d.created_at desc, d.run_id desc limit 1
-    )
-    where n < 20
+    where walk.n < 2 * {{red_spans}} and walk.run_key is not null
   ),
   -- The first run to pass: one of those created before the oldest of them had ended.
-  ends as materialized (
+  ends as (
     select
-      walk.*, d.created_at as fixed_created_at, d.run_id as fixed_run_id,
-      d.decided_at as fixed_at
-    from walk
-    join runs r on r.run_id = (
-      select d.run_id from tile_decisions d
-      where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-        and d.result = 'passing'
-        and (d.created_at, d.run_id) >= (walk.last_at, walk.last_run_id)
-        and d.created_at <= (
-          select first.decided_at from tile_decisions first
-          where first.repo = l.repo and first.workflow = l.workflow
-            and first.branch = l.branch and first.result = 'passing'
-            and (first.created_at, first.run_id) >= (walk.last_at, walk.last_run_id)
-          order by first.created_at, first.run_id limit 1
-        )
-      order by d.decided_at, d.created_at, d.run_id limit 1
-    )
-    join tile_decisions d
-      on d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-      and d.result = 'passing' and d.created_at = r.created_at and d.run_id = r.run_id
-  ),
-  spans as materialized (
+      n, green_key is not null as is_whole, coalesce(substr(green_key, 1, 20), '') as green_at,
+      coalesce(cast(substr(green_key, 21) as integer), 0) as green_run_id,
+      last_at, last_run_id, substr(fix, 1, 20) as fixed_at,
+      substr(fix, 21, 20) as fixed_created_at,
+      cast(substr(fix, 41) as integer) as fixed_run_id
+    from (
+      select
+        n, green_key, last_at, last_run_id, (
+          select min(d.decided_at || d.run_key) from tile_decisions d
+          where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
+            and d.result = 'passing'
+            and (d.created_at, d.run_id) >= (last_at, last_run_id)
+            and d.created_at <= (
+              select first.decided_at from tile_decisions first
+              where first.repo = l.repo and first.workflow = l.workflow
+                and first.branch = l.branch and first.result = 'passing'
+                and (first.created_at, first.run_id) >= (last_at, last_run_id)
+              order by first.created_at, first.run_id limit 1
+            )
+        ) as fix
+      from (
+        select
+          n, run_key as green_key, substr(key_before, 1, 20) as last_at,
+          cast(substr(key_before, 21) as integer) as last_run_id
+        from walk where n > 0 and n % 2 = 0 limit {{red_spans}}
+      ) limit {{red_spans}}
+    ) limit {{red_spans}}
+  )
+  -- The length of a span whose beginning is not stored is not known. The other columns are
+  -- those of the row with the lowest number.
+  select json_object(
+    'number', min(n), 'fixed_run_id', fixed_run_id, 'fixed_at', fixed_at,
+    'seconds', seconds, 'lengths', json_group_array(seconds) filter (where is_whole)
+  )
+  from (
     select
-      n, fixed_run_id, fixed_at, green_at is not null as is_whole,
+      n, fixed_run_id, fixed_at, is_whole,
       unixepoch(fixed_at) - unixepoch(nullif(min(
         coalesce((
           select min(d.since_at) from tile_decisions d
           where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
             and d.result = 'failing'
-            and (d.created_at, d.run_id)
-              > (coalesce(ended.green_at, ''), coalesce(ended.green_run_id, 0))
-            and (d.created_at, d.run_id) <= (ended.last_at, ended.last_run_id)
-            and d.decided_at < ended.fixed_at
+            and (d.created_at, d.run_id) > (green_at, green_run_id)
+            and (d.created_at, d.run_id) <= (last_at, last_run_id)
+            and d.decided_at < fixed_at
         ), '~'),
         coalesce((
           select d.red_at from tile_decisions d
           where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
             and d.result = 'passing'
-            and d.created_at = ended.last_at and d.run_id = ended.last_run_id
-            and d.failed_at < ended.fixed_at
+            and d.created_at = last_at and d.run_id = last_run_id
+            and d.failed_at < fixed_at
         ), '~')
       ), '~')) as seconds
-    from ends ended
+    from ends
     where not exists (
       select 1 from tile_decisions d
       where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
         and d.result = 'failing'
-        and (d.created_at, d.run_id) > (ended.fixed_created_at, ended.fixed_run_id)
-        and d.created_at < ended.fixed_at and d.decided_at < ended.fixed_at
+        and (d.created_at, d.run_id) > (fixed_created_at, fixed_run_id)
+        and d.created_at < fixed_at and d.decided_at < fixed_at
     )
     and not exists (
       select 1 from tile_decisions d
       where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
         and d.result = 'passing' and d.red_at is not null
-        and (d.created_at, d.run_id) > (ended.fixed_created_at, ended.fixed_run_id)
-        and d.created_at < ended.fixed_at and d.failed_at < ended.fixed_at
+        and (d.created_at, d.run_id) > (fixed_created_at, fixed_run_id)
+        and d.created_at < fixed_at and d.failed_at < fixed_at
     )
+    order by seconds limit {{red_spans}}
   )
-  -- The length of a span whose beginning is not stored is not known.
-  select json_object(
-    'fixed_run_id', max(fixed_run_id) filter (where is_last),
-    'fixed_at', max(fixed_at) filter (where is_last),
-    'seconds', max(seconds) filter (where is_last),
-    'usual_seconds', cast(round(avg(seconds) filter (
-      where is_whole and wholes > 1 and nth in ((wholes + 1) / 2, (wholes + 2) / 2)
-    )) as integer)
-  )
-  from (
-    select
-      *, row_number() over (order by is_whole desc, seconds) as nth,
-      n = min(n) over () as is_last, sum(is_whole) over () as wholes
-    from spans
-    where seconds is not null
-  )
+  where seconds is not null
 ) as red_spans
 from tile_streaks l;
 
@@ -520,7 +518,12 @@ select
   b.head_sha as broken_head_sha,
   iif(later.broken_run_id, later.since_at, null) as broken_at,
   iif(b.gone_at is null, b.html_url, null) as broken_html_url,
-  later.red_spans ->> 'usual_seconds' as usual_fix_seconds,
+  (
+    select iif(lengths > 1, cast(round(avg(seconds.value)) as integer), null)
+    from (select json_array_length(later.red_spans, '$.lengths') as lengths)
+    join json_each(later.red_spans, '$.lengths') seconds
+      on seconds.key in ((lengths - 1) / 2, lengths / 2)
+  ) as usual_fix_seconds,
   g.run_id as fixed_run_id, g.run_number as fixed_run_number,
   ga.run_attempt as fixed_run_attempt, g.event as fixed_event,
   iif(ga.run_attempt > 1, coalesce(ga.triggering_actor, g.actor), g.actor)
