@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,8 @@ import pytest
 from archive import save_runs, watch
 from datasette.plugins import pm
 from factories import run_payload
+from hypothesis import given
+from hypothesis import strategies as st
 from markupsafe import Markup, escape
 from sqlite_utils import Database
 from web_client import serving
@@ -210,7 +214,33 @@ def test_a_strip_is_counted():
 COLUMNS = (
     *("html_url", "docs_url", "repo", "workflow", "runs_path", "conclusion", "status"),
     *("head_sha", "started_at", "duration_seconds", "run_id", "tile_state", "strip"),
+    *("success_rate", "flaky_percent", "is_flaky", "pr_number", "job_id"),
 )
+
+
+@given(
+    column=st.sampled_from(COLUMNS),
+    value=st.one_of(
+        *(st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text()),
+        st.binary(max_size=8),
+        st.from_regex(r"[019]{4}-1[0-9]-[0-3]1T[0-9]{2}:59:59Z", fullmatch=True),
+        st.from_regex(r"https?://[ -~]*", fullmatch=True),
+        st.from_regex(r"[A-Za-z./@-]+", fullmatch=True),
+        st.recursive(st.text(), st.lists).map(json.dumps),
+        st.just("[" * 100_000),
+    ),
+    other=st.one_of(st.none(), st.integers(), st.text()),
+)
+def test_any_value_in_any_column_is_text_or_left_to_datasette(column, value, other):
+    row = dict.fromkeys(("repo", "run_number", "status", "cancel_cause"), other)
+    shown = cell(column, value, **row)
+
+    if shown is not None:
+        assert shown
+        inner = re.sub(
+            r'</?(a|bdi|code|span|svg|time|use)( [a-zA-Z-]+="[^"<>]*")*/?>', "", shown
+        )
+        assert not {"<", ">"} & {*inner}
 
 
 @pytest.mark.asyncio

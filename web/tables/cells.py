@@ -5,6 +5,7 @@ tables get it, too. A value that does not fit its column's name is left to Datas
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -105,7 +106,10 @@ def has_times(columns: Iterable[str]) -> bool:
 @lru_cache(CACHE_SIZE)
 def moment(instant: str, zone: ZoneInfo) -> Markup:
     """An instant in the time zone, with the stored text as its title."""
-    shown = local_time(instant, zone)
+    try:
+        shown = local_time(instant, zone)
+    except OverflowError:  # At the ends of the calendar.
+        shown = instant
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(instant, shown)
 
 
@@ -155,7 +159,8 @@ def _share(cell: Cell, whole: int) -> Markup | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a number; SQLite also has infinite ones."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _time(cell: Cell) -> Markup | None:
@@ -229,11 +234,11 @@ def _strip(cell: Cell) -> Markup | None:
     """The number of runs with each result, instead of a screen of JSON."""
     try:
         results = [run["result"] or "other" for run in json.loads(cell.value)]
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, RecursionError):
         return None
-    if not results:
+    if not results or not all(isinstance(result, str) for result in results):
         return None
-    words = dict.fromkeys(("passing", "failing", *map(str, results)))
+    words = dict.fromkeys(("passing", "failing", *results))
     counts = ((word, results.count(word)) for word in words)
     return escape(", ".join(f"{count} {label_of(w)}" for w, count in counts if count))
 

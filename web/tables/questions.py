@@ -101,7 +101,9 @@ async def inputs(
         kind = parameter.get("type")
         suggested = parameter.get("suggestions") if may_see else None
         # A browser shows no value that does not fit the input's type.
-        fits = kind != "number" or value == "" or value.isdecimal()
+        fits = (
+            kind != "number" or value == "" or (value.isascii() and value.isdecimal())
+        )
         found.append(
             parameter
             | {
