@@ -1,6 +1,7 @@
 // The rows of a chart: requested from the server, and what to say if there are none.
 
 import { base } from "../shared/dom.js";
+import { displayText } from "./dashboard_rows.js";
 
 const NO_RESPONSE = "The server does not respond. It may be restarting, or the network is down.";
 const TOO_LONG = "The query took too long. Choose fewer days, a repository or a workflow.";
@@ -51,7 +52,7 @@ export const errorText = (error) =>
 // "No runs in these 30 days with these filters: acme/api, main."
 export function emptyText({ empty }, { days, selection }) {
   const { repo, workflow, branch } = selection;
-  const filters = [repo, workflow, branch].filter(Boolean).join(", ");
+  const filters = [repo, workflow, branch].map(displayText).filter(Boolean).join(", ");
   const when = days === 1 ? "on this day" : `in these ${days} days`;
   return `${empty || "No rows"} ${when}${filters && ` with these filters: ${filters}`}.`;
 }

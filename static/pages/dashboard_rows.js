@@ -4,6 +4,11 @@ import { base } from "../shared/dom.js";
 import { duration, percent } from "../shared/format.js";
 
 const NOTHING = "–";
+const MAX_CHARACTERS = 100;
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+// They would reorder the text around them.
+const BIDI_CONTROLS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const VISIBLE = /(?![\u115f\u1160\u2800\u3164\uffa0])[\p{L}\p{N}\p{P}\p{S}]/u;
 const DAY_FORMAT = new Intl.DateTimeFormat("en-GB", {
   weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC",
 });
@@ -39,13 +44,22 @@ export function prepared(chart, rows, page) {
   }));
 }
 
+// A text of GitHub on one line, as web/texts.py shows it; "" if nothing of it is visible.
+export function displayText(text) {
+  const clean = String(text ?? "").replace(CONTROLS, " ").replace(BIDI_CONTROLS, "").trim();
+  const characters = [...clean];
+  if (!VISIBLE.test(clean)) return "";
+  return characters.length > MAX_CHARACTERS
+    ? `${characters.slice(0, MAX_CHARACTERS - 1).join("")}…` : clean;
+}
+
 // Rows with names of their workflows, without an owner that all share and a chosen repository.
 function namedRows(rows, selection) {
   if (!rows.length || !("workflow" in rows[0])) return rows;
   const owners = new Set(rows.map(({ repo }) => repo.split("/")[0]));
   return rows.map((row) => {
     const repo = owners.size > 1 ? row.repo : row.repo.split("/").slice(1).join("/");
-    const place = selection.repo ? "" : repo;
+    const place = selection.repo ? "" : displayText(repo);
     const name = nameOf(row, rows);
     return { ...row, key: `${row.repo} ${row.workflow}`, place, name, label: labelOf(place, name) };
   });
@@ -62,9 +76,11 @@ export function shortLabel({ place, name, label }, most) {
 
 // The workflow's name; its file if it has none, or if another of the repository has the same.
 function nameOf({ repo, workflow, workflow_name: name }, rows) {
+  const file = displayText(workflow) || workflow;
   const isShared = rows.some((other) => other.repo === repo && other.workflow !== workflow
     && other.workflow_name === name);
-  return !name || isShared || name.startsWith(".github/") ? workflow : name;
+  // GitHub's name of a file without one is its path.
+  return isShared || name === `.github/workflows/${workflow}` ? file : displayText(name) || file;
 }
 
 // The path of the runs behind a column of some rows; null without a link or runs.

@@ -1,7 +1,7 @@
 """The dashboard in a browser: images, tables, links, messages, small screens, axe."""
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from axe import violations
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.browser
 
 IMAGES = [name for name, chart in CHARTS.items() if chart["library"] == "vega-lite"]
 LAPTOP = {"width": 1366, "height": 768}
-HOSTILE = "</script><img src=x onerror=alert(1)>'\"`${alert(2)}"
+SCRIPT = "</script><img src=x onerror=alert(1)>'\"`${alert(2)}"
+# The character at the start would turn the text around it.
+HOSTILE = f"\u202e{SCRIPT}"
 
 
 @pytest.fixture
@@ -68,11 +70,12 @@ def test_hostile_names_are_shown_as_text_and_run_no_script(
 
     expect(page.locator(".chart-tooltip")).to_contain_text("onerror=alert(1)")
     assert page.locator("img").count() == 0
-    assert page.locator("#repo option").nth(1).inner_text() == HOSTILE
+    assert page.locator("#repo option").nth(1).inner_text() == SCRIPT
     open_tables(page)
     link = page.locator("#card-duration-by-workflow tbody th a")
-    assert "onerror=alert(1)" in link.inner_text()
-    assert urlsplit(link.get_attribute("href")).path.startswith("/workflows/%3C")
+    assert link.inner_text() == f"{SCRIPT.partition('/')[2]} · {SCRIPT}"
+    path = urlsplit(link.get_attribute("href")).path
+    assert unquote(path) == f"/workflows/{HOSTILE}/{HOSTILE}"
 
 
 @pytest.mark.parametrize("timezone", ["America/Los_Angeles", "Pacific/Kiritimati"])

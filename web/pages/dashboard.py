@@ -8,7 +8,7 @@ from typing import Any
 from datasette.app import Datasette
 
 from ci_observer.web.database import fetch_snapshot
-from ci_observer.web.texts import cut, display_text
+from ci_observer.web.texts import display_text
 
 MAX_DAYS = 366
 DEFAULT_DAYS = 30
@@ -79,7 +79,7 @@ class DashboardPage:
         """The filters and the days, as `acme/api · 1 Nov 2026 to 7 Nov 2026 (UTC)`."""
         first, last = (_day(self.period[key]) for key in ("first_day", "last_day"))
         days = last if first == last else f"{first} to {last}"
-        chosen = [cut(self.values[name]) for name in SHARED if name in self.values]
+        chosen = [_shown(self.values[name]) for name in SHARED if name in self.values]
         text = f"{days} ({self.period['timezone']})"
         return " \N{MIDDLE DOT} ".join([*chosen, text])
 
@@ -117,15 +117,13 @@ class DashboardPage:
         everything = options.get("all") or f"All: {options.get('name', name)}"
         choices = [Choice("", everything, not value)]
         if value and selected is None:
-            choices.append(
-                Choice(value, f"{cut(value)} (not in the list)", is_selected=True)
-            )
+            choices.append(Choice(value, f"{_shown(value)} (not in the list)", True))
         choices += [Choice(v, labels[v], v == selected) for v in known]
         return choices
 
     def _label(self, name: str, value: str) -> str:
         """A value for people: a workflow by its name and its file."""
-        shown = display_text(value) or value
+        shown = _shown(value)
         if name != "workflow":
             return shown
         repo = self.values.get("repo", "").casefold()
@@ -198,8 +196,8 @@ def _check_days(page: DashboardPage) -> None:
         return
     del page.values["days"]
     page.problems.append(
-        f"days={cut(days)} is not a number from 1 to {MAX_DAYS}. {DEFAULT_DAYS} days "
-        "are shown."
+        f"days={_shown(days)} is not a number from 1 to {MAX_DAYS}. "
+        f"{DEFAULT_DAYS} days are shown."
     )
 
 
@@ -216,8 +214,8 @@ def _checked_until(page: DashboardPage) -> str | None:
         pass
     del page.values["until"]
     page.problems.append(
-        f"until={cut(until)} is not a day. Write until=2026-03-01. The newest days are "
-        "shown."
+        f"until={_shown(until)} is not a day. Write until=2026-03-01. "
+        "The newest days are shown."
     )
     return None
 
@@ -233,3 +231,7 @@ def _stored_value(name: str, value: str, known: list[str]) -> str | None:
 def _day(text: str) -> str:
     day = date.fromisoformat(text)
     return f"{day.day} {day:%b %Y}"
+
+
+def _shown(text: str) -> str:
+    return display_text(text) or text
