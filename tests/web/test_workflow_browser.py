@@ -222,6 +222,9 @@ def test_time_runs_to_the_right_and_the_newest_run_is_in_view(
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= PHONE["width"]
     assert page.locator(".cells [data-key='10']").bounding_box()["x"] < 0
+    bar = page.locator(f"{CHART}[data-key='{newest}']").bounding_box()
+    assert bar["width"] >= 8
+    assert bar["x"] + bar["width"] <= PHONE["width"]
     if has_scripts:
         save_runs(db, run_payload(newest + 1, **times("14:00")))
         visit.refresh()
