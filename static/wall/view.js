@@ -15,7 +15,7 @@ const number = (pattern, least, most) => (text) => {
 };
 
 // OWNER/REPO/FILE, or OWNER/REPO/FILE@BRANCH. A name may contain any character.
-const tileName = (text) => (/^[^/]+\/[^/]+\/./.test(text.trim()) ? text.trim() : undefined);
+const tileName = (text) => (/^[^/]+\/[^/]+\/./s.test(text) ? text : undefined);
 
 function part(text) {
   const [number, total] = (/^[1-9]\d?of[1-9]\d?$/.test(text) ? text : "1of0").split("of");

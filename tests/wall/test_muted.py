@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 TITLE = " \N{EN DASH} CI Observer"
 PART = " \N{EN DASH} acme/api, acme/web"
 # A file name may contain any character but a slash.
-ODD = 'a&b=c+100%@v2 "<b>".yml'
+ODD = ' a&b=c+100%@v2 "<b>"; ÄÖ.yml '
 
 
 @pytest.fixture

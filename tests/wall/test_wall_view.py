@@ -31,7 +31,7 @@ VIEWS = st.fixed_dictionaries(
         **dict.fromkeys(("repo", "workflow", "branch", "event", "actor"), values),
         "state": st.lists(st.sampled_from(STATES), unique=True),
         "hide": st.lists(st.sampled_from(COLOURS), unique=True),
-        "mute": st.lists(words.map(lambda text: f"a/b/{text}c"), unique=True),
+        "mute": st.lists(words.map(lambda text: f" a/b/{text}c "), unique=True),
         "q": words,
         "screen": st.sampled_from(["", "1of1", "2of3", "99of99"]),
         "sort": st.sampled_from(["state", "name", "repo", "newest"]),

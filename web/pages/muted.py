@@ -18,7 +18,7 @@ def split_muted(
 
     Letter case does not matter.
     """
-    muted = {name.strip().lower() for name in names}
+    muted = {name.lower() for name in names}
     hidden = [tile for tile in tiles if muted & names_of(tile)]
     return [tile for tile in tiles if not muted & names_of(tile)], hidden
 
