@@ -1,4 +1,4 @@
-"""What `/api` tells of a route: parameters, an example, the shape of the response."""
+"""The description of a route on `/api`: parameters, example, shape of the response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Route:
-    """A route: its handler, whose docstring says what it is for, and its parameters.
+    """A route: its handler, whose docstring is the route's purpose, and its parameters.
 
     `example` is a query string to try it with; None if the response is this page.
     """
