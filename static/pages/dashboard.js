@@ -103,11 +103,13 @@ function retryButton(act) {
   return button;
 }
 
-function connectFullscreen(button, root) {
+// The whole page, whose header has the age of the data.
+function connectFullscreen(button) {
   if (!button || !document.fullscreenEnabled) return;
   button.hidden = false;
   button.addEventListener("click", () => (
-    document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()
+    document.fullscreenElement ? document.exitFullscreen()
+      : document.documentElement.requestFullscreen()
   ));
   document.addEventListener("fullscreenchange", () => {
     button.textContent = document.fullscreenElement ? "Leave full screen" : "Full screen";
@@ -131,7 +133,7 @@ const loads = [
 const loadAll = () => loads.forEach((act) => act());
 
 omitEmptyFields(document.querySelector(".trends__filters"));
-connectFullscreen(find("fullscreen"), find("trends"));
+connectFullscreen(find("fullscreen"));
 loadAll();
 if (page.autorefresh) {
   setInterval(() => {

@@ -67,7 +67,7 @@ function configOf({ columns = [] }, place) {
       ticks: false,
       labelPadding: 6,
     },
-    axisX: { grid: false },
+    axisX: { grid: false, labelPadding: 10 },
     tick: { opacity: 1 },
     legend: { disable: true },
   };

@@ -17,8 +17,7 @@ function createTooltip() {
   const node = document.createElement("div");
   node.className = "chart-tooltip";
   node.setAttribute("aria-hidden", "true");
-  // Inside, so that it is shown in full screen, too.
-  document.getElementById("trends").append(node);
+  document.body.append(node);
   return node;
 }
 
