@@ -1,11 +1,12 @@
 // Describes a tile in words, for the wall and for the page of one workflow.
 
-import { count, duration, ordinal, seconds } from "./format.js";
+import { base } from "./dom.js";
+import { ago, count, duration, ordinal, seconds } from "./format.js";
 import { FAILURES, labelOf } from "./vocabulary.js";
 
 const DISABLED = {
-  disabled_manually: "disabled by hand on GitHub",
-  disabled_inactivity: "disabled after 60 days without activity",
+  disabled_manually: "by hand on GitHub",
+  disabled_inactivity: "after 60 days without activity",
   disabled_fork: "GitHub disables workflows of forks",
   deleted: "the workflow file was deleted",
   archived: "the repository is archived",
@@ -18,6 +19,32 @@ export const keyOf = (tile) =>
 // GitHub names a workflow without a name by its path.
 export const nameOf = (tile) =>
   (tile.workflow_name || tile.workflow).replace(/^\.github\/workflows\/(?=.)/, "");
+
+// Returns a function from a tile to its [repository, workflow], as short as the tiles can be
+// told apart: with the owner where repositories of two owners have the same name, with the
+// file where two workflows of a repository do, and with the branch where one has two tiles.
+export function makeTitles(tiles) {
+  const values = new Map();
+  const add = (key, value) => values.set(key, (values.get(key) || new Set()).add(value));
+  const isShared = (key) => (values.get(key) || {}).size > 1;
+  const keysOf = (tile) => {
+    const repo = tile.repo.toLowerCase();
+    return [repo.split("/")[1], `${repo}\n${nameOf(tile)}`, `${repo}\n\n${tile.workflow}`];
+  };
+  for (const tile of tiles) {
+    const [repo, name, file] = keysOf(tile);
+    add(repo, tile.repo.toLowerCase());
+    add(name, tile.workflow);
+    add(file, tile.branch);
+  }
+  return (tile) => {
+    const [repo, name, file] = keysOf(tile).map(isShared);
+    return [
+      repo ? tile.repo : tile.repo.split("/")[1],
+      nameOf(tile) + (name ? ` (${tile.workflow})` : "") + (file ? ` · ${tile.branch}` : ""),
+    ];
+  };
+}
 
 export const stateOf = (tile) => tile.alarm || tile.tile_state;
 // Loud tiles need attention: they are larger, and never hidden for lack of space.
@@ -38,8 +65,24 @@ export function countLoud(tiles) {
 // An alarm hides the last result, except for an invalid workflow file.
 const hidesResult = ({ alarm }) => alarm && alarm !== "invalid_file";
 
+// A long time in hours only.
+export const roughly = (s) => duration(s < 7200 ? s : 3600 * Math.round(s / 3600));
+
+// For how long a tile shows that it was fixed, in seconds.
+const RECOVERY = 1800;
+
+// A scheduled run's actor is whoever last changed the schedule.
+const nameIn = (event, actor) => (event === "schedule" ? "" : actor);
+
+function recovery(tile, now) {
+  const { fixed_run_number: number, red_seconds: red } = tile;
+  if (stateOf(tile) !== "passing" || !(now - seconds(tile.fixed_at) < RECOVERY)) return "";
+  const by = nameIn(tile.fixed_event, tile.fixed_actor) || `#${number}`;
+  return `fixed by ${by}${red ? `, was red ${roughly(red)}` : ""}`;
+}
+
 // The facts after the state: [name, text] pairs.
-export function stateFacts(tile, when) {
+export function stateFacts(tile, when, now) {
   if (tile.last_result === "unknown") return [];
   const was = ["result", `was ${tile.last_result}`];
   if (hidesResult(tile)) return [was];
@@ -49,7 +92,9 @@ export function stateFacts(tile, when) {
   const { last_result_run_attempt: attempt, no_scheduled_run_since: unscheduledAt } = tile;
   const { failed_jobs: jobs, phantom_failures: phantoms } = tile;
   const green = isFailing ? "" : "green ";
+  const fixed = recovery(tile, now);
   return [
+    ["fixed", fixed],
     lost,
     ["streak", isFailing && tile.streak > 1 && `${ordinal(tile.streak)} in a row`],
     ["conclusion", isFailing && failureOf(tile)],
@@ -57,7 +102,7 @@ export function stateFacts(tile, when) {
     ["jobs", !isFailing && jobs && `with ${count(jobs, "failed job")}`],
     ["phantoms", phantoms && count(phantoms, "phantom failure")],
     ["schedule", unscheduledAt && `no scheduled run since ${when(unscheduledAt)}`],
-    ["since", tile.since_at && `since ${when(tile.since_at)}`],
+    ["since", !fixed && tile.since_at && `since ${when(tile.since_at)}`],
   ].filter(([, text]) => text);
 }
 
@@ -68,6 +113,21 @@ function failureOf(tile) {
     return `timed out${limit >= 60 ? ` after ${duration(limit - (limit % 60))}` : ""}`;
   }
   return conclusion !== "failure" && FAILURES.includes(conclusion) && labelOf(conclusion);
+}
+
+// The first run of the present failures: [name, text, URL] of its parts.
+export function breakage(tile, now) {
+  const { repo, workflow, branch, broken_at: at, broken_html_url: url } = tile;
+  if (!at || tile.last_result !== "failing" || hidesResult(tile)) return [];
+  const sha = /^[0-9a-f]{7,}$/i.test(tile.broken_head_sha) ? tile.broken_head_sha : "";
+  const runs = new URLSearchParams({ repo, workflow, ...(branch && { branch }), since: at });
+  const other = url || tile.last_result_html_url || tile.html_url || "";
+  return [
+    ["run", `#${tile.broken_run_number}`, url],
+    ["commit", nameIn(tile.broken_event, tile.broken_actor) || sha.slice(0, 7),
+      sha && other.replace(/\/actions\/.*/, `/commit/${sha}`)],
+    ["at", ago(seconds(at), now), `${base}runs?${runs}`],
+  ].filter(([, text]) => text);
 }
 
 const ALARM_TEXTS = {
@@ -127,7 +187,8 @@ export const detailUrl = (tile) => ({
   untested: tile.untested_html_url,
 }[stateOf(tile)]);
 
-// The newer run over the result: its state, a text, and its progress (0 to 1, or null).
+// The newer run over the result: its state, a text, what is usual, and two shares of the bar of
+// its progress: up to now and, when it is late, up to the usual time.
 export function activity(tile, now) {
   if (!tile.activity || hidesResult(tile)) return null;
   const name = labelOf(tile.activity);
@@ -135,11 +196,11 @@ export function activity(tile, now) {
   const usual = tile.activity === "running" && tile.median_duration_seconds;
   if (!usual) {
     const text = tile.activity === "held" ? "needs approval" : duration(elapsed);
-    return { name, text, done: null };
+    return { name, text, usual: "", done: null };
   }
   const excess = elapsed - usual;
-  const text = excess < 60
-    ? `${duration(elapsed)} of usually ${duration(usual)}`
-    : `+${duration(excess)} over`;
-  return { name, text, done: Math.min(1, elapsed / usual) };
+  return excess < 60
+    ? { name, text: duration(elapsed), usual: `of usually ${duration(usual)}`,
+      done: Math.min(1, elapsed / usual) }
+    : { name, text: `+${duration(excess)}`, usual: `over usual ${duration(usual)}`, done: usual / elapsed, isLate: true };
 }

@@ -1,10 +1,11 @@
 // Draws the tiles: their layout on the screen, their order, and what each of them shows.
 
 import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
-import { areAllPassing, countLoud, isGreen, keyOf } from "../shared/tile_text.js";
+import { areAllPassing, countLoud, isGreen, keyOf, makeTitles } from "../shared/tile_text.js";
 import { arrange, holeOf } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
+import { countLoads } from "./names.js";
 import { fillTile, isTicking } from "./tile.js";
 
 // The shares of the screen's height that a message above the tiles may take. Where the tiles
@@ -30,6 +31,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
   let drawnTiles = [];
   let drawnKey = "";
   let pageIndex = 0;
+  let titles = new Map();
   let minute = 0;
   let calendar = null;
 
@@ -80,8 +82,8 @@ export function makeGrid({ root, template, onMissingStrips }) {
     root.hidden = false;
     // Most responses change nothing.
     const { texts } = context;
-    const key =
-      JSON.stringify([screenOf(root, view), view, texts, wantsMessage, isCalm, !overflow]);
+    const parts = [view, texts, wantsMessage, isCalm, !overflow, countLoads()];
+    const key = JSON.stringify([screenOf(root, view), ...parts]);
     const all = [...tiles, ...allTiles];
     if (key === drawnKey && all.length === drawnTiles.length
       && all.every((tile, index) => tile === drawnTiles[index])) {
@@ -95,6 +97,8 @@ export function makeGrid({ root, template, onMissingStrips }) {
     layout = layOut(sorted, Boolean(message));
     layout.message = layout.messageHeight || layout.screen.scrolls ? message : null;
     if (hasHole(layout)) loadOverflow();
+    const titleOf = makeTitles(allTiles);
+    titles = new Map(all.map((tile) => [tile, titleOf(tile)]));
     show(context);
     [drawnKey, drawnTiles] = [key, all];
     return finish(tiles);
@@ -111,9 +115,8 @@ export function makeGrid({ root, template, onMissingStrips }) {
     pageIndex = overflow ? overflow.pageIndexOf(layout, context.now) : 0;
     shown = pages[pageIndex];
     applyLayout(root, plan, screen, messageHeight);
-    const names = fitNames(root, plan, screen, shown);
-    setAttr(root, "data-owners", new Set(shown.map((tile) => tile.repo.split("/")[0])).size);
-    const style = JSON.stringify([plan, view, root.getAttribute("style"), root.dataset.owners]);
+    const names = fitNames(root, plan, screen, shown, titles);
+    const plain = JSON.stringify([plan, view, root.getAttribute("style")]);
     const [oldNodes, oldFilled] = [nodes, filled];
     [nodes, filled] = [new Map(), new Map()];
     const [items, changed] = [[], new Set()];
@@ -121,12 +124,14 @@ export function makeGrid({ root, template, onMissingStrips }) {
       const key = keyOf(tile);
       const node = oldNodes.get(key) || template.content.firstElementChild.cloneNode(true);
       const old = oldFilled.get(key);
+      const title = names.get(tile);
+      const style = plain + JSON.stringify(title);
       const isSame = old && old.tile === tile && old.style === style;
       nodes.set(key, node);
       filled.set(key, { tile, style });
-      items.push([node, names.get(tile)]);
+      items.push([node, title]);
       if (!isSame) changed.add(node);
-      if (!isSame || isTicking(tile, context.now)) fillTile(node, tile, context, isSame ? null : names.get(tile));
+      if (!isSame || isTicking(tile, context.now)) fillTile(node, tile, context, !isSame && title);
     }
     const all = [...nodes.values()];
     setChildren(root, overflow ? overflow.addItems(all, shown, layout, view, context) : all);

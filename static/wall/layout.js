@@ -2,28 +2,31 @@
 // fit.
 
 import { setAttr, setStyle } from "../shared/dom.js";
-import { isLoud, nameOf } from "../shared/tile_text.js";
-import { nameSize, wrapped } from "./names.js";
+import { isLoud } from "../shared/tile_text.js";
+import { titleSize, wrapTitles } from "./names.js";
 import { partsOf } from "./tile.js";
 
 const PHONE_WIDTH = 700;
 const LOW_HEIGHT = 480;
 // The height of a group's label in rem.
 const LABEL = 1.6;
-// The text size of names: at least `least` rem, and at most `most` of the tile's text size and
-// `share` of its height.
-const NAME = { least: 1.25, most: 1.9, share: 0.21 };
+// The text size of titles: at least `least` rem, and at most `size` of the tile's text size and
+// `share` of its height; a long title makes it no smaller than `smallest` of that. A title has
+// at most `lines`, and `usual` of the tile's height: it leaves room for a strip. A long
+// repository may need `most`, where the tile has no activity.
+const NAME =
+  { least: 1.25, size: 1.9, share: 0.21, smallest: 0.6, usual: 0.55, most: 0.76, lines: 3 };
 // As in tile.css: the padding of both sides, and the width of the symbol next to a name.
 const PADDING = 1.75;
 const SYMBOL = { small: 1.25, large: 2.3 };
 // The order in which parts of a quiet and of a loud tile are hidden or shortened; tile.css does
 // it by these names.
 const STEPS = {
-  quiet: ["title", "foot", "strip", "repo", "facts", "short-why", "why"],
-  loud: ["strip", "foot", "short-title", "title", "short-why", "repo", "why", "since"],
+  quiet: ["title", "foot", "facts", "strip", "since", "short-why", "why"],
+  loud: ["strip", "foot", "short-title", "title", "usual-fix", "facts", "by", "short-why", "broken", "why", "since"],
 };
 // The least height of the parts in the tile's text size. `name` counts in the name's text size.
-const LEAST = { repo: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1 };
+const LEAST = { broken: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1, progress: 0.8 };
 const ALWAYS = { name: 1.12, rest: 1.5 };
 
 // On small windows the page scrolls instead of fitting the tiles.
@@ -67,9 +70,9 @@ export function applyLayout(root, plan, { label }, messageHeight) {
   setStyle(root, "--message", `${messageHeight}px`);
 }
 
-// Finds one text size for the names of all quiet tiles and one for those of loud tiles, and
-// wraps each name in its tile's width.
-export function fitNames(root, plan, { rem, gap }, tiles) {
+// Finds one text size for the titles of all quiet tiles and one for those of loud tiles, and
+// wraps each title in its tile's width. `titles` has the names of all tiles of the wall.
+export function fitNames(root, plan, { rem, gap }, tiles, titles) {
   const names = new Map();
   const least = NAME.least * rem;
   for (const loud of [false, true]) {
@@ -78,16 +81,28 @@ export function fitNames(root, plan, { rem, gap }, tiles) {
     const symbol = wide > 1 ? SYMBOL.large : SYMBOL.small;
     // Slightly less, because the browser rounds widths differently.
     const width = 0.98 * (plan.width * wide + gap * (wide - 1) - PADDING * unit);
+    const height = plan.rows ? plan.height * high + gap * (high - 1) : Infinity;
     const space = {
+      weight: 700,
       font: getComputedStyle(root).fontFamily,
       first: (size) => width - symbol * size,
       rest: (size) => width - (wide > 1 ? symbol * size : 0),
     };
-    const most = Math.min(NAME.most * unit, NAME.share * plan.height * high);
+    const linesOf = ({ activity }) => (size) => {
+      const free = height - unit * (2 + (activity ? LEAST.foot + LEAST.progress : 0));
+      const rooms = [Math.min(NAME.usual * height, free - 1.4 * unit)];
+      if (!activity) rooms.push(Math.min(NAME.most * height, free));
+      return rooms.map((room) =>
+        Math.max(2, Math.min(NAME.lines, Math.floor(room / (ALWAYS.name * size)))));
+    };
+    const most = Math.max(least, Math.min(NAME.size * unit, NAME.share * plan.height * high));
+    const smallest = plan.rows ? Math.max(least, NAME.smallest * most) : least;
     const sameSize = plan.wide > 1 ? own : tiles;
-    const size = nameSize(sameSize.map(nameOf), space, least, plan.rows ? most : least);
+    const all = sameSize.map((tile) => [...titles.get(tile), linesOf(tile)]);
+    const size = titleSize(all, space, smallest, plan.rows ? most : least);
     root.style.setProperty(loud ? "--loud-name" : "--name", `${size}px`);
-    for (const tile of own) names.set(tile, wrapped(nameOf(tile), size, space));
+    const wrap = wrapTitles([...titles.values()], size, space);
+    for (const tile of own) names.set(tile, wrap(titles.get(tile), linesOf(tile)(size)));
   }
   return names;
 }
@@ -101,7 +116,10 @@ function stepsOf(node, hasStrip) {
 // The number of steps that a tile needs even if every text except its name has one line.
 function leastSteps(node, steps, lines, { height, unit, name }) {
   const parts = partsOf(node);
-  const isShown = (part) => LEAST[part] && !parts[part].hidden;
+  // The reason of other states may stand behind their word.
+  const isShown = (part) => LEAST[part] && !parts[part].hidden
+    && (part !== "why" || node.dataset.state === "failing")
+    && (part !== "progress" || node.dataset.activity === "running");
   const canHide = (part) => isShown(part) && !(part === "foot" && node.dataset.activity);
   const heightOf = (part) => LEAST[part] * unit;
   let excess = Object.keys(LEAST).filter(isShown).reduce((sum, part) => sum + heightOf(part), 0)
@@ -121,9 +139,9 @@ const tight = new WeakSet();
 // are hidden before anything is measured. `items` are [node, wrapped name]. With strips it
 // stops when one has no room.
 function collapse(items, sizeOf, hasStrips) {
-  const tiles = new Map(items.map(([node, { lines }]) => {
+  const tiles = new Map(items.map(([node, { least }]) => {
     const steps = stepsOf(node, hasStrips);
-    const done = leastSteps(node, steps, lines, sizeOf(node));
+    const done = leastSteps(node, steps, least, sizeOf(node));
     return [node, { steps, done: Math.max(done, hasStrips ? 0 : 1) }];
   }));
   const isTight = (node) => {
@@ -178,7 +196,12 @@ function collapseKind(all, changed, sizeOf) {
     collapse(fresh, sizeOf, false);
     return;
   }
-  collapse(hadStrips ? fresh : all, sizeOf, true);
+  collapse(fresh, sizeOf, true);
+  if (!hadStrips && isTight()) {
+    collapse(fresh, sizeOf, false);
+    return;
+  }
+  if (!hadStrips) collapse(all, sizeOf, true);
   if (isTight()) collapse(all, sizeOf, false);
 }
 

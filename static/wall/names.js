@@ -1,21 +1,16 @@
-// Wraps names into at most two lines, finds their text size, and shortens long ones.
+// Wraps the titles of tiles, and finds their text size.
 
 // A name may wrap after a space, - _ / or a dot, between camelCase words, and between
 // characters of scripts without spaces.
-const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml$)|(?<=\p{Ll})(?=\p{Lu})/u;
-const ELLIPSIS = "…";
-
-// What a reader sees as single characters, such as a flag. Chromium 86 has no Segmenter.
-const charactersOf = (text) => (Intl.Segmenter
-  ? Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment) : [...text]);
+export const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml\b)|(?<=\p{Ll})(?=\p{Lu})/u;
 
 const context = document.createElement("canvas").getContext("2d");
 
 // The width of a piece at a text size of 1px, with and without its trailing space. Cached,
 // because names share pieces and are measured at many sizes.
 const widths = new Map();
-function widthsOf(piece, font) {
-  const key = `700 100px ${font}\n${piece}`;
+function widthsOf(piece, { weight, font }) {
+  const key = `${weight} 100px ${font}\n${piece}`;
   if (!widths.has(key)) {
     [context.font] = key.split("\n");
     const width = (text) => context.measureText(text).width / 100;
@@ -26,12 +21,13 @@ function widthsOf(piece, font) {
 
 // The number of lines that the pieces take; Infinity when one is wider than a line. `space`
 // has the font, and functions from a text size to the width of the first and other lines.
-function linesOf(pieces, size, { font, first, rest }) {
+export function linesOf(pieces, size, space) {
+  const { first, rest } = space;
   let lines = 1;
   let used = 0;
   const width = () => (lines > 1 ? rest : first)(size);
   for (const piece of pieces) {
-    const [whole, bare] = widthsOf(piece, font);
+    const [whole, bare] = widthsOf(piece, space);
     if (used && used + bare * size > width()) {
       lines += 1;
       used = 0;
@@ -42,38 +38,64 @@ function linesOf(pieces, size, { font, first, rest }) {
   return lines;
 }
 
-const fits = (pieces, size, space, most = 2) => linesOf(pieces, size, space) <= most;
+// The symbol is beside the first line, which is the repository's; only that is bold.
+const below = (space) => ({ ...space, weight: 400, first: space.rest });
 
-// The largest size at which all names fit; names that cannot fit at all do not count.
-export function nameSize(names, space, least, most) {
-  const fitting = [...new Set(names)].map((name) => name.split(BREAK))
-    .filter((pieces) => fits(pieces, least, space));
+// The largest size at which all titles fit; those that cannot fit at all do not count. A title
+// is [repository, workflow, its usual and greatest number of lines at a size].
+export function titleSize(titles, space, least, most) {
+  const spaces = [space, below(space)];
+  const all = titles.map(([repo, workflow, lines]) =>
+    ({ lines, names: [repo, workflow].map((name) => name.split(BREAK)) }));
+  const fits = ({ names, lines }, size) => lines(size)[0]
+    >= names.reduce((sum, pieces, index) => sum + linesOf(pieces, size, spaces[index]), 0);
+  const fitting = all.filter((title) => fits(title, least));
   let size = most;
-  while (size > least && !fitting.every((pieces) => fits(pieces, size, space))) size *= 0.96;
+  while (size > least && !fitting.every((title) => fits(title, size))) size *= 0.96;
   return Math.max(least, size);
 }
 
-// Cuts pieces out of the middle, because names often differ at their end.
-function shortened(pieces, size, space, most) {
-  const tail = [...pieces];
-  const head = tail.splice(0, Math.ceil(tail.length / 2));
-  while (head.length + tail.length > 2 && !fits([...head, ELLIPSIS, ...tail], size, space, most)) {
-    if (tail.length > 1 && (head.length < 2 || tail.join("").length > head.join("").length)) {
-      tail.shift();
-    } else head.pop();
-  }
-  return { head, cut: pieces.slice(head.length, pieces.length - tail.length), tail };
+// Shortens names that do not fit; loaded when there are any. Until then they lose their end.
+let cutter = null;
+let isLoading = false;
+let loads = 0;
+// Grows when the names are to be wrapped again, also after an error.
+export const countLoads = () => loads;
+async function loadCutter() {
+  if (isLoading) return;
+  isLoading = true;
+  cutter = await import("./cut.js").catch(() => null);
+  isLoading = false;
+  loads += 1;
+  if (cutter) window.dispatchEvent(new Event("resize"));
 }
 
-// The pieces of a name: `cut` are those that have no room. `lines` is a lower bound, because the
-// browser rounds widths differently.
-export function wrapped(name, size, space) {
-  const pieces = name.split(BREAK);
-  const lines = linesOf(pieces, 0.97 * size, space);
-  const least = { lines: lines === Infinity ? 1 : Math.min(lines, 2) };
-  if (fits(pieces, size, space)) return { head: pieces, cut: [], tail: [], ...least };
-  const short = shortened(pieces, size, space);
-  // A single word wider than the tile gets one line, and is cut in its middle.
-  return fits([...short.head, ELLIPSIS, ...short.tail], size, space)
-    ? { ...short, ...least } : { ...shortened(charactersOf(name), size, space, 1), lines: 1 };
+// The pieces of a name, and that it takes from `least` to `lines` lines: tiles have edges of
+// two widths.
+export function wrapped(pieces, size, space, most) {
+  const [least, lines] = [0.92, 1].map((part) => linesOf(pieces, part * size, space));
+  return { skip: "", head: pieces, cut: "", tail: [], lines: Math.min(most, lines), least: Math.min(most, least), isWhole: lines <= most };
+}
+
+// Wraps titles, which are [repository, workflow]: first the repository, then the workflow in the
+// lines that are left. Returns a function from a title and its numbers of lines to both.
+export function wrapTitles(titles, size, space) {
+  const cache = {};
+  function wrap(index, most, name) {
+    const own = index ? below(space) : space;
+    const found = wrapped(name.split(BREAK), size, own, most);
+    if (found.isWhole) return found;
+    if (!cutter) {
+      loadCutter();
+      return found;
+    }
+    const key = `${index} ${most}`;
+    cache[key] = cache[key] || cutter.cutApart(titles.map((title) => title[index]), size, own, most);
+    return cache[key].get(name);
+  }
+  return ([repo, workflow], [usual, most = usual]) => {
+    const first = wrap(0, most - 1, repo);
+    const second = wrap(1, Math.max(1, usual - first.lines), workflow);
+    return { repo: { ...first, name: repo }, workflow: second, least: first.least + second.least };
+  };
 }

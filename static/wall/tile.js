@@ -2,7 +2,8 @@
 
 import { base, setAttr, setStyle, setText } from "../shared/dom.js";
 import { ago, duration, percent, seconds } from "../shared/format.js";
-import { activity, detailUrl, details, isLoud, isUntested, nameOf, stateFacts, stateOf }
+import { activity, breakage, detailUrl, details, isLoud, isUntested, nameOf, roughly,
+  stateFacts, stateOf }
   from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
@@ -23,9 +24,9 @@ function setLine(node, text) {
 
 const setSymbol = (node, name) => setAttr(node.firstElementChild, "href", `#symbol-${name}`);
 
-// A URL comes from outside, so only HTTP and HTTPS become links.
+// A URL comes from outside, so only HTTP and HTTPS become links, and paths of our own.
 export const setLink = (node, url) =>
-  setAttr(node, "href", /^https?:\/\//.test(url || "") && url);
+  setAttr(node, "href", /^(https?:\/\/|\/(?![/\\]))/.test(url || "") && url);
 
 // The page of the tile's workflow, in the theme and time zone of this page.
 function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, { display }) {
@@ -35,76 +36,83 @@ function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, { disp
   return `${base}workflows/${path}${query}`;
 }
 
-// Changes only nodes that differ. `name` is the wrapped name, and missing when nothing but the
+// Changes only nodes that differ. `title` is the wrapped title, and missing when nothing but the
 // time has changed.
-export function fillTile(node, tile, context, name) {
+export function fillTile(node, tile, context, title) {
   const { now, calendar } = context;
   const parts = partsOf(node);
   const when = (instant) => calendar.point(seconds(instant), now);
   const newer = activity(tile, now);
-  const facts = stateFacts(tile, when);
+  const facts = stateFacts(tile, when, now);
+  const broken = breakage(tile, now);
   const lines = details(tile, when, now);
   setAttr(node, "data-activity", newer && tile.activity);
-  setFacts(parts.facts, facts, tile);
+  setFacts(parts.facts, facts, { lost: tile.lost_html_url, fixed: tile.fixed_html_url });
+  setBreakage(parts, broken);
   setText(parts["why-text"], lines[0]);
   setLink(parts["why-text"], detailUrl(tile));
   setAttr(parts.why, "hidden", !lines[0]);
   setLine(parts.title, lines[1]);
   setActivity(node, tile, newer);
   setAge(parts.age, tile, now);
-  if (name) fillData(node, tile, context, name);
-  setLabel(node, tile, facts, newer, lines);
+  if (title) fillData(node, tile, context, title);
+  setLabel(node, tile, facts, [
+    newer && [newer.name, newer.text, newer.usual].join(" "),
+    ...lines,
+    broken.length && `broken by ${broken.map(([, text]) => text).join(", ")}`,
+    broken.length && tile.usual_fix_seconds && usualFix(tile),
+  ]);
 }
 
+const usualFix = (tile) => `usually fixed in ${roughly(tile.usual_fix_seconds)}`;
+
 // Fills the parts that change with the data only.
-function fillData(node, tile, context, name) {
+function fillData(node, tile, context, { repo, workflow }) {
   const parts = partsOf(node);
   const state = stateOf(tile);
-  const [owner, repo] = tile.repo.split("/");
   setAttr(node, "data-state", state);
   setAttr(node, "data-loud", isLoud(tile));
   setSymbol(parts.symbol, state);
-  setName(parts.page, name);
+  // Hidden where the repository's name alone is enough.
+  setText(parts.owner, tile.repo.startsWith(repo.name) ? "" : `${tile.repo.split("/")[0]}/`);
+  setName(parts.repo, repo);
+  setName(parts.page, workflow);
   setAttr(parts.page, "href", pageOf(tile, context));
-  setText(parts.owner, `${owner}/`);
-  setText(parts.repo, repo);
-  setLine(parts.branch, tile.branch || "");
   setText(parts.word, labelOf(state));
   setAttr(parts.flaky, "hidden", !tile.is_flaky);
+  setLine(parts["usual-fix"], tile.usual_fix_seconds ? ` · ${usualFix(tile)}` : "");
   setRun(parts.run, tile);
   const actor = isUntested(tile) ? "" : tile.last_result_actor;
   setLine(parts.actor, (tile.activity ? tile.actor : actor) || "");
+  setLine(parts.branch, tile.branch || "");
   setStats(parts.stats, tile);
   setAttr(parts.strip, "hidden", !tile.run_id);
 }
 
-// The text is the whole name. The part that is cut has a text size of 0.
-function setName(link, { head, cut, tail }) {
-  const text = [head, cut, tail].map((pieces) => pieces.join("\t")).join("\n");
-  if (link.dataset.text === text) return;
-  link.dataset.text = text;
-  link.replaceChildren();
+// The text is the whole name. Parts that are cut have a text size of 0.
+function setName(node, { skip, head, cut, tail }) {
+  const text = JSON.stringify([skip, head, cut, tail]);
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
+  node.replaceChildren();
   // After a space the browser wraps without a <wbr>.
   const add = (piece) =>
-    link.append(piece, ...(/\s$/.test(piece) ? [] : [document.createElement("wbr")]));
-  for (const piece of head) add(piece);
-  if (cut.length) {
-    const span = document.createElement("span");
-    span.className = "tile__cut";
-    span.textContent = cut.join("");
-    add(span);
-  }
-  for (const piece of tail) add(piece);
+    node.append(piece, ...(/\s$/.test(piece) ? [] : [document.createElement("wbr")]));
+  const addCut = (textContent) => textContent
+    && add(Object.assign(document.createElement("span"), { className: "tile__cut", textContent }));
+  addCut(skip);
+  head.forEach(add);
+  addCut(cut);
+  tail.forEach(add);
 }
 
 // The link covers the tile. Its label and tooltip have all the text, even where the tile hides
 // some of it.
-function setLabel(node, tile, facts, newer, lines) {
+function setLabel(node, tile, facts, lines) {
   const title = [
     nameOf(tile),
     `${tile.repo} ${tile.branch || ""}`,
     [labelOf(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
-    newer ? `${newer.name} ${newer.text}` : "",
     ...lines,
   ].filter(Boolean).join("\n");
   const link = partsOf(node).page;
@@ -115,25 +123,38 @@ function setLabel(node, tile, facts, newer, lines) {
 function setActivity(node, tile, newer) {
   const parts = partsOf(node);
   setAttr(parts.activity, "hidden", !newer);
+  setLine(parts.usual, newer ? newer.usual : "");
   setAttr(node, "data-measured", Boolean(newer) && newer.done !== null);
+  setAttr(node, "data-late", Boolean(newer) && Boolean(newer.isLate));
   if (!newer) return;
   setSymbol(parts["activity-symbol"], tile.activity);
   setText(parts["activity-word"], newer.name);
   setText(parts["activity-text"], newer.text);
-  setStyle(parts.rest, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
+  setStyle(parts.progress, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
 }
 
-function setFacts(node, facts, { lost_html_url: lostUrl }) {
-  const key = JSON.stringify([facts, lostUrl]);
+// Facts are [name, text], each of them a link if `urls` has one.
+function setFacts(node, facts, urls, separator = " ") {
+  const key = JSON.stringify([facts, urls]);
   if (node.dataset.key === key) return;
   node.dataset.key = key;
   node.replaceChildren();
   for (const [name, text] of facts) {
+    if (node.firstChild) node.append(separator);
     const fact = Object.assign(document.createElement("a"), { textContent: text });
     fact.dataset.fact = name;
-    setLink(fact, name === "lost" && lostUrl);
-    node.append(fact, " ");
+    if (name === "fixed") {
+      const who = Object.assign(document.createElement("span"), { textContent: text.slice(5) });
+      fact.replaceChildren(text.slice(0, 5), who);
+    }
+    setLink(fact, urls[name]);
+    node.append(fact);
   }
+}
+
+function setBreakage({ broken, "broken-by": by }, parts) {
+  setFacts(by, parts, Object.fromEntries(parts.map(([name, , url]) => [name, url])), ", ");
+  setAttr(broken, "hidden", !parts.length);
 }
 
 // When the result came that the tile speaks of, even while a newer run is in progress.

@@ -66,9 +66,16 @@ def save_wall(
     kinds: Sequence[str] | None = None,
     loud: float = 0.25,
     names: Sequence[str] = NAMES,
+    repos: Sequence[str] = (),
 ) -> None:
-    """Store feeds: of these kinds, or `loud` of them failing or with an alarm."""
-    repos = [f"acme/service-{number:03}" for number in range(feeds)]
+    """Store feeds: of these kinds, or `loud` of them failing or with an alarm.
+
+    The first feeds are in `repos`, each of the others in one of its own.
+    """
+    repos = [
+        *repos,
+        *(f"acme/service-{number:03}" for number in range(len(repos), feeds)),
+    ]
     watch(db, *((repo, "ci.yml") for repo in repos))
     save_poll(db, feeds)
     given, louds, quiets = cycle(kinds or [""]), cycle(LOUD), cycle(QUIET)

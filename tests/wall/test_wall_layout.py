@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 TELEVISION = {"width": 1920, "height": 1080}
+LAPTOP = {"width": 1366, "height": 768}
 TELEVISION_4K = {"width": 3840, "height": 2160}
 SUPPORT = Path(__file__).parents[1] / "support"
 CUT_OFF = (SUPPORT / "boxes.js").read_text()
@@ -32,7 +33,8 @@ def names(page: Any) -> list[str]:
 
 
 def name_sizes(page: Any) -> set[float]:
-    sizes = page.locator(".tile__name").evaluate_all(
+    """The text sizes of the repositories and workflows."""
+    sizes = page.locator(".tile__repo, .tile__name").evaluate_all(
         "all => all.map(name => parseFloat(getComputedStyle(name).fontSize))"
     )
     return set(sizes)
@@ -126,6 +128,16 @@ def test_the_empty_cells_show_the_latest_changes(
     ]
 
 
+@pytest.mark.parametrize("feeds", [7, 24, 200])
+def test_nothing_is_cut_off_on_a_laptop(
+    db: Database, new_visit: "NewVisit", feeds: int
+) -> None:
+    save_wall(db, feeds)
+    page = new_visit(viewport=LAPTOP).open()
+    assert overflow(page) == (0, 0)
+    assert page.evaluate(CUT_OFF) == []
+
+
 @pytest.mark.parametrize("feeds", [1, 24, 200])
 def test_a_phone_scrolls_down_only(
     db: Database, new_visit: "NewVisit", feeds: int
@@ -154,6 +166,27 @@ def test_the_requested_number_of_columns_is_used(db: Database, visit: "Visit") -
     assert visit.open("?cols=4").locator(".tiles").evaluate(columns) == 4
 
 
+@pytest.mark.parametrize(
+    ("style", "complaint"),
+    [
+        (".tile__repo { display: none !important }", "no repository on "),
+        (".tile__repo { font-size: 0 !important }", "no repository on "),
+        (".tile__progress { margin-top: -1.5em !important }", "on .tile__progress"),
+        (".tile__name { margin-top: -1em !important }", '" on "'),
+        (".tile__state { max-height: 0.7em; overflow: hidden }", "cut by tile__state"),
+    ],
+)
+def test_what_overlaps_or_is_cut_is_noticed(
+    db: Database, visit: "Visit", style: str, complaint: str
+) -> None:
+    save_wall(db, 4, kinds=["running", "failing"])
+    page = visit.open()
+    assert page.evaluate(CUT_OFF) == []
+    add = "css => document.styleSheets[0].insertRule(css)"
+    page.evaluate(add, style)
+    assert any(complaint in text for text in page.evaluate(CUT_OFF))
+
+
 def test_all_names_of_a_kind_have_one_size(db: Database, visit: "Visit") -> None:
     save_wall(db, 24)
     assert len(name_sizes(visit.open())) == 2
@@ -180,10 +213,12 @@ def test_a_failure_among_24_tiles_is_described_in_full(
         && node.scrollHeight <= node.clientHeight + 1
         && node.scrollWidth <= node.clientWidth + 1)
     """
-    for part in ("why", "title"):
+    for part in ("repo", "why", "broken"):
         parts = page.locator(f".tile[data-loud] [data-part={part}]")
         assert parts.count() == 6
         assert parts.evaluate_all(whole)
+    title = page.locator(".tile[data-loud] [data-part=title]")
+    assert title.evaluate_all("all => all.every((node) => node.clientHeight)")
     texts = page.locator(".tile[data-loud]").all_inner_texts()
     assert all("th in a row" in text and "since " in text for text in texts)
 
@@ -217,7 +252,7 @@ def test_a_name_wraps_at_its_parts_and_keeps_its_end(
     db: Database, visit: "Visit"
 ) -> None:
     name = "Nightly-integration-tests-of-the-whole-shop-on-windows-arm64"
-    save_wall(db, 60, kinds=["passing", "failing"], names=[name])
+    save_wall(db, 24, kinds=["passing", "failing"], names=[name])
     link = visit.open().locator(".tile:not([data-loud]) h2 a").first
     assert link.inner_text() == name
     cut = link.locator(".tile__cut")

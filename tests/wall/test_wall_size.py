@@ -5,9 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
-# 3,000 of them are the reasons of untested, blocked and stuck tiles; 8,000 name whose
+# 3,000 of them are the reasons of untested, blocked and stuck tiles; 14,000 name whose
 # build is red, who broke it and what the wall leaves out.
-LIMIT = 76_000
+LIMIT = 82_000
 
 
 def sources() -> list[Path]:
@@ -47,7 +47,14 @@ def test_the_wall_is_small() -> None:
 
 def test_controls_and_messages_are_loaded_on_demand() -> None:
     names = {path.name for path in sources()}
-    later = {"controls.js", "settings.js", "keys.js", "messages.js", "settings.css"}
+    later = {
+        "cut.js",
+        "controls.js",
+        "settings.js",
+        "keys.js",
+        "messages.js",
+        "settings.css",
+    }
     later |= {"check_list.js", "choices.js", "elements.js", "fields.js", "presets.js"}
     later |= {"tile_menu.js"}
     later |= {"strip.js", "strip.css", "overflow.js", "overflow.css", "load_style.js"}

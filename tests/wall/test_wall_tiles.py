@@ -91,23 +91,33 @@ def test_a_running_tile_fills_to_its_share_of_the_usual_time(
         "2\xa0min of usually 7\xa0min"
     )
     filled = """
-      node => 100 * (node.getBoundingClientRect().left - node.parentElement
-        .getBoundingClientRect().left) / node.parentElement.clientWidth
+      node => 100 * parseFloat(getComputedStyle(node, "::before").width)
+        / node.parentElement.clientWidth
     """
-    rest = tile.locator(".tile__rest")
-    assert rest.evaluate(filled) == pytest.approx(28.6, abs=2)
+    bar = tile.locator(".tile__progress")
+    assert bar.evaluate(filled) == pytest.approx(28.6, abs=2)
+    assert bar.evaluate("node => node.getBoundingClientRect().bottom") == tile.evaluate(
+        "node => node.getBoundingClientRect().bottom"
+    )
     visit.page.clock.fast_forward(55_000)
     expect(tile.locator(".tile__activity")).to_contain_text(
         "3\xa0min of usually 7\xa0min"
     )
-    assert rest.evaluate(filled) == pytest.approx(41.7, abs=2)
+    assert bar.evaluate(filled) == pytest.approx(41.7, abs=2)
 
 
 def test_a_late_run_says_by_how_much(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
     start_run(wall, minutes_ago=9)
-    expect(visit.open().locator(".tile__activity")).to_contain_text("+2\xa0min over")
+    tile = visit.open().locator(".tile")
+    expect(tile.locator(".tile__activity")).to_contain_text("+2\xa0min over usual")
+    beyond = tile.locator(".tile__progress").evaluate(
+        "node => { const style = getComputedStyle(node, '::after');"
+        " return [parseFloat(style.width) / node.clientWidth, style.backgroundImage]; }"
+    )
+    assert beyond[0] == pytest.approx(2 / 9, abs=0.03)
+    assert "repeating-linear-gradient" in beyond[1]
 
 
 @pytest.mark.parametrize(
@@ -117,9 +127,9 @@ def test_the_edge_respects_reduced_motion(
     wall: Database, new_visit: "NewVisit", motion: str, animation: str
 ) -> None:
     start_run(wall)
-    rest = new_visit(reduced_motion=motion).open().locator(".tile__rest")
-    name = "node => getComputedStyle(node, '::before').animationName"
-    assert rest.evaluate(name) == animation
+    bar = new_visit(reduced_motion=motion).open().locator(".tile__progress")
+    name = "node => getComputedStyle(node, '::after').animationName"
+    assert bar.evaluate(name) == animation
 
 
 def test_the_strip_shows_each_run(wall: Database, visit: "Visit", expect: Any) -> None:
