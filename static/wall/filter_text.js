@@ -6,6 +6,7 @@ import { labelOf, STATES } from "../shared/vocabulary.js";
 import { EVERYTHING } from "./view.js";
 
 const MOST_CHARACTERS = 60;
+const MOST_STATES = 3;
 // Control characters, and characters that change the direction of the text around them.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
@@ -50,11 +51,15 @@ export function scopeOf(view) {
   return parts.filter(Boolean).join(" · ");
 }
 
-// "2 failing, 1 without result"; the worst first.
-export function countsOf(tiles) {
-  const states = tiles.map(stateOf);
-  const count = (state) => states.filter((other) => other === state).length;
-  return STATES.filter(count).map((state) => `${count(state)} ${labelOf(state)}`).join(", ");
+// "2 failing, 1 no access, 15 others": failing ones first, then the most urgent state.
+function countsOf(tiles) {
+  const all = tiles.map(stateOf);
+  const count = (state) => all.filter((other) => other === state).length;
+  const states = [...new Set(["failing", ...STATES])].filter(count);
+  const named = states.length > MOST_STATES ? states.slice(0, MOST_STATES - 1) : states;
+  const others = all.filter((state) => !named.includes(state)).length;
+  return named.map((state) => `${count(state)} ${labelOf(state)}`)
+    .concat(others ? `${others} others` : []).join(", ");
 }
 
 // What the wall says when all tiles of the part pass, hidden ones too.

@@ -91,6 +91,7 @@ export async function makeFilters({ go, redraw }) {
     counts = new Map();
     chips = filtersOf(view).map((filter) => makeChip(filter));
     setChildren(list, chips);
+    list.hidden = !chips.length;
     foldLine(list, chips.map((node, rank) =>
       ({ node, rank, name: node.firstElementChild.dataset.filter })));
   }
