@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 from archive import NOW
+from datasette.app import Datasette
 from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import PromptServer, bound_socket
@@ -56,6 +57,10 @@ class WallServer:
         database = self._datasette.get_database(DATABASE)
         assert isinstance(database, ReadOnlyDatabase)
         return database
+
+    @property
+    def datasette(self) -> Datasette:
+        return self._datasette
 
     @property
     def url(self) -> str:

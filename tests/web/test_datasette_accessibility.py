@@ -6,11 +6,12 @@ import pytest
 from archive import save_runs, watch
 from axe import violations
 from factories import run_payload, times
+from operators import cookies_of
 from sqlite_utils import Database
 from walls import PHONE, save_poll
 
 if TYPE_CHECKING:
-    from browser import NewVisit
+    from browser import NewVisit, Visit
 
 DESKTOP = {"width": 1366, "height": 768}
 SQL = "sql=select+repo,+'text'+as+word,+1+as+number+from+runs+--+a+comment"
@@ -32,7 +33,15 @@ PAGES = {
     "refused": "-/settings",
     "actor": "-/actor",
     "login": "login",
+    # With the permission debug-menu:
+    "settings": "-/settings",
+    "logout": "-/logout",
+    "allow rules": "-/allow-debug?allow=null&actor=null",
+    "permissions": "-/permissions",
+    "messages": "-/messages",
+    "patterns": "-/patterns",
 }
+DEBUG = tuple(PAGES)[tuple(PAGES).index("settings") :]
 
 
 @pytest.fixture
@@ -45,6 +54,13 @@ def archive(db: Database) -> Database:
     return db
 
 
+def log_in(visit: "Visit") -> None:
+    cookies = cookies_of(visit.server.datasette, "root")
+    for name, value in cookies.items():
+        cookie = {"name": name, "value": value, "url": visit.server.url}
+        visit.page.context.add_cookies([cookie])
+
+
 # All on one page after the other: a browser takes longer to start than axe to check.
 @pytest.mark.browser
 def test_axe_finds_nothing_in_both_themes_and_no_page_is_wider_than_a_phone(
@@ -54,6 +70,8 @@ def test_axe_finds_nothing_in_both_themes_and_no_page_is_wider_than_a_phone(
     page: Any = visit.page
     problems = {}
     for name, path in PAGES.items():
+        if name == DEBUG[0]:
+            log_in(visit)
         page.goto(visit.server.url + path)
         width = page.evaluate("document.documentElement.scrollWidth")
         problems[name] = [f"{width} px wide"] if width > PHONE["width"] else []

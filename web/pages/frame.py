@@ -1,4 +1,4 @@
-"""What the frame of every page shows: templates/_header.html and its neighbours.
+"""The facts that the frame of every page shows, for templates/_header.html.
 
 Pages of Datasette and of other plugins get it by `plugins/frame.py`, so it needs
 nothing that their views give, and no readable database.
@@ -70,7 +70,7 @@ class Frame:
 
     @property
     def visitor(self) -> tuple[Links, str | None, str | None]:
-        """What differs between visitors of the same page."""
+        """The facts that differ between visitors of the same page."""
         return self.links, self.actor, self.logout
 
     def with_config(self, config: dict[str, Any], zone: str | None = None) -> "Frame":
