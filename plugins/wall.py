@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from datasette import hookimpl
 from datasette.app import Datasette
@@ -24,7 +25,7 @@ from ci_observer.web.pages.filter_text import (
 from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
 from ci_observer.web.pages.muted import is_green, muted_text, split_muted
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
-from ci_observer.web.pages.times import seconds_ahead
+from ci_observer.web.pages.times import exact_time, seconds_ahead, zone_of
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import ACTIVITIES, STATES, state_of
 
@@ -65,17 +66,27 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "may_overflow": len(page["tiles"]) > MANY_TILES,
         "ahead": seconds_ahead(page["config"]["timezone"]),
         "column_titles": COLUMNS,
-        "rows": [
-            table_row(
-                tile,
-                datasette.urls.path("/ci_observer/runs"),
-                datetime.fromisoformat(page["config"]["server_time"]),
-            )
-            for tile in page["tiles"]
-        ],
+        **table_of(datasette, request, page),
     }
     html = await datasette.render_template("wall.html", page, request=request)
     return Response.html(html, status=status, headers={"Cache-Control": "no-store"})
+
+
+def table_of(
+    datasette: Datasette, request: Request, page: dict[str, Any]
+) -> dict[str, Any]:
+    """The table for browsers without JavaScript, and the time that it shows."""
+    config, path = page["config"], datasette.urls.path("/ci_observer/runs")
+    zone = zone_of(request.args.get("tz")) or zone_of(config["timezone"])
+    zone = zone or ZoneInfo("UTC")
+    stated_at = config["server_time"]
+    return {
+        "stated_at": exact_time(stated_at, zone),
+        "rows": [
+            table_row(tile, path, now=datetime.fromisoformat(stated_at), zone=zone)
+            for tile in page["tiles"]
+        ],
+    }
 
 
 async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:

@@ -93,7 +93,8 @@ async def test_the_first_data_equal_the_apis_except_the_strips(
     strips = [tile.pop("strip") for tile in tiles]
     assert any(strips)
     assert first_tiles(page) == tiles
-    assert json.loads(page.data)["etag"] == api.headers["etag"]
+    # The response of the API is compressed, which makes its ETag weak.
+    assert json.loads(page.data)["etag"] == api.headers["etag"].removeprefix("W/")
 
 
 async def test_the_table_has_the_facts_without_javascript(
@@ -111,12 +112,12 @@ async def test_the_table_has_the_facts_without_javascript(
         "acme/api",
         "main",
         "failing",
-        "2026-03-01T11:00:00Z",
+        "2026-03-01 11:00",
+        "broken by #2, ada",
         "2",
-        "failure: Break",
-        "ada",
-        "33 %",
-        "300 s",
+        "failure: Break, by ada",
+        "33\N{NO-BREAK SPACE}%",
+        "5\N{NO-BREAK SPACE}min",
         "history",
     ]
 

@@ -283,7 +283,7 @@ def test_a_script_that_cannot_be_loaded_is_shown(
     visit.page.route("**/static/shared/format.js", lambda route: route.abort())
     page = visit.open()
     expect(page.locator("#banner")).to_contain_text("Not live")
-    expect(page.locator("#banner")).to_contain_text("State of 2026-03-01T18:00:00Z")
+    expect(page.locator("#banner")).to_contain_text("State of 2026-03-01 18:00:00 UTC")
 
 
 def test_a_new_version_behind_a_caching_proxy_reloads_once(

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from ci_observer.web.pages.tile_changes import change_text, change_url
 from ci_observer.web.pages.tile_text import reason_url, state_reason
+from ci_observer.web.pages.times import duration, local_time, percent
 from ci_observer.web.urls import web_address
 from ci_observer.web.vocabulary import TIMED_OUT, label_of, state_of
 
@@ -28,7 +31,7 @@ def _state(tile: Tile) -> str:
         tile["activity"],
         "flaky" if tile["is_flaky"] else None,
     ]
-    reason = state_reason(tile)
+    reason = tile["reason"]
     return ", ".join(filter(None, parts)) + (f": {reason}" if reason else "")
 
 
@@ -41,14 +44,12 @@ def _result(tile: Tile) -> str:
     )
     if tile["last_result_cancel_cause"] == "timeout":
         conclusion = TIMED_OUT
+    actor = tile["last_result_actor"]
     return (
         f"{conclusion}: {tile['last_result_display_title'] or ''}"
         f"{f' (attempt {attempt})' if attempt > 1 else ''}"
+        f"{f', by {actor}' if actor else ''}"
     )
-
-
-def _rounded(number: float | None, unit: str, scale: int = 1) -> str:
-    return "" if number is None else f"{round(number * scale)} {unit}"
 
 
 CHANGE = "Broken or fixed"
@@ -58,23 +59,31 @@ COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Repository": lambda tile: tile["repo"],
     "Branch": lambda tile: tile["branch"] or "",
     "State": _state,
-    "Since": lambda tile: tile["since_at"] or "",
+    "Since": lambda tile: tile["since"],
     CHANGE: lambda tile: tile["change"] or "",
     "In a row": lambda tile: str(tile["streak"]),
     "Last result": _result,
-    "By": lambda tile: tile["last_result_actor"] or "",
-    "Passing": lambda tile: _rounded(tile["success_rate"], "%", 100),
-    "Median": lambda tile: _rounded(tile["median_duration_seconds"], "s"),
+    "Green": lambda tile: (
+        "" if tile["success_rate"] is None else percent(tile["success_rate"])
+    ),
+    "Usual time": lambda tile: duration(tile["median_duration_seconds"]),
     "History": lambda _: "history",
 }
 
 
-def table_row(tile: Tile, runs_path: str, now: datetime) -> list[Cell]:
-    """A row as (text, link or None) per column.
+def table_row(
+    tile: Tile, runs_path: str, *, now: datetime, zone: ZoneInfo
+) -> list[Cell]:
+    """A row as (text, link or None) per column, with times in `zone`.
 
     `runs_path` is the path of Datasette's table `runs`.
     """
-    tile = tile | {"change": change_text(tile, now)}
+    when = partial(local_time, zone=zone)
+    tile = tile | {
+        "change": change_text(tile, now),
+        "reason": state_reason(tile, when),
+        "since": when(tile["since_at"]),
+    }
     runs = {"repo": tile["repo"], "workflow": tile["workflow"]}
     links = {
         "Workflow": run_url(tile),

@@ -1,5 +1,6 @@
 """A tile's state in words, as `static/shared/tile_text.js` writes it for the wall."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ci_observer.web.pages.times import MINUTE, duration
@@ -14,15 +15,18 @@ WITHOUT_RUN = {
 }
 
 
-def state_reason(tile: Tile) -> str | None:
-    """Why the tile is in its state; None if the state says it all."""
+def state_reason(tile: Tile, when: Callable[[str], str]) -> str | None:
+    """Why the tile is in its state; None if the state says it all.
+
+    `when` writes a time.
+    """
     state = state_of(tile)
     reasons = {
         "blocked": BLOCKED,
         "untested": _untested(tile),
         "disabled": label_of(tile["workflow_state"]),
         "stuck": f"#{tile['stuck_run_number']} {label_of(tile['stuck_activity'])}"
-        f" since {tile['stuck_started_at']}",
+        f" since {when(tile['stuck_started_at'])}",
         "unknown": WITHOUT_RUN.get(tile["unknown_reason"]),
         "failing": _failure(tile),
     }
