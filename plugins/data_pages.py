@@ -101,6 +101,7 @@ def extra_template_vars(
         "question_of": questions.question_of,
         "query_order": listing.query_order,
         "query_rows": rows.query_rows,
+        "read_time": rows.read_time,
         "table_rows": rows.table_rows,
         "with_added": with_added,
         "without_args": without_args,

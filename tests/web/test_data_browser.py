@@ -76,6 +76,9 @@ def test_a_menu_opens_and_closes_by_keyboard(
     new_visit: "NewVisit", expect: Any
 ) -> None:
     page = new_visit(viewport=LAPTOP).open("ci_observer/runs")
+    # The rows are not refreshed, so they have an age of their own.
+    expect(page.locator(".toolbar__count")).to_contain_text("49 rows, read ")
+    expect(page.locator(".toolbar__count time")).to_contain_text("\xa0s ago")
     summary = page.locator("summary", has_text="Columns")
     menu = page.locator("#columns")
 

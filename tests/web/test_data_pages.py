@@ -192,6 +192,17 @@ async def test_a_question_has_a_short_title_and_shows_rows_not_sql(datasette):
 
 
 @in_loop
+async def test_a_time_is_an_age_where_there_is_a_script(datasette):
+    page = await get_page(datasette, "/ci_observer/main_status")
+
+    [first, *_] = page.one(class_="rows").all("time")
+    assert "data-ago" in first.attributes
+    exact = first.attributes["datetime"]
+    assert first.attributes["title"] == f"{first.text} ({exact})"
+    assert first.text == exact[:16].replace("T", " ")
+
+
+@in_loop
 async def test_a_parameter_has_a_label_and_values_to_choose_from(datasette):
     page = await get_page(datasette, "/ci_observer/recent_failures?days=7&repo=x")
 

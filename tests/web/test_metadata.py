@@ -262,6 +262,8 @@ def test_a_query_is_a_question_with_a_short_title(name):
     assert query["question"].endswith("?")
     assert query["group"]
     assert query["hide_sql"] is True
+    named = [*query.get("first_columns", []), *query.get("ages", [])]
+    assert [column for column in named if column not in query["sql"]] == []
     parameters = set(re.findall(r":([a-z]+)", query["sql"]))
     assert {*query.get("parameters", {})} == parameters
 

@@ -3,12 +3,20 @@
 A page can have 5,000 rows, and the event loop renders it.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from datasette.utils import to_css_class
 from markupsafe import Markup, escape
 
+from ci_observer.web.pages.times import zone_of
+from ci_observer.web.tables.cells import moment
+
+# As `moment` in cells.py makes it.
+_TIME = re.compile(r'<time datetime="(?P<instant>[^"]*)"[^>]*>(?P<local>[^<]*)</time>')
 # Longer texts may be cut by the width of their column, so they have a title.
 MAX_WITHOUT_TITLE = 30
 MAX_TITLE = 300
@@ -35,11 +43,23 @@ def query_rows(
     rows: Sequence[Sequence[Any]],
     columns: Sequence[str],
     order: list[int],
+    ages: Sequence[str],
 ) -> Iterator[Markup]:
-    """The rows of a query: the values as shown, with the exact ones in `rows`."""
+    """The rows of a query: the values as shown, with the exact ones in `rows`.
+
+    Times in the columns `ages` are shown as "2 h ago" where there is a script.
+    """
     classes = [to_css_class(column) for column in columns]
+    aged = {at for at in order if columns[at] in ages}
     for shown, exact in zip(display_rows, rows, strict=True):
-        yield _row([_cell(classes[at], shown[at], exact[at]) for at in order])
+        yield _row(
+            [
+                _cell(
+                    classes[at], _age(shown[at]) if at in aged else shown[at], exact[at]
+                )
+                for at in order
+            ]
+        )
 
 
 def row_link(cell: Mapping[str, Any]) -> Markup:
@@ -47,6 +67,23 @@ def row_link(cell: Mapping[str, Any]) -> Markup:
     start, _, _ = str(cell["value"]).partition(">")
     label = escape(f"row {cell['raw']}")
     return Markup(f'{start} aria-label="{label}">row</a>')  # noqa: S704 (escaped)
+
+
+def read_time(timezone: str) -> Markup:
+    """The present time, whose age a script shows: the rows are not refreshed."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    age: Markup = _age(moment(now, zone_of(timezone) or ZoneInfo("UTC")))
+    return age
+
+
+def _age(shown: Any) -> Any:
+    """A time for the script of the page, which keeps ages up to date."""
+    found = isinstance(shown, Markup) and _TIME.fullmatch(shown)
+    if not found:
+        return shown
+    return Markup('<time datetime="{0}" title="{1} ({0})" data-ago>{1}</time>').format(
+        found["instant"], found["local"]
+    )
 
 
 def _cell(css_class: str, shown: Any, raw: Any) -> str:
