@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from archive import save, watch
+from datasette import hookimpl
 from datasette.app import Datasette
+from datasette.plugins import pm
+from datasette.utils.asgi import Response
 from factories import run_payload
 from operators import restricted
 from page_reader import Element, harms, read_page
@@ -162,3 +165,68 @@ async def test_pages_of_datasette_render_while_the_database_is_damaged(
             page = read_page(response.text)
             assert response.status_code in (200, 404, 503)
             assert page.one(class_="head__name").text == "CI Observer"
+
+
+@pytest.mark.asyncio
+async def test_a_fault_tells_nothing_of_itself(
+    archive: Database, db_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Faulty:
+        __name__ = "faulty"
+
+        @hookimpl
+        def register_routes(self) -> list[tuple[str, object]]:
+            return [(r"^/-/faulty(\.json)?$", self.fail)]
+
+        @staticmethod
+        async def fail(datasette: Datasette) -> Response:
+            raise OSError(f"secret of {datasette}")
+
+    plugin = Faulty()
+    pm.register(plugin)
+    try:
+        async with serving(db_path) as datasette:
+            page = await datasette.client.get("/-/faulty", headers=BROWSER)
+            body = await datasette.client.get("/-/faulty.json")
+    finally:
+        pm.unregister(plugin)
+
+    assert (page.status_code, body.status_code) == (500, 500)
+    assert "secret" not in page.text + body.text
+    assert ways(read_page(page.text)) == ["Wall", "Runs", "Data"]
+    assert "OSError: secret of" in capfd.readouterr().err
+
+
+@pytest.mark.asyncio
+async def test_links_of_plugins_are_in_the_navigation(
+    archive: Database, db_path: Path
+) -> None:
+    class Links:
+        __name__ = "links"
+
+        def __init__(self, *labels: str) -> None:
+            self.labels = labels
+
+        @hookimpl
+        def menu_links(self) -> list[dict[str, str]]:
+            return [{"href": f"/-/{label}", "label": label} for label in self.labels]
+
+    async def navigation(*labels: str) -> Element:
+        plugin = Links(*labels)
+        pm.register(plugin)
+        try:
+            async with serving(db_path) as datasette:
+                pages = [
+                    read_page((await datasette.client.get(path)).text).one(class_="nav")
+                    for path in ("/ci_observer/runs", "/runs", "/nonsense")
+                ]
+        finally:
+            pm.unregister(plugin)
+        assert len({page.text for page in pages}) == 1
+        return pages[0]
+
+    few = await navigation("login", "<b>")
+    many = await navigation("one", "two", "three")
+    assert [a.text for a in few.all("a")][5:] == ["login", "<b>"]
+    assert few.all("details") == []
+    assert [a.text for a in many.one("details").all("a")] == ["one", "two", "three"]
