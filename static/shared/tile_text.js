@@ -71,13 +71,17 @@ export const roughly = (s) => duration(s < 7200 ? s : 3600 * Math.round(s / 3600
 // For how long a tile shows that it was fixed, in seconds.
 const RECOVERY = 1800;
 
-// A scheduled run's actor is whoever last changed the schedule.
-const nameIn = (event, actor) => (event === "schedule" ? "" : actor);
+// Who started the run that made the change, "broken" or "fixed". GitHub's actor of a schedule
+// is whoever last changed it.
+export function starterOf(tile, change) {
+  const isScheduled = tile[`${change}_event`] === "schedule";
+  return isScheduled && !(tile[`${change}_run_attempt`] > 1) ? "" : tile[`${change}_actor`];
+}
 
 function recovery(tile, now) {
   const { fixed_run_number: number, red_seconds: red } = tile;
   if (stateOf(tile) !== "passing" || !(now - seconds(tile.fixed_at) < RECOVERY)) return "";
-  const by = nameIn(tile.fixed_event, tile.fixed_actor) || `#${number}`;
+  const by = starterOf(tile, "fixed") || `#${number}`;
   return `fixed by ${by}${red ? `, was red ${roughly(red)}` : ""}`;
 }
 
@@ -124,7 +128,7 @@ export function breakage(tile, now) {
   const other = url || tile.last_result_html_url || tile.html_url || "";
   return [
     ["run", `#${tile.broken_run_number}`, url],
-    ["commit", nameIn(tile.broken_event, tile.broken_actor) || sha.slice(0, 7),
+    ["commit", starterOf(tile, "broken") || sha.slice(0, 7),
       sha && other.replace(/\/actions\/.*/, `/commit/${sha}`)],
     ["at", ago(seconds(at), now), `${base}runs?${runs}`],
   ].filter(([, text]) => text);

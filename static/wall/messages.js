@@ -1,8 +1,8 @@
 // Notifications and sounds for changes of results. Loaded when the address turns them on.
 
-import { changeText } from "../shared/changes.js";
 import { base } from "../shared/dom.js";
-import { keyOf, nameOf, stateOf } from "../shared/tile_text.js";
+import { duration } from "../shared/format.js";
+import { keyOf, nameOf, starterOf, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
 // In these states a tile is neither broken nor recovered.
@@ -35,6 +35,13 @@ function makeTransitions() {
 
 const lineOf = ({ tile, result, old }) =>
   `${nameOf(tile)}, ${tile.repo}: ${labelOf(result)}, was ${labelOf(old)}`;
+
+// "broken by #87, tomasz" or "fixed by #90, sofia, was red 2 h", as in web/pages/tile_changes.py.
+const changeText = (tile, change) => [
+  `${change} by #${tile[`${change}_run_number`]}`,
+  starterOf(tile, change),
+  change === "fixed" && tile.red_seconds && `was red ${duration(tile.red_seconds)}`,
+].filter(Boolean).join(", ");
 
 // Who broke or fixed it. A tile that an alarm has left was fixed before, if at all.
 function causeOf({ tile, result, old }) {

@@ -129,6 +129,9 @@ def test_who_broke_a_tile_is_told_with_what_is_known(visit: "Visit") -> None:
     assert [text for _, text, _ in broken] == ["#87", "tomasz", "2\xa0h ago"]
     broken, _ = said(visit, BROKEN | {"broken_event": "schedule"})
     assert [text for _, text, _ in broken] == ["#87", "0123456", "2\xa0h ago"]
+    again = {"broken_event": "schedule", "broken_run_attempt": 2}
+    broken, _ = said(visit, BROKEN | again)
+    assert [text for _, text, _ in broken] == ["#87", "tomasz", "2\xa0h ago"]
     nothing = {"broken_actor": None, "broken_head_sha": None, "broken_html_url": None}
     broken, _ = said(visit, BROKEN | nothing)
     assert [[text, url] for _, text, url in broken[:-1]] == [["#87", None]]

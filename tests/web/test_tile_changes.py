@@ -13,6 +13,8 @@ from page_reader import Element, get_page, harms
 from sqlite_utils import Database
 from web_client import serving
 
+from ci_observer.ingest.store.tiles import update_tiles
+
 GITHUB = "https://github.com/acme/api"
 PAGE = "/workflows/acme/api/ci.yml"
 OF_MAIN = "/runs?repo=acme%2Fapi&workflow=ci.yml&branch=main"
@@ -190,3 +192,19 @@ async def test_hostile_names_are_text(db: Database, datasette: Datasette) -> Non
     assert name in line.text
     assert links(line)[1][1].endswith("%26actor%3Dx")
     assert name in (await cell(datasette))[0]
+
+
+async def test_the_commit_of_a_run_that_is_gone_has_a_link(
+    db: Database, datasette: Datasette
+) -> None:
+    """GitHub no longer has the run, because it is old; it has the commit."""
+    save(db, *RED)
+    with db.atomic():
+        db.execute("update runs set gone_at = '2026-07-01T00:00:00Z' where run_id = 2")
+        update_tiles(db, [2])
+
+    line = await change(datasette)
+    assert line.text.startswith("Broken by #2, tomasz, 2026-03-01 10:00")
+    assert [href for text, href in links(line) if text in ("#2", "0000000")] == [
+        f"{GITHUB}/commit/{2:040x}"
+    ]
