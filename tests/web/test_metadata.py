@@ -651,6 +651,15 @@ async def test_an_invalid_number_of_days_is_no_error(datasette, days):
 
 
 @in_loop
+async def test_without_a_commit_the_newest_one_is_shown(datasette):
+    [newest, *_] = await rows_of(datasette, "/runs")
+    rows = await rows_of(datasette, "/runs_of_commit")
+
+    assert rows == await rows_of(datasette, "/runs_of_commit", sha=newest["head_sha"])
+    assert newest["started_at"] in [row["started_at"] for row in rows]
+
+
+@in_loop
 async def test_a_short_commit_finds_nothing_rather_than_everything(datasette):
     assert await rows_of(datasette, "/runs_of_commit", sha="b") == []
 
