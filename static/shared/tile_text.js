@@ -74,8 +74,8 @@ const RECOVERY = 1800;
 // Who started the run that made the change, "broken" or "fixed". GitHub's actor of a schedule
 // is whoever last changed it.
 export function starterOf(tile, change) {
-  const isScheduled = tile[`${change}_event`] === "schedule";
-  return isScheduled && !(tile[`${change}_run_attempt`] > 1) ? "" : tile[`${change}_actor`];
+  const of = (name) => tile[`${change}_${name}`];
+  return of("event") === "schedule" && !(of("run_attempt") > 1) ? "" : of("actor");
 }
 
 function recovery(tile, now) {
