@@ -22,8 +22,13 @@ const SYMBOL = { small: 1.25, large: 2.3 };
 // The order in which parts of a quiet and of a loud tile are hidden or shortened; tile.css does
 // it by these names.
 const STEPS = {
-  quiet: ["title", "foot", "facts", "strip", "since", "short-why", "why"],
-  loud: ["strip", "foot", "short-title", "title", "usual-fix", "facts", "by", "short-why", "broken", "why", "since"],
+  quiet: ["title", "foot", "facts", "since", "short-why", "why"],
+  loud: ["foot", "short-title", "title", "usual-fix", "facts", "by", "short-why", "broken", "why", "since"],
+};
+// The parts that are worth less than a strip.
+const LESS_THAN_STRIP = {
+  quiet: ["title", "foot", "facts"],
+  loud: ["short-title", "title", "usual-fix", "short-why"],
 };
 // The least height of the parts in the tile's text size. `name` counts in the name's text size.
 const LEAST = { broken: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1, progress: 0.8 };
@@ -107,10 +112,10 @@ export function fitNames(root, plan, { rem, gap }, tiles, titles) {
   return names;
 }
 
-// The steps of a tile. A tile without a strip begins with hiding it.
+// The steps of a tile, which end or begin with hiding the strip.
 function stepsOf(node, hasStrip) {
-  const steps = STEPS[node.dataset.loud ? "loud" : "quiet"];
-  return hasStrip ? steps : ["strip", ...steps.filter((part) => part !== "strip")];
+  const kind = node.dataset.loud ? "loud" : "quiet";
+  return hasStrip ? [...LESS_THAN_STRIP[kind], "strip"] : ["strip", ...STEPS[kind]];
 }
 
 // The number of steps that a tile needs even if every text except its name has one line.

@@ -171,7 +171,7 @@ def test_the_requested_number_of_columns_is_used(db: Database, visit: "Visit") -
     [
         (".tile__repo { display: none !important }", "no repository on "),
         (".tile__repo { font-size: 0 !important }", "no repository on "),
-        (".tile__progress { margin-top: -1.5em !important }", "on .tile__progress"),
+        (".tile__progress { transform: translateY(-7em) }", "on .tile__progress"),
         (".tile__name { margin-top: -1em !important }", '" on "'),
         (".tile__state { max-height: 0.7em; overflow: hidden }", "cut by tile__state"),
     ],
