@@ -9,7 +9,7 @@ import { below, formatted, prepared } from "./dashboard_rows.js";
 import { drawTable } from "./dashboard_table.js";
 
 const page = JSON.parse(find("dashboard").textContent);
-const MINUTE_MS = 60_000;
+const MINUTE_MS = 60000;
 // A chart of another library is its table.
 const IMAGES = ["vega-lite", "vega"];
 // One visitor's requests wait for each other in the server, too.

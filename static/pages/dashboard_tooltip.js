@@ -5,7 +5,7 @@ let tooltip = null;
 
 // `datum` is a row of dashboard_rows.js; empty when the pointer leaves the mark.
 export function showTooltip({ columns }, event, datum) {
-  tooltip ||= createTooltip();
+  tooltip = tooltip || createTooltip();
   tooltip.hidden = !datum;
   if (!datum) return;
   const parts = columns && datum.text ? columnParts(columns, datum) : plainParts(datum);

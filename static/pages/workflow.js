@@ -37,7 +37,7 @@ const linksOf = (group) => [...group.querySelectorAll("a[href]")];
 function rove(group) {
   const links = linksOf(group);
   const stop = links.find((link) => link === document.activeElement)
-    || links.find((link) => link.getAttribute("tabindex") === "0") || links.at(-1);
+    || links.find((link) => link.getAttribute("tabindex") === "0") || links[links.length - 1];
   for (const link of links) {
     const index = link === stop ? "0" : "-1";
     if (link.getAttribute("tabindex") !== index) link.setAttribute("tabindex", index);
