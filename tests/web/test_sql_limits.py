@@ -31,7 +31,7 @@ from ci_observer.web.sql import worker as sql_worker
 MEGABYTE = "hex(zeroblob(500000))"
 NUMBERS = "with recursive n(x) as (select 1 union all select x + 1 from n)"
 TEN_THOUSAND = f"{NUMBERS[:-1]} limit 10000)"
-TIMED_OUT = "SQL query took too long"
+TIMED_OUT = "query took too long"
 
 TOO_LARGE = {
     "hex(zeroblob)": ("select hex(zeroblob(400000000))", sql_worker.TOO_LARGE_CELL),
