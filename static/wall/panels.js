@@ -11,7 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // column of lines. overflow.css has the same.
 const LINE = 1.4;
 const REST = 3.2;
-const COLUMN = 20;
+const COLUMN = 22;
 // The width of a count.
 const COUNT = 8;
 
@@ -109,6 +109,7 @@ function makeChanges(tiles, cells, { width, height, unit }) {
   if (!changes.length) return [];
   const list = make("ol", "changes", ...changes.map(makeChange));
   list.style.setProperty("--lines", lines);
+  list.style.columnCount = columns;
   return [makeSection("Latest changes", cells, list)];
 }
 
