@@ -1,4 +1,4 @@
-// The filters of a view in words, and what the wall may say of a part of the tiles. Loaded when
+// The filters of a view in words, and the wall's texts for a part of the tiles. Loaded when
 // the address has a filter. web/pages/filter_text.py has the same words.
 
 import { stateOf } from "../shared/tile_text.js";
@@ -62,7 +62,7 @@ function countsOf(tiles) {
     .concat(others ? `${others} others` : []).join(", ");
 }
 
-// What the wall says when all tiles of the part pass, hidden ones too.
+// The words of a wall where all tiles of the part pass, hidden ones too.
 function claimOf(view, { kept, shown, muted }) {
   const all = kept.length > 1 ? `all ${kept.length} passing` : "passing";
   if (!HIDING.some((name) => view[name].length)) return all;

@@ -1,4 +1,4 @@
-// The filters of the view as chips, each of which removes itself, and the texts of a view
+// The filters of the view as chips that remove themselves, and the texts of a view
 // without tiles. Loaded when the address has a filter.
 
 import { find, setAttr, setChildren, setText } from "../shared/dom.js";
@@ -96,7 +96,7 @@ export async function makeFilters({ go, redraw }) {
       ({ node, rank, name: node.firstElementChild.dataset.filter })));
   }
 
-  // Draws the chips. Returns the tiles of the view, and what the wall may say of them.
+  // Draws the chips. Returns the tiles of the view, and the texts for them.
   function draw(view, tiles) {
     const parts = selectTiles(tiles, view);
     const texts = describe(view, parts);

@@ -113,7 +113,7 @@ function makeChanges(tiles, cells, { width, height, unit }) {
   return [makeSection("Latest changes", cells, list)];
 }
 
-// What else is of interest, for `cells` cells: the latest changes, and in the kiosk, which has
+// The content of `cells` empty cells: the latest changes, and in the kiosk, which has
 // no counts on top, the number of tiles in each state.
 export function makeSummary(tiles, cells, plan, hasCounts) {
   const { width, height, unit } = plan;

@@ -56,7 +56,7 @@ def _numbers_of(screen: str) -> tuple[int, int] | None:
 
 
 def tiles_on_screen(tiles: list[Tile], screen: str) -> list[Tile]:
-    """The part of the tiles, by their names, that `screen` asks for."""
+    """The part of the tiles, by their names, on the screen `screen`."""
     numbers = _numbers_of(screen)
     if numbers is None:
         return tiles
