@@ -15,36 +15,30 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from ci_observer.web.pages.times import (
-    DAY,
-    MINUTE,
-    SPACE,
-    duration,
-    local_time,
-    percent,
-)
+from ci_observer.web.pages.times import DAY, MINUTE
 from ci_observer.web.tables import links
+from ci_observer.web.tables.values import (
+    CACHE_SIZE,
+    MAX_PERCENT,
+    conclusion_mark,
+    duration_mark,
+    moment,
+    percentage,
+    result_mark,
+    state_mark,
+    status_mark,
+)
 from ci_observer.web.vocabulary import (
-    ACTIVITIES,
-    ALARMS,
     CONCLUSIONS,
-    FAILING_ALARM,
     STATES,
-    STATUSES,
     UNFINISHED,
-    Result,
     label_of,
     result_of,
 )
 
 # Longer "durations" are points in time, such as seconds since 1970.
 MAX_SECONDS = 20 * 365 * DAY
-MAX_PERCENT = 100
-# In percent; a smaller part is not shown as none.
-LEAST = 0.1
 UNITS = {"seconds": 1, "minutes": MINUTE, "hours": 60 * MINUTE}
-# Values repeat from cell to cell and from page to page.
-CACHE_SIZE = 5000
 # The one column whose null is shown: as the status of the unfinished run.
 NULLABLE = "conclusion"
 
@@ -52,11 +46,6 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _WORD = re.compile(r"[a-z]{1,20}(_[a-z]{1,20}){0,3}")
 _DURATION = re.compile(r"(?:^|_)(seconds)(?:_|$)|_(minutes|hours)$")
 _TIME_NAMES = ("_at", "_to", "_until", "_since", "_start", "_end")
-_STATE_LOOKS = {
-    **dict.fromkeys(ALARMS, "alarm"),
-    **dict.fromkeys(ACTIVITIES, "active"),
-    **{"failing": "bad", FAILING_ALARM: "bad", "held": "held", "passing": "good"},
-}
 
 
 @dataclass(slots=True)
@@ -103,50 +92,11 @@ def has_times(columns: Iterable[str]) -> bool:
     return any(format_of(column) is _time for column in columns)
 
 
-@lru_cache(CACHE_SIZE)
-def moment(instant: str, zone: ZoneInfo) -> Markup:
-    """An instant in the time zone, with the stored text as its title."""
-    try:
-        shown = local_time(instant, zone)
-    except OverflowError:  # At the ends of the calendar.
-        shown = instant
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(instant, shown)
-
-
-@lru_cache(CACHE_SIZE)
-def percentage(value: float) -> str:
-    """A number of percent as text: `95 %`, `8.4 %`; only nothing is `0 %`."""
-    size = abs(value)
-    if 0 < size < LEAST:
-        return f"< {LEAST}{SPACE}%"
-    return f"{'-' if value < 0 else ''}{percent(size / MAX_PERCENT)}"
-
-
-def result_mark(result: Result, exact: str) -> Markup:
-    """A result as colour, symbol and word; the stored word as title if it differs."""
-    title = "" if result.label == exact else Markup(' title="{}"').format(exact)
-    return _MARK.format(result.css_class, title, result.symbol, result.label)
-
-
-_MARK = Markup(
-    '<span class="result" data-look="{}"{}><svg class="symbol" viewBox="0 0 24 24"'
-    ' aria-hidden="true"><use href="#symbol-{}"/></svg> {}</span>'
-)
-
-
 def _seconds(cell: Cell, unit: int) -> Markup | None:
     value = cell.value
     if not _is_number(value) or not 0 <= value * unit <= MAX_SECONDS:
         return None
-    return _duration(value, unit, "second" if unit == 1 else cell.column)
-
-
-@lru_cache(CACHE_SIZE)
-def _duration(value: float, unit: int, name: str) -> Markup:
-    names = name if unit > 1 or value == 1 else f"{name}s"
-    return Markup('<span title="{} {}">{}</span>').format(
-        value, names, duration(value * unit)
-    )
+    return duration_mark(value, unit, "second" if unit == 1 else cell.column)
 
 
 def _share(cell: Cell, whole: int) -> Markup | None:
@@ -183,41 +133,24 @@ def _conclusion(cell: Cell) -> Markup | None:
         }
         run |= {"status": "completed", "conclusion": value}
         return result_mark(result_of(run), value)
-    return _known_mark(value)
+    return conclusion_mark(value)
 
 
 def _unfinished(status: object) -> Markup | None:
     """In place of the conclusion that a run does not have yet."""
-    return _known_status(status) if status in UNFINISHED else None
-
-
-@lru_cache(CACHE_SIZE)
-def _known_mark(conclusion: str) -> Markup:
-    run = {"status": "completed", "conclusion": conclusion}
-    return result_mark(result_of(run), conclusion)
-
-
-@lru_cache(CACHE_SIZE)
-def _known_status(status: str) -> Markup:
-    return result_mark(STATUSES[status], status)
+    return status_mark(status) if status in UNFINISHED else None
 
 
 def _status(cell: Cell) -> Markup | None:
     value = cell.value
     if value in UNFINISHED:
-        return _known_status(value)
-    return _known_mark(value) if value in CONCLUSIONS else None
+        return status_mark(value)
+    return conclusion_mark(value) if value in CONCLUSIONS else None
 
 
 def _state(cell: Cell) -> Markup | None:
     value = cell.value
-    return _state_mark(value) if isinstance(value, str) and value in STATES else None
-
-
-@lru_cache(CACHE_SIZE)
-def _state_mark(state: str) -> Markup:
-    look = _STATE_LOOKS.get(state, "other")
-    return result_mark(Result(label_of(state), look, state), state)
+    return state_mark(value) if isinstance(value, str) and value in STATES else None
 
 
 def _claim(cell: Cell) -> Markup | None:

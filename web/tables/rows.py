@@ -13,9 +13,9 @@ from datasette.utils import to_css_class
 from markupsafe import Markup, escape
 
 from ci_observer.web.pages.times import zone_of
-from ci_observer.web.tables.cells import moment
+from ci_observer.web.tables.values import moment
 
-# As `moment` in cells.py makes it.
+# As `moment` in values.py makes it.
 _TIME = re.compile(r'<time datetime="(?P<instant>[^"]*)"[^>]*>(?P<local>[^<]*)</time>')
 # Longer texts may be cut by the width of their column, so they have a title.
 MAX_WITHOUT_TITLE = 30
