@@ -5,6 +5,7 @@ from typing import Any
 
 from ci_observer.web.filters import COLUMNS
 from ci_observer.web.pages.page import Pairs
+from ci_observer.web.texts import MAX_CHARACTERS
 from ci_observer.web.urls import commit_address, pull_request_address, with_query
 from ci_observer.web.vocabulary import CANCELLED, TIMED_OUT
 
@@ -25,7 +26,8 @@ class FilterLinks:
     def of(self, run: dict[str, Any]) -> dict[str, str | None]:
         """The paths by filter, and one for the `result`.
 
-        None for a value that is missing, or that alone is selected already.
+        None for a value that is missing or too long to be shown, or that alone is
+        selected already.
         """
         paths = {
             name: self._narrowed(name, run[column])
@@ -35,7 +37,7 @@ class FilterLinks:
         return paths | {"result": self._narrowed(*_result(run))}
 
     def _narrow(self, name: str, value: str | None) -> str | None:
-        if not value:
+        if not value or len(value) > MAX_CHARACTERS:
             return None
         replaced = RESULT if name in RESULT else (name,)
         others = [pair for pair in self._selection if pair[0] not in replaced]
