@@ -97,6 +97,13 @@ async def test_a_hostile_path_is_text(datasette: Datasette) -> None:
         )
         assert response.status_code == 404
         assert harms(read_page(response.text)) == []
+    umlaut = await datasette.client.get(
+        "/h%C3%B6ren", headers=BROWSER, follow_redirects=True
+    )
+    assert (
+        read_page(umlaut.text).one("code").text
+        == "/h\N{LATIN SMALL LETTER O WITH DIAERESIS}ren"
+    )
     long = await datasette.client.get(f"/{'x' * 5000}", headers=BROWSER)
     assert len(read_page(long.text).one("code").text) <= 200
 

@@ -3,6 +3,7 @@
 Our views, Datasette's, and the ASGI applications around both respond with it.
 """
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from ci_observer.web.security_headers import COMMON_POLICY, HEADERS
 from ci_observer.web.texts import cut
 
 MAX_SHOWN = 200
+TILDE_ENCODED = re.compile(r"~[0-9A-F]{2}")
 # The page reloads as soon as the server can send what was requested.
 TEMPORARY = 503
 FIRST_ERROR = 400
@@ -44,7 +46,7 @@ async def error_page(
     context = facts | {
         "status": status,
         "error": message,
-        "looked_for": cut(unquote(request.path), MAX_SHOWN),
+        "looked_for": cut(_readable(request.path), MAX_SHOWN),
     }
     request = await _with_visitor(datasette, request)
     html = await datasette.render_template("error_page.html", context, request=request)
@@ -96,6 +98,12 @@ def wants_json(request: Request) -> bool:
     accept = request.headers.get("accept", "")
     is_named = "application/json" in accept and not prefers_html(request)
     return bool(is_named or request.path.endswith(".json"))
+
+
+def _readable(path: str) -> str:
+    """A path without its encoding: Datasette redirects "%C3" to "~C3"."""
+    text = TILDE_ENCODED.sub(lambda code: code[0].replace("~", "%"), path)
+    return unquote(text)
 
 
 async def _with_visitor(datasette: Datasette, request: Request) -> Request:
