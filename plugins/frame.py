@@ -13,7 +13,7 @@ from ci_observer.web.pages.frame import Frame, frame_of
 @hookimpl
 def prepare_jinja2_environment(env: Environment) -> None:
     # For a template that is rendered without the hook below.
-    env.globals["frame"] = Frame()
+    env.globals["frame"] = Frame(nav=(("Wall", "/", ""),))
 
 
 @hookimpl

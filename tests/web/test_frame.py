@@ -25,7 +25,7 @@ PAGES = {
     "/ci_observer/runs": "Data",
     "/ci_observer/runs/1": "Data",
     "/ci_observer?sql=select+1": "Data",
-    "/-/": "Data",
+    "/-/": None,
     "/-/dashboards": "Dashboards",
     "/-/dashboards/ci-observer": "Dashboards",
 }

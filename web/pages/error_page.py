@@ -4,7 +4,6 @@ Our views, Datasette's, and the ASGI applications around both respond with it.
 """
 
 import re
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -112,7 +111,5 @@ async def _with_visitor(datasette: Datasette, request: Request) -> Request:
     if "actor" not in scope:
         scope["actor"] = await find_actor(datasette, request)
     request = Request(scope, request.receive)
-    frame = await frame_of(datasette, request)
-    # An error is no page of the navigation.
-    request.scope[FOUND] = replace(frame, route=None)
+    request.scope[FOUND] = await frame_of(datasette, request)
     return request

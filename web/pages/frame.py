@@ -20,7 +20,7 @@ from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.database import DATABASE
 from ci_observer.web.errors import WebError
 from ci_observer.web.pages.times import zone_of
-from ci_observer.web.urls import route_of
+from ci_observer.web.urls import route_of, with_query
 
 THEMES = ("dark", "light", "auto")
 TITLE = "CI Observer"
@@ -35,14 +35,17 @@ NO_CONFIG: dict[str, Any] = {
     "server_time": None,
     "warnings": [],
 }
-# The routes of the navigation with the pages that belong to each.
-SECTIONS = {
-    "/": ("/",),
-    "/runs": ("/runs",),
-    "/-/dashboards": ("/-/dashboards",),
-    f"/{DATABASE}": (f"/{DATABASE}", "/-"),
-    "/api": ("/api",),
+# The navigation, and below which routes the pages of an entry are, if not at its own.
+NAVIGATION = {
+    "/": "Wall",
+    "/runs": "Runs",
+    "/-/dashboards": "Dashboards",
+    f"/{DATABASE}": "Data",
+    "/api": "API",
 }
+BELOW = {"/-/dashboards": "/-/dashboards/", f"/{DATABASE}": f"/{DATABASE}/"}
+# These keep the display options of the address.
+OUR_PAGES = ("/", "/runs")
 # In the scope of a request whose frame is known already.
 FOUND = "ci_observer.frame"
 
@@ -54,7 +57,8 @@ class Frame:
     """The header's facts.
 
     `config` is None for a visitor who may not see the data, and `title` then names the
-    product only. `links` are those of plugins, as (address, label). `logout` is the
+    product only. `nav` has the entries of the navigation as (label, address, value of
+    aria-current). `links` are those of plugins, as (address, label). `logout` is the
     address of a page that ends the login; None if there is none to end.
     """
 
@@ -62,8 +66,7 @@ class Frame:
     config: dict[str, Any] | None = None
     version: str | None = None
     theme: str | None = None
-    route: str | None = None
-    section: str | None = None
+    nav: tuple[tuple[str, str, str], ...] = ()
     links: Links = ()
     actor: str | None = None
     logout: str | None = None
@@ -85,7 +88,7 @@ class Frame:
 async def frame_of(datasette: Datasette, request: Request | None) -> Frame:
     """The frame for a request; the one that its view has set, if there is one."""
     if request is None:
-        return Frame()
+        return Frame(nav=_nav(datasette, "", {}))
     if FOUND in request.scope:
         found: Frame = request.scope[FOUND]
         return found
@@ -96,12 +99,13 @@ async def frame_of(datasette: Datasette, request: Request | None) -> Frame:
 
 async def visitor_frame(datasette: Datasette, request: Request) -> Frame:
     """The frame without what comes from the database."""
-    theme, actor = request.args.get("theme"), request.actor
-    route = route_of(datasette, request.scope)
+    actor = request.actor
+    theme, tz = request.args.get("theme"), request.args.get("tz")
+    theme = theme if theme in THEMES else None
+    options = {"theme": theme, "tz": tz if zone_of(tz) else None}
     return Frame(
-        theme=theme if theme in THEMES else None,
-        route=route,
-        section=_section_of(route),
+        theme=theme,
+        nav=_nav(datasette, route_of(datasette, request.scope), options),
         links=tuple([link async for link in _links_of_plugins(datasette, request)]),
         actor=str(display_actor(actor)) if actor and actor != ACTOR else None,
         logout=_logout_of(datasette, request),
@@ -133,18 +137,23 @@ def stable_config(config: dict[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name in names} | {"polling": polling}
 
 
-def _section_of(route: str) -> str | None:
-    for section, pages in SECTIONS.items():
-        for page in pages:
-            if route == page or (page != "/" and f"{route}/".startswith(f"{page}/")):
-                return section
-    return None
+def _nav(
+    datasette: Datasette, route: str, options: dict[str, str | None]
+) -> tuple[tuple[str, str, str], ...]:
+    entries = []
+    for path, label in NAVIGATION.items():
+        kept = options if path in OUR_PAGES else {}
+        is_below = path in BELOW and route.startswith(BELOW[path])
+        current = "page" if route == path else "true" if is_below else ""
+        address = str(datasette.urls.path(with_query(path, kept)))
+        entries.append((label, address, current))
+    return tuple(entries)
 
 
 async def _links_of_plugins(
     datasette: Datasette, request: Request
 ) -> AsyncIterator[tuple[str, str]]:
-    known = {str(datasette.urls.path(section)) for section in SECTIONS}
+    known = {str(datasette.urls.path(section)) for section in NAVIGATION}
     for hook in pm.hook.menu_links(
         datasette=datasette, actor=request.actor, request=request
     ):
