@@ -2,7 +2,7 @@
 // fit.
 
 import { setAttr, setStyle } from "../shared/dom.js";
-import { isLoud } from "../shared/tile_text.js";
+import { isLoud, isUntested } from "../shared/tile_text.js";
 import { titleSize, wrapTitles } from "./names.js";
 import { partsOf } from "./tile.js";
 
@@ -13,26 +13,26 @@ const LABEL = 1.6;
 // The text size of titles: at least `least` rem, and at most `size` of the tile's text size and
 // `share` of its height; a long title makes it no smaller than `smallest` of that. A title has
 // at most `lines`, and `usual` of the tile's height: it leaves room for a strip. A long
-// repository may need `most`, where the tile has no activity.
+// repository may need `most`, where the tile has neither an activity nor a reason to tell.
 const NAME =
-  { least: 1.25, size: 1.9, share: 0.21, smallest: 0.6, usual: 0.55, most: 0.76, lines: 3 };
-// As in tile.css: the padding of both sides, and the width of the symbol next to a name.
-const PADDING = 1.75;
-const SYMBOL = { small: 1.25, large: 2.3 };
+  { least: 1.25, size: 1.9, share: 0.21, smallest: 0.6, usual: 0.36, most: 0.76, lines: 4 };
+// As in tile.css: the padding of both sides, and the width of the symbol next to a title.
+const PADDING = { plain: 1.35, striped: 1.8 };
+const SYMBOL = { small: 1.2, large: 2.3 };
 // The order in which parts of a quiet and of a loud tile are hidden or shortened; tile.css does
 // it by these names.
 const STEPS = {
-  quiet: ["title", "foot", "facts", "since", "short-why", "why"],
+  quiet: ["short-title", "title", "foot", "facts", "since", "short-why", "why"],
   loud: ["foot", "short-title", "title", "usual-fix", "facts", "by", "short-why", "broken", "why", "since"],
 };
 // The parts that are worth less than a strip.
 const LESS_THAN_STRIP = {
-  quiet: ["title", "foot", "facts"],
+  quiet: ["short-title", "title", "foot", "facts"],
   loud: ["short-title", "title", "usual-fix", "short-why"],
 };
 // The least height of the parts in the tile's text size. `name` counts in the name's text size.
 const LEAST = { broken: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1, progress: 0.8 };
-const ALWAYS = { name: 1.12, rest: 1.5 };
+const ALWAYS = { name: 1.05, rest: 1.5 };
 
 // On small windows the page scrolls instead of fitting the tiles.
 export const isScrolling = () =>
@@ -84,30 +84,38 @@ export function fitNames(root, plan, { rem, gap }, tiles, titles) {
     const own = tiles.filter((tile) => isLoud(tile) === loud);
     const [wide, high, unit] = loud ? [plan.wide, plan.high, plan.loudUnit] : [1, 1, plan.unit];
     const symbol = wide > 1 ? SYMBOL.large : SYMBOL.small;
-    // Slightly less, because the browser rounds widths differently.
-    const width = 0.98 * (plan.width * wide + gap * (wide - 1) - PADDING * unit);
     const height = plan.rows ? plan.height * high + gap * (high - 1) : Infinity;
-    const space = {
-      weight: 700,
-      font: getComputedStyle(root).fontFamily,
-      first: (size) => width - symbol * size,
-      rest: (size) => width - (wide > 1 ? symbol * size : 0),
-    };
-    const linesOf = ({ activity }) => (size) => {
+    const [plain, striped] = [PADDING.plain, PADDING.striped].map((padding) => {
+      // Slightly less, because the browser rounds widths differently.
+      const width = 0.98 * (plan.width * wide + gap * (wide - 1) - padding * unit);
+      return {
+        weight: 700,
+        font: getComputedStyle(root).fontFamily,
+        first: (size) => width - symbol * size,
+        rest: (size) => width - (wide > 1 ? symbol * size : 0),
+      };
+    });
+    const spaceOf = ({ alarm }) =>
+      (alarm && alarm !== "stale" && alarm !== "invalid_file" ? striped : plain);
+    const linesOf = (tile) => (size) => {
+      const { activity } = tile;
       const free = height - unit * (2 + (activity ? LEAST.foot + LEAST.progress : 0));
       const rooms = [Math.min(NAME.usual * height, free - 1.4 * unit)];
-      if (!activity) rooms.push(Math.min(NAME.most * height, free));
+      if (!activity && !isUntested(tile)) rooms.push(Math.min(NAME.most * height, free));
       return rooms.map((room) =>
         Math.max(2, Math.min(NAME.lines, Math.floor(room / (ALWAYS.name * size)))));
     };
     const most = Math.max(least, Math.min(NAME.size * unit, NAME.share * plan.height * high));
-    const smallest = plan.rows ? Math.max(least, NAME.smallest * most) : least;
     const sameSize = plan.wide > 1 ? own : tiles;
-    const all = sameSize.map((tile) => [...titles.get(tile), linesOf(tile)]);
-    const size = titleSize(all, space, smallest, plan.rows ? most : least);
+    const all = sameSize.map((tile) =>
+      ({ names: titles.get(tile), lines: linesOf(tile), space: spaceOf(tile) }));
+    const size = plan.rows ? titleSize(all, least, NAME.smallest * most, most) : least;
     root.style.setProperty(loud ? "--loud-name" : "--name", `${size}px`);
-    const wrap = wrapTitles([...titles.values()], size, space);
-    for (const tile of own) names.set(tile, wrap(titles.get(tile), linesOf(tile)(size)));
+    const wraps = new Map([plain, striped].map((space) =>
+      [space, wrapTitles([...titles.values()], size, space)]));
+    for (const tile of own) {
+      names.set(tile, wraps.get(spaceOf(tile))(titles.get(tile), linesOf(tile)(size)));
+    }
   }
   return names;
 }

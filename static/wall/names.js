@@ -4,6 +4,9 @@
 // characters of scripts without spaces.
 export const BREAK = /(?<=[\s\-_/\u2e80-\u9fff\uac00-\ud7af])|(?<=\.)(?!ya?ml\b)|(?<=\p{Ll})(?=\p{Lu})/u;
 
+// As in tile.css: the space between letters in the text size.
+const SPACING = -0.02;
+
 const context = document.createElement("canvas").getContext("2d");
 
 // The width of a piece at a text size of 1px, with and without its trailing space. Cached,
@@ -13,7 +16,7 @@ function widthsOf(piece, { weight, font }) {
   const key = `${weight} 100px ${font}\n${piece}`;
   if (!widths.has(key)) {
     [context.font] = key.split("\n");
-    const width = (text) => context.measureText(text).width / 100;
+    const width = (text) => context.measureText(text).width / 100 + SPACING * text.length;
     widths.set(key, [width(piece), width(piece.trimEnd())]);
   }
   return widths.get(key);
@@ -41,17 +44,22 @@ export function linesOf(pieces, size, space) {
 // The symbol is beside the first line, which is the repository's; only that is bold.
 const below = (space) => ({ ...space, weight: 400, first: space.rest });
 
-// The largest size at which all titles fit; those that cannot fit at all do not count. A title
-// is [repository, workflow, its usual and greatest number of lines at a size].
-export function titleSize(titles, space, least, most) {
-  const spaces = [space, below(space)];
-  const all = titles.map(([repo, workflow, lines]) =>
-    ({ lines, names: [repo, workflow].map((name) => name.split(BREAK)) }));
-  const fits = ({ names, lines }, size) => lines(size)[0]
-    >= names.reduce((sum, pieces, index) => sum + linesOf(pieces, size, spaces[index]), 0);
-  const fitting = all.filter((title) => fits(title, least));
+// The largest size at which all titles fit, but not below `small`: long ones are cut instead.
+// A word that is wider than a line makes it smaller, down to `least`, if it has a line there.
+// A title has two `names`, its `space` and, by size, its numbers of `lines`.
+export function titleSize(titles, least, small, most) {
+  const all = titles.map(({ names, lines, space }) => ({
+    lines,
+    names: names.map((name) => name.split(BREAK)),
+    spaces: [space, below(space)],
+  }));
+  const linesAt = ({ names, spaces }, size) =>
+    names.reduce((sum, pieces, index) => sum + linesOf(pieces, size, spaces[index]), 0);
+  const wordy = all.filter((title) => linesAt(title, least) < Infinity);
+  const fits = (size) => (title) =>
+    linesAt(title, size) <= (size > small ? title.lines(size)[0] : Number.MAX_VALUE);
   let size = most;
-  while (size > least && !fitting.every((title) => fits(title, size))) size *= 0.96;
+  while (size > least && !wordy.every(fits(size))) size *= 0.96;
   return Math.max(least, size);
 }
 

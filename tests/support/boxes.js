@@ -42,7 +42,10 @@
     return boxes;
   }
 
-  for (const tile of document.querySelectorAll(".tile")) {
+  const tiles = [...document.querySelectorAll(".tile")];
+  // Lay out the tiles that are far from the window, too.
+  for (const { style } of tiles) style.contentVisibility = "visible";
+  for (const tile of tiles) {
     const box = tile.getBoundingClientRect();
     const said = tile.querySelector("a").title.split("\n").slice(0, 2).join(" of ");
     const texts = document.createTreeWalker(tile, NodeFilter.SHOW_TEXT);
