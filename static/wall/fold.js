@@ -39,7 +39,9 @@ function hide(list, items, more) {
   let excess = [...widths.values()].reduce((sum, width) => sum + width, more.offsetWidth)
     + 2 * parseFloat(paddingLeft) - list.clientWidth;
   const hidden = [];
-  for (const { node, name } of [...items].reverse().sort((a, b) => b.rank - a.rank)) {
+  const [, ...others] = [...items].sort((a, b) => a.rank - b.rank);
+  // The most important item always stays.
+  for (const { node, name } of others.reverse()) {
     if (excess <= 0) break;
     node.hidden = true;
     excess -= widths.get(node);

@@ -7,7 +7,7 @@ import pytest
 from archive import save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
-from walls import save_poll, save_responses, save_wall
+from walls import PHONE, save_poll, save_responses, save_wall
 
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
@@ -70,12 +70,15 @@ def test_each_filter_is_named_with_javascript_and_without(
     for pairs, words in WORDS:
         query = urlencode(pairs)
         assert chips(visit.open(f"?{query}&kiosk=1")) == words, query
-        assert visit.page.locator(".chips").is_visible()
+        assert visit.page.locator(".chip").first.is_visible()
         tiles = visit.page.locator(".tile").count()
         caption = without_scripts.open(f"?{query}").locator("caption").inner_text()
         named = caption.partition(": ")[2].partition(" (")[0].split(", ")
         assert named == words, query
         assert f"({tiles} of 4 tiles, show everything)" in caption
+    visit.page.set_viewport_size(PHONE)
+    visit.open("?kiosk=1&screen=1of2&hide=failing")
+    assert visit.page.locator(".chip:visible").count() == 2
     visit.open()
     assert visit.page.locator("#filters").is_hidden()
     caption = without_scripts.open().locator("caption").inner_text()
