@@ -217,6 +217,18 @@ async def test_a_parameter_has_a_label_and_values_to_choose_from(datasette):
     assert repos == ["acme/api", "acme/web"]
 
 
+@in_loop
+@pytest.mark.parametrize("days", ["-5", "x", "0", "3651", "9" * 5000, "\u0665"])
+async def test_a_number_out_of_range_is_no_empty_answer(datasette, days):
+    """ "Which runs failed lately?" must not be answered by "No rows"."""
+    page = await get_page(datasette, f"/ci_observer/recent_failures?days={days}")
+
+    assert page.one(class_="message-error").text == (
+        "Days must be a number from 1 to 3650."
+    )
+    assert page.all(class_="zero-results") == []
+
+
 @pytest.mark.parametrize(
     ("column", "words"),
     [

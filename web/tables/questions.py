@@ -92,7 +92,10 @@ async def inputs(
     query: Mapping[str, Any] | None,
     values: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """The input of each named parameter: its label, type, value and suggestions."""
+    """The input of each named parameter: its label, type, value and suggestions.
+
+    `problem` says what to write instead of a value that selects no rows.
+    """
     described = (query or {}).get("parameters") or {}
     found = []
     may_see = bool(described) and await is_visible(datasette, actor, "feeds")
@@ -100,21 +103,34 @@ async def inputs(
         parameter = described.get(name) or {}
         kind = parameter.get("type")
         suggested = parameter.get("suggestions") if may_see else None
+        label = parameter.get("label") or name
+        is_text = kind != "number" or value == ""
         # A browser shows no value that does not fit the input's type.
-        fits = (
-            kind != "number" or value == "" or (value.isascii() and value.isdecimal())
-        )
+        fits = is_text or (value.isascii() and value.isdecimal())
         found.append(
             parameter
             | {
                 "name": name,
                 "value": value,
-                "label": parameter.get("label") or name,
+                "label": label,
                 "type": kind if kind in INPUT_TYPES and fits else "text",
                 "options": await _suggestions(datasette, suggested),
+                "problem": None if is_text else _problem(label, value, parameter),
             }
         )
     return found
+
+
+def _problem(label: str, value: str, parameter: Mapping[str, Any]) -> str | None:
+    """What is wrong with the value of a parameter that is a number."""
+    least, most = parameter.get("min"), parameter.get("max")
+    if least is None or most is None:
+        return None
+    # A longer text is a larger number, which Python may refuse to read.
+    is_number = value.isascii() and value.isdecimal() and len(value) <= len(str(most))
+    if is_number and least <= int(value) <= most:
+        return None
+    return f"{label} must be a number from {least} to {most}."
 
 
 async def _suggestions(datasette: Datasette, name: str | None) -> list[str]:
