@@ -48,14 +48,14 @@ async def wall(datasette: Datasette, request: Request) -> Response:
     except WebError as error:
         config = unreadable(error)
         page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
-        page |= {"muted": [], "filters": []}
+        page |= {"kept": [], "muted": [], "filters": []}
         status = error.status
     frame = await visitor_frame(datasette, request)
     request.scope[FOUND] = frame.with_config(page["config"])
     page |= {
-        "title": page_title(page["config"]["title"], page["tiles"], page["muted"]),
+        "title": page_title(page["config"]["title"], page["kept"], page["muted"]),
         "muted_text": muted_text(page["muted"]) if page["muted"] else None,
-        "caption": page_title(page["config"]["title"], page["tiles"], []),
+        "caption": page_title(page["config"]["title"], page["kept"], []),
         "is_filtered": bool(page["filters"] or request.args.getlist("mute")),
         "shows_all": datasette.urls.path(with_query("/", without_filters(request))),
         "shows_muted": datasette.urls.path(with_query("/", without_mute(request))),
@@ -92,7 +92,8 @@ def table_of(
 async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     """The configuration, all tiles for the script, the filtered ones for the table.
 
-    `muted` are the tiles among the filtered ones that the URL hides one by one.
+    `muted` are the tiles among the filtered ones that the URL hides one by one, `kept`
+    the others, in any state; the page names a failure that `state` or `hide` hides.
 
     Raises `Unavailable` when SQLite fails.
     """
@@ -119,6 +120,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
             for tile in tiles
             if has_state(tile, filters.state) and state_of(tile) not in hidden
         ],
+        "kept": tiles,
         "muted": muted,
         "filters": filter_words(filters, hidden, screen),
     }

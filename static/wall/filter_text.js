@@ -83,7 +83,7 @@ export function describe(view, tiles) {
     hidden: hidden.length ? `hidden: ${countsOf(hidden)}` : "",
     hidesFailure: hidden.some(({ tile_state: state }) => state === "failing"),
     allHidden: inScope(`${countsOf(kept)}, all hidden`),
-    none: muted.length ? inScope(`all ${muted.length} tiles are hidden`)
+    none: muted.length ? inScope(muted.length > 1 ? `all ${muted.length} tiles are hidden` : "the only tile is hidden")
       : `No tile matches ${scope || "the filters"}`,
   };
 }

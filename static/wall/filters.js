@@ -102,13 +102,16 @@ export async function makeFilters({ go, redraw }) {
     const texts = describe(view, parts);
     const shown = `${parts.shown.length} of ${count(tiles.length, "tile")}`;
     const words = filtersOf(view).map((filter) => filter.words);
+    const muted = mutedText(parts.muted);
     setText(find("shown"), shown);
     setText(hidden, texts.hidden);
     setAttr(hidden, "data-failing", texts.hidesFailure);
     drawChips(view);
     drawMuted(parts.muted);
-    Object.assign(texts, { fetched, muted: mutedText(parts.muted) });
-    return { ...parts, texts: { ...texts, summary: [...words, shown].join(", ") } };
+    Object.assign(texts, { fetched, muted });
+    // For screen readers, which read the chip of the hidden tiles only when they reach it.
+    const summary = [...words, shown, ...(parts.muted.length ? [muted] : [])].join(", ");
+    return { ...parts, texts: { ...texts, summary } };
   }
 
   // The page of a view without tiles.

@@ -101,6 +101,9 @@ def test_a_muted_tile_that_is_not_green_forbids_all_passing(
     save_runs(wall, run_payload(5, conclusion="failure", **times("16:30")))
     page = visit.open("?kiosk=1&mute=acme/api/ci.yml&repo=acme/api&repo=acme/web")
     expect(page).to_have_title(f"1 hidden, 1 failing{PART}{TITLE}")
+    expect(page.locator("#summary")).to_have_text(
+        "acme/api, acme/web, 1 of 3 tiles, 1 hidden, 1 failing: 1 passing"
+    )
     expect(page.locator("#muted")).to_be_visible()
     expect(page.locator("#muted")).to_have_attribute("data-level", "failing")
     page.locator("#muted").click()
