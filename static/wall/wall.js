@@ -130,24 +130,28 @@ function draw() {
   drawEmpty(shown.length > 0 || hasMessage, texts);
 }
 
+// Another branch has other tiles, which are fetched. Until then the old ones prove nothing.
+const areLoaded = () => loaded.query === wallQuery(view);
+
 // The tiles of the view, and what the wall may say of a part of them. Without the script for
 // filters it shows all tiles, and says nothing of them as a whole (`texts` is null).
 function filterAll() {
   const isFiltered = countFilters(view) > 0;
   find("filters").hidden = !isFiltered;
-  if (isFiltered && filters) return filters.draw(view, tiles);
-  return { kept: tiles, muted: [], shown: tiles, texts: isFiltered ? null : {} };
+  const parts = isFiltered && filters ? filters.draw(view, tiles)
+    : { kept: tiles, muted: [], shown: tiles, texts: isFiltered ? null : {} };
+  return areLoaded() ? parts : { ...parts, kept: [], muted: [], texts: null };
 }
 
-const hasNoFeeds = () => !tiles.length && !view.branch.length;
+const hasNoFeeds = () => areLoaded() && !tiles.length && !view.branch.length;
 
 function drawEmpty(isFull, texts) {
   const state = getState();
   const banner = bannerOf(state);
-  find("empty").hidden = isFull;
+  find("empty").hidden = isFull || !areLoaded();
   find("empty-setup").hidden = !hasNoFeeds();
   find("empty-filter").hidden = hasNoFeeds();
-  if (!isFull && filters) filters.drawEmpty(view, tiles, texts);
+  if (!isFull && filters && texts) filters.drawEmpty(view, tiles, texts);
   setText(find("empty-word"), banner ? banner.word : "No workflows are watched yet");
   setText(find("empty-reason"), banner ? banner.text : "");
   find("empty-how").hidden = state.config.polling.state !== "off";
@@ -167,7 +171,7 @@ function drawStatus() {
   setText(find("note"), notes);
   // A page without feeds shows the banner's text in its middle.
   const banner = hasNoFeeds() && !scriptError ? null : bannerOf(state);
-  const isLost = isOutdated(state);
+  const isLost = isOutdated(state) || !areLoaded();
   const status = [banner && banner.word, !notes, isLost].join();
   const isChanged = status !== drawnStatus;
   drawnStatus = status;

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from walls import PHONE, save_poll, save_responses, save_wall
 
 if TYPE_CHECKING:
-    from browser import NewVisit, Visit
+    from browser import NewVisit, Visit, WallServer
 
 pytestmark = pytest.mark.browser
 
@@ -196,6 +196,29 @@ def test_without_a_match_the_page_offers_to_remove_each_filter(
     expect(page.locator("#empty h2:visible")).to_have_text(
         "acme/web: the only tile is hidden"
     )
+
+
+def test_tiles_of_another_branch_prove_nothing(
+    red_wall: Database, visit: "Visit", server: "WallServer", expect: Any
+) -> None:
+    """Until the tiles of the new branch are fetched, those of the old one are shown."""
+    save_runs(red_wall, run_payload(20, head_branch="dev", **times("16:00")))
+    web = {"full_name": "acme/web"}
+    of_web = {"repository": web, "head_repository": web, "head_branch": "dev"}
+    save_runs(red_wall, run_payload(21, **of_web, **times("16:00")), repo="acme/web")
+    save_responses(red_wall)
+    page = visit.open("?branch=dev")
+    expect(page.locator(".message h2")).to_have_text("branch dev: all 2 passing")
+    server.stop()
+    page.get_by_role("link", name="Remove the filter branch dev").click()
+    expect(page.locator("body")).to_have_attribute("data-lost", "true")
+    expect(page.locator(".message")).to_have_count(0)
+    expect(page).to_have_title("CI Observer")
+    expect(page.locator("#icon")).not_to_have_attribute("href", GREEN)
+    server.start()
+    visit.refresh()
+    expect(page).to_have_title(f"1 failing{TITLE}")
+    expect(page.locator("body")).to_have_attribute("data-lost", "false")
 
 
 def test_without_its_script_a_filtered_wall_makes_no_claim(
