@@ -23,15 +23,11 @@ PAGES = {
         "ci_observer/runs?_facet=conclusion&_facet=event&event__contains=u&_size=1"
     ),
     "empty table": "ci_observer/runs?event=none",
-    "view": "ci_observer/wall",
     "row": "ci_observer/runs/1",
     "query": "ci_observer/recent_failures",
-    "query with parameters": "ci_observer/runs_of_commit?sha=a",
     "typed SQL": f"ci_observer?{SQL}",
     "typed SQL with an error": "ci_observer?sql=select+none",
     "no page": "ci_observer/none",
-    "refused": "-/settings",
-    "actor": "-/actor",
     "login": "login",
     # With the permission debug-menu:
     "settings": "-/settings",
@@ -39,7 +35,6 @@ PAGES = {
     "allow rules": "-/allow-debug?allow=null&actor=null",
     "permissions": "-/permissions",
     "messages": "-/messages",
-    "patterns": "-/patterns",
 }
 DEBUG = tuple(PAGES)[tuple(PAGES).index("settings") :]
 
