@@ -289,7 +289,7 @@ def test_the_message_fills_the_screen_when_passing_is_hidden(
 ) -> None:
     save_wall(db, 24, kinds=["passing"])
     page = visit.open("?hide=passing")
-    expect(page.get_by_role("heading", name="All 24 passing")).to_be_visible()
+    expect(page.get_by_role("heading", name="24 passing, all hidden")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(0)
     expect(page.locator("#empty")).to_be_hidden()
     assert page.locator(".message").bounding_box()["height"] > 900
@@ -313,7 +313,7 @@ def test_without_visible_tiles_the_hidden_ones_are_counted(
     save_wall(db, 8, kinds=["passing"] * 6 + ["unknown", "stale"])
     page = visit.open("?hide=passing&hide=unknown&hide=stale")
     heading = page.locator(".message h2")
-    expect(heading).to_have_text("6 passing, 1 without result, 1 stale")
+    expect(heading).to_have_text("1 stale, 1 unknown, 6 passing, all hidden")
     expect(page.locator(".message")).to_have_attribute("data-calm", "false")
 
 
@@ -326,7 +326,7 @@ def test_the_counts_of_hidden_tiles_are_updated(
     [stale] = feeds.watched(db, "acme/service-007")
     feeds.save_checked(db, stale, NOW)
     visit.refresh()
-    expect(page.locator(".message h2")).to_have_text("7 passing, 1 without result")
+    expect(page.locator(".message h2")).to_have_text("1 unknown, 7 passing, all hidden")
 
 
 def test_parts_loaded_later_are_added_once(
