@@ -8,7 +8,7 @@ import pytest
 from archive import save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
-from walls import save_poll, save_responses
+from walls import LOUD, PHONE, QUIET, save_poll, save_responses, save_wall
 
 if TYPE_CHECKING:
     from browser import Visit
@@ -116,3 +116,15 @@ def test_a_muted_tile_that_is_not_green_forbids_all_passing(
         "?mute=acme/api/ci.yml&branch=main&branch=dev&repo=acme/api&repo=acme/web"
     )
     expect(page.locator("#muted")).to_have_text("2 hidden ✕")
+
+
+def test_many_hidden_states_do_not_widen_a_phone(db: Database, visit: "Visit") -> None:
+    kinds = (*LOUD, *QUIET)
+    save_wall(db, len(kinds), kinds=kinds)
+    names = [f"acme/service-{number:03}/ci.yml" for number in range(1, len(kinds))]
+    for size in (PHONE, {"width": 768, "height": 1024}):
+        visit.page.set_viewport_size(size)
+        page = visit.open(f"?kiosk=1&{mute(*names)}")
+        assert page.locator("#muted").inner_text().count(",") > 5
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width == size["width"]
