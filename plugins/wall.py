@@ -27,7 +27,7 @@ from ci_observer.web.pages.muted import is_green, muted_text, split_muted
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import exact_time, seconds_ahead, zone_of
 from ci_observer.web.urls import with_query
-from ci_observer.web.vocabulary import ACTIVITIES, STATES, state_of
+from ci_observer.web.vocabulary import ACTIVITIES, ALARMS, STATES, state_of
 
 # The first data are without the strips, which the script requests later.
 FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
@@ -170,10 +170,16 @@ def without_filters(request: Request) -> list[tuple[str, str]]:
 def page_title(
     title: str, tiles: list[dict[str, Any]], muted: list[dict[str, Any]]
 ) -> str:
-    """The browser tab's title, with the number of failing tiles first."""
+    """The browser tab's title, with the numbers of failing tiles and alarms first.
+
+    `static/wall/title.js` has the same words.
+    """
     failing = sum(tile["tile_state"] == "failing" for tile in tiles)
-    words = f"{failing} failing" if failing else ""
-    if not failing and not all(map(is_green, muted)):
+    alarms = sum(tile["tile_state"] in ALARMS for tile in tiles)
+    counts = [f"{failing} failing"] if failing else []
+    counts += [f"{alarms} alarm{'s' if alarms > 1 else ''}"] if alarms else []
+    words = ", ".join(counts)
+    if not words and not all(map(is_green, muted)):
         words = muted_text(muted)
     # Datasette reads this file in the encoding of the locale, so it is ASCII.
     return f"{words} \u2013 {title}" if words else title

@@ -66,6 +66,7 @@ DAMAGED = (
     "The database {path} is damaged. Restore a backup with ci-observer restore FILE, or"
     " repair it with sqlite3's .recover. Stop CI Observer first."
 )
+_DAMAGED_FILE = ("not a database", "disk image is malformed")
 # Part of SQLite's message → advice; the first match wins.
 _ADVICE = {
     "unable to open": "The database {path} cannot be opened: make the file readable,"
@@ -148,6 +149,10 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         except sqlite3.DatabaseError as error:
             if is_logged:
                 log_error(error, statement)
+            # Datasette would show the message on the page of a statement, as its fault.
+            if any(words in str(error) for words in _DAMAGED_FILE):
+                self.file.log_problem(advice_on(error, self.path))
+                raise Unavailable(advice_on(error, Path(self.path).name)) from error
             raise
 
     async def hidden_table_names(self) -> list[str]:

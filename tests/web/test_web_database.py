@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from archive import NOW, set_clock, watch
+from archive import NOW, save_runs, set_clock, watch
+from factories import run_payload
 from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
@@ -88,6 +89,28 @@ async def test_a_damaged_database_is_503(db_path: Path, db: Database) -> None:
 
     assert status == 503
     assert "is damaged. Restore a backup" in error
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("query", ["failing_now", "runs", "run_history"])
+async def test_a_damaged_page_of_a_table_is_not_the_statement_s_fault(
+    db_path: Path, db: Database, query: str
+) -> None:
+    watch(db, ("acme/api", "ci.yml"))
+    save_runs(db, run_payload(1))
+    [[size]] = db.execute("pragma page_size")
+    roots = [*db.execute("select rootpage from sqlite_schema where rootpage > 1")]
+    db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    content = bytearray(db_path.read_bytes())
+    for [root] in roots:
+        content[(root - 1) * size : root * size] = b"\xff" * size
+    async with serving(db_path) as datasette:
+        await datasette.client.get("/ci_observer.json")
+        db_path.write_bytes(content)
+        response = await datasette.client.get(f"/ci_observer/{query}")
+
+    assert response.status_code == 503
+    assert "is damaged. Restore a backup" in response.text
 
 
 @pytest.mark.asyncio
