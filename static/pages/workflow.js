@@ -20,7 +20,8 @@ function drawState({ now, times }) {
   find("state-detail").hidden = !explanation;
   const newer = activity(tile, now);
   find("state-activity").hidden = !newer;
-  if (newer) setText(find("state-activity"), `${newer.name} ${newer.text}`);
+  const words = newer ? [newer.name, newer.text, newer.usual].filter(Boolean) : [];
+  setText(find("state-activity"), words.join(" "));
 }
 
 function onDraw({ now, times }) {

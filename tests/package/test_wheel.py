@@ -138,7 +138,7 @@ def pages_of(command: list[str], db_path: Path, folder: Path) -> dict[str, str]:
 
 def comparable(body: str, port: str) -> str:
     """Without the port, times of the server's clock and durations of queries."""
-    body = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", body)
+    body = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)", "TIME", body)
     body = re.sub(r"Queries took [\d.]+ms", "Queries took MS", body)
     return body.replace(port, "PORT")
 

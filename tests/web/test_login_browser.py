@@ -50,10 +50,10 @@ def test_a_person_enters_the_token_once(
     visit = new_visit(java_script_enabled=has_scripts)
     page = visit.open("runs?repo=acme/api")
     page.get_by_label("Access token").fill("wrong")
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("not the access token")
     page.get_by_label("Access token").fill(TOKEN)
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Log in").click()
     expect(page).to_have_url(f"{visit.server.url}runs?repo=acme/api")
     visit.open()
     expect(page.locator("h1")).to_have_text("CI Observer")
@@ -170,7 +170,7 @@ def test_the_form_fits_the_screen(
     visit = new_visit(**({"viewport": viewport} if viewport else {}))
     page = visit.open(f"login?theme={theme}")
     width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    box = page.get_by_role("button").bounding_box()
+    box = page.get_by_role("button", name="Log in").bounding_box()
 
     assert width <= 0
     assert box["y"] + box["height"] < page.viewport_size["height"]
