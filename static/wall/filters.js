@@ -59,12 +59,12 @@ export async function makeFilters({ go, redraw }) {
   // The number of tiles that another view shows; "" until the tiles of its branch are fetched.
   function countText(view, tiles, other) {
     const key = addressOf(other);
-    const countIn = (all) => selectTiles(all, other).shown.length;
-    if (wallQuery(other) === wallQuery(view)) counts.set(key, countIn(tiles));
+    const countWithout = (all) => selectTiles(all, other).shown.length;
+    if (wallQuery(other) === wallQuery(view)) counts.set(key, countWithout(tiles));
     else if (!counts.has(key)) {
       counts.set(key, null);
       fetchTiles(wallQuery(other)).then((wall) => {
-        counts.set(key, countIn(wall.tiles));
+        counts.set(key, countWithout(wall.tiles));
         fetched += 1;
         redraw();
       }, () => counts.delete(key));
