@@ -2,7 +2,7 @@
 // them, and one press of Tab leaves it.
 
 import { setAttr, setChildren, setText } from "../shared/dom.js";
-import { build, button, symbol } from "./elements.js";
+import { build, button, symbol } from "../shared/elements.js";
 
 const FIRST = 50;
 const MORE = 200;

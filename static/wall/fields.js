@@ -1,7 +1,7 @@
 // The settings that are no lists: the search, the order and layout of the tiles, this screen.
 
 import { setAttr, setText } from "../shared/dom.js";
-import { build } from "./elements.js";
+import { build } from "../shared/elements.js";
 import { readView } from "./view.js";
 
 const partText = (part) => `part ${part.replace("of", " of ")}`;

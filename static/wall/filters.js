@@ -2,6 +2,7 @@
 // without tiles. Loaded when the address has a filter.
 
 import { find, setAttr, setChildren, setText } from "../shared/dom.js";
+import { make } from "../shared/elements.js";
 import { count } from "../shared/format.js";
 import { describe, filtersOf } from "./filter_text.js";
 import { foldLine } from "./fold.js";
@@ -12,13 +13,6 @@ import { fetchTiles } from "./tile_data.js";
 import { EVERYTHING, wallQuery, writeView } from "./view.js";
 
 const addressOf = (view) => writeView(view) || location.pathname;
-
-function make(tag, className, ...children) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.append(...children);
-  return node;
-}
 
 function makeChip({ words, rest }) {
   const cross = make("span", "chip__cross", "✕");

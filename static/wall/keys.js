@@ -1,6 +1,6 @@
 // Moves the focus with the arrow keys, and lists all keys in a dialog.
 
-import { build } from "./elements.js";
+import { build } from "../shared/elements.js";
 
 const ARROWS = {
   ArrowLeft: [-1, 0],

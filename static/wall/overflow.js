@@ -2,10 +2,11 @@
 // sort orders, groups, and messages and panels in place of tiles.
 
 import { setStyle, setText } from "../shared/dom.js";
+import { make, symbol } from "../shared/elements.js";
 import { countLoud, isLoud, nameOf } from "../shared/tile_text.js";
 import { arrange, holeOf, limits } from "./arrange.js";
 import { loadStyle } from "./load_style.js";
-import { drawAges, make, makeMore, makeSummary, makeSymbol } from "./panels.js";
+import { drawAges, makeMore, makeSummary } from "./panels.js";
 
 const PAGE_SECONDS = 15;
 // The height of the page number in rem.
@@ -84,7 +85,7 @@ function makeMessage(tiles, isCalm, { age = "", allTiles, texts, makeRemovals })
   const words = texts || { allHidden: "All tiles are hidden" };
   const text = isCalm ? words.claim || `All ${allTiles.length} passing` : words.allHidden;
   const heading = make("h2", "", text);
-  if (isCalm) heading.prepend(makeSymbol("passing"));
+  if (isCalm) heading.prepend(symbol("passing"));
   const message = make("li", "message", heading, make("p", "", age));
   message.dataset.calm = isCalm;
   message.toggleAttribute("data-long", text.length > LONG);

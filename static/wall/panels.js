@@ -2,11 +2,11 @@
 // the empty cells of the last row.
 
 import { setText } from "../shared/dom.js";
+import { make, symbol } from "../shared/elements.js";
 import { ago, count, seconds } from "../shared/format.js";
 import { nameOf, stateOf } from "../shared/tile_text.js";
 import { labelOf, STATES } from "../shared/vocabulary.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 // In a panel's text size: the height of a line and of everything else, and the width of a
 // column of lines. overflow.css has the same.
 const LINE = 1.4;
@@ -16,24 +16,6 @@ const COLUMN = 22;
 const COUNT = 8;
 
 const linesOf = (height, unit) => Math.max(1, Math.floor((height / unit - REST) / LINE));
-
-export function make(tag, className, ...children) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.append(...children);
-  return node;
-}
-
-export function makeSymbol(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  const use = document.createElementNS(SVG, "use");
-  svg.setAttribute("class", "symbol");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#symbol-${name}`);
-  svg.append(use);
-  return svg;
-}
 
 // [state, number of tiles] for each state among the tiles, worst first.
 function countByState(tiles) {
@@ -52,7 +34,7 @@ function makeCounts(tiles, { height, unit }) {
     part.dataset.state = state;
     part.style.flexGrow = total;
     bar.append(part);
-    list.append(make("span", "", makeSymbol(state), ` ${total} ${labelOf(state)}`));
+    list.append(make("span", "", symbol(state), ` ${total} ${labelOf(state)}`));
   }
   return [list, bar];
 }
@@ -81,7 +63,7 @@ function makeChange(tile) {
   const name = `${tile.repo.split("/")[1]} · ${nameOf(tile)}`;
   const age = make("time", "change__age");
   age.dateTime = tile.since_at;
-  const line = make("li", "change", age, makeSymbol(stateOf(tile)),
+  const line = make("li", "change", age, symbol(stateOf(tile)),
     make("bdi", "change__name", name), make("span", "unseen", ` ${labelOf(stateOf(tile))}`));
   line.title = `${name}: ${labelOf(stateOf(tile))} since ${tile.since_at}`;
   line.dataset.result = stateOf(tile);

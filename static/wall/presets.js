@@ -2,7 +2,7 @@
 
 import { setAttr } from "../shared/dom.js";
 import { ALARMS } from "../shared/vocabulary.js";
-import { build } from "./elements.js";
+import { build } from "../shared/elements.js";
 import { countFilters, EVERYTHING, HIDEABLE } from "./view.js";
 
 const LOUD = [...ALARMS, "failing", "invalid_file"];

@@ -7,7 +7,7 @@ import { count } from "../shared/format.js";
 import { labelOf } from "../shared/vocabulary.js";
 import { makeCheckList } from "./check_list.js";
 import { choicesOf, isChosen, shownTiles, withChoice } from "./choices.js";
-import { build, button } from "./elements.js";
+import { build, button } from "../shared/elements.js";
 import { makeFields } from "./fields.js";
 import { makePresets, TV } from "./presets.js";
 import { writeView } from "./view.js";

@@ -3,7 +3,7 @@
 
 import { nameOf } from "../shared/tile_text.js";
 import { makeMuteOf } from "./choices.js";
-import { build, button } from "./elements.js";
+import { build, button } from "../shared/elements.js";
 
 const linkOf = (node) => node && node.querySelector("a[href]");
 

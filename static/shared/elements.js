@@ -1,4 +1,4 @@
-// Builds elements for the parts of the page that are loaded on demand.
+// Builds elements for parts of pages that are loaded on demand.
 
 export function build(tag, { attributes = {}, ...properties } = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -6,6 +6,8 @@ export function build(tag, { attributes = {}, ...properties } = {}, ...children)
   node.append(...children);
   return node;
 }
+
+export const make = (tag, className, ...children) => build(tag, { className }, ...children);
 
 export const button = (text, onclick, properties) =>
   build("button", { type: "button", textContent: text, onclick, ...properties });
