@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
-
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
 from archive import NOW, set_clock  # noqa: E402 (the tests are not a package)
-from browser import ARGUMENTS, CHROMIUM, WallServer  # noqa: E402
+from browser import WallServer  # noqa: E402
 from walls import PHONE, save_poll, save_wall  # noqa: E402
 
+from bench.harness.browser import chromium  # noqa: E402
 from ci_observer.ingest.db import schema  # noqa: E402
 
 __all__ = ["NAMES", "NOW", "PHONE", "chromium", "running_demo", "running_wall"]
@@ -35,18 +33,6 @@ NAMES = (
     "End-to-end tests", "Nightly integration tests", "Publish Docker image", "Docs",
     "terraform-plan-production", "Benchmarks",
 )  # fmt: skip
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; ends the program if there is none."""
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        raise SystemExit("No Chromium on the PATH: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
