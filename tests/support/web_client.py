@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+from archive import NOW, set_clock
 from datasette.app import Datasette
+from sqlite_utils import Database
 
 from ci_observer import ROOT
+from ci_observer.ingest.db import schema
 from ci_observer.web.database import DATABASE
 from ci_observer.web.server import build_datasette
 from ci_observer.web.settings import WebSettings
@@ -30,6 +33,21 @@ async def serving(
         datasette.executor.shutdown()
         for database in datasette.databases.values():
             database.close()
+
+
+@asynccontextmanager
+async def serving_example(
+    folder: Path, fill: Callable[[Database], None]
+) -> AsyncIterator[Datasette]:
+    """Datasette on a new database that `fill` fills, at the time of the tests."""
+    path = folder / "ci_observer.db"
+    with closing(schema.connect(path)) as db:
+        schema.migrate(db)
+        set_clock(db, NOW)
+        fill(db)
+    async with serving(path) as datasette:
+        await datasette.invoke_startup()
+        yield datasette
 
 
 def counting(datasette: Datasette, monkeypatch: Any) -> Callable[[], list[str]]:

@@ -1,6 +1,5 @@
 """Cells of tables and queries: what people read, and what programs get."""
 
-import asyncio
 import csv
 import io
 import json
@@ -18,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 from sqlite_utils import Database
+from waiting import other_request
 from web_client import serving
 
 from ci_observer.web.tables.cells import Cell, format_of
@@ -296,22 +296,13 @@ async def test_a_large_page_lets_other_requests_in(
         " (select 1 union all select run_id + 1 from n limit 500)"
         " select run_id from n"
     )
-    turns = 0
     async with serving(db_path) as datasette:
         address = f"/ci_observer?sql={quote(select)}"
         await datasette.client.get(address)
         plugin = pm.get_plugin("cells.py")
         monkeypatch.setattr(plugin, "SLICE_SECONDS", -1)
-
-        async def other_request() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
-        other = asyncio.create_task(other_request())
-        page = await datasette.client.get(address)
-        other.cancel()
+        async with other_request() as turns:
+            page = await datasette.client.get(address)
 
     assert page.text.count("/ci_observer/runs/") == 500
-    assert turns > 500
+    assert turns() > 500

@@ -10,13 +10,10 @@ from typing import Any
 import datasette_dashboards
 import pytest
 import pytest_asyncio
-from archive import NOW, set_clock
 from dashboards import CHARTS, PAGE, chart_rows, fill
 from datasette.app import Datasette
 from page_reader import read_page
-
-from ci_observer.ingest.db import schema
-from ci_observer.web.server import build_datasette
+from web_client import serving_example
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,18 +25,9 @@ async def datasette(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Datasette]:
     """Datasette as `serve` runs it, on the example; no test writes to it."""
-    path = tmp_path_factory.mktemp("example") / "ci_observer.db"
-    db = schema.connect(path)
-    schema.migrate(db)
-    set_clock(db, NOW)
-    fill(db)
-    db.close()
-    datasette = build_datasette(path, root=ROOT)
-    await datasette.invoke_startup()
-    yield datasette
-    for database in datasette.databases.values():
-        database.close()
-    datasette.executor.shutdown()
+    folder = tmp_path_factory.mktemp("example")
+    async with serving_example(folder, fill) as datasette:
+        yield datasette
 
 
 async def page_of(datasette: Datasette, query: str) -> str:

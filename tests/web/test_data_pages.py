@@ -6,17 +6,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from archive import NOW, save_runs, set_clock, watch
+from archive import save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload
 from operators import cookies_of, restricted
 from page_reader import Element, get_page, harms, read_page, table_rows
 from sqlite_utils import Database
-from web_client import serving
+from web_client import serving, serving_example
 
-from ci_observer import ROOT
-from ci_observer.ingest.db import schema
-from ci_observer.web.server import build_datasette
 from ci_observer.web.settings import WebSettings
 from ci_observer.web.tables.questions import heading
 from ci_observer.web.tables.row_links import RELATIONS, count_sql
@@ -63,18 +60,9 @@ async def datasette(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Datasette]:
     """Datasette on an example that no test writes to."""
-    path = tmp_path_factory.mktemp("pages") / "ci_observer.db"
-    db = schema.connect(path)
-    schema.migrate(db)
-    set_clock(db, NOW)
-    fill(db)
-    db.close()
-    datasette = build_datasette(path, root=ROOT)
-    await datasette.invoke_startup()
-    yield datasette
-    for database in datasette.databases.values():
-        database.close()
-    datasette.executor.shutdown()
+    folder = tmp_path_factory.mktemp("pages")
+    async with serving_example(folder, fill) as datasette:
+        yield datasette
 
 
 def listed(page: Element) -> list[str]:

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from archive import NOW, save_runs, set_clock, watch
+from archive import NOW, save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload
 from sqlite_utils import Database
+from web_client import serving_example
 
-from ci_observer.ingest.db import schema
 from ci_observer.ingest.store import instance
 from ci_observer.ingest.times import utc
-from ci_observer.web.server import build_datasette
 from docs.schema_page import sections
 
 ROOT = Path(__file__).parents[2]
@@ -128,18 +127,9 @@ async def datasette(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Datasette]:
     """Datasette as `serve` runs it, on the example; no test writes to it."""
-    path = tmp_path_factory.mktemp("example") / "ci_observer.db"
-    db = schema.connect(path)
-    schema.migrate(db)
-    set_clock(db, NOW)
-    fill(db)
-    db.close()
-    datasette = build_datasette(path, root=ROOT)
-    await datasette.invoke_startup()
-    yield datasette
-    for database in datasette.databases.values():
-        database.close()
-    datasette.executor.shutdown()
+    folder = tmp_path_factory.mktemp("example")
+    async with serving_example(folder, fill) as datasette:
+        yield datasette
 
 
 def days_of(path: str, more: str) -> str:

@@ -1,9 +1,8 @@
 """Rendering of templates next to other requests."""
 
-import asyncio
-
 import pytest
 from jinja2 import Environment
+from waiting import other_request
 
 from ci_observer.web import rendering
 from ci_observer.web.rendering import YieldingTemplate
@@ -17,17 +16,8 @@ async def test_a_long_page_lets_other_requests_in(
     environment = Environment(enable_async=True, autoescape=True)
     environment.template_class = YieldingTemplate
     template = environment.from_string("{% for n in rows %}<{{ n }}>{% endfor %}")
-    turns = 0
-
-    async def other_request() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    other = asyncio.create_task(other_request())
-    text = await template.render_async(rows=["a", "&"] * 50)
-    other.cancel()
+    async with other_request() as turns:
+        text = await template.render_async(rows=["a", "&"] * 50)
 
     assert text == "<a><&amp;>" * 50
-    assert turns > 50
+    assert turns() > 50
