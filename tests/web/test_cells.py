@@ -196,6 +196,16 @@ def test_a_result_has_colour_symbol_and_word_and_a_time_out_is_red():
     assert html.striptags() == "timed out after 6 h"
 
 
+def test_the_last_result_of_a_tile_is_a_time_out_as_on_the_wall():
+    html = cell(
+        "last_result_conclusion", "cancelled", last_result_cancel_cause="timeout"
+    )
+
+    assert html is not None
+    assert 'data-look="bad"' in html
+    assert html.striptags().startswith("timed out")
+
+
 def test_an_unfinished_run_shows_its_status_as_result():
     html = cell("conclusion", None, status="in_progress")
 

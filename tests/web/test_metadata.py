@@ -352,6 +352,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "since_at": "2026-03-01T10:00:00Z",
                 "streak": 1,
                 "last_result_conclusion": "failure",
+                "last_result_cancel_cause": None,
                 "activity": "running",
                 "alarm": None,
                 "last_result_display_title": "Change 4",

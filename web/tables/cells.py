@@ -126,9 +126,11 @@ def _conclusion(cell: Cell) -> Markup | None:
         return _unfinished(cell.other("status"))
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         return None
-    if value == "cancelled" and cell.column == "conclusion":
+    if value == "cancelled":
+        # Of the run, or of one that a tile speaks of: last_result_conclusion.
+        prefix = cell.column.removesuffix("conclusion")
         run = {
-            name: cell.other(name)
+            name: cell.other(prefix + name)
             for name in ("cancel_cause", "cancelled_by", "duration_seconds")
         }
         run |= {"status": "completed", "conclusion": value}
