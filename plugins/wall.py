@@ -1,7 +1,7 @@
 """The status wall at /: a page that holds its first data as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,8 @@ FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
 MANY_TILES = 60
 FILTERS = ("repo", "workflow", "branch", "event", "actor", "state", "q")
 HIDEABLE = set(STATES) - set(ACTIVITIES)
+# The parameters that leave tiles out.
+HIDING = {*FILTERS, "hide", "mute", "screen"}
 
 
 async def wall(datasette: Datasette, request: Request) -> Response:
@@ -57,8 +59,8 @@ async def wall(datasette: Datasette, request: Request) -> Response:
         "muted_text": muted_text(page["muted"]) if page["muted"] else None,
         "caption": page_title(page["config"]["title"], page["kept"], []),
         "is_filtered": bool(page["filters"] or request.args.getlist("mute")),
-        "shows_all": datasette.urls.path(with_query("/", without_filters(request))),
-        "shows_muted": datasette.urls.path(with_query("/", without_mute(request))),
+        "shows_all": address_without(datasette, request, HIDING),
+        "shows_muted": address_without(datasette, request, {"mute"}),
         "columns": FIRST_COLUMNS,
         "values": [
             [tile[name] for name in FIRST_COLUMNS] for tile in page["all_tiles"]
@@ -146,25 +148,18 @@ def filters_of(request: Request) -> Filters:
         return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
 
 
-def without_mute(request: Request) -> list[tuple[str, str]]:
-    """The arguments of the URL that show the hidden tiles, too."""
-    return [
+def address_without(
+    datasette: Datasette, request: Request, names: Collection[str]
+) -> str:
+    """The address of the page, without the arguments of these names."""
+    pairs = [
         (name, value)
         for name in request.args
         for value in request.args.getlist(name)
-        if name != "mute"
+        if name not in names
     ]
-
-
-def without_filters(request: Request) -> list[tuple[str, str]]:
-    """The arguments of the URL that do not hide any tile."""
-    filters = {*FILTERS, "hide", "mute", "screen"}
-    return [
-        (name, value)
-        for name in request.args
-        for value in request.args.getlist(name)
-        if name not in filters
-    ]
+    path: str = datasette.urls.path(with_query("/", pairs))
+    return path
 
 
 def page_title(
