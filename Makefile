@@ -13,12 +13,12 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.development
-# The folder of Datasette's plugins that only their own tests run.
+# The folder of packages that only single tests use.
 AUTH_PLUGINS := import datasette, pathlib; print(pathlib.Path(datasette.__file__).parents[2] / "auth-plugins")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench soak docs screenshots pictures wheel lock release port
+.PHONY: help setup demo run test test-datasette-1 lint bench soak docs screenshots pictures wheel lock release port
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,8 +31,19 @@ demo: port $(INSTALLED) ## show the wall with a simulated GitHub: no token, no n
 run: $(INSTALLED) .env ## run CI Observer with the settings in .env
 	@$(BIN)/python -m ci_observer up
 
+# The tests start many processes, which would compile every module again.
 test: $(DEVELOPMENT) ## run the tests in parallel; lists what was skipped, and why
-	@$(BIN)/python -m pytest -rs -n auto --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -rs -n auto --dist worksteal $(ARGS)
+
+# In a venv of its own: the version differs from the locked one.
+DATASETTE_1 := .venv-datasette-1
+test-datasette-1: $(DEVELOPMENT) ## run the web side's tests on the newest alpha of Datasette 1.0
+	@$(BIN)/python -m venv --clear $(DATASETTE_1)
+	@$(DATASETTE_1)/bin/python -m pip --quiet install --require-hashes -r requirements-dev.lock
+	@$(DATASETTE_1)/bin/python -m pip --quiet install --upgrade --pre 'datasette>=1.0a41'
+	@$(DATASETTE_1)/bin/python -m pip --quiet install --no-deps --no-build-isolation -e .
+	@$(DATASETTE_1)/bin/python -m datasette --version
+	@$(DATASETTE_1)/bin/python -m pytest -q --tb=line -n auto tests/web tests/wall tests/integrations tests/agents $(ARGS)
 
 lint: $(DEVELOPMENT) ## check style, types, spelling and the generated parts of the docs
 	$(BIN)/python -m ruff check .
@@ -53,6 +64,7 @@ soak: $(DEVELOPMENT) ## run an instance under load and faults for MINUTES, and j
 
 docs: $(DEVELOPMENT) ## update the generated parts of the docs
 	$(BIN)/python -m cogapp -r README.md docs/*.md
+	$(BIN)/python -m ci_observer.ingest.config.file_schema > contrib/ci-observer.schema.json
 
 screenshots: $(DEVELOPMENT) ## take pictures of every page into build/gallery (needs Chromium)
 	$(BIN)/python docs/gallery.py $(ARGS)
@@ -71,7 +83,7 @@ release: $(DEVELOPMENT) ## check, write the changelog heading and tag: make rele
 	@$(BIN)/python scripts/release.py '$(VERSION)'
 
 lock: ## pin every dependency, with hashes (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra alerts --extra mcp pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header requirements-plugins.in -o requirements-plugins.lock
 

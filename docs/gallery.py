@@ -23,9 +23,9 @@ SIZES = {
 }
 THEMES = ("dark", "light")
 WALLS = (1, 7, 24, 60, 200)
-# What is left of a television at 20 m: letters of 22 px are just readable.
+# A television as seen from 20 m: letters of 22 px are just readable.
 FROM_AFAR = "document.documentElement.style.filter = 'blur(4px)'"
-RUN = "select run_id from runs order by started_at desc limit 1"
+RUN = "select run_id, repo, head_sha from runs order by started_at desc limit 1"
 SQL = "select repo, count(*) as runs from runs group by repo order by 2 desc"
 
 # The pages by name. A page with a fragment opens what a click on that id opens.
@@ -38,6 +38,9 @@ PAGES = {
     "runs-filtered": "/runs?conclusion=failure&repo=acme/web-store",
     "runs-no-match": "/runs?q=nothing+like+this",
     "workflow": "/workflows/acme/web-store/e2e.yml",
+    "jobs": "/workflows/acme/web-store/e2e.yml/jobs",
+    "commits": "/commits/acme/web-store",
+    "summary": "/summary",
     "api": "/api",
     "dashboard": "/-/dashboards/ci-observer",
     "dashboard-empty": "/-/dashboards/ci-observer?repo=acme/nothing",
@@ -55,16 +58,21 @@ PAGES = {
 
 
 def pages_of(page: Page, url: str) -> Mapping[str, str]:
-    """All pages: those above, a row, and each example query."""
+    """All pages: those above, a row, a run, a commit, and each example query."""
     get = page.request.get
     database = get(f"{url}ci_observer.json").json()
     rows = get(f"{url}ci_observer.json?" + urlencode({"sql": RUN, "_shape": "arrays"}))
-    [[run_id]] = rows.json()["rows"]
+    [[run_id, repo, sha]] = rows.json()["rows"]
     queries = {
         f"query-{query['name']}": f"/ci_observer/{query['name']}"
         for query in database["queries"]
     }
-    return PAGES | {"row": f"/ci_observer/runs/{run_id}"} | queries
+    found = {
+        "row": f"/ci_observer/runs/{run_id}",
+        "run": f"/runs/{run_id}",
+        "commit": f"/commits/{repo}/{sha}",
+    }
+    return PAGES | found | queries
 
 
 def take_picture(page: Page, name: str) -> str:

@@ -1,80 +1,39 @@
 """The command `ci-observer`: options, help texts and exit codes.
 
 Exit code 0 is success, 1 a failure, 2 a wrong setting or option. `commands` does the
-work.
+work: each command imports its modules when it runs, since all of them together take
+five times as long to import as a help text takes to print.
 """
 
-import asyncio
 import logging
 import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click import DateTime
 
-from ci_observer import ROOT, csv_formulas
+from ci_observer import ROOT
+from ci_observer.csv_formulas import CHOICES as CSV_FORMULAS
 from ci_observer.ingest import logs
 from ci_observer.ingest.commands import users
-from ci_observer.ingest.commands.backfill import parse_since, run_backfill
-from ci_observer.ingest.commands.backup import (
-    back_up,
-    create_folder,
-    delete_older,
-)
-from ci_observer.ingest.commands.check import (
-    disk_warnings,
-    report_lines,
-    run_check,
-)
-from ci_observer.ingest.commands.explained_errors import explaining_errors
-from ci_observer.ingest.commands.export import (
-    FORMATS,
-    Selection,
-    export_file,
-    format_of,
-)
-from ci_observer.ingest.commands.payloads import prune_payloads, repack_payloads
-from ci_observer.ingest.commands.poll import damage_text, run_ingest, run_ingest_of_up
-from ci_observer.ingest.commands.ports import refuse_busy_port
-from ci_observer.ingest.commands.restore import restore as restore_backup
-from ci_observer.ingest.commands.runtime import (
-    EXIT_FAILED,
-    VERSION,
-    interrupted_by_sigterm,
-    open_database,
-    prepare_database,
-    refuse_missing_temporary_folder,
-    run_until_stopped,
-    utc_now,
-)
-from ci_observer.ingest.commands.terminal import (
-    escape_unencodable,
-    megabytes,
-    progress_of_items,
-)
-from ci_observer.ingest.config import (
-    Config,
-    datasette_secret,
-    is_database_required,
-    load_config,
-    read_token_file,
-)
-from ci_observer.ingest.config.values import is_loopback
-from ci_observer.ingest.db import schema
-from ci_observer.ingest.db.schema import StorageError
-from ci_observer.ingest.errors import DatabaseError
-from ci_observer.ingest.lock import only_ingest
-from ci_observer.ingest.store import database
-from ci_observer.ingest.texts import escaped
+from ci_observer.ingest.commands.explained_errors import EXIT_FAILED, explaining_errors
+from ci_observer.ingest.commands.export_formats import FORMATS, format_of
+from ci_observer.ingest.commands.terminal import escape_unencodable
+
+if TYPE_CHECKING:
+    from ci_observer.ingest.config import Config
 
 DAY = DateTime(["%Y-%m-%d"])
 
 log = logging.getLogger("ci_observer")
 
 
-def _log_warnings(config: Config) -> None:
+def _log_warnings(config: "Config") -> None:
+    from ci_observer.ingest.config import is_database_required
+
     # `up` has logged them before it starts its processes.
     if not is_database_required():
         for warning in config.warnings:
@@ -83,7 +42,7 @@ def _log_warnings(config: Config) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
-@click.version_option(VERSION)
+@click.version_option(package_name="ci-observer")
 def main(*, quiet: bool) -> None:
     """Archive GitHub Actions runs in SQLite and show them on a status wall.
 
@@ -113,6 +72,10 @@ def ingest(*, once: bool) -> None:
     With --once: exit 0 if every feed was fetched, 1 if one failed. A feed is a watched
     workflow of a repository.
     """
+    from ci_observer.ingest.commands.poll import run_ingest, run_ingest_of_up
+    from ci_observer.ingest.commands.runtime import open_database
+    from ci_observer.ingest.config import is_database_required, load_config
+
     config = load_config(with_access_token=False)
     _log_warnings(config)
     if is_database_required() and not once:
@@ -133,11 +96,17 @@ def serve(*, read_only: bool) -> None:
     This process never reads the GitHub token. A user who may not write the database
     serves it as it is, like --read-only.
     """
-    # Datasette takes a second to import.
-    from ci_observer.web import server  # noqa: PLC0415
-    from ci_observer.web.errors import IncompleteInstallation  # noqa: PLC0415
-    from ci_observer.web.hosts import LOOPBACK  # noqa: PLC0415
-    from ci_observer.web.settings import WebSettings  # noqa: PLC0415
+    from ci_observer.ingest.commands.ports import refuse_busy_port
+    from ci_observer.ingest.commands.runtime import (
+        prepare_database,
+        refuse_missing_temporary_folder,
+    )
+    from ci_observer.ingest.config import datasette_secret, load_config
+    from ci_observer.ingest.config.values import is_loopback
+    from ci_observer.web import server
+    from ci_observer.web.errors import IncompleteInstallation
+    from ci_observer.web.hosts import LOOPBACK
+    from ci_observer.web.settings import WebSettings
 
     config = load_config(with_token=False)
     _log_warnings(config)
@@ -172,12 +141,22 @@ def serve(*, read_only: bool) -> None:
 @main.command()
 @explaining_errors
 def up() -> None:
-    """Run ingest and serve together, and restart one that exits.
+    """Run ingest, serve and alerts together, and restart one that exits.
 
     The wait before a restart grows each time. SIGTERM, Ctrl-C or closing the terminal
-    stops both; under nohup they keep running. The container runs this command.
+    stops them; under nohup they keep running. The container runs this command.
     """
-    from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
+    from ci_observer.ingest.commands import supervise
+    from ci_observer.ingest.commands.poll import damage_text
+    from ci_observer.ingest.commands.ports import refuse_busy_port
+    from ci_observer.ingest.commands.runtime import (
+        open_database,
+        refuse_missing_temporary_folder,
+    )
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.db.schema import StorageError
+    from ci_observer.ingest.errors import DatabaseError
+    from ci_observer.ingest.lock import only_ingest
 
     config = load_config()
     _log_warnings(config)
@@ -205,7 +184,10 @@ def demo(*, seed: int) -> None:
     It keeps its data in demo.db, in the folder of your database. Every start begins
     with an empty one; your own data stays untouched.
     """
-    from ci_observer.ingest.commands import supervise  # noqa: PLC0415 (0.1 s to import)
+    from ci_observer.ingest.commands import supervise
+    from ci_observer.ingest.commands.ports import refuse_busy_port
+    from ci_observer.ingest.commands.runtime import refuse_missing_temporary_folder
+    from ci_observer.ingest.config import load_config
 
     config = load_config(with_token=False)
     refuse_missing_temporary_folder()
@@ -229,6 +211,12 @@ def check() -> None:
     polled, 2 if a setting is wrong. Feeds that are not tried, to leave requests for
     polling, are counted. Warnings do not change the exit code.
     """
+    import asyncio
+
+    from ci_observer.ingest.commands.check import disk_warnings, report_lines, run_check
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.texts import escaped
+
     config = load_config()
     config = replace(config, warnings=(*config.warnings, *disk_warnings(config)))
     result = asyncio.run(run_check(config))
@@ -236,6 +224,64 @@ def check() -> None:
         click.echo(escaped(line))
     if any(not line.is_good for line in result.lines):
         sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--test", "is_test", is_flag=True, help="Send a message to each address.")
+@click.option(
+    "--dry-run",
+    "is_dry_run",
+    is_flag=True,
+    help="Print what would have been sent in the last week. Nothing is sent.",
+)
+@click.option(
+    "--send",
+    "is_sending",
+    is_flag=True,
+    help="Send alerts until stopped; up does it by itself.",
+)
+@explaining_errors
+def alerts(*, is_test: bool, is_dry_run: bool, is_sending: bool) -> None:
+    """Show the addresses of alerts, and what was sent to each.
+
+    An address is shown by its number and kind only, since it holds secrets. up and
+    ingest send the alerts; docs/alerts.md explains them.
+
+    Exit 0 if all is well, 1 if a test was not accepted, 2 if a setting is wrong.
+    """
+    import asyncio
+
+    from ci_observer.ingest.alerts.past import dry_run_lines
+    from ci_observer.ingest.commands.alerts import (
+        addresses_of,
+        run_alerts_of_up,
+        send_test,
+        status_lines,
+    )
+    from ci_observer.ingest.commands.runtime import run_until_stopped, utc_now
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.db import schema
+    from ci_observer.ingest.texts import escaped
+
+    if is_test + is_dry_run + is_sending > 1:
+        raise click.UsageError("Give only one of --test, --dry-run and --send.")
+    config = load_config(
+        with_token=False, with_access_token=False, with_alerts=not is_dry_run
+    )
+    if is_sending:
+        sys.exit(run_until_stopped(run_alerts_of_up(config)))
+    code = 0
+    if is_test:
+        lines, code = asyncio.run(send_test(config, utc_now()))
+    else:
+        if not is_dry_run:
+            addresses_of(config)
+        db = schema.connect_read_only(config.db_path)
+        show = dry_run_lines if is_dry_run else status_lines
+        lines = list(show(config, db))
+    for line in lines:
+        click.echo(escaped(line))
+    sys.exit(code)
 
 
 @main.command()
@@ -259,6 +305,14 @@ def backfill(*, since: str, repos: tuple[str, ...]) -> None:
 
     Exit 0 when complete or stopped, 1 if a feed failed, 2 if an option is wrong.
     """
+    from ci_observer.ingest.commands.backfill import parse_since, run_backfill
+    from ci_observer.ingest.commands.runtime import (
+        open_database,
+        run_until_stopped,
+        utc_now,
+    )
+    from ci_observer.ingest.config import load_config
+
     day = parse_since(since, now=utc_now())
     config = load_config()
     db = open_database(config)
@@ -270,16 +324,27 @@ def backfill(*, since: str, repos: tuple[str, ...]) -> None:
 def migrate() -> None:
     """Create the database, or bring its schema up to date.
 
-    It also repacks payloads that an older version has stored, which ingest would do in
-    small steps. It can run while ci-observer up is running. If it is stopped, the next
-    call continues.
+    It also repacks payloads that an older version has stored, counts the runs for
+    charts, and computes the states over time, which ingest would do in small steps. It
+    can run while ci-observer up is running. If it is stopped, the next call continues.
     """
+    from ci_observer.ingest.commands.indexes import make_indexes
+    from ci_observer.ingest.commands.payloads import repack_payloads
+    from ci_observer.ingest.commands.rollups import build_rollups
+    from ci_observer.ingest.commands.states import build_states
+    from ci_observer.ingest.commands.terminal import progress_of_items
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.db import schema
+
     config = load_config(with_token=False)
     schema.refuse_other_program(config.db_path)
     db = schema.connect(config.db_path)
     for name in schema.migrate(db, progress=progress_of_items()):
         click.echo(f"applied {name}")
+    make_indexes(db)
     repack_payloads(db)
+    build_rollups(db)
+    build_states(db)
     db.close()
     click.echo(f"{config.db_path} is up to date.")
 
@@ -302,11 +367,12 @@ def migrate() -> None:
     "--format",
     "output_format",
     type=click.Choice(FORMATS),
-    help="Default: ndjson for FILE.ndjson and FILE.jsonl, otherwise csv.",
+    help="Default: by the end of FILE (.ndjson, .jsonl, .parquet), otherwise csv."
+    " Parquet needs ci-observer[parquet].",
 )
 @click.option(
     "--formulas",
-    type=click.Choice(csv_formulas.CHOICES),
+    type=click.Choice(CSV_FORMULAS),
     help="CSV cells that a spreadsheet would run. Default: CSV_FORMULAS.",
 )
 @click.option("--raw", is_flag=True, help="Add GitHub's whole run object as raw_json.")
@@ -328,6 +394,11 @@ def export(
     when it is complete. Days are in UTC. The database is only read, and polling can
     continue.
     """
+    from ci_observer.ingest.commands.export import Output, export_file
+    from ci_observer.ingest.commands.export_rows import Selection
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.db import schema
+
     config = load_config(with_token=False)
     db = schema.connect_read_only(config.db_path)
     selection = Selection(
@@ -335,15 +406,12 @@ def export(
         since=f"{since:%Y-%m-%d}T00:00:00Z" if since else None,
         until=f"{until:%Y-%m-%d}T23:59:59Z" if until else None,
     )
-    output_format = output_format or format_of(file)
-    export_file(
-        db,
-        selection,
-        file,
-        output_format=output_format,
+    output = Output(
+        output_format or format_of(file),
         formulas=formulas or config.csv_formulas,
-        raw=raw,
+        has_objects=raw,
     )
+    export_file(db, selection, file, output)
 
 
 @main.command()
@@ -365,6 +433,10 @@ def backup(*, force: bool, keep: int | None, file: str) -> None:
     Polling continues meanwhile. The copy is checked by SQLite and by its numbers of
     rows, and gets its name when it is complete. It holds no token.
     """
+    from ci_observer.ingest.commands.backup import back_up, create_folder, delete_older
+    from ci_observer.ingest.commands.runtime import interrupted_by_sigterm, utc_now
+    from ci_observer.ingest.config import load_config
+
     db_path, now = load_config(with_token=False).db_path, utc_now()
     create_folder(Path(file) if file.endswith("/") else Path(file).parent)
     if keep and not Path(file).is_dir():
@@ -388,6 +460,10 @@ def restore(*, yes: bool, file: Path) -> None:
     A backup of an older version is brought up to date at the next start; one of a newer
     version is refused.
     """
+    from ci_observer.ingest.commands.restore import restore as restore_backup
+    from ci_observer.ingest.commands.runtime import interrupted_by_sigterm, utc_now
+    from ci_observer.ingest.config import load_config
+
     with interrupted_by_sigterm():
         restore_backup(
             file,
@@ -448,7 +524,8 @@ def smoke(
 
     Exit 0 if all checks passed, 1 if one failed, 2 if an option is wrong.
     """
-    from ci_observer.ingest.commands.smoke import smoke as run_smoke  # noqa: PLC0415 (only it needs HTTP)
+    from ci_observer.ingest.commands.smoke import smoke as run_smoke
+    from ci_observer.ingest.config import read_token_file
 
     if not token and token_file:
         token = read_token_file(token_file, "ACCESS_TOKEN_FILE")
@@ -480,6 +557,12 @@ def prune(*, payloads_before: datetime | None, vacuum: bool, yes: bool) -> None:
     objects. --vacuum makes the file smaller instead: it needs free disk space of twice
     the final size, and polling waits for it.
     """
+    from ci_observer.ingest.commands.payloads import prune_payloads
+    from ci_observer.ingest.commands.runtime import open_database
+    from ci_observer.ingest.commands.terminal import megabytes
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.store import database
+
     if payloads_before is None and not vacuum:
         raise click.UsageError(
             "Nothing to do. Give --payloads-before DAY, --vacuum, or both."

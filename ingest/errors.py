@@ -53,7 +53,7 @@ class DamagedDatabase(DatabaseError):
 
 
 class DatabaseGone(DatabaseError):
-    """The open file is no longer the one at the path: writing to it helps nobody."""
+    """The open file is no longer the one at the path: writing to it is useless."""
 
 
 class IncompleteInstallation(CIObserverError):

@@ -36,6 +36,14 @@ class ClockWatch:
         return self._clock() - timedelta(seconds=self._timer())
 
 
+def due_after(last: datetime | None, wait: timedelta, *, now: datetime) -> datetime:
+    """When something is due again that was done last at a time of a former process.
+
+    At once if that is unknown, or in the future, and thus by a wrong clock.
+    """
+    return last + wait if last and last <= now else now
+
+
 def utc(instant: datetime) -> str:
     """The text of an aware time, such as 2026-01-31T12:00:00Z."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

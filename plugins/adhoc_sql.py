@@ -1,7 +1,6 @@
 """SQL typed by visitors: switched off by `ADHOC_SQL=off`, refused when embedded."""
 
 from collections.abc import Callable
-from functools import cache
 
 from datasette import hookimpl
 from datasette.app import Datasette
@@ -17,9 +16,6 @@ from ci_observer.web.urls import route_of
 
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    # Datasette's constructor calls this before its settings are known.
-    patterns = cache(lambda: adhoc.chart_patterns(datasette))
-
     def wrap(app: App) -> App:
         async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] != "http" or is_ours(route_of(datasette, scope)):
@@ -27,8 +23,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
                 return
             is_off = settings_of(datasette).adhoc_sql == adhoc.OFF
             query = scope["query_string"].decode("latin-1")
-            is_chart = is_off and adhoc.is_of_chart(query, patterns())
-            if adhoc.has_sql(query) and not is_chart:
+            if adhoc.has_sql(query):
                 if is_off:
                     await send_error(datasette, scope, send, 403, adhoc.SWITCHED_OFF)
                     return
@@ -38,7 +33,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
                     )
                     return
             is_dashboard = route_of(datasette, scope).startswith("/-/dashboards/")
-            adhoc.current_pass.set(adhoc.Pass(is_chart or is_dashboard))
+            adhoc.current_pass.set(adhoc.Pass(is_dashboard))
             await app(scope, receive, send)
 
         return wrapped

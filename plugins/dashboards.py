@@ -7,10 +7,14 @@ from urllib.parse import quote, unquote
 import datasette_dashboards
 from datasette import hookimpl
 from datasette.app import Datasette
-from datasette.utils.asgi import Request, Response
+from datasette.utils.asgi import Forbidden, NotFound, Request, Response
 
 from ci_observer.web.access import ensure_visible
+from ci_observer.web.errors import WebError
+from ci_observer.web.pages.chart_rows import fetch_chart_rows
 from ci_observer.web.pages.dashboard import fetch_dashboard_page
+from ci_observer.web.permissions import is_allowed
+from ci_observer.web.responses import JSON, error_response, with_etag
 from ci_observer.web.settings import settings_of
 from ci_observer.web.sql.adhoc import OFF
 
@@ -26,8 +30,11 @@ TEMPLATES = ("dashboard_view.html", "dashboard_chart.html")
 def register_routes() -> list[tuple[str, View]]:
     routes = dict(datasette_dashboards.register_routes())
     routes[f"^{LIST}$"] = _list(routes[f"^{LIST}$"])
+    [view, *_] = routes.values()
+    chart = f"^{LIST}/(?P<slug>[^/]+)/(?P<chart_slug>[^/]+)"
+    own = {f"{chart}\\.json$": _like(_rows, view)}
     # The plugin's pages list the values of filters, and ask for `execute-sql` only.
-    return [(path, _for_readers(view)) for path, view in routes.items()]
+    return [(path, _for_readers(view)) for path, view in (own | routes).items()]
 
 
 @hookimpl
@@ -38,13 +45,18 @@ def extra_template_vars(
     if template not in TEMPLATES or request is None:
         return None
     slug = unquote(request.url_vars["slug"])
-    filters = _dashboards(datasette)[slug].get("filters") or {}
+    dashboards = _dashboards(datasette)
+    filters = dashboards[slug].get("filters") or {}
 
     async def fetch() -> dict[str, Any]:
         args = {name: request.args.get(name) or "" for name in filters}
         return {
             "page": await fetch_dashboard_page(datasette, slug, args),
             "chart_slug": unquote(request.url_vars.get("chart_slug", "")),
+            "all_dashboards": {
+                name: (dashboard["title"], dashboard.get("filters") or {})
+                for name, dashboard in dashboards.items()
+            },
             "may_edit_sql": settings_of(datasette).adhoc_sql != OFF,
         }
 
@@ -63,6 +75,24 @@ def _list(view: View) -> View:
         return response
 
     return _like(list_or_redirect, view)
+
+
+async def _rows(request: Request, datasette: Datasette) -> Response:
+    """The rows of a chart as JSON; raises `NotFound` and `Forbidden`."""
+    slug, name = (unquote(request.url_vars[key]) for key in ("slug", "chart_slug"))
+    dashboard = _dashboards(datasette).get(slug) or {}
+    chart = (dashboard.get("charts") or {}).get(name) or {}
+    if "query" not in chart:
+        raise NotFound(f"There is no chart {name} in a dashboard {slug}.")
+    if not await is_allowed(datasette, request.actor, "execute-sql", chart["db"]):
+        raise Forbidden("execute-sql denied")
+    filters = dashboard.get("filters") or {}
+    args = {key: request.args.get(key) or "" for key in filters}
+    try:
+        cached = await fetch_chart_rows(datasette, chart, args)
+    except WebError as error:
+        return error_response(request, str(error), error.status)
+    return await with_etag(request, cached, JSON)
 
 
 def _dashboards(datasette: Datasette) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datasette.views.base import DatasetteError
 from ci_observer.web.guard import TOO_LONG
 from ci_observer.web.pages.error_page import error_page, wants_json
 
-# Datasette's words for what is missing, and ours.
+# Datasette's words for a missing page, and ours.
 MISSING = {
     "404": "There is no page at this address.",
     "Database not found": "There is no page at this address.",

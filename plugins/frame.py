@@ -8,10 +8,12 @@ from datasette.utils.asgi import Request
 from jinja2 import Environment
 
 from ci_observer.web.pages.frame import Frame, frame_of
+from ci_observer.web.rendering import YieldingTemplate
 
 
 @hookimpl
 def prepare_jinja2_environment(env: Environment) -> None:
+    env.template_class = YieldingTemplate
     # For a template that is rendered without the hook below.
     env.globals["frame"] = Frame(nav=(("Wall", "/", ""),))
 

@@ -1,10 +1,11 @@
-"""The status wall at /: a page that holds its first data as JSON."""
+"""The status wall at /, and its stored views: a page that holds its first data."""
 
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from datasette import hookimpl
@@ -16,24 +17,29 @@ from ci_observer.web.api import queries
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
-from ci_observer.web.pages.error_page import respond_to_method_of_page
+from ci_observer.web.pages.error_page import error_page, respond_to_method_of_page
 from ci_observer.web.pages.filter_text import (
     filter_words,
     screen_of,
     tiles_on_screen,
 )
 from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
-from ci_observer.web.pages.muted import is_green, muted_text, split_muted
+from ci_observer.web.pages.muted import is_accepted, muted_text, split_muted
+from ci_observer.web.pages.past_bar import past_bar
+from ci_observer.web.pages.screens import Screen, find_screen, with_view
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import exact_time, seconds_ahead, zone_of
+from ci_observer.web.pages.wall_files import ROUTE, send_wall_file, wall_files
+from ci_observer.web.past.wall import fetch_past_wall, past_time
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import ACTIVITIES, ALARMS, STATES, state_of
 
 # The first data are without the strips, which the script requests later.
 FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
-# More tiles may not fit a screen; the page then preloads the script for that.
+# More tiles may not fit a screen; the page then has the script for that at once.
 MANY_TILES = 60
-FILTERS = ("repo", "workflow", "branch", "event", "actor", "state", "q")
+FILTERS = ("repo", "workflow", "branch", "event", "actor", "team", "state", "q")
+BAD_REQUEST = 400
 HIDEABLE = set(STATES) - set(ACTIVITIES)
 # The parameters that leave tiles out.
 HIDING = {*FILTERS, "hide", "mute", "screen"}
@@ -41,35 +47,63 @@ HIDING = {*FILTERS, "hide", "mute", "screen"}
 
 async def wall(datasette: Datasette, request: Request) -> Response:
     method_response = await respond_to_method_of_page(datasette, request)
+    return method_response or await wall_page(datasette, request)
+
+
+async def screen(datasette: Datasette, request: Request) -> Response:
+    method_response = await respond_to_method_of_page(datasette, request)
     if method_response is not None:
         return method_response
+    try:
+        await ensure_visible(datasette, request.actor)
+        found = await find_screen(datasette, unquote(request.url_vars["name"]))
+    except WebError as error:
+        return await error_page(datasette, request, error.status, str(error))
+    return await wall_page(datasette, with_view(request, found), found)
+
+
+async def wall_page(
+    datasette: Datasette, request: Request, stored: Screen | None = None
+) -> Response:
+    """The wall with the view of a query string; `stored` is the screen that has it."""
     status = 200
     try:
         await ensure_visible(datasette, request.actor)
         page = await fetch_page(datasette, request)
     except WebError as error:
+        if error.status == BAD_REQUEST and any(request.args.getlist("at")):
+            return await error_page(datasette, request, error.status, str(error))
         config = unreadable(error)
         page = {"config": config, "etag": None, "all_tiles": [], "tiles": []}
-        page |= {"kept": [], "muted": [], "filters": []}
+        page |= {"kept": [], "muted": [], "filters": [], "feed": None}
         status = error.status
     frame = await visitor_frame(datasette, request)
     request.scope[FOUND] = frame.with_config(page["config"])
+    mutes = request.args.getlist("mute")
     page |= {
         "title": page_title(page["config"]["title"], page["kept"], page["muted"]),
         "muted_text": muted_text(page["muted"]) if page["muted"] else None,
         "caption": page_title(page["config"]["title"], page["kept"], []),
-        "is_filtered": bool(page["filters"] or request.args.getlist("mute")),
+        "is_filtered": bool(page["filters"] or page["muted"] or mutes),
         "shows_all": address_without(datasette, request, HIDING),
         "shows_muted": address_without(datasette, request, {"mute"}),
-        "columns": FIRST_COLUMNS,
-        "values": [
-            [tile[name] for name in FIRST_COLUMNS] for tile in page["all_tiles"]
-        ],
+        "has_mutes": bool(mutes),
+        "screen": stored,
+        **columns_of(page),
         "may_overflow": len(page["tiles"]) > MANY_TILES,
         "ahead": seconds_ahead(page["config"]["timezone"]),
         "column_titles": COLUMNS,
         **table_of(datasette, request, page),
     }
+    if page.get("past"):
+        page |= past_page(datasette, request, page)
+        html = await datasette.render_template("past_wall.html", page, request=request)
+        return Response.html(html, headers={"Cache-Control": "no-store"})
+    page["wall_files"] = wall_files(
+        datasette,
+        is_filtered=page["is_filtered"],
+        may_overflow=page["may_overflow"],
+    )
     html = await datasette.render_template("wall.html", page, request=request)
     return Response.html(html, status=status, headers={"Cache-Control": "no-store"})
 
@@ -78,16 +112,62 @@ def table_of(
     datasette: Datasette, request: Request, page: dict[str, Any]
 ) -> dict[str, Any]:
     """The table for browsers without JavaScript, and the time that it shows."""
-    config, path = page["config"], datasette.urls.path("/ci_observer/runs")
-    zone = zone_of(request.args.get("tz")) or zone_of(config["timezone"])
-    zone = zone or ZoneInfo("UTC")
-    stated_at = config["server_time"]
+    path, zone = datasette.urls.path("/ci_observer/runs"), zone_on_page(request, page)
+    past = page.get("past")
+    stated_at = past["at"] if past else page["config"]["server_time"]
     return {
         "stated_at": exact_time(stated_at, zone),
         "rows": [
             table_row(tile, path, now=datetime.fromisoformat(stated_at), zone=zone)
             for tile in page["tiles"]
         ],
+    }
+
+
+def zone_on_page(request: Request, page: dict[str, Any]) -> ZoneInfo:
+    """The time zone of the address, or of the settings."""
+    zone = zone_of(request.args.get("tz")) or zone_of(page["config"]["timezone"])
+    return zone or ZoneInfo("UTC")
+
+
+def columns_of(page: dict[str, Any]) -> dict[str, Any]:
+    """The tiles for the script, as names of columns and lists of values."""
+    names = (*FIRST_COLUMNS, "is_recorded") if page.get("past") else FIRST_COLUMNS
+    values = [[tile[name] for name in names] for tile in page["all_tiles"]]
+    return {"columns": names, "values": values}
+
+
+def past_page(
+    datasette: Datasette, request: Request, page: dict[str, Any]
+) -> dict[str, Any]:
+    """The variables that only the wall of a past time has."""
+
+    def address(at: str | None) -> str:
+        path = address_without(datasette, request, {"at"})
+        if at is None:
+            return path
+        return f"{path}{'&' if '?' in path else '?'}at={at}"
+
+    bar = past_bar(
+        page["past"],
+        now=page["config"]["server_time"],
+        zone=zone_on_page(request, page),
+        address=address,
+    )
+    bar["kept"] = [
+        (name, value)
+        for name in request.args
+        for value in request.args.getlist(name)
+        if name != "at"
+    ]
+    when = f"{bar['day']}, {bar['time']} {bar['zone']}"
+    return {
+        "past": bar,
+        "title": f"Past, {when} \u2013 {page['title']}",
+        "caption": f"Past, {when} \u2013 {page['caption']}",
+        "is_kiosk": request.args.get("kiosk") == "1",
+        # With the view of the stored screen.
+        "query": request.query_string,
     }
 
 
@@ -100,12 +180,17 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     Raises `Unavailable` when SQLite fails.
     """
     filters = filters_of(request)
-    no_filters = Filters(branch=filters.branch)
-    response = await queries.fetch_wall(datasette, no_filters)
-    all_tiles = tiles = json.loads(response.content)["tiles"]
+    if filters.at:
+        zone = zone_of(request.args.get("tz"))
+        filters = replace(filters, at=await past_time(datasette, filters.at, zone))
+    fetch = fetch_past_wall if filters.at else queries.fetch_wall
+    no_filters = Filters(branch=filters.branch, at=filters.at)
+    response = await fetch(datasette, no_filters)
+    whole = json.loads(response.content)
+    all_tiles = tiles = whole.pop("tiles")
     of_any_state = replace(filters, state=())
     if of_any_state != no_filters:
-        filtered = await queries.fetch_wall(datasette, of_any_state)
+        filtered = await fetch(datasette, of_any_state)
         tiles = json.loads(filtered.content)["tiles"]
     screen = screen_of(request.args.getlist("screen"))
     # In the order of the scripts: a part, or a number of hidden tiles, is of any state.
@@ -116,6 +201,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     return {
         "config": await queries.fetch_config(datasette),
         "etag": response.etag,
+        "past": whole if filters.at else None,
         "all_tiles": all_tiles,
         "tiles": [
             tile
@@ -125,6 +211,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
         "kept": tiles,
         "muted": muted,
         "filters": filter_words(filters, hidden, screen),
+        "feed": with_query("/feed.atom", filters.to_pairs()),
     }
 
 
@@ -135,7 +222,11 @@ def has_state(tile: dict[str, Any], states: Sequence[str]) -> bool:
 
 
 def filters_of(request: Request) -> Filters:
-    """The wall's filters in the URL; invalid values are ignored."""
+    """The wall's filters in the URL; invalid values are ignored, but for the time.
+
+    Raises `BadRequest` for a time that is none.
+    """
+    at = Filters.from_args([("at", text) for text in request.args.getlist("at")]).at
     pairs = [
         (name, value)
         for name in FILTERS
@@ -143,9 +234,10 @@ def filters_of(request: Request) -> Filters:
         if name != "state" or value in STATES
     ]
     try:
-        return Filters.from_args(pairs)
+        filters = Filters.from_args(pairs)
     except BadRequest:
-        return Filters.from_args([pair for pair in pairs if pair[0] != "q"])
+        filters = Filters.from_args([pair for pair in pairs if pair[0] != "q"])
+    return replace(filters, at=at)
 
 
 def address_without(
@@ -174,7 +266,7 @@ def page_title(
     counts = [f"{failing} failing"] if failing else []
     counts += [f"{alarms} alarm{'s' if alarms > 1 else ''}"] if alarms else []
     words = ", ".join(counts)
-    if not words and not all(map(is_green, muted)):
+    if not words and not all(map(is_accepted, muted)):
         words = muted_text(muted)
     # Datasette reads this file in the encoding of the locale, so it is ASCII.
     return f"{words} \u2013 {title}" if words else title
@@ -182,4 +274,8 @@ def page_title(
 
 @hookimpl
 def register_routes() -> list[tuple[str, object]]:
-    return [(r"^/$", wall)]
+    return [
+        (r"^/$", wall),
+        (ROUTE, send_wall_file),
+        (r"^/s/(?P<name>[^/]+)$", screen),
+    ]

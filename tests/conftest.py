@@ -1,14 +1,13 @@
 """Fixtures, the report header and the order of the tests."""
 
 import functools
+import gc
 import os
 import signal
 import sqlite3
 import ssl
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 import stamina
-import yaml
 from archive import NOW, set_clock
 from demo_client import client_of
 from hypothesis import HealthCheck, settings
@@ -29,7 +27,7 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.polling.results import PollResult
 from ci_observer.web import database, disk
 
-pytest_plugins = ("browser",)
+pytest_plugins = ("browser", "reused", "varied_archive")
 # A failed assert in this module shows its values, as in the tests.
 pytest.register_assert_rewrite("truth")
 # No deadlines: they would test the machine. Each example cleans up its own files.
@@ -39,6 +37,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("ci_observer")
+# What the collection makes lives until the end: looking at it for garbage would take a
+# quarter of the time of the collection, and 5 % of that of the tests.
+gc.disable()
 # A shell's job in the background ignores SIGINT, and so would the tests' processes.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage in what comes from now on only."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_ssl_context() -> Iterator[None]:
     """Load the certificates once. Every HTTP client would take 20 ms for them."""
@@ -68,27 +75,6 @@ def _one_ssl_context() -> Iterator[None]:
         patch.setattr(
             ssl, "create_default_context", functools.cache(ssl.create_default_context)
         )
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _parsed_once() -> Iterator[None]:
-    """Parse metadata.yml once. Every Datasette would take 15 ms for it."""
-    load = functools.cache(yaml.load)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml, "load", lambda text, Loader: deepcopy(load(text, Loader)))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_search_for_sniffio() -> Iterator[None]:
-    """Fail the import of sniffio at once; httpx works without it.
-
-    Python remembers no failed import, and httpx tries this one six times per request:
-    each time, Python would search the folders of all packages.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "sniffio", None)
         yield
 
 

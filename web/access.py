@@ -6,6 +6,7 @@ rules of their own.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,21 +16,30 @@ from datasette.utils import await_me_maybe
 from datasette.utils.asgi import Forbidden, Request
 
 from ci_observer.web.database import DATABASE
+from ci_observer.web.metadata import metadata_of, tables_of
+from ci_observer.web.permissions import Permission, ensure_permissions
 from ci_observer.web.settings import settings_of
 
 # The tables and views that every route of ours may show, and those behind `raw=1`.
 TABLES = (
-    *("feeds", "jobs", "polling", "run_attempts", "run_values", "runs", "tiles"),
-    *("wall", "wall_branches", "wall_sources"),
+    *("commit_runs", "feeds", "jobs", "polling", "repos", "run_attempts", "run_values"),
+    *("runs", "tiles", "wall", "wall_branches", "wall_sources", "feed_settings"),
+    *("muted_tiles", "screens", "state_spans", "breaks"),
+    # Those of /api/jobs, /api/runs/RUN_ID, /api/stats and the summary.
+    *("run_history", "job_history", "job_errors", "job_steps", "steps"),
+    *("run_rollups", "run_bucket_rollups", "job_rollups", "job_minutes"),
+    # Of /metrics.
+    "polls",
 )
 RAW_TABLES = ("payload_parts", "run_payloads", "runs_full")
 
 DENIED = "You do not have permission to view this database."
 # Hooks that restrict nothing by themselves: Datasette's own, which read `allow` from
 # the metadata and a signed cookie, and those of the access token.
-_DEFAULT_PLUGINS = (
-    "datasette.actor_auth_cookie",
-    "datasette.default_permissions",
+# Of Datasette 0.65 and of 1.0.
+PERMISSION_HOOKS = ("permission_allowed", "permission_resources_sql")
+_DATASETTES = "datasette."
+_OURS = (
     "access_token.py",
     # Of execute-sql only, which none of our routes needs.
     "adhoc_sql.py",
@@ -40,7 +50,38 @@ Actor = dict[str, Any]
 # In the scope of a request whose actor is known already.
 FOUND = "ci_observer.actor"
 
+# Of the tables in the cache, whose names may be those of a visitor's URLs.
+MAX_TABLES = 1000
+
 _RESTRICTED: WeakKeyDictionary[Datasette, bool] = WeakKeyDictionary()
+
+
+class QuickDatasette(Datasette):  # type: ignore[misc]
+    """Datasette that reads the rules of a table once.
+
+    To check one table it copies the metadata of all: a page that lists the tables would
+    take half a second of processor time for that.
+    """
+
+    def _table_permission_allows(self, database: str, table: str) -> list[Any]:
+        """The `allow` blocks of a table; the actor must match each of them."""
+        if not self._may_have_rules:
+            return []
+        key = (database, table)
+        # A plugin may change the metadata that it supplies.
+        if key not in self._table_rules or _foreign_plugins("get_metadata"):
+            if len(self._table_rules) >= MAX_TABLES:
+                self._table_rules.clear()
+            self._table_rules[key] = super()._table_permission_allows(*key)
+        return self._table_rules[key]
+
+    @cached_property
+    def _may_have_rules(self) -> bool:
+        return _foreign_plugins("get_metadata") or _has_allow(metadata_of(self))
+
+    @cached_property
+    def _table_rules(self) -> dict[tuple[str, str], list[Any]]:
+        return {}
 
 
 def is_restricted(datasette: Datasette) -> bool:
@@ -53,10 +94,10 @@ def is_restricted(datasette: Datasette) -> bool:
     if found is None:
         found = _RESTRICTED[datasette] = (
             settings_of(datasette).access_token is not None
-            or _has_allow(datasette.metadata())
+            or _has_allow(metadata_of(datasette))
             or any(
                 _foreign_plugins(hook)
-                for hook in ("permission_allowed", "actor_from_request", "get_metadata")
+                for hook in (*PERMISSION_HOOKS, "actor_from_request", "get_metadata")
             )
         )
     return found
@@ -71,7 +112,7 @@ async def find_actor(datasette: Datasette, request: Request) -> Actor | None:
     await datasette.invoke_startup()
     actor: Actor | None = None
     for hook in pm.hook.actor_from_request(datasette=datasette, request=request):
-        # Await all of them: a coroutine that nobody awaits leaves a warning in the log.
+        # Await all of them: one that is not awaited leaves a warning in the log.
         found = await await_me_maybe(hook)
         actor = actor or found
     return actor or request.scope.get("actor")
@@ -87,10 +128,10 @@ async def ensure_visible(
     """
     if not is_restricted(datasette):
         return
-    database = [("view-database", DATABASE), "view-instance"]
+    database: list[Permission] = [("view-database", DATABASE), "view-instance"]
     tables = _tables_with_rules(datasette)
     asked = (*TABLES, *RAW_TABLES) if raw else TABLES
-    permissions = [
+    permissions: list[list[Permission]] = [
         database,
         *(
             [("view-table", (DATABASE, name)), *database]
@@ -100,16 +141,32 @@ async def ensure_visible(
     ]
     try:
         for permission in permissions:
-            await datasette.ensure_permissions(actor, permission)
+            await ensure_permissions(datasette, actor, permission)
     except Forbidden:
         raise Forbidden(DENIED) from None
 
 
+async def may_view(
+    datasette: Datasette, actor: Actor | None, action: str, name: str
+) -> bool:
+    """Whether an actor may see one table (`view-table`) or query (`view-query`)."""
+    permissions: list[Permission] = [
+        (action, (DATABASE, name)),
+        ("view-database", DATABASE),
+        "view-instance",
+    ]
+    try:
+        await ensure_permissions(datasette, actor, permissions)
+    except Forbidden:
+        return False
+    return True
+
+
 def _tables_with_rules(datasette: Datasette) -> set[str]:
     """The tables whose permission may differ from that of the database."""
-    if _foreign_plugins("permission_allowed"):
+    if any(map(_foreign_plugins, PERMISSION_HOOKS)):
         return {*TABLES, *RAW_TABLES}
-    tables = datasette.metadata("tables", database=DATABASE) or {}
+    tables = tables_of(datasette, DATABASE)
     # Names of tables have no letter case in SQLite.
     return {
         name.lower() for name, config in tables.items() if "allow" in (config or {})
@@ -117,10 +174,12 @@ def _tables_with_rules(datasette: Datasette) -> set[str]:
 
 
 def _foreign_plugins(hook: str) -> bool:
-    """Whether an installed plugin implements a hook."""
-    return any(
-        implementation.plugin_name not in _DEFAULT_PLUGINS
-        for implementation in getattr(pm.hook, hook).get_hookimpls()
+    """Whether an installed plugin implements a hook, which may be of one version."""
+    caller = getattr(pm.hook, hook, None)
+    return caller is not None and any(
+        implementation.plugin_name not in _OURS
+        and not implementation.plugin_name.startswith(_DATASETTES)
+        for implementation in caller.get_hookimpls()
     )
 
 

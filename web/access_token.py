@@ -88,7 +88,7 @@ class AccessToken:
 
 @dataclass
 class Login:
-    """What one server needs to tell who has proved the token."""
+    """The state by which one server knows who has proved the token."""
 
     token: AccessToken
     base_url: str

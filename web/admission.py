@@ -15,7 +15,14 @@ from ci_observer.web.access_token import (
     login_of,
 )
 from ci_observer.web.guess_limit import address_of
-from ci_observer.web.pages.login import LOGIN, LOGOUT, challenge, login_path, refusal
+from ci_observer.web.pages.login import (
+    LOGIN,
+    LOGOUT,
+    challenge,
+    is_browser,
+    login_path,
+    refusal,
+)
 from ci_observer.web.responses import App, Message, Receive, Send, error_response
 from ci_observer.web.urls import route_of
 
@@ -24,6 +31,8 @@ ADMITTED = "ci_observer.admitted"
 HEALTH = "/api/health"
 # Each page of ours requests it, so a screen that runs for years stays logged in.
 RENEWING = "/api/config"
+# The formats of other tools.
+FORMATS = ("/cctray.xml", "/feed.atom", "/metrics", "/badge/")
 STATIC = ("/static/", "/-/static/", "/-/static-plugins/")
 OPEN = (LOGIN, LOGOUT, "/favicon.ico")
 # The login pages of plugins, which an actor of theirs has to reach; route → plugin.
@@ -55,7 +64,7 @@ def with_admission(datasette: Datasette, app: App) -> App:
 
 
 def is_open(route: str) -> bool:
-    """Whether a page without data, which anybody may see."""
+    """Whether a page has no data and needs no login."""
     return route in OPEN or (route.startswith(STATIC) and ".." not in route)
 
 
@@ -78,7 +87,7 @@ async def refuse(
         return None if route == HEALTH else response
     if route == HEALTH or _is_login_of_plugin(route):
         return None
-    if is_navigation(request):
+    if is_navigation(datasette, request):
         headers = {"Cache-Control": "no-store"}
         return Response.redirect(login_path(datasette, request), headers=headers)
     page = datasette.urls.path(LOGIN)
@@ -87,13 +96,17 @@ async def refuse(
     return error_response(request, message, 401, headers=headers)
 
 
-def is_navigation(request: Request) -> bool:
+def is_navigation(datasette: Datasette, request: Request) -> bool:
     """Whether a person opens a page, who can be sent to the login."""
     headers = request.headers
     if request.method not in ("GET", "HEAD"):
         return False
     if mode := headers.get("sec-fetch-mode"):
         return bool(mode == "navigate")
+    route = route_of(datasette, request.scope)
+    if route.startswith(FORMATS) and not is_browser(request):
+        # A feed reader accepts HTML, too, but cannot fill in a form.
+        return False
     return "text/html" in headers.get("accept", "")
 
 

@@ -8,13 +8,14 @@ that nothing else has to know.
 import re
 from urllib.parse import quote, unquote
 
-from datasette.app import Datasette
 from datasette.url_builder import Urls
 from datasette.utils import PrefixedUrlString
 from datasette.utils.asgi import Request
 
+from ci_observer.web.access import QuickDatasette
 from ci_observer.web.database import DATABASE
 from ci_observer.web.datasette_csv import with_csv_formulas
+from ci_observer.web.debug_pages import for_debugging
 from ci_observer.web.guard import View, guarded_view
 from ci_observer.web.responses import App, Message, Receive, Send
 from ci_observer.web.urls import SLASHES, route_in
@@ -45,7 +46,7 @@ class PrefixedUrls(Urls):  # type: ignore[misc]
         return super().path(path, format)
 
 
-class PrefixedDatasette(Datasette):  # type: ignore[misc]
+class PrefixedDatasette(QuickDatasette):
     """Datasette behind a proxy: with or without a path prefix, with or without TLS."""
 
     @property
@@ -59,8 +60,9 @@ class PrefixedDatasette(Datasette):  # type: ignore[misc]
 
     def _routes(self) -> list[tuple[str, View]]:
         return [
-            (path, guarded_view(with_csv_formulas(view, self), self))
+            (path, guarded_view(with_csv_formulas(checked, self), self))
             for path, view in super()._routes()
+            for checked in [for_debugging(path, view, self)]
         ]
 
     def absolute_url(self, request: Request, path: str) -> str:

@@ -41,6 +41,12 @@ class CachedResponse:
     content: bytes
     revision: int
     expires_at: str | None = None
+    # The source of the content, if that is known; the ETag is a hash of it.
+    etag_source: bytes | None = None
+    # Of a page of a list: where the next one starts.
+    next_cursor: str | None = None
+    # For `Last-Modified`, which only some responses have.
+    modified_at: str | None = field(default=None, kw_only=True)
     _gzipped: bytes | None = field(default=None, init=False, repr=False)
 
     async def gzipped(self) -> bytes:
@@ -64,8 +70,9 @@ class CachedResponse:
 
     @cached_property
     def etag(self) -> str:
-        """A hash of the content, so that it survives a restart."""
-        return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+        """A hash of the content or its source, so that it survives a restart."""
+        source = self.content if self.etag_source is None else self.etag_source
+        return f'"{hashlib.sha256(source).hexdigest()[:32]}"'
 
 
 def _compress(content: bytes) -> bytes:
@@ -77,6 +84,7 @@ class ResponseCache:
 
     def __init__(self) -> None:
         self._responses: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
         self._latest = ""
         self._revision: int | None = None
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -86,6 +94,7 @@ class ResponseCache:
         """Forget all responses if the clock shows an earlier time than before."""
         if now < self._latest:
             self._responses.clear()
+            self._sizes.clear()
             self._bytes = 0
         self._latest = now
 
@@ -108,13 +117,14 @@ class ResponseCache:
     def put(self, key: Hashable, response: CachedResponse) -> None:
         self._remove(key)
         self._responses[key] = response
-        self._bytes += _size(key, response)
+        self._sizes[key] = _size(key, response)
+        self._bytes += self._sizes[key]
         while self._bytes > MAX_BYTES or len(self._responses) > MAX_RESPONSES:
             self._remove(next(iter(self._responses)))
 
     def _remove(self, key: Hashable) -> None:
-        if key in self._responses:
-            self._bytes -= _size(key, self._responses.pop(key))
+        if self._responses.pop(key, None):
+            self._bytes -= self._sizes.pop(key)
 
 
 def _size(key: Hashable, response: CachedResponse) -> int:

@@ -27,9 +27,22 @@ RUN_COLUMNS = (
     "cancelled_by",
     "gone_at",
     "is_tag",
+    "queue_seconds",
+    "waited_for",
 )
 
+# The tables and views that have the descriptions of these columns, the best first.
+DESCRIBED_IN = {
+    "runs": ("runs", "runs_full"),
+    "attempts": ("run_history", "run_attempts"),
+    "jobs": ("job_history", "jobs", "runs", "tiles"),
+    "steps": ("steps",),
+    "stats": ("run_rollups", "minutes_daily"),
+    "tiles": ("wall", "tiles", "runs"),
+}
+
 # Without stale_at, expires_at and rank: they change at every poll, the ETag must not.
+# `is_on_wall` says what the view `wall` has.
 TILE_COLUMNS = (
     "repo",
     "workflow",
@@ -38,6 +51,9 @@ TILE_COLUMNS = (
     "branch",
     "is_default_branch",
     "tag",
+    "team",
+    "muted_reason",
+    "muted_until",
     "tile_state",
     "last_result",
     "activity",
@@ -59,6 +75,10 @@ TILE_COLUMNS = (
     "failed_step",
     "failed_jobs",
     "timed_out_seconds",
+    "error_message",
+    "error_id",
+    "error_other_tiles",
+    "error_since_at",
     "broken_run_id",
     "broken_run_number",
     "broken_run_attempt",
@@ -108,6 +128,7 @@ TILE_COLUMNS = (
     "html_url",
     "median_duration_seconds",
     "p95_duration_seconds",
+    "usual_queue_seconds",
     "success_rate",
     "is_flaky",
     "strip",
@@ -140,6 +161,9 @@ FILTER_COLUMNS = {
 # https://www.sqlite.org/limits.html#max_function_arg
 _COLUMNS_PER_OBJECT = 60
 
+# Columns of numbers 1 and 0; null is neither.
+BOOLEANS = ("is_latest_attempt", "has_jobs")
+
 _JSON_VALUES = {
     "is_default_branch": "json(iif(is_default_branch, 'true', 'false'))",
     "is_flaky": "json(iif(is_flaky, 'true', 'false'))",
@@ -159,6 +183,7 @@ _TILE_TEXTS = {
             "last_result_actor",
             "failed_job",
             "failed_step",
+            "error_message",
             "broken_event",
             "broken_actor",
             "fixed_event",
@@ -186,6 +211,19 @@ _TILE_TEXTS = {
 def json_object_sql(columns: tuple[str, ...]) -> str:
     """The SQL of a JSON object with these columns of a row."""
     return _object_sql({name: _JSON_VALUES.get(name, name) for name in columns})
+
+
+def json_values_sql(values: dict[str, str]) -> str:
+    """The SQL of a JSON object; each key has the SQL of its value."""
+    return _object_sql(
+        {name: _json_value(name, value) for name, value in values.items()}
+    )
+
+
+def _json_value(name: str, value: str) -> str:
+    if name in BOOLEANS:
+        return f"json(case {value} when 1 then 'true' when 0 then 'false' end)"
+    return f"json({value})" if name == "labels" else value
 
 
 def tile_json_sql(columns: tuple[str, ...]) -> str:

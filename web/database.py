@@ -9,28 +9,38 @@ then sends its like to the pool at once, for a minute.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any, TypeVar
 
 from datasette.app import Datasette
-from datasette.database import Database, Results
+from datasette.database import Database, QueryInterrupted, Results
 from datasette.tracer import trace
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.database_file import CurrentConnection, DatabaseFile, FileState
 from ci_observer.web.disk import DiskSpace
 from ci_observer.web.errors import BadRequest, Unavailable
+from ci_observer.web.metadata import tables_of
 from ci_observer.web.read_connection import ReadConnection
 from ci_observer.web.read_pool import Connect, ReadPool
+from ci_observer.web.sql import table_hints
 from ci_observer.web.sql.pool import SqlPool, Statement
 from ci_observer.web.sql.statements import (
     log_error,
     plain_params,
     results_of,
     run_statement,
+)
+from ci_observer.web.sql.table_pages import (
+    MAX_COUNTED,
+    counts_of_tables,
+    current_page,
+    fast_statement,
+    within_limits,
 )
 from ci_observer.web.texts import display_name, display_text, display_title
 
@@ -103,13 +113,21 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self.disk = DiskSpace(Path(self.path).absolute().parent)
         self.inline = InlineReader(self._connect_prepared, self.file)
         self.pool = ReadPool(self._connect_prepared, self.file)
+        # Computes walls of past times: its connection has temporary tables.
+        self.past = ReadPool(self._connect_past, self.file, threads=1)
         self.workers = SqlPool()
         self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
         self.slow_queries = SlowQueryMemo()
 
     def _connect_prepared(self) -> sqlite3.Connection:
         conn = self._connect_plain()
         add_text_functions(conn)
+        return conn
+
+    def _connect_past(self) -> sqlite3.Connection:
+        conn = self._connect_prepared()
+        conn.execute("pragma temp_store = memory")
         return conn
 
     async def execute(  # noqa: PLR0917 (Datasette's)
@@ -128,13 +146,15 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         limit_ms: int = self.ds.sql_time_limit_ms
         if custom_time_limit and custom_time_limit < limit_ms:
             limit_ms = custom_time_limit
+        plain = plain_params(params, sql)
+        sql, limit_ms = self._made_fast(sql, plain, limit_ms)
         max_rows: int = self.ds.max_returned_rows
         if max_rows == (page_size or self.ds.page_size):
             max_rows += 1
         state = self.file.check()
         statement = Statement(
             sql=sql,
-            params=plain_params(params, sql),
+            params=plain,
             uri=self._uri(state),
             key=state.key,
             seconds=limit_ms / 1000,
@@ -142,6 +162,23 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         )
         with trace("sql", database=self.name, sql=sql.strip(), params=params):
             return await self._results(statement, is_logged=log_sql_errors)
+
+    def _made_fast(self, sql: str, params: Any, limit_ms: int) -> tuple[str, int]:
+        """The statement of a table's page, and its time limit."""
+        page = current_page.get()
+        if page is None:
+            return fast_statement(sql), limit_ms
+        if isinstance(params, dict):
+
+            def counts_of(values: Mapping[str, str]) -> table_hints.Counts:
+                return self.inline.read(
+                    partial(table_hints.count_values, values=values),
+                    seconds=INLINE_SECONDS,
+                )
+
+            with suppress(sqlite3.DatabaseError):
+                sql = table_hints.with_hints(sql, params, page.table, counts_of)
+        return within_limits(fast_statement(sql), limit_ms, page)
 
     async def _results(self, statement: Statement, *, is_logged: bool) -> Results:
         try:
@@ -157,13 +194,32 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
 
     async def hidden_table_names(self) -> list[str]:
         """Datasette's, without a user's table whose name begins like a hidden one."""
-        tables = self.ds.metadata("tables", database=self.name) or {}
+        tables = tables_of(self.ds, self.name)
         hidden = tuple(name for name, about in tables.items() if about.get("hidden"))
         return [
             name
             for name in await super().hidden_table_names()
             if name in hidden or not name.startswith(hidden)
         ]
+
+    async def table_counts(self, limit: int = 10) -> dict[str, int | None]:
+        """The number of rows of each table, None above `MAX_COUNTED`.
+
+        In one statement; each alone, for `limit` milliseconds, if that is not possible.
+        """
+        names = await self.table_names()
+        try:
+            rows = (await self.execute(counts_of_tables(names))).rows
+        except (QueryInterrupted, sqlite3.DatabaseError):
+            found: dict[str, int | None] = await super().table_counts(limit)
+            return found
+        counts = dict(map(tuple, rows))
+        return {
+            name: None
+            if counts[name] > MAX_COUNTED and name != "runs"
+            else counts[name]
+            for name in names
+        }
 
     async def attached_databases(self) -> list[Any]:
         """None: Datasette would ask the pragma that visitors must not read."""
@@ -199,7 +255,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             timeout=BUSY_SECONDS,
             factory=ReadConnection,
         )
-        self._all_file_connections.append(conn)
+        self._connections.append(conn)
         return conn
 
     def _uri(self, state: FileState) -> str:
@@ -212,12 +268,15 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         """Close all connections, and end the worker processes."""
         self.workers.close()
         super().close()
+        for conn in self._connections:
+            conn.close()
 
     def interrupt(self) -> None:
         """Stop all running queries, and start no other in the pools."""
         self.pool.close()
+        self.past.close()
         self.workers.close()
-        for conn in self._all_file_connections:
+        for conn in self._connections:
             # Connections to a replaced file are closed.
             with suppress(sqlite3.ProgrammingError):
                 conn.interrupt()
@@ -236,7 +295,7 @@ class InlineReader:
         self._connect = connect
         self._current = CurrentConnection(self._open, file)
         self._lock = threading.Lock()
-        self._processor_deadline = self._elapsed_deadline = 0.0
+        self._first_check = self._processor_deadline = self._elapsed_deadline = 0.0
 
     def read(self, select: Callable[[sqlite3.Connection], T], *, seconds: float) -> T:
         """The result of `select`, which is interrupted after `seconds`.
@@ -246,8 +305,10 @@ class InlineReader:
         """
         # The server has one event loop; only tests call this from several threads.
         with self._lock:
+            now = time.perf_counter()
+            self._first_check = now + seconds
             self._processor_deadline = time.thread_time() + seconds
-            self._elapsed_deadline = time.perf_counter() + seconds * ELAPSED_FACTOR
+            self._elapsed_deadline = now + seconds * ELAPSED_FACTOR
             return select(self._current.get())
 
     def _open(self) -> sqlite3.Connection:
@@ -258,9 +319,11 @@ class InlineReader:
         return conn
 
     def _is_late(self) -> bool:
-        return (
-            time.thread_time() > self._processor_deadline
-            or time.perf_counter() > self._elapsed_deadline
+        now = time.perf_counter()
+        # The processor's time is not above the elapsed time, and asking for it is slow.
+        return now > self._first_check and (
+            now > self._elapsed_deadline
+            or time.thread_time() > self._processor_deadline
         )
 
 
@@ -327,7 +390,7 @@ async def fetch(
     """
     database: ReadOnlyDatabase = datasette.get_database(DATABASE)
     transaction = _in_transaction(select)
-    try:
+    with explained_errors(database):
         if inline and key not in database.slow_queries:
             try:
                 return database.inline.read(transaction, seconds=INLINE_SECONDS)
@@ -336,6 +399,26 @@ async def fetch(
                     raise
                 database.slow_queries.add(key)
         return await database.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
+
+
+async def fetch_past(
+    datasette: Datasette, select: Callable[[sqlite3.Connection], T]
+) -> T:
+    """The result of `select` on the connection that computes past walls.
+
+    In one transaction, which keeps the temporary tables. Raises as `fetch` does.
+    """
+    database: ReadOnlyDatabase = datasette.get_database(DATABASE)
+    transaction = _in_transaction(select, keeps=True)
+    with explained_errors(database):
+        return await database.past.read(transaction, seconds=TIME_LIMIT_SECONDS)
+
+
+@contextmanager
+def explained_errors(database: ReadOnlyDatabase) -> Iterator[None]:
+    """Turn SQLite's errors into `Unavailable` with advice, or `BadRequest`."""
+    try:
+        yield
     except sqlite3.DatabaseError as error:
         if any(words in str(error) for words in _TOO_LARGE):
             raise BadRequest(
@@ -347,12 +430,17 @@ async def fetch(
 
 
 def _in_transaction(
-    select: Callable[[sqlite3.Connection], T],
+    select: Callable[[sqlite3.Connection], T], *, keeps: bool = False
 ) -> Callable[[sqlite3.Connection], T]:
+    """The same in one transaction; with `keeps`, temporary tables keep their rows."""
+
     def run(conn: sqlite3.Connection) -> T:
         conn.execute("begin")
         try:
-            return select(conn)
+            result = select(conn)
+            if keeps:
+                conn.commit()
+            return result
         finally:
             conn.rollback()
 

@@ -34,6 +34,12 @@ class NotFound(WebError):
     status = 404
 
 
+class NotPermitted(WebError):
+    """The visitor may not do this; the message says which setting decides."""
+
+    status = 403
+
+
 class Unavailable(WebError):
     """The database cannot be read now; the message says what to do about it."""
 

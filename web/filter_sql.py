@@ -29,6 +29,7 @@ def where_sql(
         if name == "conclusion" and TIMED_OUT in values:
             others = f"conclusion = '{CANCELLED}' and {cancel_cause} = 'timeout'"
         where.add_any_of(name, column, values, others)
+    where.add_any_of("job", "job", filters.job)
     if filters.since:
         where.add("started_at >= :since", since=filters.since)
     if filters.until:
@@ -36,6 +37,13 @@ def where_sql(
     # Last, because no index has the text: only runs that match so far are searched.
     columns = (branch, "actor", "repo", "workflow", "display_title")
     where.add_words(filters.q, columns)
+    return " and ".join(where.conditions) or "true", where.params
+
+
+def team_sql(filters: Filters) -> tuple[str, Params]:
+    """The condition on a tile's team. Letter case does not matter."""
+    where = _Where()
+    where.add_any_of("team", "team collate nocase", filters.team)
     return " and ".join(where.conditions) or "true", where.params
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from ci_observer.web.errors import BadRequest
-from ci_observer.web.parameters import PARAMETERS
+from ci_observer.web.parameters import PARAMETERS, day
 
 MAX_ARGUMENTS = 100
 
@@ -21,11 +22,21 @@ COLUMNS = {
     "actor": "actor",
 }
 COMMON = (*COLUMNS, "since", "until", "q")
-WALL = (*COMMON, "state")
+WALL = (*COMMON, "state", "team")
+# The wall of now, or that of a past time.
+ANY_WALL = (*WALL, "at")
 EXPORT = (*COMMON, "raw")
 EXPORT_CSV = (*EXPORT, "formulas")
 RUNS = (*EXPORT, "limit", "cursor")
-EVERY = (*RUNS, "state")
+FEED = (*WALL, "limit")
+BADGE = ("branch", "label")
+ATTEMPTS = (*COMMON, "limit", "cursor")
+ATTEMPTS_EXPORT = (*COMMON, "formulas")
+JOBS_COMMON = (*COLUMNS, "job", "since", "until")
+JOBS = (*JOBS_COMMON, "limit", "cursor")
+STATS_COMMON = ("repo", "workflow", "since", "until", "default_branch")
+STATS = (*STATS_COMMON, "limit", "cursor")
+EVERY = (*RUNS, "state", "team", "at", "label")
 
 Arguments = Mapping[str, Iterable[str]] | Iterable[tuple[str, str]]
 
@@ -49,11 +60,20 @@ class Filters:
     until: str | None = None
     q: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+    # A time of the past, as `parameters.past_time` reads it.
+    at: str | None = None
     limit: int = 100
     cursor: str | None = None
     raw: bool = False
+    # The name of a job.
+    job: tuple[str, ...] = ()
+    # Only the default branch of each repository.
+    default_branch: bool = False
     # How to write CSV; None for the setting `CSV_FORMULAS`.
     formulas: str | None = None
+    # The text on the left of a badge.
+    label: str | None = None
 
     @classmethod
     def from_args(cls, args: Arguments, allowed: Iterable[str] = EVERY) -> "Filters":
@@ -70,9 +90,11 @@ class Filters:
                 )
             if value.strip():
                 given.setdefault(name, []).append(value.strip())
-        return cls(
-            **{name: PARAMETERS[name].parse(values) for name, values in given.items()}
-        )
+        return cls(**{name: cls._parse(name, values) for name, values in given.items()})
+
+    @classmethod
+    def _parse(cls, name: str, values: list[str]) -> Any:
+        return PARAMETERS[name].parse(values)
 
     @classmethod
     @lru_cache(maxsize=500)
@@ -81,15 +103,19 @@ class Filters:
 
         Cached, because a page requests the same few URLs again and again.
         """
-        try:
-            pairs = parse_qsl(
-                query, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS
-            )
-        except ValueError:
-            raise BadRequest(
-                f"Too many arguments: a URL may have {MAX_ARGUMENTS}."
-            ) from None
-        return cls.from_args(pairs, allowed)
+        return cls.from_args(pairs_of(query), allowed)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """The hash of all filters. A request looks its response up several times."""
+        return hash(tuple(getattr(self, name) for name in _DEFAULTS))
+
+    def names(self) -> list[str]:
+        """The names of the filters that are set."""
+        return [n for n, default in _DEFAULTS.items() if getattr(self, n) != default]
 
     def to_query(self) -> str:
         """The query string that `from_query` reads as these filters."""
@@ -98,13 +124,39 @@ class Filters:
     def to_pairs(self) -> list[tuple[str, str]]:
         """The (name, value) pairs of the filters that are set."""
         pairs: list[tuple[str, str]] = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value == field.default:
-                continue
+        for name in self.names():
+            value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
-            pairs += [(field.name, "1" if v is True else str(v)) for v in values]
+            pairs += [(name, "1" if v is True else str(v)) for v in values]
         return pairs
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Filters)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFilters(Filters):
+    """The same for days: `since` and `until` are days of the instance's time zone."""
+
+    @classmethod
+    def _parse(cls, name: str, values: list[str]) -> Any:
+        if name in ("since", "until"):
+            choose = min if name == "since" else max
+            return choose(day(name, value) for value in values)
+        return super()._parse(name, values)
+
+
+@lru_cache(maxsize=500)
+def pairs_of(query: str) -> tuple[tuple[str, str], ...]:
+    """The (name, value) pairs of a query string. Raises `BadRequest` for too many."""
+    try:
+        return tuple(
+            parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
+        )
+    except ValueError:
+        raise BadRequest(
+            f"Too many arguments: a URL may have {MAX_ARGUMENTS}."
+        ) from None
 
 
 def _pairs(args: Arguments) -> Iterable[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from datasette.app import Datasette
 
+from ci_observer.web.api.table import ROUTES
 from ci_observer.web.loop_errors import ignore_late_results
 from ci_observer.web.pages.error_page import send_error
 from ci_observer.web.receiving import read_body, run_until_disconnect
@@ -23,12 +24,13 @@ from ci_observer.web.urls import route_of
 
 # Everything else is Datasette's.
 OUR_FOLDERS = (
-    *("/api", "/runs", "/workflows", "/login", "/logout", "/static"),
+    *("/api", "/runs", "/workflows", "/commits", "/summary", "/login", "/logout"),
+    *("/s", "/static"),
     # Files of Datasette and of its plugins.
     *("/-/static", "/-/static-plugins"),
 )
 BELOW_OUR_FOLDERS = tuple(f"{folder}/" for folder in OUR_FOLDERS)
-OUR_PAGES = ("/", "/favicon.ico", *OUR_FOLDERS)
+OUR_PAGES = ("/", "/favicon.ico", "/muted", "/summary.md", *OUR_FOLDERS)
 
 SCOPE_HEADER = b"ci-observer-scope"
 SCOPE_KEYS = ("scheme", "client", "server", "root_path")
@@ -60,7 +62,11 @@ Headers = list[tuple[bytes, bytes]]
 
 def is_ours(route: str) -> bool:
     """Whether the process of the wall serves a route itself."""
-    return route in OUR_PAGES or route.startswith(BELOW_OUR_FOLDERS)
+    return (
+        route in OUR_PAGES
+        or route.startswith(BELOW_OUR_FOLDERS)
+        or ROUTES.find(route) is not None
+    )
 
 
 class Forwarder:

@@ -1,7 +1,7 @@
 """A limit on guesses of the access token, per address and for all together.
 
 It never holds up a client that proves the token by its cookie, nor an address that has
-proved it since the start: somebody else's guesses lock out no screen.
+proved it since the start: guesses from other addresses lock out no screen.
 """
 
 import logging

@@ -9,6 +9,9 @@ M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 ARENAS = 2
 LARGE_BYTES = 262_144
+# A page of runs takes some 300 kB for a moment. If the allocator returned them each
+# time, the system would clear them for the next page.
+KEPT_BYTES = 2_097_152
 
 
 def return_memory() -> None:
@@ -22,4 +25,4 @@ def return_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, ARENAS)
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(M_TRIM_THRESHOLD, LARGE_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

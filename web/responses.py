@@ -1,7 +1,9 @@
 """HTTP responses: allowed methods, ETags, compression and JSON errors."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from datasette.utils.asgi import Request, Response
@@ -34,11 +36,25 @@ async def respond(
     `fetch` gets the URL's filters; those that are not `allowed` are an error. A
     `WebError` that it raises becomes a JSON error.
     """
+    return await respond_with(
+        request,
+        lambda: fetch(Filters.from_query(request.query_string, allowed)),
+        content_type=content_type,
+    )
+
+
+async def respond_with(
+    request: Request,
+    fetch: Callable[[], Awaitable[CachedResponse]],
+    *,
+    content_type: str = JSON,
+) -> Response:
+    """The same for a route that reads its URL itself."""
     method_response = respond_to_method(request)
     if method_response is not None:
         return method_response
     try:
-        cached = await fetch(Filters.from_query(request.query_string, allowed))
+        cached = await fetch()
     except WebError as error:
         return error_response(request, str(error), error.status, facts=error.facts)
     return await with_etag(request, cached, content_type)
@@ -88,7 +104,9 @@ async def with_etag(
     if is_gzipped:
         # Weak: the same content in other bytes.
         headers["ETag"] = f"W/{cached.etag}"
-    if has_etag(request_headers.get("if-none-match", ""), cached.etag):
+    if cached.modified_at:
+        headers["Last-Modified"] = _http_date(cached.modified_at)
+    if _has_content(request_headers, cached):
         headers["Cache-Control"] = "no-cache"
         return Response("", status=304, headers=headers, content_type=content_type)
     if is_gzipped:
@@ -150,6 +168,27 @@ def _private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     ]
     vary = b", ".join(filter(None, (vary, *missing)))
     return [*others, (b"cache-control", control), (b"vary", vary)]
+
+
+def _has_content(request_headers: Mapping[str, str], cached: CachedResponse) -> bool:
+    """Whether the client has the content. Its ETag counts before the time.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-precedence-of-preconditions
+    """
+    if_none_match = request_headers.get("if-none-match")
+    if if_none_match is not None or cached.modified_at is None:
+        return has_etag(if_none_match or "", cached.etag)
+    try:
+        since = parsedate_to_datetime(request_headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    # A time without a zone is UTC, too.
+    modified_at = datetime.fromisoformat(cached.modified_at)
+    return since.replace(tzinfo=since.tzinfo or UTC) >= modified_at
+
+
+def _http_date(at: str) -> str:
+    return format_datetime(datetime.fromisoformat(at), usegmt=True)
 
 
 def has_etag(if_none_match: str, etag: str) -> bool:

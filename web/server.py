@@ -26,9 +26,10 @@ from ci_observer.web.forwarding import Forwarder, with_forwarded_scope
 from ci_observer.web.hosts import with_host_check
 from ci_observer.web.installation import refuse_missing_files
 from ci_observer.web.loop_errors import ignore_cancelled_requests
+from ci_observer.web.metadata import remember_metadata
 from ci_observer.web.metadata_links import with_base_url
+from ci_observer.web.metrics.requests import with_response_counts
 from ci_observer.web.processes import keep_running
-from ci_observer.web.rendering import YieldingTemplate
 from ci_observer.web.responses import App
 from ci_observer.web.settings import WebSettings, remember_settings, settings_of
 from ci_observer.web.sql.worker import be_killed_first
@@ -93,8 +94,8 @@ def build_datasette(
         settings=settings,
         secret=web.secret,
     )
-    datasette.jinja_env.template_class = YieldingTemplate
     remember_settings(datasette, web)
+    remember_metadata(datasette, metadata)
     # Without files Datasette adds an empty database in memory of its own.
     datasette.remove_database("_memory")
     datasette.add_database(ReadOnlyDatabase(datasette, str(db_path)), name=DATABASE)
@@ -130,6 +131,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
             # the forwarder's client adds a missing Host.
             app = with_host_check(datasette, with_admission(datasette, app))
             app = with_prefix(app, datasette.setting("base_url"))
+            app = with_response_counts(datasette, app)
             run(make_server(datasette, host, port, app=app), datasette)
 
         def back() -> None:

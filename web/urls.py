@@ -1,15 +1,18 @@
 """Paths of our pages and of Datasette's tables, and safe links."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from datasette.app import Datasette
+from datasette.utils.asgi import Request
 
 from ci_observer.web.database import DATABASE
 
 # Two of them at the start of a path would make a browser read a host name.
 SLASHES = "/\\"
+_SHA = re.compile(r"[0-9a-f]{7,64}")
 
 Query = Mapping[str, str | int | None] | Iterable[tuple[str, str]]
 
@@ -18,6 +21,27 @@ def workflow_path(repo: str, workflow: str, **query: str | int | None) -> str:
     """The path of a workflow's page, on its default branch unless `branch` is given."""
     path = f"/workflows/{quote(repo)}/{quote(workflow, safe='')}"
     return with_query(path, query)
+
+
+def commit_path(repo: str, sha: str | None = None, **query: str | int | None) -> str:
+    """The path of a commit's page; without `sha`, of the newest commits."""
+    path = f"/commits/{quote(repo)}"
+    return with_query(f"{path}/{quote(sha, safe='')}" if sha else path, query)
+
+
+def is_sha(text: object) -> bool:
+    """Whether a text of the data is a commit, for which there is a page."""
+    return isinstance(text, str) and _SHA.fullmatch(text) is not None
+
+
+def jobs_path(repo: str, workflow: str, **query: str | int | None) -> str:
+    """The path of the page of a workflow's jobs, with the arguments of its page."""
+    return with_query(f"{workflow_path(repo, workflow)}/jobs", query)
+
+
+def run_path(run_id: int, **query: str | int | None) -> str:
+    """The path of a run's page, on its latest attempt unless `attempt` is given."""
+    return with_query(f"/runs/{run_id}", query)
 
 
 def table_path(table: str, query: Query) -> str:
@@ -30,6 +54,24 @@ def with_query(path: str, query: Query) -> str:
     pairs = query.items() if isinstance(query, Mapping) else query
     text = urlencode([(name, value) for name, value in pairs if value is not None])
     return f"{path}?{text}" if text else path
+
+
+def origin_of(request: Request) -> str:
+    """The scheme and the host by which a visitor has reached this server."""
+    return f"{request.scheme}://{request.host}"
+
+
+# Makes a whole address of a path.
+Link = Callable[[str], str]
+
+
+def linker(datasette: Datasette, origin: str) -> Link:
+    """A function that makes whole addresses of paths, for readers elsewhere."""
+
+    def link(path: str) -> str:
+        return f"{origin}{datasette.urls.path(path)}"
+
+    return link
 
 
 def web_address(url: str | None) -> str | None:

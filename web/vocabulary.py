@@ -46,6 +46,8 @@ UNFINISHED = tuple(STATUSES)
 # GitHub's word for a run that ran into its time limit, and ours.
 CANCELLED = "cancelled"
 TIMED_OUT = "timed_out"
+# The run failed before it had any job.
+STARTUP_FAILURE = "startup_failure"
 
 FAILURES = ("failure", "timed_out", "startup_failure")
 # Conclusions that say whether the commit is good; the others change no tile.

@@ -7,15 +7,18 @@ on that time only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
 from ci_observer.demo.scenario.people import FIXES, PEOPLE
+from ci_observer.demo.scenario.pushes import Pushes
 from ci_observer.demo.scenario.triggers import Trigger, draw_trigger
 from ci_observer.demo.scenario.workflow_profiles import WorkflowProfile
-from ci_observer.demo.seeded_random import seeded_random
+from ci_observer.demo.seeded_random import seeded_random, stable_int
+from ci_observer.demo.server.job_times import queue_seconds
 from ci_observer.demo.server.model import Run, RunVersion
+from ci_observer.demo.server.runs import job_attempts
 from ci_observer.demo.server.world import World
 
 DAY = 86_400.0
@@ -25,6 +28,8 @@ OFFICE_HOURS = range(7, 19)
 OFFICE_SHARE = 0.4
 OUT_OF_OFFICE_RATE = 1 / 10
 MAX_LIVE_FAILURE_RATE = 0.22
+# The longest time of a run in the queue, in seconds.
+MAX_QUEUE, MAX_LIVE_QUEUE = 900, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,17 @@ class Attempt:
     conclusion: str
     actor: str
     approval: float = 0
+    held: float = 0  # by its concurrency group
 
 
 class RunGenerator:
     """Creates the runs of one workflow, before and after the start of the demo."""
 
-    def __init__(self, profile: WorkflowProfile, start: datetime, seed: int) -> None:
+    def __init__(
+        self, profile: WorkflowProfile, start: datetime, seed: int, pushes: Pushes
+    ) -> None:
         self.profile = profile
+        self.pushes = pushes
         self.start = start
         self.end = start - timedelta(days=profile.stops_days_before)
         self.random: Random = seeded_random(seed, profile.repo, profile.file)
@@ -135,20 +144,25 @@ class RunGenerator:
     def _add_run(
         self, world: World, at: datetime, trigger: Trigger, attempts: list[Attempt]
     ) -> None:
+        if trigger.on_default and trigger.fields["event"] == "push":
+            if trigger.is_fix:
+                trigger.title = FIXES[int(at.timestamp()) % len(FIXES)]
+            profile = self.profile
+            trigger = self.pushes.share_commit(profile.repo, profile.file, trigger, at)
         before = self.newest_by_branch.get(trigger.head_branch)
         if self.profile.cancels_in_progress and before is not None:
             cancel_superseded(world, before, at)
-        fix = FIXES[int(at.timestamp()) % len(FIXES)]
         run = world.add_run(
             self.profile.repo,
             self.profile.file,
             status="queued",
             created_at=at,
-            display_title=fix if trigger.is_fix else trigger.title,
+            display_title=trigger.title,
             **trigger.fields,
         )
         self.newest_by_branch[trigger.head_branch] = run
         run.versions = list(versions_of(run, at, attempts))
+        keep_good_jobs(run)
 
     def _draw_attempts(self, at: datetime, trigger: Trigger) -> Iterator[Attempt]:
         """The attempts of one run: a flaky run has more than one."""
@@ -193,7 +207,8 @@ class RunGenerator:
         approval = (12, 35) if is_after_start else (60, 2400)
         return Attempt(
             after=self.random.uniform(*pause),
-            queued=self.random.uniform(2, 7),
+            queued=self._queue_seconds(at, self.random.uniform(2, 7)),
+            held=self._held_seconds(at),
             seconds=length,
             conclusion=conclusion,
             actor=self.random.choice(PEOPLE),
@@ -201,6 +216,24 @@ class RunGenerator:
             if self.profile.needs_approval
             else 0,
         )
+
+    def _queue_seconds(self, at: datetime, least: float) -> float:
+        """How long the first job is in the queue; shorter in the live part."""
+        first = [spec for spec in self.profile.jobs if spec.needs == ()]
+        name = f"{self.profile.file} {at}"
+        seconds = min(
+            queue_seconds(spec, at, f"{name} {spec.name}")
+            for spec in first or self.profile.jobs[:1]
+        )
+        most = MAX_LIVE_QUEUE if at >= self.start else MAX_QUEUE
+        return max(least, min(seconds, most))
+
+    def _held_seconds(self, at: datetime) -> float:
+        """How long the run waits for its concurrency group: one run of three does."""
+        name = f"held {self.profile.repo} {self.profile.file} {at}"
+        if not self.profile.has_group or stable_int(name, 0, 3):
+            return 0
+        return stable_int(name, 8, 30 if at >= self.start else 900)
 
 
 def cancel_superseded(world: World, before: Run, at: datetime) -> None:
@@ -225,13 +258,29 @@ def versions_of(
         started = when + timedelta(seconds=pause)
 
 
+def keep_good_jobs(run: Run) -> None:
+    """In half of the re-runs, only the jobs that had failed run again."""
+    last = run.versions[-1].run_attempt
+    for attempt in range(2, last + 1):
+        if stable_int(f"partial {run.id} {attempt}", 0, 2):
+            continue
+        *_, before = (v for v in run.versions if v.run_attempt < attempt)
+        kept = job_attempts(run, before, True, ())
+        run.versions = [
+            replace(v, job_attempts=kept) if v.run_attempt == attempt else v
+            for v in run.versions
+        ]
+
+
 def phases(attempt: Attempt) -> Iterator[tuple[float, str, str | None]]:
     """Each phase: seconds after the attempt's start, status and conclusion."""
-    yield 0, "queued", None
+    if attempt.held:
+        yield 0, "pending", None
+    yield attempt.held, "queued", None
     if attempt.conclusion == "skipped":
         yield 1, "completed", "skipped"
         return
-    clock = attempt.queued
+    clock = attempt.held + attempt.queued
     yield clock, "in_progress", None
     if attempt.approval:
         yield clock + attempt.seconds / 2, "waiting", None

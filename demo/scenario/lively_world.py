@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ci_observer.demo.scenario.generator import RunGenerator
+from ci_observer.demo.scenario.pushes import Pushes
 from ci_observer.demo.scenario.scripted_cases import schedule_cases
 from ci_observer.demo.scenario.workflow_profiles import (
     ARCHIVED,
@@ -39,6 +40,7 @@ def build(start: datetime | str, *, seed: int = 7, sites: Sites | None = None) -
             description=description,
             archived=name in ARCHIVED,
         )
+    pushes = Pushes()
     for profile in WORKFLOW_PROFILES:
         path = {"path": profile.path} if profile.path else {}
         world.add_workflow(
@@ -49,7 +51,8 @@ def build(start: datetime | str, *, seed: int = 7, sites: Sites | None = None) -
             jobs=profile.jobs,
             **path,
         )
-        RunGenerator(profile, as_utc(start), seed).schedule_from(world, first)
+        generator = RunGenerator(profile, as_utc(start), seed, pushes)
+        generator.schedule_from(world, first)
     schedule_cases(world, as_utc(start))
     world.advance_to(start)
     return world

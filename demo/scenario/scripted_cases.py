@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from ci_observer.demo.scenario.people import FIXES
 from ci_observer.demo.scenario.unproved_cases import UNPROVED_CASES
 from ci_observer.demo.scenario.workflow_profiles import INFRA
-from ci_observer.demo.server.model import Json, RunVersion
+from ci_observer.demo.server.annotations import FAILED, NODE, PULL_LIMIT
+from ci_observer.demo.server.model import Json, Run, RunVersion
 from ci_observer.demo.server.world import World
 
 Case = Callable[[World, datetime], object]
@@ -60,6 +61,23 @@ def held_back(world: World, _: datetime) -> None:
         head_branch="feature/late-events",
         pull_requests=[88],
     )
+
+
+def long_in_queue(world: World, at: datetime) -> None:
+    """All runners of a group are busy: queued for minutes instead of seconds."""
+    run = world.add_run(
+        "acme/data-pipeline",
+        "nightly-etl.yml",
+        status="queued",
+        event="workflow_dispatch",
+        actor="priya-raman",
+        display_title="Nightly ETL",
+    )
+    started, end = at + timedelta(minutes=11), at + timedelta(minutes=58)
+    run.versions += [
+        RunVersion(started, "in_progress", None, 1, at, started, run.actor),
+        RunVersion(end, "completed", "success", 1, at, end, run.actor),
+    ]
 
 
 def fork_needs_approval(world: World, at: datetime) -> None:
@@ -153,6 +171,25 @@ def failing_main(world: World, at: datetime) -> None:
         )
 
 
+def registry_outage(world: World, at: datetime) -> None:
+    """Two workflows fail because a registry refuses images, and a third one will."""
+    for minutes, repo, file, title in (
+        (0, "acme/payments-api", "contract-tests.yml", "Try an older image"),
+        (19, TOOLKIT, "docs.yml", "Explain the retries"),
+    ):
+        created_at = at + timedelta(minutes=minutes)
+        run = world.add_run(
+            repo,
+            file,
+            conclusion="failure",
+            duration=40,
+            created_at=created_at,
+            display_title=title,
+            actor="tomasz-zielinski",
+        )
+        world.set_annotations(run, [NODE, PULL_LIMIT, FAILED])
+
+
 def recovery(world: World, at: datetime) -> None:
     """Broken three times in two weeks, the last time for two hours, and just fixed."""
     repo, file = "acme/mobile-app", "translations.yml"
@@ -203,7 +240,9 @@ def late_update(world: World, at: datetime) -> None:
 
 def opening_failure(world: World, at: datetime) -> None:
     """In progress when the demo starts, and about to fail."""
-    opening_run(world, at, (4, 32), "failure", "Cache the price list for a minute")
+    title = "Cache the price list for a minute"
+    run = opening_run(world, at, (4, 32), "failure", title)
+    world.set_annotations(run, [NODE, PULL_LIMIT, FAILED])
 
 
 def opening_fix(world: World, at: datetime) -> None:
@@ -212,7 +251,7 @@ def opening_fix(world: World, at: datetime) -> None:
 
 def opening_run(
     world: World, at: datetime, times: tuple[float, float], conclusion: str, title: str
-) -> None:
+) -> Run:
     run = world.add_run(
         "acme/web-store", "ci.yml", status="queued", display_title=title
     )
@@ -222,6 +261,7 @@ def opening_run(
         RunVersion(started, "in_progress", None, 1, at, started, actor),
         RunVersion(done, "completed", conclusion, 1, at, done, actor),
     ]
+    return run
 
 
 # Each case with its time before the start.
@@ -240,7 +280,9 @@ CASES: tuple[tuple[timedelta, Case], ...] = (
     (timedelta(hours=1), flaky),
     (timedelta(minutes=55), held_back),
     (timedelta(minutes=48), fork_needs_approval),
+    (timedelta(minutes=46), registry_outage),
     (timedelta(minutes=33), hostile_names),
+    (timedelta(minutes=6), long_in_queue),
     (timedelta(seconds=18), opening_failure),
     (timedelta(seconds=-22), opening_fix),
 )

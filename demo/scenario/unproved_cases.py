@@ -36,8 +36,13 @@ def cancelled_often(world: World, at: datetime) -> None:
     add_history(world, repo, file, at)
     for hours in range(4):
         created_at = at + timedelta(hours=hours)
+        # Jobs that take as long three times in a row would look like a time limit.
         world.add_run(
-            repo, file, conclusion="cancelled", duration=71, created_at=created_at
+            repo,
+            file,
+            conclusion="cancelled",
+            duration=71 + 53 * hours,
+            created_at=created_at,
         )
 
 

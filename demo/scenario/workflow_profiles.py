@@ -7,6 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ci_observer.demo.scenario.workflow_jobs import (
+    ANALYSIS_JOBS,
+    ANDROID_JOBS,
+    BROWSER_JOBS,
+    DEPLOY_JOBS,
+    DEVICE_FARM_JOBS,
+    DOCS_JOBS,
+    ETL_JOBS,
+    IOS_JOBS,
+    LABEL_JOBS,
+    SMALL_JOBS,
+    TERRAFORM_JOBS,
+    TEST_JOBS,
+)
 from ci_observer.demo.server.model import JobSpec
 
 PUSH = (("push", 1.0),)
@@ -15,16 +29,6 @@ MERGE_QUEUE = (("push", 0.3), ("pull_request", 0.55), ("merge_group", 0.15))
 MOSTLY_PULL_REQUESTS = (("push", 0.15), ("pull_request", 0.85))
 PUSH_AND_MANUAL = (("push", 0.8), ("workflow_dispatch", 0.2))
 PULL_REQUEST_TARGET = (("pull_request_target", 1.0),)
-
-TEST_JOBS = (
-    JobSpec("lint", ("Install dependencies", "Check style")),
-    JobSpec("test", ("Install dependencies", "Run the tests", "Upload coverage")),
-    JobSpec("build", ("Install dependencies", "Build the image")),
-)
-DEPLOY_JOBS = (
-    JobSpec("build", ("Build the image", "Push the image")),
-    JobSpec("production", ("Roll out", "Check health"), environment=True),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ class WorkflowProfile:
     first one `live_delay` seconds after the start. `nightly_hour` (UTC) replaces
     `runs_per_day`. There are no runs in the last `stops_days_before` days before the
     start (0: runs never stop). `extra_runs_before` is a list of minutes before the
-    start, with one successful run each. `seconds` is the median duration. The rates
-    are probabilities for each run.
+    start, with one successful run each. `seconds` is the median duration, without the
+    time in the queue. The rates are probabilities for each run. With `has_group`, some
+    runs wait for another run of their concurrency group.
     """
 
     repo: str
@@ -53,6 +58,7 @@ class WorkflowProfile:
     skip_rate: float = 0.0
     cancels_in_progress: bool = False
     needs_approval: bool = False
+    has_group: bool = False
     nightly_hour: int | None = None
     stops_days_before: float = 0
     extra_runs_before: tuple[float, ...] = ()
@@ -101,6 +107,7 @@ WORKFLOW_PROFILES = (
         55,
         skip_rate=0.15,
         failure_rate=0.04,
+        jobs=SMALL_JOBS,
     ),
     WorkflowProfile(
         "acme/web-store",
@@ -111,6 +118,7 @@ WORKFLOW_PROFILES = (
         100,
         flaky_rate=0.35,
         cancels_in_progress=True,
+        jobs=BROWSER_JOBS,
     ),
     WorkflowProfile(
         "acme/web-store",
@@ -122,6 +130,7 @@ WORKFLOW_PROFILES = (
         PUSH_AND_MANUAL,
         DEPLOY_JOBS,
         needs_approval=True,
+        has_group=True,
         failure_rate=0.03,
     ),
     WorkflowProfile(
@@ -131,7 +140,12 @@ WORKFLOW_PROFILES = (
         "acme/payments-api", "contract-tests.yml", "Contract tests", 1, 140
     ),
     WorkflowProfile(
-        "acme/payments-api", "codeql.yml", "CodeQL", nightly_hour=3, seconds=410
+        "acme/payments-api",
+        "codeql.yml",
+        "CodeQL",
+        nightly_hour=3,
+        seconds=410,
+        jobs=ANALYSIS_JOBS,
     ),
     WorkflowProfile(
         "acme/payments-api",
@@ -149,16 +163,41 @@ WORKFLOW_PROFILES = (
         "acme/design-system", "ci.yml", "CI", 1.5, 33, 70, cancels_in_progress=True
     ),
     WorkflowProfile(
-        "acme/design-system", "visual.yml", "Visual regression", 1, 75, flaky_rate=0.5
+        "acme/design-system",
+        "visual.yml",
+        "Visual regression",
+        1,
+        75,
+        flaky_rate=0.5,
+        jobs=BROWSER_JOBS,
     ),
     WorkflowProfile(
-        "acme/design-system", "storybook.yml", "Storybook", 0.8, 55, 0, PUSH
+        "acme/design-system",
+        "storybook.yml",
+        "Storybook",
+        0.8,
+        55,
+        0,
+        PUSH,
+        jobs=DOCS_JOBS,
     ),
     WorkflowProfile(
-        "acme/mobile-app", "android.yml", "Android", 1, 1560, extra_runs_before=(9,)
+        "acme/mobile-app",
+        "android.yml",
+        "Android",
+        1,
+        1560,
+        extra_runs_before=(9,),
+        jobs=ANDROID_JOBS,
     ),
     WorkflowProfile(
-        "acme/mobile-app", "ios.yml", "iOS", 1, 2050, extra_runs_before=(21,)
+        "acme/mobile-app",
+        "ios.yml",
+        "iOS",
+        1,
+        2050,
+        extra_runs_before=(21,),
+        jobs=IOS_JOBS,
     ),
     WorkflowProfile(
         "acme/mobile-app",
@@ -167,6 +206,7 @@ WORKFLOW_PROFILES = (
         nightly_hour=1,
         seconds=5400,
         stops_days_before=6.5,
+        jobs=DEVICE_FARM_JOBS,
     ),
     WorkflowProfile(
         "acme/data-pipeline", "ci.yml", "CI", 1.2, 360, stops_days_before=0.1
@@ -177,6 +217,7 @@ WORKFLOW_PROFILES = (
         "Nightly ETL",
         nightly_hour=2,
         seconds=2900,
+        jobs=ETL_JOBS,
     ),
     WorkflowProfile(
         "acme/data-pipeline", "backfill.yml", "Backfill by hand", runs_per_day=0
@@ -191,7 +232,9 @@ WORKFLOW_PROFILES = (
         MOSTLY_PULL_REQUESTS,
         cancels_in_progress=True,
     ),
-    WorkflowProfile("acme/open-toolkit", "docs.yml", "Docs", 0.8, 41, 0, PUSH),
+    WorkflowProfile(
+        "acme/open-toolkit", "docs.yml", "Docs", 0.8, 41, 0, PUSH, jobs=DOCS_JOBS
+    ),
     WorkflowProfile(
         "acme/open-toolkit",
         "labeler.yml",
@@ -202,6 +245,7 @@ WORKFLOW_PROFILES = (
         PULL_REQUEST_TARGET,
         skip_rate=0.3,
         failure_rate=0,
+        jobs=LABEL_JOBS,
     ),
     WorkflowProfile(
         "acme/handbook",
@@ -211,6 +255,7 @@ WORKFLOW_PROFILES = (
         seconds=70,
         stops_days_before=61,
         state="disabled_inactivity",
+        jobs=SMALL_JOBS,
     ),
     WorkflowProfile(
         "acme/handbook",
@@ -221,6 +266,7 @@ WORKFLOW_PROFILES = (
         90,
         (("dynamic", 1.0),),
         path="dynamic/pages/pages-build-deployment",
+        jobs=DOCS_JOBS,
     ),
     WorkflowProfile(
         INFRA,
@@ -228,10 +274,17 @@ WORKFLOW_PROFILES = (
         "Terraform plan for each account, every region and environment",
         1,
         150,
+        jobs=TERRAFORM_JOBS,
     ),
     WorkflowProfile(INFRA, "apply.yml", ".github/workflows/apply.yml", runs_per_day=0),
     WorkflowProfile(
-        INFRA, "drift.yml", "Drift", nightly_hour=4, seconds=240, stops_days_before=1.2
+        INFRA,
+        "drift.yml",
+        "Drift",
+        nightly_hour=4,
+        seconds=240,
+        stops_days_before=1.2,
+        jobs=TERRAFORM_JOBS,
     ),
     # Of these, only scripted cases have runs.
     WorkflowProfile("acme/handbook", "deploy.yml", "Deploy the handbook", 0),

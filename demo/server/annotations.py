@@ -1,4 +1,4 @@
-"""GitHub's `check-annotation` objects: why a job was cancelled.
+"""GitHub's `check-annotation` objects: why a job failed or was cancelled.
 
 GitHub reports a job that exceeds its time limit as `cancelled`; only the annotations
 of its check run tell the cause.
@@ -16,6 +16,27 @@ from ci_observer.demo.times import as_utc
 
 CANCELLED = "The operation was canceled."
 FAILED = "Process completed with exit code 1."
+NODE: Json = {
+    "message": "Node.js 20 actions are deprecated. Please update the following actions"
+    " to use Node.js 24: actions/cache@v4.",
+    "annotation_level": "warning",
+}
+PULL_LIMIT = (
+    "toomanyrequests: You have reached your pull rate limit. You may increase the limit"
+    " by authenticating and upgrading: https://www.docker.com/increase-rate-limit"
+)
+# Step → an error of it; `{n}` is a number that differs from run to run.
+ERRORS = {
+    "Install dependencies": "npm error 503 Service Unavailable - GET"
+    " https://registry.npmjs.org/left-pad (request {n})",
+    "Check style": "'discount' is defined but never used: src/cart/total.ts:{n}:7",
+    "Upload coverage": "coverage fell to {n} lines, below the limit of 9800",
+    "Run the tests": "AssertionError: expected {n} to equal 42, in test_checkout_total",
+    "Build the image": PULL_LIMIT,
+    "Push the image": "denied: the token of run {n} may not write to this registry",
+    "Roll out": "deployment web-{n} exceeded its progress deadline after 10m0s",
+    "Check health": "connect ECONNREFUSED 10.0.3.7:{n}",
+}
 
 
 def annotations_of_job(
@@ -52,7 +73,7 @@ def messages(run: Run, version: RunVersion, job: Json) -> Sequence[str | Json]:
             return run.annotations[name]
     match job.get("conclusion"), version.cancel_cause:
         case "failure", _:
-            return [FAILED]
+            return failure_messages(run, job)
         case "cancelled", "timeout":
             limit = go_duration(time_limit(run, job))
             cause = f"The job has exceeded the maximum execution time of {limit}"
@@ -65,6 +86,15 @@ def messages(run: Run, version: RunVersion, job: Json) -> Sequence[str | Json]:
         case _:
             return []
     return [cause, CANCELLED]
+
+
+def failure_messages(run: Run, job: Json) -> Sequence[str | Json]:
+    """A warning, the error of the failed step if it has one, and the exit code."""
+    for step in job.get("steps") or ():
+        text = ERRORS.get(step["name"])
+        if text and step.get("conclusion") == "failure":
+            return [NODE, text.format(n=run.id % 9000 + 1000), FAILED]
+    return [FAILED]
 
 
 def time_limit(run: Run, job: Json) -> timedelta:

@@ -210,7 +210,7 @@ class Apps:
         )
 
     def _issuer(self, secret: str) -> App | None:
-        """The App whose signature a JWT has, whatever its times are."""
+        """The App whose signature a JWT has, also with wrong times."""
         options: Any = {f"verify_{name}": False for name in ("exp", "iat", "nbf")}
         for app in self.registered:
             for key in app.public_keys:

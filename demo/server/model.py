@@ -44,13 +44,24 @@ class Sites:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job of a workflow file; GitHub adds a first and a last step to `steps`."""
+    """One job of a workflow file; GitHub adds the first and the last steps to `steps`.
+
+    `needs` names the jobs before it; None is the one before it in the file. `share` is
+    its run time compared with that of other jobs. `queue` is the usual time in seconds
+    until a runner takes it. A failure is that of one of the steps `fails_in`; if empty,
+    of the last one.
+    """
 
     name: str
     steps: tuple[str, ...] = ("Install dependencies", "Run")
     environment: bool = False  # needs an approval, so a `waiting` run stops here
     labels: tuple[str, ...] = ("ubuntu-latest",)
     timeout_minutes: int | None = None  # None: the whole minutes that the job took
+    needs: tuple[str, ...] | None = None
+    share: float = 1
+    queue: float = 0
+    runner_group: str | None = None  # None: that of GitHub's own runners
+    fails_in: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +80,7 @@ class Repo:
     description: str | None = None
     owner_type: str = "Organization"
     retention_days: int | None = None  # older runs are gone; None keeps all
+    topics: tuple[str, ...] = ()
     payload: Json | None = None
     workflows: dict[str, Workflow] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)

@@ -145,7 +145,7 @@ def full_repository(repo: Repo, sites: Sites) -> Json:
         "license": None,
         "default_branch": repo.default_branch,
         "visibility": "private" if repo.private else "public",
-        "topics": [],
+        "topics": list(repo.topics),
         "permissions": {"admin": False, "push": False, "pull": True},
         **repository_flags(),
         "archived": repo.archived,
@@ -161,6 +161,7 @@ def listed_repository(repo: Repo, sites: Sites) -> Json:
         "disabled": repo.disabled,
         "default_branch": repo.default_branch,
         "visibility": "private" if repo.private else "public",
+        "topics": list(repo.topics),
     }
 
 

@@ -18,6 +18,7 @@ CHANGEABLE = {
     "disabled",
     "private",
     "retention_days",
+    "topics",
 }
 
 
@@ -42,7 +43,7 @@ class Repositories:
         """Create `owner/name`; `payload` is a recorded repository object.
 
         `fields`: `default_branch`, `private`, `fork`, `archived`, `disabled`,
-        `owner_type`, `description`, `retention_days`, as in `Repo`.
+        `owner_type`, `description`, `retention_days`, `topics`, as in `Repo`.
         """
         owner, _, name = full_name.partition("/")
         number = stable_int(f"repo {full_name.lower()}", 10**8, 10**9)

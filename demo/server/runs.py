@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ci_observer.demo.server.job_objects import job_slots
+from ci_observer.demo.server.job_slots import job_slots
 from ci_observer.demo.server.model import MISSING, Json, Run, RunVersion, Sites
 from ci_observer.demo.server.repositories import Repositories
 from ci_observer.demo.server.run_objects import as_sent

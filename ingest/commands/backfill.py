@@ -7,15 +7,16 @@ this process, and a running ingest does it instead.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import click
 from sqlite_utils import Database
 
+from ci_observer.ingest.commands.backfill_jobs import JobsBackfill
+from ci_observer.ingest.commands.explained_errors import EXIT_FAILED
 from ci_observer.ingest.commands.runtime import (
-    EXIT_FAILED,
     VERSION,
     open_poller,
     utc_now,
@@ -27,6 +28,7 @@ from ci_observer.ingest.commands.terminal import (
     history_display,
 )
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.watching import fits
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import (
@@ -37,7 +39,6 @@ from ci_observer.ingest.errors import (
     RateLimited,
     single_errors,
 )
-from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.lock import only_ingest
 from ci_observer.ingest.polling.poller import Poller
 from ci_observer.ingest.polling.results import PollResult
@@ -45,11 +46,12 @@ from ci_observer.ingest.store import (
     backfills,
     feeds,
     instance,
+    job_walk,
     pending,
     watch_errors,
 )
 from ci_observer.ingest.store.feeds import Feed
-from ci_observer.ingest.store.keys import FeedKey, Owner
+from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.watch_errors import WatchError
 from ci_observer.ingest.texts import escaped
 from ci_observer.ingest.times import Clock, utc
@@ -127,6 +129,7 @@ class Backfill:
         if self._config.why_not_polling:
             raise ConfigError(self._config.why_not_polling)
         self._check_repos(self._config.repos)
+        job_walk.start_again(self._db)
         instance.save_settings(
             self._db, self._config, version=VERSION, now=self._clock()
         )
@@ -159,6 +162,7 @@ class Backfill:
                     echo_line(reason)
                 last_reason = reason
             show(self._progress)
+        click.echo("It goes on to fetch jobs as far as the rate limit has room.")
 
     async def _poll(self, poller: Poller) -> None:
         """Poll as ingest does, newest runs included, until the history is complete."""
@@ -167,7 +171,7 @@ class Backfill:
         with history_display() as show:
             is_incomplete = True
             while is_incomplete:
-                result = await self._pass(poller, show)
+                result = await self._pass(poller, show, self._progress)
                 # With GH_WORKFLOWS=* the first pass finds the feeds.
                 self._set_date()
                 remaining = poller.schedule_next()
@@ -178,15 +182,37 @@ class Backfill:
                     await asyncio.sleep(remaining.total_seconds())
                 is_incomplete = self._is_incomplete() or self._count_pending()
             show(self._progress)
+        if self._config.fetch_jobs in job_walk.SELECTED:
+            await self._catch_up_with_jobs(poller)
 
-    async def _pass(self, poller: Poller, show: ShowHistory) -> PollResult:
+    async def _catch_up_with_jobs(self, poller: Poller) -> None:
+        """Poll until the jobs are fetched, too. Polling keeps its share."""
+        poller.catch_up_with_jobs()
+        jobs = JobsBackfill(self._db, self._feeds, self._since, self._clock)
+        with history_display("jobs") as show:
+            while places := jobs.places():
+                result = await self._pass(poller, show, jobs.progress)
+                remaining = poller.schedule_next()
+                instance.save_next_poll(self._db, self._clock() + remaining)
+                await self._wait_if_stopped(result, remaining)
+                if jobs.places() == places:
+                    echo_line("Jobs wait until the rate limit has room for them.")
+                    await asyncio.sleep(remaining.total_seconds())
+            show(jobs.progress)
+
+    async def _pass(
+        self,
+        poller: Poller,
+        show: ShowHistory,
+        progress: Callable[[], HistoryProgress],
+    ) -> PollResult:
         """Make one pass that ends when the newest runs are due again."""
         refresh = timedelta(seconds=self._config.refresh_seconds)
         failed: list[StorageError] = []
         try:
             return await poller.poll(
                 backfill_for=refresh,
-                on_progress=lambda complete, total: show(self._progress),
+                on_progress=lambda complete, total: show(progress),
             )
         except* StorageError as errors:
             failed += [e for e in single_errors(errors) if isinstance(e, StorageError)]
@@ -238,14 +264,12 @@ class Backfill:
         return not self._repos or repo.lower() in map(str.lower, self._repos)
 
     def _check_repos(self, watched: Collection[str]) -> None:
-        known = {repo.lower() for repo in watched}
         for repo in self._repos:
-            owner = Owner(owner_of(repo))
-            if not known & {repo.lower(), str(owner).lower()}:
+            if not any(fits(item, repo) for item in watched):
                 raise ConfigError(
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "
-                    "or add it to GH_REPOS first."
+                    "or add it to GH_REPOS or the settings file first."
                 )
 
     def _set_date(self) -> None:

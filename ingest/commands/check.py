@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
+from ci_observer.ingest.alerts.receivers import names_of
 from ci_observer.ingest.commands.check_app import app_lines
 from ci_observer.ingest.commands.check_lines import Line
 from ci_observer.ingest.commands.check_repos import FeedChecks
 from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.commands.terminal import StatusLine
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.multipliers import multipliers_text
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.disk import (
     STEPS,
@@ -40,6 +43,20 @@ def check_database(config: Config) -> list[Line]:
     return lines
 
 
+def alert_lines(config: Config) -> list[Line]:
+    """How many addresses alerts have, and a warning if some could not be sent."""
+    if not config.alert_urls:
+        return []
+    lines = [Line(f"Alerts: to {', '.join(names_of(config.alert_urls))}.")]
+    try:
+        with closing(schema.connect_read_only(config.db_path)) as db:
+            rows = db.execute("select warning from alert_warnings").fetchall()
+    except (DatabaseError, schema.StorageError):
+        # There is none yet, or the line about the database says why.
+        return lines
+    return lines + [Line(warning, is_warning=True) for (warning,) in rows]
+
+
 def disk_warnings(config: Config) -> tuple[str, ...]:
     """The warning about a disk that is nearly full, if it is."""
     folder = existing_folder(config.db_path)
@@ -61,7 +78,7 @@ class CheckResult:
 
 async def run_check(config: Config) -> CheckResult:
     """Test the database and every feed. On a terminal, a line shows the progress."""
-    lines = check_database(config)
+    lines = [*check_database(config), *alert_lines(config)]
     if config.why_not_polling:
         return CheckResult([*lines, Line(config.why_not_polling, is_good=False)])
     status = StatusLine()
@@ -72,6 +89,8 @@ async def run_check(config: Config) -> CheckResult:
             lines += await app_lines(config, github.connection.app)
             feeds = FeedChecks(config, github, status.show)
             lines += [line async for line in feeds.run()]
+            lowest = github.connection.stats.lowest_rate_limit(utc_now())
+            lines += feeds.jobs.lines(lowest)
             budget = budget_text(config, github.connection.stats, now=utc_now())
     finally:
         status.clear()
@@ -80,10 +99,11 @@ async def run_check(config: Config) -> CheckResult:
 
 def report_lines(config: Config, result: CheckResult) -> Iterator[str]:
     """The whole output: the verdict and its reasons, then the details."""
-    yield verdict(result, config.warnings)
+    warnings = (*config.warnings, *(w.text for w in result.lines if w.is_warning))
+    yield verdict(result, warnings)
     problems = [line.problem for line in result.lines if not line.is_good]
     yield from (f"  Problem: {problem}" for problem in problems)
-    yield from (f"  Warning: {warning}" for warning in config.warnings)
+    yield from (f"  Warning: {warning}" for warning in warnings)
     yield ""
     yield from settings_text(config).splitlines()
     yield f"Proxy for GitHub: {config.proxy or 'none'}."
@@ -142,8 +162,18 @@ def settings_text(config: Config) -> str:
         "ACCESS_TOKEN_FILE": config.access_token_file or "",
         "ADHOC_SQL": config.adhoc_sql,
         "CSV_FORMULAS": config.csv_formulas,
+        "MINUTE_MULTIPLIERS": multipliers_text(config.minute_multipliers),
+        "ALERT_URLS": MASK if config.alert_urls else "none (no alerts)",
+        "ALERT_URLS_FILE": config.alert_urls_file or "",
+        "ALERT_EVENTS": ",".join(config.alert_events),
+        "ALERT_AFTER": config.alert_after,
+        "ALERT_REPOS": ",".join(config.alert_repos) or "all",
+        "CI_OBSERVER_CONFIG": config.config_file or "",
     }
-    return "\n".join(f"{name:<28}{value}" for name, value in values.items())
+    sources = {name: f"   ({source})" for name, source in config.sources}
+    return "\n".join(
+        f"{name:<28}{value}{sources.get(name, '')}" for name, value in values.items()
+    )
 
 
 def budget_text(config: Config, stats: RequestStats, *, now: datetime) -> str:

@@ -1,8 +1,8 @@
-"""A part of `check`: whether the token can read why runs were cancelled."""
+"""A part of `check`: whether the token can read why runs failed or were cancelled."""
 
 from ci_observer.ingest.errors import Forbidden, GitHubError, NotFound
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.rows import job_row
+from ci_observer.ingest.github.job_rows import job_row
 
 BETTER_TOKENS = (
     "A classic token with the scope repo, or a GitHub App with the permission Checks:"
@@ -23,12 +23,15 @@ async def annotations_text(github: GitHub, repo: str) -> str:
     except (Forbidden, NotFound) as error:
         return (
             "annotations: cannot be read, so a run that hits its time limit, which"
-            " GitHub calls cancelled, is red only after three alike, or six hours."
-            f" {BETTER_TOKENS}. {error}"
+            " GitHub calls cancelled, is red only after three alike, or six hours, and"
+            f" failing tiles do not say the error. {BETTER_TOKENS}. {error}"
         )
     except GitHubError as error:
         return f"annotations: not tried. {error}"
-    return "annotations: found, so a run that hits its time limit is red"
+    return (
+        "annotations: found, so a run that hits its time limit is red, and failing"
+        " tiles say the error"
+    )
 
 
 async def _newest_job_id(github: GitHub, repo: str) -> int | None:

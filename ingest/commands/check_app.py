@@ -44,7 +44,8 @@ def _missing_lines(
     config: Config, installations: Iterable[Installation]
 ) -> Iterator[Line]:
     known = {i.account.lower() for i in installations}
-    owners = {owner_of(repo).lower(): owner_of(repo) for repo in config.repos}
+    repos = (*config.named_repos, *config.patterns)
+    owners = {owner_of(repo).lower(): owner_of(repo) for repo in repos}
     for key, owner in sorted(owners.items()):
         if key not in known:
             yield Line(

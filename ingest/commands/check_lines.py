@@ -12,12 +12,14 @@ from ci_observer.ingest.store.workflows import ACTIVE
 class Line:
     """A line of the report; `is_good` is false if it reports a failure.
 
-    `repo` is the repository of a line that is printed below its name.
+    A warning is repeated at the top, and is no failure. `repo` is the repository of a
+    line that is printed below its name.
     """
 
     text: str
     is_good: bool = True
     repo: str = ""
+    is_warning: bool = False
 
     @property
     def problem(self) -> str:
@@ -69,5 +71,5 @@ def without_duplicates(report: RepoReport, names: dict[int, str]) -> Iterator[Li
         return
     yield Line(
         f"{repo}: the same repository as {other}, polled once: write only "
-        f"{found.full_name} in GH_REPOS"
+        f"{found.full_name} in GH_REPOS or the settings file"
     )

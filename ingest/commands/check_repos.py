@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from ci_observer.ingest.commands.check_annotations import annotations_text
+from ci_observer.ingest.commands.check_jobs import JobsEstimate
 from ci_observer.ingest.commands.check_lines import (
     Line,
     RepoReport,
@@ -15,10 +16,17 @@ from ci_observer.ingest.commands.check_lines import (
 )
 from ci_observer.ingest.commands.check_lists import Budget, FeedList, FeedLists
 from ci_observer.ingest.commands.check_runs import find_faults, same_name_texts
+from ci_observer.ingest.commands.check_selection import SelectedRepos
+from ci_observer.ingest.commands.check_views import view_lines
+from ci_observer.ingest.commands.runtime import utc_now
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.repo_rules import (
+    is_selected_workflow,
+    workflows_of,
+)
 from ci_observer.ingest.errors import GitHubError
 from ci_observer.ingest.feeds.owners import fetch_owner
-from ci_observer.ingest.feeds.selection import has_tile, is_selected
+from ci_observer.ingest.feeds.selection import has_tile
 from ci_observer.ingest.feeds.workflows import workflow_rows
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.names import EVERY_WORKFLOW
@@ -28,7 +36,8 @@ from ci_observer.ingest.store.workflows import Workflow
 
 NO_WORKFLOW = (
     "Nothing would be polled: no repository of GH_REPOS has a workflow of GH_WORKFLOWS."
-    " Correct one of them; GH_WORKFLOWS=* watches every workflow."
+    " Correct one of them, or the lists of the settings file; * as the only workflow"
+    " watches every one."
 )
 
 Item = TypeVar("Item")
@@ -49,8 +58,10 @@ class FeedChecks:
             self._budget,
             lambda lists: show(f"{lists.tried} of {lists.known} workflows tried"),
         )
+        self.jobs = JobsEstimate(config, github, self._budget, utc_now)
         self._named = {repo.lower() for repo in config.named_repos}
         self._repos_left_out = 0
+        self._selected = SelectedRepos(config)
 
     @property
     def tried(self) -> int:
@@ -77,7 +88,13 @@ class FeedChecks:
         repos: dict[str, str] = {}
         for owner in self._config.owners:
             yield await self._check_owner(owner, repos)
+        for line in self._selected.lines():
+            yield line
         repos |= {repo.lower(): repo for repo in self._config.named_repos}
+        topics = self._selected.topics()
+        watched = {name: topics.get(key, ()) for key, name in repos.items()}
+        for line in view_lines(self._config, watched, utc_now()):
+            yield line
         names: dict[int, str] = {}
         async for report in in_order(repos.values(), self._check_repo):
             for line in without_duplicates(report, names):
@@ -91,8 +108,9 @@ class FeedChecks:
             self._budget.count_error(error)
             return Line(f"{owner}/*: {error}", is_good=False)
         found = [repo for page in pages for repo in page.repos or []]
-        live = [repo.full_name for repo in found if repo.is_live]
-        repos |= {name.lower(): name for name in live}
+        live = [repo for repo in found if repo.is_live]
+        selected = self._selected.select(owner, live)
+        repos |= {name.lower(): name for name in selected}
         left_out = len(found) - len(live)
         return Line(
             f"{owner}/*: {len(live)} repositories found, {left_out} left out "
@@ -121,11 +139,17 @@ class FeedChecks:
         name = found.full_name
         lines = [Line(f"{repo}: found, default branch {found.default_branch}")]
         if name.lower() != repo.lower():
-            lines.append(Line(f"{repo}: renamed to {name}: write {name} in GH_REPOS"))
-        annotations, faults, lists = await asyncio.gather(
+            lines.append(
+                Line(
+                    f"{repo}: renamed to {name}: write {name} in GH_REPOS"
+                    " or the settings file"
+                )
+            )
+        annotations, faults, lists, _ = await asyncio.gather(
             self._annotation_lines(repo, found),
             self._fault_lines(repo, workflows),
             self._lists.try_all(repo, self._with_tile(repo, workflows)),
+            self.jobs.count(repo, found),
         )
         return lines + annotations + faults + self._feed_lines(repo, workflows, lists)
 
@@ -143,17 +167,18 @@ class FeedChecks:
 
     def _follows_list(self, repo: str) -> bool:
         """Whether GitHub's list of workflows decides which of them are watched."""
-        is_every = EVERY_WORKFLOW in self._config.workflows
+        is_every = EVERY_WORKFLOW in workflows_of(self._config, repo)
         return is_every or repo.lower() not in self._named
 
     def _with_tile(self, repo: str, workflows: list[Workflow]) -> list[Workflow]:
         if not self._follows_list(repo):
-            return [w for w in workflows if w.workflow in self._config.workflows]
+            selected = workflows_of(self._config, repo)
+            return [w for w in workflows if w.workflow in selected]
         return [
             w
             for w in workflows
-            if is_selected(self._config, w.workflow)
-            and has_tile(self._config, w.workflow, w.workflow_state)
+            if is_selected_workflow(self._config, repo, w.workflow)
+            and has_tile(self._config, repo, w.workflow, w.workflow_state)
         ]
 
     def _feed_lines(
@@ -161,8 +186,11 @@ class FeedChecks:
     ) -> list[Line]:
         states = {w.workflow: w.workflow_state for w in workflows}
         if not self._follows_list(repo):
-            return [named_line(name, states, lists) for name in self._config.workflows]
-        shown = [w for w in workflows if is_selected(self._config, w.workflow)]
+            names = workflows_of(self._config, repo)
+            return [named_line(name, states, lists) for name in names]
+        shown = [
+            w for w in workflows if is_selected_workflow(self._config, repo, w.workflow)
+        ]
         lines = [
             feed_line(name, states[name], lists.get(name))
             for name in sorted(w.workflow for w in shown)

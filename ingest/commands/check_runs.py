@@ -42,6 +42,7 @@ def same_name_texts(
         yield (
             f"{', '.join(dated)}: all called {name!r}, with a tile each. A name proves "
             "no rename; to leave one out, list the others in GH_WORKFLOWS"
+            " or the settings file"
         )
 
 

@@ -1,143 +1,91 @@
 """The command `export`: all attempts as a file, oldest first, in constant memory."""
 
-import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 from sqlite_utils import Database
 
-from ci_observer.csv_formulas import NEUTRALISE, neutralised_row
+from ci_observer.ingest.commands import export_csv, export_parquet
+from ci_observer.ingest.commands.export_rows import (
+    CHUNK,
+    Selection,
+    cursor_of_rows,
+    snapshot,
+)
 from ci_observer.ingest.commands.terminal import print_as_utf_8, progress_bar
 from ci_observer.ingest.errors import ExportError
 
-FORMATS = ("csv", "ndjson")
 STDOUT = Path("-")
-
-# `runs` is the outer loop, so that SQLite reads an index in the order of the file and
-# needs no sorting. GitHub's object belongs to the latest attempt of a run.
-_SELECT = """
-from runs r
-cross join run_history h using (run_id)
-{payload}
-where {where}
-"""
-_PAYLOAD = "left join runs_full p on p.run_id = h.run_id and h.is_latest_attempt"
 
 
 @dataclass(frozen=True)
-class Selection:
-    """The runs to export, by repository and by the start of their latest attempt.
-
-    `since` and `until` are UTC texts as in the database, both included.
-    """
-
-    repos: tuple[str, ...] = ()
-    since: str | None = None
-    until: str | None = None
-
-    def where_sql(self) -> tuple[str, list[str]]:
-        """The condition on `runs` as `r`, and its parameters."""
-        conditions, params = ["true"], list(self.repos)
-        if self.repos:
-            conditions.append(f"r.repo in ({', '.join('?' * len(self.repos))})")
-        if self.since:
-            conditions.append("r.started_at >= ?")
-            params.append(self.since)
-        if self.until:
-            conditions.append("r.started_at <= ?")
-            params.append(self.until)
-        return " and ".join(conditions), params
-
-
-def export_file(
-    db: Database,
-    selection: Selection,
-    path: Path,
-    *,
-    output_format: str,
-    formulas: str,
-    raw: bool,
-) -> None:
-    """Write a selection to a file, or to standard output if `path` is `-`.
+class Output:
+    """How rows are written: the format, and whether GitHub's objects are added.
 
     `formulas` says what becomes of cells of CSV that a spreadsheet would run.
     """
-    rows = export_rows(db, selection, raw=raw)
-    if output_format == "csv" and formulas == NEUTRALISE:
-        rows = replace(rows, convert=neutralised_row)
-    if path == STDOUT:
-        print_as_utf_8()
-        write_rows(sys.stdout, rows, output_format)
-        return
-    total = count_attempts(db, selection)
-    with (
-        whole_file(path) as file,
-        progress_bar(rows.values, total, "exporting") as values,
-    ):
-        count = write_rows(file, replace(rows, values=values), output_format)
+
+    output_format: str
+    formulas: str
+    has_objects: bool
+
+
+def export_file(db: Database, selection: Selection, path: Path, output: Output) -> None:
+    """Write a selection to a file, or to standard output if `path` is `-`.
+
+    All of it is from one state of the database. Raises `ExportError`.
+    """
+    if output.output_format == "parquet":
+        export_parquet.ensure_installed()
+    with snapshot(db):
+        if path == STDOUT:
+            print_as_utf_8()
+            for _ in write_rows(sys.stdout, db, selection, output):
+                pass
+            return
+        runs = selection.count_runs(db) if sys.stderr.isatty() else 0
+        count = 0
+        with whole_file(path) as file, progress_bar(None, runs, "exporting") as bar:
+            for written in write_rows(file, db, selection, output):
+                count += written
+                bar.update(written)
     click.echo(f"{count} attempts written to {path}", err=True)
 
 
-def format_of(path: Path) -> str:
-    """The format that a file's extension stands for; csv for unknown ones."""
-    return "ndjson" if path.suffix in (".ndjson", ".jsonl") else "csv"
+def write_rows(
+    file: TextIO, db: Database, selection: Selection, output: Output
+) -> Iterator[int]:
+    """Write the rows in the format of `output`; yield the number of each part.
 
-
-def count_attempts(db: Database, selection: Selection) -> int:
-    """The number of rows of an export."""
-    where, params = selection.where_sql()
-    [[count]] = db.execute(
-        "select count(*)" + _SELECT.format(payload="", where=where), params
-    )
-    return int(count)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows to write, each a tuple of values in the order of the columns.
-
-    `convert` gives the cells of a row of CSV, also of the one with the columns.
+    Parquet goes to the binary file below `file`.
     """
-
-    columns: tuple[str, ...]
-    values: Iterable[tuple[Any, ...]]
-    convert: Callable[[tuple[Any, ...]], Sequence[Any]] = tuple
-
-
-def export_rows(db: Database, selection: Selection, *, raw: bool) -> Rows:
-    """The rows of the view `run_history`, from one snapshot of the database.
-
-    With `raw`, the row of a run's latest attempt has GitHub's object as `raw_json`.
-    """
-    where, params = selection.where_sql()
-    cursor = db.execute(
-        f"select h.* {', p.raw_json' if raw else ''}"
-        + _SELECT.format(payload=_PAYLOAD if raw else "", where=where)
-        + "order by r.started_at, r.run_id, h.run_attempt",
-        params,
+    if output.output_format == "parquet":
+        return export_parquet.write_rows(
+            file.buffer, db, selection, raw=output.has_objects
+        )
+    if output.output_format == "ndjson":
+        return _write_ndjson(file, db, selection, raw=output.has_objects)
+    return export_csv.write_rows(
+        file, db, selection, formulas=output.formulas, raw=output.has_objects
     )
-    return Rows(tuple(column[0] for column in cursor.description), cursor)
 
 
-def write_rows(file: TextIO, rows: Rows, output_format: str) -> int:
-    """Write CSV with a header, or a JSON object a line; return the number of rows."""
-    count = 0
-    writer = csv.writer(file)
-    if output_format == "csv":
-        writer.writerow(rows.convert(rows.columns))
-    for count, values in enumerate(rows.values, 1):  # noqa: B007 (returned below)
-        if output_format == "csv":
-            writer.writerow(rows.convert(values))
-        else:
-            file.write(_json_line(dict(zip(rows.columns, values, strict=True))))
-    return count
+def _write_ndjson(
+    file: TextIO, db: Database, selection: Selection, *, raw: bool
+) -> Iterator[int]:
+    cursor = cursor_of_rows(db, selection, raw=raw)
+    columns = [column[0] for column in cursor.description]
+    while rows := cursor.fetchmany(CHUNK):
+        for values in rows:
+            file.write(_json_line(dict(zip(columns, values, strict=True))))
+        yield len(rows)
 
 
 def _json_line(row: dict[str, Any]) -> str:

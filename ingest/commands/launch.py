@@ -61,8 +61,13 @@ def _inline_files(environ: dict[str, str], names: dict[str, str]) -> None:
 
 def end_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends."""
+    prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an option of this process in the Linux kernel. Raises `OSError`."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+    if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
+from ci_observer.ingest.commands.alerts import run_alerts, send_once
+from ci_observer.ingest.commands.explained_errors import EXIT_FAILED
 from ci_observer.ingest.commands.runtime import (
-    EXIT_FAILED,
     VERSION,
     open_database,
     open_poller,
@@ -19,7 +20,7 @@ from ci_observer.ingest.commands.runtime import (
     utc_now,
 )
 from ci_observer.ingest.commands.terminal import feeds_line
-from ci_observer.ingest.config import Config
+from ci_observer.ingest.config import Config, is_database_required
 from ci_observer.ingest.db.database_file import discard_files_of_former
 from ci_observer.ingest.db.disk import DiskLog
 from ci_observer.ingest.db.schema import StorageError
@@ -27,7 +28,9 @@ from ci_observer.ingest.db.storage_errors import REPAIR, explain, is_damage
 from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone, single_errors
 from ci_observer.ingest.lock import IngestLock, only_ingest
 from ci_observer.ingest.polling.loop import run_forever
-from ci_observer.ingest.store import instance
+from ci_observer.ingest.polling.rollups import RollupBuilding
+from ci_observer.ingest.polling.states import StateBuilding
+from ci_observer.ingest.store import instance, tile_settings
 from ci_observer.ingest.store.database import refuse_other_file
 
 # A replaced file is noticed between two passes, too.
@@ -44,6 +47,7 @@ def run_ingest(config: Config, db: Database, *, once: bool) -> int:
     """
     with only_ingest(config.db_path) as lock, recording_problems(lock, config):
         instance.save_settings(db, config, version=VERSION, now=utc_now())
+        tile_settings.save_views(db, config, utc_now())
         if config.why_not_polling:
             log.warning(config.why_not_polling)
         if once and config.why_not_polling:
@@ -120,7 +124,7 @@ def recording_problems(lock: IngestLock, config: Config) -> Iterator[None]:
 
 async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
     if config.why_not_polling:
-        await _watch(config, db)
+        await _run_without_polling(config, db)
     async with open_poller(config, db) as poller:
         poller.start()
         log.info(
@@ -137,8 +141,19 @@ async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(polling)
-            tasks.create_task(_watch(config, db))
+            tasks.create_task(_run_without_polling(config, db))
     return 0
+
+
+async def _run_without_polling(config: Config, db: Database) -> None:
+    """Watch the file and the disk, build rollups and states, send alerts."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_watch(config, db))
+        tasks.create_task(RollupBuilding(db).run())
+        tasks.create_task(StateBuilding(db).run())
+        # `up` has a process for it, which also tells of a dead ingest.
+        if config.alert_urls and not is_database_required():
+            tasks.create_task(run_alerts(config, db))
 
 
 async def _watch(config: Config, db: Database) -> None:
@@ -165,6 +180,11 @@ async def _poll_once(config: Config, db: Database) -> int:
     async with open_poller(config, db) as poller:
         poller.start()
         result = await poller.poll(on_progress=feeds_line())
+    for building in (RollupBuilding(db), StateBuilding(db)):
+        while building.build_some():
+            pass
+    if config.alert_urls:
+        await send_once(config, db)
     click.echo(
         f"{result.feeds} feeds polled, {result.feeds_failed} failed; "
         f"{result.runs_written} runs written; {result.requests} requests, "

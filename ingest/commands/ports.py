@@ -1,7 +1,9 @@
 """The TCP ports of the wall and of the simulated GitHub."""
 
 import errno
+import secrets
 import socket
+from contextlib import suppress
 
 from ci_observer.ingest.errors import ConfigError
 
@@ -32,7 +34,13 @@ def refuse_busy_port(host: str, port: int) -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nothing listens on.
+
+    It is below the ports that the system gives to clients: a client that waits for a
+    server on one of those may connect to itself.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

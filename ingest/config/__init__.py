@@ -12,9 +12,12 @@ from ci_observer.ingest.config.environment import (
     is_database_required,
     load_config,
     load_network,
+    proxy_variables,
 )
 from ci_observer.ingest.config.names import without_network
 from ci_observer.ingest.config.settings import (
+    OF_APP,
+    OF_TOKEN,
     SECRETS,
     SETTINGS,
     WEB_SECRETS,
@@ -25,6 +28,8 @@ from ci_observer.ingest.config.tokens import read_token_file
 __all__ = [
     "DATABASE_GROUP",
     "DATABASE_REQUIRED",
+    "OF_APP",
+    "OF_TOKEN",
     "SECRETS",
     "SETTINGS",
     "WEB_SECRETS",
@@ -35,6 +40,7 @@ __all__ = [
     "load_config",
     "load_network",
     "open_permissions_text",
+    "proxy_variables",
     "read_app_key",
     "read_token_file",
     "without_network",

@@ -58,6 +58,11 @@ def _read_text(path: Path) -> str:
             f"{path}: cannot be read ({error.strerror}). Make it a readable file with "
             "a line NAME=value for each setting, or remove it."
         ) from None
+    return read_utf8(data, path)
+
+
+def read_utf8(data: bytes, path: Path) -> str:
+    """The text of a file of settings; raises `ConfigError` if it is not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

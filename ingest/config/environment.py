@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from ci_observer.ingest.config.alerts import OF_ALERTS
+from ci_observer.ingest.config.config_file import VARIABLE as CONFIG_FILE
+from ci_observer.ingest.config.config_file import ConfigFile, read_config_file
 from ci_observer.ingest.config.env_file import EnvFile, read_env_file
 from ci_observer.ingest.config.names import (
     is_set_by_kubernetes,
@@ -14,7 +17,6 @@ from ci_observer.ingest.config.settings import (
     OF_ACCESS_TOKEN,
     OF_APP,
     OF_TOKEN,
-    SECRETS,
     SETTINGS,
     WEB_SECRETS,
     Config,
@@ -33,12 +35,18 @@ TEMPORARY_FOLDERS = ("TMPDIR", "SQLITE_TMPDIR")
 DATABASE_GROUP = "CI_OBSERVER_DB_GROUP"
 
 
-def load_config(*, with_token: bool = True, with_access_token: bool = True) -> Config:
+def load_config(
+    *,
+    with_token: bool = True,
+    with_access_token: bool = True,
+    with_alerts: bool | None = None,
+) -> Config:
     """The settings from the environment, or from `.env` in the current folder.
 
     Raises `ConfigError` for a bad value. The web side passes `with_token=False`: it
     never reads the token, and does not need the proxy and the certificates. Polling
-    passes `with_access_token=False`.
+    passes `with_access_token=False`. The addresses of alerts are read with the token,
+    or alone.
     """
     file = read_env_file()
     process = {
@@ -46,16 +54,49 @@ def load_config(*, with_token: bool = True, with_access_token: bool = True) -> C
         for name, value in os.environ.items()
         if not (name == "CI_OBSERVER_PORT" and is_set_by_kubernetes(value))
     }
-    left_out = (() if with_token else SECRETS) + (
-        () if with_access_token else WEB_SECRETS
+    is_alerting = with_token if with_alerts is None else with_alerts
+    left_out = (
+        *(() if with_token else (*OF_TOKEN, *OF_APP)),
+        *(() if is_alerting else OF_ALERTS),
+        *(() if with_access_token else WEB_SECRETS),
     )
     environ = _without(left_out, _merged(file, process))
-    config = Config.from_environ(environ)
+    yaml = read_config_file(environ.get(CONFIG_FILE, "").strip())
+    config = Config.from_environ(environ, yaml and yaml.without(left_out))
     _refuse_missing_folder(config)
     if with_token:
         config = config.with_network(environ)
     warnings = (*config.warnings, *_warnings(file, environ))
-    return replace(config, warnings=warnings)
+    warnings += tuple(_replaced(environ, yaml))
+    sources = tuple(_sources(environ, process, yaml))
+    return replace(config, warnings=warnings, sources=sources)
+
+
+def _replaced(environ: Mapping[str, str], yaml: ConfigFile | None) -> Iterator[str]:
+    """A warning if GH_REPOS also replaces settings of single repositories."""
+    if yaml and environ.get("GH_REPOS", "").strip():
+        names = {"repo_settings": "repositories", "topics": "topics"}
+        hidden = [name for key, name in names.items() if key in yaml.values]
+        if hidden:
+            yield (
+                f"GH_REPOS replaces {' and '.join(hidden)} in {yaml.path}, with the "
+                "settings of single repositories. Remove it to let the file count."
+            )
+
+
+def _sources(
+    environ: Mapping[str, str], process: Mapping[str, str], yaml: ConfigFile | None
+) -> Iterator[tuple[str, str]]:
+    """Where the value of each setting comes from, if there is a YAML file."""
+    if yaml is None:
+        return
+    for name in SETTINGS:
+        if environ.get(name, "").strip():
+            yield name, "environment" if name in process else ".env"
+        elif name in yaml.variables:
+            yield name, f"{yaml.path}, line {yaml.variables[name]}"
+        else:
+            yield name, "default"
 
 
 def load_network(url: str) -> tuple[Proxy | None, Certificates]:
@@ -64,6 +105,16 @@ def load_network(url: str) -> tuple[Proxy | None, Certificates]:
     Raises `ConfigError` for a bad value.
     """
     return network_for(url, _merged(read_env_file(), os.environ))
+
+
+def proxy_variables() -> dict[str, str]:
+    """The variables of proxies, for requests to more than one URL.
+
+    Raises `ConfigError` for a bad value.
+    """
+    environ = _merged(read_env_file(), os.environ)
+    names = {*PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES)}
+    return {name: value for name, value in environ.items() if name in names}
 
 
 def datasette_secret() -> str | None:
@@ -97,11 +148,11 @@ def _refuse_missing_folder(config: Config) -> None:
 def _merged(file: EnvFile, process: Mapping[str, str]) -> dict[str, str]:
     """The variables of both; those of the process go first.
 
-    The two names for a token, and the two spellings of a proxy, count as one. A token
+    The two names for a secret, and the two spellings of a proxy, count as one. A token
     hides a GitHub App in the file, and an App hides a token.
     """
     spellings = ((name, name.lower()) for name in PROXY_VARIABLES)
-    groups = (OF_TOKEN, OF_ACCESS_TOKEN, *spellings)
+    groups = (OF_TOKEN, OF_ACCESS_TOKEN, OF_ALERTS, *spellings)
     hidden = {
         name
         for group in groups

@@ -11,12 +11,27 @@ from urllib.parse import urlsplit
 
 from ci_observer.csv_formulas import CHOICES as CSV_FORMULAS
 from ci_observer.csv_formulas import NEUTRALISE
+from ci_observer.ingest.alerts.events import EVENTS as ALERT_EVENTS
 from ci_observer.ingest.config.access_token import refuse_weak_token
+from ci_observer.ingest.config.alerts import (
+    MAX_AFTER,
+    OF_ALERTS,
+    add_alert_urls,
+    parse_alert_events,
+    parse_alert_repos,
+    parse_alert_urls,
+)
 from ci_observer.ingest.config.app_key import (
     open_permissions_text,
     parse_app_id,
     read_app_key,
     refuse_incomplete_app,
+)
+from ci_observer.ingest.config.config_file import WITH_REPOS, ConfigFile
+from ci_observer.ingest.config.multipliers import (
+    GITHUBS,
+    Multipliers,
+    parse_multipliers,
 )
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
@@ -32,10 +47,19 @@ from ci_observer.ingest.config.values import (
     parse_text,
     parse_timezone,
     parse_workflows,
+    unrepeated,
+)
+from ci_observer.ingest.config.watching import (
+    EXCLUSION,
+    Mute,
+    RepoSettings,
+    Screen,
+    Team,
+    is_pattern,
 )
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.github.certificates import Certificates, tls_context
-from ci_observer.ingest.github.names import is_every_repo, owner_of
+from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.github.proxies import (
     Proxy,
     choose_proxy,
@@ -50,10 +74,10 @@ OF_APP = (
 )
 OF_ACCESS_TOKEN = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE")
 # Only for the processes that poll.
-SECRETS = (*OF_TOKEN, *OF_APP)
+SECRETS = (*OF_TOKEN, *OF_APP, *OF_ALERTS)
 # Only for the web side.
 WEB_SECRETS = (*OF_ACCESS_TOKEN, "DATASETTE_SECRET")
-FETCH_JOBS = ("failed", "all", "none")
+FETCH_JOBS = ("failed", "default-branch", "all", "none")
 ADHOC_SQL = ("on", "off")
 MIN_REFRESH_SECONDS = 5
 MAX_PORT = 65535
@@ -64,10 +88,13 @@ MAX_PAYLOAD_DAYS = 36_500
 class Config:
     """The settings of one instance; `docs/configuration.md` explains each.
 
-    `repos` are `owner/repo` or `owner/*`. `workflows` are file names, paths of GitHub's
-    own workflows, or `*`. If either is empty, nothing is polled, and `why_not_polling`
-    gives the reason in a sentence. `proxy` and `certificates` are those for requests to
-    GitHub. `warnings` are sentences about what is allowed and probably wrong.
+    `repos` are `owner/repo` or `owner/*`; in the YAML file also patterns, and with `!`
+    what to leave out. `workflows` are file names, paths of GitHub's own workflows, or
+    `*`. If either is empty, nothing is polled, and `why_not_polling` gives the reason
+    in a sentence. From `repo_settings` on, the YAML file `config_file` gives the
+    values; `sources` says, for the name of a variable, where its value comes from.
+    `proxy` and `certificates` are those for requests to GitHub. `warnings` are
+    sentences about what is allowed and probably wrong.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -85,7 +112,7 @@ class Config:
     port: int = 8089
     history_days: int = 90
     timezone: str = "UTC"
-    fetch_jobs: str = "failed"
+    fetch_jobs: str = "default-branch"
     payload_days: int | None = None
     base_url: str = "/"
     allowed_hosts: tuple[str, ...] = ()
@@ -94,19 +121,42 @@ class Config:
     access_token_file: Path | None = None
     adhoc_sql: str = "on"
     csv_formulas: str = NEUTRALISE
+    minute_multipliers: Multipliers = tuple(GITHUBS.items())
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_urls_file: Path | None = None
+    alert_events: tuple[str, ...] = ALERT_EVENTS
+    alert_after: int = 1
+    alert_repos: tuple[str, ...] = ()
+    config_file: Path | None = None
+    repo_settings: tuple[RepoSettings, ...] = ()
+    topics: tuple[str, ...] = ()
+    teams: tuple[Team, ...] = ()
+    screens: tuple[Screen, ...] = ()
+    muted: tuple[Mute, ...] = ()
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     proxy: Proxy | None = None
     certificates: Certificates = field(default_factory=Certificates)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def named_repos(self) -> tuple[str, ...]:
-        """The repositories with a name of their own in `GH_REPOS`."""
-        return tuple(r for r in self.repos if not is_every_repo(r))
+        """The repositories with a name of their own in the settings."""
+        return tuple(r for r in self.repos if r[0] != EXCLUSION and not is_pattern(r))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns that select repositories, such as `owner/*`."""
+        return tuple(r for r in self.repos if r[0] != EXCLUSION and is_pattern(r))
+
+    @property
+    def exclusions(self) -> tuple[str, ...]:
+        """The names and patterns of repositories that are left out, without `!`."""
+        return tuple(r[1:] for r in self.repos if r[0] == EXCLUSION)
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The owners in `owner/*`, whose repositories are all watched."""
-        return tuple(owner_of(r) for r in self.repos if is_every_repo(r))
+        """The owners of the patterns, whose lists of repositories are fetched."""
+        return unrepeated(map(owner_of, self.patterns))
 
     @property
     def wall_address(self) -> str:
@@ -118,28 +168,37 @@ class Config:
     @property
     def why_not_polling(self) -> str | None:
         """Why nothing is polled with these settings; None if something is."""
+        has_workflows = self.workflows or any(s.workflows for s in self.repo_settings)
         missing = [
             name
             for name, items in (
-                ("GH_REPOS", self.repos),
-                ("GH_WORKFLOWS", self.workflows),
+                ("GH_REPOS", self.named_repos or self.patterns),
+                ("GH_WORKFLOWS", has_workflows),
             )
             if not items
         ]
         if not missing:
             return None
         verb = "is" if len(missing) == 1 else "are"
+        file = (
+            f" Or write repositories and workflows in {self.config_file}."
+            if self.config_file
+            else ""
+        )
         return (
             f"{' and '.join(missing)} {verb} empty, so nothing is polled. "
             "Set GH_REPOS=owner/repo,… or owner/*, and GH_WORKFLOWS=ci.yml,… or *, and "
-            "restart."
+            f"restart.{file}"
         )
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> "Config":
-        """Read the settings from a mapping such as `os.environ`.
+    def from_environ(
+        cls, environ: Mapping[str, str], file: ConfigFile | None = None
+    ) -> "Config":
+        """Read the settings from a mapping such as `os.environ`, and from a file.
 
-        Raises `ConfigError` for the first bad value, naming its variable.
+        A variable that is set replaces the whole value of the file. Raises
+        `ConfigError` for the first bad value, naming its variable.
         """
         given = {name: _text_of(environ, name) for name in PARSERS}
         values: dict[str, Any] = {
@@ -147,8 +206,11 @@ class Config:
             for name, (attribute, parse) in PARSERS.items()
             if given[name]
         }
+        if file:
+            values = _unreplaced(file, given) | values | {"config_file": file.path}
+            given |= dict.fromkeys(_of_file(file, values, given), "file")
         _add_token_of_file(values, *OF_TOKEN)
-        refuse_incomplete_app([name for name in SECRETS if given[name]])
+        refuse_incomplete_app([name for name in (*OF_TOKEN, *OF_APP) if given[name]])
         if key_file := values.get("app_key_file"):
             read_app_key(key_file)
             values["warnings"] = tuple(filter(None, [open_permissions_text(key_file)]))
@@ -158,6 +220,7 @@ class Config:
             refuse_weak_token(
                 token, "ACCESS_TOKEN_FILE" if has_file else "ACCESS_TOKEN"
             )
+        add_alert_urls(values, values.get("api_url", cls.api_url))
         return cls(**values)
 
     def with_network(self, environ: Mapping[str, str]) -> "Config":
@@ -166,7 +229,11 @@ class Config:
         Raises `ConfigError` for a bad value.
         """
         proxy, certificates = network_for(self.api_url, environ)
-        warnings = (*unreadable_exceptions(environ), *self._clear_text_warnings())
+        warnings = (
+            *unreadable_exceptions(environ),
+            *self._clear_text_warnings(),
+            *self._unused_alert_warnings(),
+        )
         return replace(
             self,
             proxy=proxy,
@@ -182,6 +249,46 @@ class Config:
                 f"GITHUB_API_URL: the token travels to {url.hostname} in clear text, "
                 "for everybody on the way to read. Write https:// instead of http://"
             )
+
+    def _unused_alert_warnings(self) -> Iterator[str]:
+        is_set = (self.alert_events, self.alert_after, self.alert_repos) != (
+            ALERT_EVENTS,
+            1,
+            (),
+        )
+        if is_set and not self.alert_urls:
+            yield (
+                "ALERT_EVENTS, ALERT_AFTER and ALERT_REPOS have no effect without an "
+                "address: set ALERT_URLS or ALERT_URLS_FILE in the environment."
+            )
+
+
+def _unreplaced(file: ConfigFile, given: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the YAML file that no variable replaces.
+
+    GH_REPOS also replaces what belongs to single repositories. A token and an App
+    replace each other, and so do an access token and its file, and the addresses of
+    alerts and their file.
+    """
+    replaced = {name for name, text in given.items() if text}
+    for group in ((*OF_TOKEN, *OF_APP), OF_ACCESS_TOKEN, OF_ALERTS):
+        if replaced & set(group):
+            replaced |= set(group)
+    hidden = {PARSERS[name][0] for name in replaced}
+    if "GH_REPOS" in replaced:
+        hidden |= set(WITH_REPOS)
+    return {name: value for name, value in file.values.items() if name not in hidden}
+
+
+def _of_file(
+    file: ConfigFile, values: Mapping[str, Any], given: Mapping[str, str]
+) -> list[str]:
+    """The variables whose values come from the file."""
+    return [
+        name
+        for name in file.variables
+        if not given[name] and PARSERS[name][0] in values
+    ]
 
 
 def _add_token_of_file(values: dict[str, Any], name: str, file_name: str) -> None:
@@ -244,5 +351,12 @@ PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "ACCESS_TOKEN_FILE": ("access_token_file", parse_path),
     "ADHOC_SQL": ("adhoc_sql", choice_parser(ADHOC_SQL)),
     "CSV_FORMULAS": ("csv_formulas", choice_parser(CSV_FORMULAS)),
+    "MINUTE_MULTIPLIERS": ("minute_multipliers", parse_multipliers),
+    "ALERT_URLS": ("alert_urls", parse_alert_urls),
+    "ALERT_URLS_FILE": ("alert_urls_file", parse_path),
+    "ALERT_EVENTS": ("alert_events", parse_alert_events),
+    "ALERT_AFTER": ("alert_after", integer_parser(1, MAX_AFTER)),
+    "ALERT_REPOS": ("alert_repos", parse_alert_repos),
+    "CI_OBSERVER_CONFIG": ("config_file", parse_path),
 }
 SETTINGS = tuple(PARSERS)

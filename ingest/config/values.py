@@ -5,7 +5,7 @@ variable and says what to write instead.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,9 @@ from ci_observer.ingest.github.names import (
     is_dynamic,
 )
 
-_REPO = re.compile(rf"{REPO_NAME}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
+# The name in the address of a clone ends with .git, that of a repository cannot.
+_NO_CLONE = r"(?<!\.git)"
+_REPO = re.compile(rf"{REPO_NAME}{_NO_CLONE}|{OWNER_NAME}{re.escape(EVERY_REPO)}")
 # GitHub's own have a path without a file, such as dynamic/pages/pages-build-deployment.
 _WORKFLOW = re.compile(r"[^/\\\x00-\x1f\x7f]+\.ya?ml|dynamic(/[A-Za-z0-9_-]+){2}")
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?")
@@ -29,8 +31,32 @@ _SPACED_WORKFLOWS = re.compile(r"\.ya?ml\s")
 # How the paths of the web side begin.
 OWN_NAMES = (
     *("-", "_internal", "_memory", "api", "badge", "ci_observer", "commits", "login"),
-    *("logout", "metrics", "runs", "s", "static", "summary", "workflows"),
+    *("logout", "metrics", "muted", "runs", "s", "static", "summary", "workflows"),
 )
+
+
+# A pattern has no wildcard in the owner, whose list of repositories is fetched.
+_REPO_ITEM = re.compile(rf"!?{OWNER_NAME}/(?!\.\.?$)[A-Za-z0-9._*?-]+{_NO_CLONE}")
+_TOPIC = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
+
+
+def is_repo_item(item: str) -> bool:
+    """Whether a text selects repositories, or with `!` leaves them out."""
+    return _REPO_ITEM.fullmatch(item) is not None
+
+
+def is_workflow_item(item: str) -> bool:
+    """Whether a text is a workflow's file name, a path of GitHub's own one, or `*`."""
+    return item == EVERY_WORKFLOW or _WORKFLOW.fullmatch(item) is not None
+
+
+def parse_topic(text: str) -> str:
+    """A topic of a repository; raises `ValueError` for a text that is none."""
+    if _TOPIC.fullmatch(text.lower()):
+        return text.lower()
+    raise ValueError(
+        f"{text!r} is no topic. Write small letters, digits and hyphens, as on GitHub."
+    )
 
 
 def parse_path(text: str, _name: str) -> Path:
@@ -43,11 +69,15 @@ def parse_text(text: str, _name: str) -> str:
 
 def split_items(text: str) -> list[str]:
     """Split at commas; drop empty items, and repetitions in any letter case."""
+    return list(unrepeated(filter(None, map(str.strip, text.split(",")))))
+
+
+def unrepeated(items: Iterable[str]) -> tuple[str, ...]:
+    """The items without repetitions in any letter case."""
     seen: dict[str, str] = {}
-    for item in text.split(","):
-        if stripped := item.strip():
-            seen.setdefault(stripped.lower(), stripped)
-    return list(seen.values())
+    for item in items:
+        seen.setdefault(item.lower(), item)
+    return tuple(seen.values())
 
 
 def parse_repos(text: str, name: str) -> tuple[str, ...]:
@@ -64,20 +94,25 @@ def parse_repos(text: str, name: str) -> tuple[str, ...]:
 
 def parse_workflows(text: str, name: str) -> tuple[str, ...]:
     # File names are case-sensitive on GitHub, unlike owners and repositories.
-    items = list(
-        dict.fromkeys(item.strip() for item in text.split(",") if item.strip())
-    )
-    every = [EVERY_WORKFLOW] if EVERY_WORKFLOW in items else []
-    if every:
-        items = [item for item in items if is_dynamic(item)]
+    items = join_workflows(item.strip() for item in text.split(",") if item.strip())
     for item in items:
+        if item == EVERY_WORKFLOW:
+            continue
         if not _WORKFLOW.fullmatch(item) or _SPACED_WORKFLOWS.search(item):
             raise ConfigError(
                 f"{name}: {item!r} is not a workflow file name. Write the file's name "
                 "below .github/workflows, for example GH_WORKFLOWS=ci.yml,deploy.yaml, "
                 "or * for every workflow."
             )
-    return (*every, *items)
+    return items
+
+
+def join_workflows(items: Iterable[str]) -> tuple[str, ...]:
+    """The items without repetitions; with `*`, without those that it includes."""
+    names = list(dict.fromkeys(items))
+    if EVERY_WORKFLOW not in names:
+        return tuple(names)
+    return (EVERY_WORKFLOW, *(name for name in names if is_dynamic(name)))
 
 
 def integer_parser(low: int, high: int) -> Callable[[str, str], int]:

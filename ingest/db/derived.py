@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.db import rollups
+from ci_observer.ingest.db.vocabulary import TEST_FAILURES, sql_list
 from ci_observer.ingest.progress import Progress, no_progress
+from ci_observer.ingest.states import updates
 
 # The tables that are rebuilt branch by branch, and the views that define them.
 BRANCH_TABLES = {
@@ -18,6 +21,9 @@ BRANCH_TABLES = {
     "branch_events": "timed_events",
 }
 VALUES, COUNTED_VALUES = "run_values", "counted_values"
+FLAKY_SHAS = "flaky_shas"
+# The view from which the background computes the states of feeds over time.
+STATE_ATTEMPTS = "state_attempts"
 # The columns of `runs` whose values are counted.
 COUNTED_COLUMNS = (
     "repo",
@@ -53,6 +59,12 @@ def rebuild_changed(
     if has_changed(COUNTED_VALUES):
         for name in progress(COUNTED_COLUMNS, "counting runs"):
             recount(db, name)
+    if any(has_changed(f"counted_{table}") for table in (*rollups.TABLES, FLAKY_SHAS)):
+        rollups.restart(db)
+        # After the restart, no trigger counts them.
+        db.execute(f"delete from {FLAKY_SHAS}")
+    if has_changed(STATE_ATTEMPTS):
+        updates.mark(db)
 
 
 def definition(view: str, views: Mapping[str, str]) -> dict[str, str]:
@@ -77,16 +89,53 @@ def recount(db: Database, name: str) -> None:
     )
 
 
+def add_to_values(db: Database, changes: Mapping[tuple[str, str], int]) -> None:
+    """Add to the numbers of runs, by column and value."""
+    changed = {key: runs for key, runs in changes.items() if runs}
+    db.conn.executemany(
+        "insert into run_values (name, value, runs) values (?, ?, ?)"
+        " on conflict do update set runs = runs + excluded.runs",
+        [(*key, runs) for key, runs in changed.items()],
+    )
+    db.conn.executemany(
+        "delete from run_values where name = ? and value = ? and runs = 0",
+        [key for key, runs in changed.items() if runs < 0],
+    )
+
+
+def recount_flaky_shas(db: Database, from_run_id: int, to_run_id: int) -> None:
+    """Compute the flaky commits again that failed in a run of a span of ids.
+
+    `to_run_id` is not in the span. Starts with the failed attempts, which are few;
+    triggers do the rest.
+    """
+    db.execute(
+        f"""
+        insert into changed_shas
+        select distinct r.repo, r.workflow, r.head_branch, r.head_sha
+        from run_attempts a cross join runs r using (run_id)
+        where a.run_id >= ? and a.run_id < ? and a.status = 'completed'
+            and a.effective_conclusion in {sql_list(TEST_FAILURES)}
+            and r.event <> 'workflow_run'
+        """,
+        [from_run_id, to_run_id],
+    )
+
+
 def rebuild_tiles(
     db: Database, repo: str | None = None, *, progress: Progress = no_progress
 ) -> None:
-    """Rebuild the derived tables of all branches, or of one repository's."""
+    """Rebuild the derived tables of all branches, or of one repository's.
+
+    The states over time are left to the background.
+    """
     for table in BRANCH_TABLES:
         db.execute(
             f"delete from {table} where :repo is null or repo = :repo", {"repo": repo}
         )
     for key in progress(_branches(db, repo), "rebuilding tiles"):
         _insert_branch(db, *key)
+    updates.mark(db, repo)
 
 
 def rebuild_branch(db: Database, repo: str, workflow: str, branch: str) -> None:

@@ -56,7 +56,7 @@ def existing_folder(path: Path) -> Path:
 def free_space(
     folder: Path, usage: Usage = shutil.disk_usage
 ) -> tuple[float, str] | None:
-    """The percentage of the disk that is free, and a text; None if nobody knows."""
+    """The percentage of the disk that is free, and a text; None if it is not known."""
     try:
         total, _, free = usage(folder)
     except OSError:

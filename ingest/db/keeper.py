@@ -5,9 +5,8 @@ files. A user who may only read cannot create them, and so cannot open the datab
 https://www.sqlite.org/wal.html#read_only_databases
 """
 
-import logging
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -17,7 +16,7 @@ from ci_observer.ingest.db.database_file import FileId, record_files
 from ci_observer.ingest.db.permissions import restrict
 from ci_observer.ingest.errors import DatabaseError
 
-log = logging.getLogger("ci_observer")
+CHECK_IN_SECONDS = 1
 
 
 class WalKeeper:
@@ -56,7 +55,15 @@ class WalKeeper:
 
 
 def check_in(path: Path) -> None:
-    """Write the -wal file into the database, and delete it, if nobody else is left."""
+    """Write the -wal file into the database, and delete it if no other process reads.
+
+    It is emptied even if another process has the database open. For one that is in the
+    middle of a read it waits for a second.
+    """
     if path.exists():
-        with suppress(DatabaseError, sqlite3.Error, OSError):
-            schema.connect(path).close()
+        with (
+            suppress(DatabaseError, sqlite3.Error, OSError),
+            closing(schema.connect(path)) as db,
+        ):
+            db.execute(f"pragma busy_timeout = {CHECK_IN_SECONDS * 1000}")
+            db.execute("pragma wal_checkpoint(truncate)").fetchall()

@@ -1,4 +1,4 @@
-"""Who may read the database files: their owner and their group, nobody else.
+"""Who may read the database files: only their owner and their group.
 
 In a container the group is shared with the web side, which is another user.
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import database_group
-from ci_observer.ingest.db import derived, objects, user_objects
+from ci_observer.ingest.db import derived, indexes, objects, user_objects
 from ci_observer.ingest.db.database_file import (
     FileDatabase,
     discard_files_of_former,
@@ -217,8 +217,9 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran.
 
     It is one transaction: an error or a kill leaves the database as it was, and readers
-    see the former state until it ends. `progress` reports on the long parts. Raises
-    `DatabaseError` when the upgrade is refused or fails.
+    see the former state until it ends. Some indexes of large tables are left to
+    `indexes.make_next`. `progress` reports on the long parts. Raises `DatabaseError`
+    when the upgrade is refused or fails.
     """
     refuse_newer_version(db)
     if _is_up_to_date(db):
@@ -235,7 +236,11 @@ def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
 
 
 def _is_up_to_date(db: Database) -> bool:
-    return not migrations.pending(db) and objects.are_up_to_date(db)
+    return (
+        not migrations.pending(db)
+        and objects.are_up_to_date(db)
+        and not indexes.due_at_once(db)
+    )
 
 
 def refuse_newer_version(db: Database) -> None:
@@ -282,18 +287,13 @@ def _replace_schema(db: Database, progress: Progress) -> None:
 
 
 def _create_indexes(db: Database, users: Objects, progress: Progress) -> None:
-    """Drop our indexes that have changed, and create what is missing."""
+    """Drop our former indexes, and create those that cannot wait."""
+    wanted = objects.shipped()
     # Read again: old migrations create indexes too.
-    stored = {key: sql for key, sql in _indexes(objects.stored(db)) if key not in users}
-    wanted = dict(_indexes(objects.shipped()))
-    objects.drop(db, [key for key, sql in stored.items() if wanted.get(key) != sql])
-    missing = [key[1] for key, sql in wanted.items() if stored.get(key) != sql]
-    for name in progress(missing, "creating indexes"):
-        db.execute(wanted["index", name])
-
-
-def _indexes(found: Objects) -> list[tuple[tuple[str, str], str]]:
-    return [(key, sql) for key, sql in found.items() if key[0] == "index"]
+    former = objects.stored(db).keys() - users.keys() - wanted.keys()
+    objects.drop(db, [key for key in former if key[0] == "index"])
+    for name in progress(indexes.due_at_once(db), "creating indexes"):
+        indexes.replace(db, name)
 
 
 def _views(found: Objects) -> dict[str, str]:

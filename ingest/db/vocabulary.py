@@ -21,7 +21,7 @@ EARLY_FAILURES = ("failure", "startup_failure")
 # The conclusions of a run that was not meant to test anything.
 SKIPPED = ("skipped", "neutral")
 HELD = "action_required"
-# The conclusions that are understood: of a run with any other, nobody knows the result.
+# The conclusions that are understood: a run with any other has no known result.
 # A cancelled run is among those others.
 UNDERSTOOD = (*DECISIVE, *SKIPPED, HELD)
 # The results of a decisive run.
@@ -39,9 +39,11 @@ SQL_VALUES = {
     "failures": sql_list(FAILURES),
     "decisive": sql_list(DECISIVE),
     "test_failures": sql_list(TEST_FAILURES),
+    "tested": sql_list(("success", *TEST_FAILURES)),
     "early_failures": sql_list(EARLY_FAILURES),
     "results": sql_list(RESULTS),
     "skipped": sql_list(SKIPPED),
+    "understood": sql_list(UNDERSTOOD),
     "waiting_statuses": sql_list(WAITING_STATUSES),
     # A time of 20 characters, then the id with as many digits as any.
     "run_key": "printf('%s%020d', created_at, run_id)",
@@ -49,6 +51,12 @@ SQL_VALUES = {
     "retention_days": str(RETENTION_DAYS),
     "longest_run_days": str(LONGEST_RUN.days),
     "clock_tolerance_seconds": str(CLOCK_TOLERANCE.seconds),
+    # The condition of the index `runs_late`: six hours are GitHub's limit for a job.
+    "is_late": (
+        "run_attempt > 1 or status is not 'completed' or gone_at is not null"
+        " or duration_seconds is null"
+        " or unixepoch(started_at) + duration_seconds > unixepoch(created_at) + 21600"
+    ),
     # The condition of the index `runs_undecided`, to be repeated word by word.
     "is_undecided": (
         "status = 'completed' and coalesce(conclusion, '') not in "

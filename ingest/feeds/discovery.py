@@ -30,6 +30,7 @@ from ci_observer.ingest.store import (
     feeds,
     repos,
     responses,
+    tile_settings,
     watch_errors,
     workflows,
 )
@@ -82,6 +83,9 @@ class FeedDiscovery:
         with transaction(self._db):
             feeds.save_watched(self._db, pairs)
             self._errors.delete_former()
+            tile_settings.save_repos(
+                self._db, self._config, self._selection.repos(), self._clock()
+            )
         self._schedule.start()
 
     def feeds(self) -> list[Feed]:
@@ -127,12 +131,20 @@ class FeedDiscovery:
         self._errors.clear_owner(owner.name)
         self._schedule.postpone(owner, REFRESH_EVERY)
         if not listed:
-            raise NotFound(
-                "No repository to watch: name some in GH_REPOS, or let the token see "
-                f"more. Each that it sees of {owner.name} is archived, disabled or a "
-                "fork."
-            )
+            raise NotFound(self._nothing_listed_text(owner.name))
         self._errors.update_owner(owner.name)
+
+    def _nothing_listed_text(self, owner: str) -> str:
+        if repos.listed(self._db, owner):
+            return (
+                "No repository to watch: correct repositories or topics in "
+                f"{self._config.config_file}. They select none of those of {owner}."
+            )
+        return (
+            "No repository to watch: name some in GH_REPOS"
+            " or the settings file, or let the token see "
+            f"more. Each that it sees of {owner} is archived, disabled or a fork."
+        )
 
     async def refresh_repo(self, repo: str) -> None:
         """Fetch the metadata of a repository, and watch its selected workflows."""
@@ -278,6 +290,7 @@ class FeedDiscovery:
         )
         with transaction(self._db):
             feeds.save_watched_in(self._db, repo, selected)
+            tile_settings.save_repo(self._db, self._config, repo, self._clock())
             if selected or is_listed:
                 watch_errors.delete(self._db, repo)
 

@@ -40,7 +40,8 @@ async def fetch_owner(
         if pages:
             return pages
     raise NotFound(
-        "No such owner: check GH_REPOS, or the token's permissions. "
+        "No such owner: check GH_REPOS"
+        " or the settings file, or the token's permissions. "
         f"GitHub shows no organization or user {owner}."
     )
 
@@ -82,7 +83,7 @@ def _refuse_public_list(github: GitHub, owner: str) -> None:
     if github.connection.credentials.is_app:
         raise Forbidden(
             f"The GitHub App is not installed for {owner} any more. Install it there "
-            "again, or name repositories in GH_REPOS."
+            "again, or name repositories in GH_REPOS or the settings file."
         )
 
 

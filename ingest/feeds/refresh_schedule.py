@@ -11,7 +11,6 @@ from ci_observer.ingest.feeds.refresh_times import (
 )
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store import feeds, repos
 from ci_observer.ingest.store.keys import Owner
 from ci_observer.ingest.times import NEVER, Clock
@@ -83,7 +82,7 @@ class RefreshSchedule:
         now = self._clock()
         refreshed_at = datetime.fromisoformat(stored.metadata_at)
         # A time in the future is that of a wrong clock.
-        if EVERY_WORKFLOW in self._config.workflows or refreshed_at > now:
+        if refreshed_at > now:
             return now
         return self._next_refresh_at(repo, refreshed_at)
 

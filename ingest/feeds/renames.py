@@ -109,7 +109,8 @@ class Renames:
     def _save_alias(self, repo: str, found: Repository, alias_of: str) -> None:
         repos.save_alias(self._db, repo, found, alias_of=alias_of)
         log.warning(
-            "%s and %s are one repository, polled once: write %s alone in GH_REPOS",
+            "%s and %s are one repository, polled once: write %s alone in GH_REPOS"
+            " or the settings file",
             repo,
             alias_of,
             found.full_name,
@@ -117,7 +118,12 @@ class Renames:
 
 
 def _log_rename(repo: str, name: str) -> None:
-    log.warning("%s is renamed to %s: write %s in GH_REPOS", repo, name, name)
+    log.warning(
+        "%s is renamed to %s: write %s in GH_REPOS or the settings file",
+        repo,
+        name,
+        name,
+    )
 
 
 def _is_called(found: Repository, name: str) -> bool:

@@ -5,23 +5,28 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
-from ci_observer.ingest.github.names import EVERY_WORKFLOW, is_dynamic, owner_of
+from ci_observer.ingest.config.repo_rules import (
+    is_selected_repo,
+    is_selected_workflow,
+    workflows_of,
+)
+from ci_observer.ingest.github.names import EVERY_WORKFLOW
 from ci_observer.ingest.store import repos, workflows
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.repos import Repo
 from ci_observer.ingest.store.workflows import DELETED, DISABLED_FORK
 
 
 class FeedSelection:
     """Which repositories and workflows the settings select. Writes nothing.
 
-    A repository is *named* when `GH_REPOS` has its name, *listed* when it is in the
-    list of an owner in `GH_REPOS`.
+    A repository is *named* when the settings have its name, *listed* when it is in the
+    list of an owner and a pattern such as `owner/*` selects it.
     """
 
     def __init__(self, config: Config, db: Database) -> None:
         self._config = config
         self._db = db
-        self._is_every = EVERY_WORKFLOW in config.workflows
         self._named = {repo.lower() for repo in config.named_repos}
         self._owners = {owner.lower() for owner in config.owners}
 
@@ -37,26 +42,38 @@ class FeedSelection:
         return [repo for key, repo in every.items() if key not in aliases]
 
     def listed(self, owner: str) -> set[str]:
-        """The live repositories in an owner's list."""
-        return {repo.repo for repo in repos.listed(self._db, owner)}
+        """The live repositories in an owner's list that the settings select."""
+        return {
+            repo.repo
+            for repo in repos.listed(self._db, owner)
+            if self._is_selected(repo)
+        }
 
     def has_owner(self, owner: str) -> bool:
-        """Whether `GH_REPOS` has `owner/*` for this owner."""
+        """Whether the list of this owner's repositories is fetched."""
         return owner.lower() in self._owners
 
     def is_named(self, repo: str) -> bool:
-        """Whether `GH_REPOS` names this repository."""
+        """Whether the settings name this repository."""
         return repo.lower() in self._named
 
     def is_watched(self, repo: str) -> bool:
-        """Whether `GH_REPOS` selects this repository, by its name or by its owner."""
+        """Whether the settings select this repository, by its name or by a pattern."""
+        if self.is_named(repo):
+            return True
         known = repos.get(self._db, repo)
-        is_listed = known is not None and known.listed_in is not None
-        return self.is_named(repo) or (is_listed and self.has_owner(owner_of(repo)))
+        if known is None or known.listed_in is None:
+            return False
+        return self._is_selected(known)
+
+    def _is_selected(self, repo: Repo) -> bool:
+        topics = repo.topic_list if self._config.topics else ()
+        return is_selected_repo(self._config, repo.repo, topics)
 
     def follows_list(self, repo: str) -> bool:
         """Whether GitHub's list of workflows decides which of them are watched."""
-        return self._is_every or not self.is_named(repo)
+        is_every = EVERY_WORKFLOW in workflows_of(self._config, repo)
+        return is_every or not self.is_named(repo)
 
     def workflows(
         self, repo: str, feeds: Iterable[Feed], *, is_listed: bool = False
@@ -70,7 +87,7 @@ class FeedSelection:
         if not self.is_watched(repo):
             return []
         if not self.follows_list(repo):
-            return list(self._config.workflows)
+            return list(workflows_of(self._config, repo))
         watched = {f.workflow for f in feeds if f.repo.lower() == repo.lower()}
         known = workflows.known(self._db, repo)
         if not known and not is_listed:
@@ -78,9 +95,10 @@ class FeedSelection:
         return [
             w.workflow
             for w in known
-            if is_selected(self._config, w.workflow)
+            if is_selected_workflow(self._config, repo, w.workflow)
             and has_tile(
                 self._config,
+                repo,
                 w.workflow,
                 w.workflow_state,
                 is_watched=w.workflow in watched,
@@ -88,14 +106,13 @@ class FeedSelection:
         ]
 
 
-def is_selected(config: Config, workflow: str) -> bool:
-    """Whether `GH_WORKFLOWS` selects a workflow. `*` leaves out GitHub's own ones."""
-    is_every = EVERY_WORKFLOW in config.workflows and not is_dynamic(workflow)
-    return is_every or workflow in config.workflows
-
-
 def has_tile(
-    config: Config, workflow: str, state: str | None, *, is_watched: bool = False
+    config: Config,
+    repo: str,
+    workflow: str,
+    state: str | None,
+    *,
+    is_watched: bool = False,
 ) -> bool:
     """Whether a selected workflow that GitHub lists with this state has a tile.
 
@@ -103,5 +120,5 @@ def has_tile(
     those out that were never watched.
     """
     if state == DISABLED_FORK:
-        return is_watched or workflow in config.workflows
+        return is_watched or workflow in workflows_of(config, repo)
     return state != DELETED

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.repo_rules import workflows_of
 from ci_observer.ingest.errors import GitHubError, NotFound
 from ci_observer.ingest.feeds.refresh_schedule import RefreshSchedule
 from ci_observer.ingest.feeds.selection import FeedSelection
@@ -57,9 +58,13 @@ class SourceErrors:
         if any(map(self._is_on_wall, listed)):
             watch_errors.delete(self._db, owner)
             return
-        names = " or ".join(self._config.workflows)
+        sought = (
+            w for repo in sorted(listed) for w in workflows_of(self._config, repo)
+        )
+        names = " or ".join(dict.fromkeys(sought)) or "workflow"
         error = (
-            "No workflow to watch: check GH_WORKFLOWS, or the token's permission "
+            "No workflow to watch: check GH_WORKFLOWS"
+            " or the settings file, or the token's permission "
             f"Actions: read. It sees no {names} in {name}'s {len(listed)} "
             "repositories."
         )

@@ -4,6 +4,7 @@ Pure functions of text. They parse a URL with httpx, which also sends the reques
 """
 
 import re
+from functools import lru_cache
 
 import httpx
 
@@ -13,6 +14,8 @@ from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.texts import one_line
 
 MAX_ORIGIN_LENGTH = 100
+# Most requests of a pass have the same URLs as those of the pass before.
+CACHED_URLS = 2000
 
 
 class ApiAddresses:
@@ -20,8 +23,9 @@ class ApiAddresses:
 
     def __init__(self, api_url: str) -> None:
         self._api_url = api_url
+        self.url_of = lru_cache(CACHED_URLS)(self._url_of)
 
-    def url_of(self, address: str) -> str:
+    def _url_of(self, address: str) -> str:
         """The URL of a path below the base, or of a link; raises like `resolve`."""
         url = f"{self._api_url}{address}" if is_path(address) else address
         return self.resolve(url, self._api_url)

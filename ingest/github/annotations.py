@@ -1,4 +1,4 @@
-"""Why GitHub cancelled an attempt, from the annotations of its cancelled jobs.
+"""Annotations, and why GitHub cancelled an attempt, from those of its cancelled jobs.
 
 GitHub reports a job that ran into its time limit as `cancelled`. Only an annotation of
 the job's check run tells it from a job that a person cancelled. Pure functions.
@@ -38,6 +38,15 @@ _SUPERSEDED = re.compile(
     r" a (?:higher priority waiting request|deadlock)\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """An annotation of a check run. `level` is `failure`, `warning` or `notice`."""
+
+    message: str
+    level: str | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)

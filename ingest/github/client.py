@@ -4,10 +4,12 @@ Builds paths and parses responses, which `reader` reads. A path is below the bas
 of the API, so that a stored one stays valid when `GITHUB_API_URL` changes.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from ci_observer.ingest.errors import InvalidResponse, NotFound
+from ci_observer.ingest.github.annotations import Annotation
 from ci_observer.ingest.github.connection import Connection
 from ci_observer.ingest.github.names import every_repo_of, is_ref_name
 from ci_observer.ingest.github.pages import Response, RunPage, without_refused
@@ -140,8 +142,14 @@ class GitHub:
             raise InvalidResponse(f"None of the {len(jobs)} jobs of a run has an id.")
         return with_id
 
-    async def fetch_annotations(self, repo: str, job_id: int) -> list[str]:
-        """The messages of a job's annotations, from all pages.
+    async def fetch_annotations(
+        self,
+        repo: str,
+        job_id: int,
+        *,
+        is_enough: Callable[[Sequence[Annotation]], bool] = lambda _: False,
+    ) -> list[Annotation]:
+        """The annotations of a job, from all pages, or from the first that are enough.
 
         The number of a job is that of its check run.
         https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
@@ -149,12 +157,12 @@ class GitHub:
         job_url = f"{self._repo_path(repo)}/check-runs/{job_id}"
         url: str | None = f"{job_url}/annotations?per_page=100"
         walk = Walk()
-        messages: list[str] = []
-        while url:
+        found: list[Annotation] = []
+        while url and not is_enough(found):
             page = await self._reader.get_page(repo, url, parse_annotations)
-            messages += page.value or []
+            found += page.value or []
             url = walk.next_url(url, page.next_url)
-        return messages
+        return found
 
     async def fetch_repo(
         self, repo: str, *, etag: str | None = None
@@ -177,7 +185,7 @@ class GitHub:
         """The paths of the lists that may hold an owner's repositories, fullest first.
 
         Only the token's own user sees his private repositories, in a list of his own.
-        The installation of an App has a list of what it sees.
+        The installation of an App has a list of its repositories.
         https://docs.github.com/en/rest/repos/repos#list-organization-repositories
         https://docs.github.com/en/rest/repos/repos#list-repositories-for-the-authenticated-user
         https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user

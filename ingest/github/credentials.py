@@ -78,7 +78,7 @@ class Credentials(Protocol):
         """
 
     async def has_list_of(self, owner: str) -> bool:
-        """Whether the credential of an owner has a list of what it sees there."""
+        """Whether the credential of an owner has a list of its repositories."""
 
     async def look_up(self, repo: str) -> bool:
         """Whether a repository that was not found has another credential now."""

@@ -86,7 +86,8 @@ REFUSALS = (
     (r"saml|single sign.?on", "Authorize the token for the organization."),
     (
         r"terms of service|access blocked|disabled by|unavailable",
-        "GitHub has blocked the repository: ask its owner, or take it out of GH_REPOS.",
+        "GitHub has blocked the repository: ask its owner, or take it out of GH_REPOS"
+        " or the settings file.",
     ),
 )
 

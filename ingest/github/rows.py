@@ -1,4 +1,4 @@
-"""Rows of `runs`, `run_attempts` and `jobs` from GitHub's objects, and their merging.
+"""Rows of `runs` and `run_attempts` from GitHub's objects, and their merging.
 
 Pure functions: no clock, no input or output. Any mix of nulls and unknown words gives a
 row; only an object without an integer `id` is refused.
@@ -9,6 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ci_observer.ingest.errors import InvalidResponse
+from ci_observer.ingest.github.values import (
+    MAX_ATTEMPTS,
+    attempt_number,
+    integer,
+    nested,
+    positive,
+    text,
+    time_text,
+)
 from ci_observer.ingest.texts import one_line
 from ci_observer.ingest.times import parse_instant, utc
 
@@ -20,9 +29,6 @@ LONGEST_RUN = timedelta(days=35)
 # A run without any time sorts as the oldest. GitHub has always sent `created_at`.
 NO_TIME = "1970-01-01T00:00:00Z"
 
-# "A workflow run can be re-run a maximum of 50 times":
-# https://docs.github.com/en/actions/reference/limits
-MAX_ATTEMPTS = 100
 MAX_VALUE_LENGTH = 60
 CLOCK_TOLERANCE = timedelta(days=1)
 
@@ -45,32 +51,32 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
     the repository. Raises `InvalidResponse` for an object without an integer `id`.
     https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
     """
-    run_id = _positive(payload.get("id"))
+    run_id = positive(payload.get("id"))
     if run_id is None:
         raise InvalidResponse(f"A run of {repo} {workflow} has no id.")
-    status = _text(payload.get("status"))
+    status = text(payload.get("status"))
     created_at = _first_time(payload, "created_at", "run_started_at", "updated_at")
     started_at = _first_time(payload, "run_started_at", "created_at", "updated_at")
     updated_at = _first_time(payload, "updated_at", "run_started_at", "created_at")
-    actor = _text(_at(payload, "actor", "login"))
+    actor = text(nested(payload, "actor", "login"))
     is_completed = status == "completed"
     return {
         "run_id": run_id,
         "repo": repo,
         "workflow": workflow,
-        "workflow_name": _text(payload.get("name")),
-        "run_number": _integer(payload.get("run_number")),
-        "run_attempt": _attempt(payload) or 1,
-        "event": _text(payload.get("event")),
-        "display_title": _text(payload.get("display_title")),
+        "workflow_name": text(payload.get("name")),
+        "run_number": integer(payload.get("run_number")),
+        "run_attempt": attempt_number(payload) or 1,
+        "event": text(payload.get("event")),
+        "display_title": text(payload.get("display_title")),
         "status": status,
         # A run that is running again may still carry its former conclusion.
-        "conclusion": _text(payload.get("conclusion")) if is_completed else None,
-        "head_branch": _text(payload.get("head_branch")),
-        "head_sha": _text(payload.get("head_sha")),
+        "conclusion": text(payload.get("conclusion")) if is_completed else None,
+        "head_branch": text(payload.get("head_branch")),
+        "head_sha": text(payload.get("head_sha")),
         "head_repo": _head_repo(payload, repo),
         "actor": actor,
-        "triggering_actor": _text(_at(payload, "triggering_actor", "login")) or actor,
+        "triggering_actor": text(nested(payload, "triggering_actor", "login")) or actor,
         "pr_number": _pr_number(payload),
         "created_at": created_at,
         "started_at": started_at,
@@ -78,10 +84,10 @@ def run_row(payload: Mapping[str, Any], *, repo: str, workflow: str) -> Row:
         # None without an end: 0 would be kept, because the shortest duration wins.
         "duration_seconds": (
             duration_seconds(started_at, updated_at)
-            if is_completed and _time(payload.get("updated_at"))
+            if is_completed and time_text(payload.get("updated_at"))
             else None
         ),
-        "html_url": _text(payload.get("html_url")),
+        "html_url": text(payload.get("html_url")),
     }
 
 
@@ -91,10 +97,10 @@ def refusal_of(payload: Mapping[str, Any], *, now: datetime | None) -> str | Non
     A run of the future would stay the newest one of its tile for years.
     """
     run_id, attempt = (payload.get(name) for name in ("id", "run_attempt"))
-    if _positive(run_id) is None:
+    if positive(run_id) is None:
         return f"a run has no id ({one_line(repr(run_id), MAX_VALUE_LENGTH)})"
     if isinstance(attempt, int) and attempt > MAX_ATTEMPTS:
-        shown = attempt if _integer(attempt) else "enormous"
+        shown = attempt if integer(attempt) else "enormous"
         return (
             f"run {run_id} has the attempt {shown}, and more than {MAX_ATTEMPTS} are "
             "not stored"
@@ -107,44 +113,12 @@ def refusal_of(payload: Mapping[str, Any], *, now: datetime | None) -> str | Non
 
 def has_id(payload: Mapping[str, Any]) -> bool:
     """Whether an object has an id that can be stored."""
-    return _positive(payload.get("id")) is not None
+    return positive(payload.get("id")) is not None
 
 
 def created_at(payload: Mapping[str, Any]) -> str | None:
     """When a run was created; None for a time that cannot be."""
-    return _time(payload.get("created_at"))
-
-
-def job_row(payload: Mapping[str, Any], *, run_id: int, run_attempt: int) -> Row:
-    """The row of `jobs` for one of GitHub's job objects.
-
-    A job that a partial re-run kept carries its own, earlier `run_attempt`. Raises
-    `InvalidResponse` for an object without an integer `id`.
-    https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run
-    """
-    job_id = _positive(payload.get("id"))
-    if job_id is None:
-        raise InvalidResponse(f"A job of run {run_id} has no id.")
-    started_at = _text(payload.get("started_at"))
-    completed_at = _text(payload.get("completed_at"))
-    return {
-        "job_id": job_id,
-        "run_id": run_id,
-        "run_attempt": _attempt(payload) or run_attempt,
-        "name": _text(payload.get("name")),
-        "status": _text(payload.get("status")),
-        "conclusion": _text(payload.get("conclusion")),
-        "started_at": started_at,
-        "completed_at": completed_at,
-        "duration_seconds": (
-            duration_seconds(started_at, completed_at)
-            if started_at and completed_at
-            else None
-        ),
-        "runner_name": _text(payload.get("runner_name")),
-        "failed_step": _failed_step(payload),
-        "html_url": _text(payload.get("html_url")),
-    }
+    return time_text(payload.get("created_at"))
 
 
 def duration_seconds(started_at: str, ended_at: str) -> int | None:
@@ -215,65 +189,23 @@ def _is_rerun_of(progress: Row, end: Row) -> bool:
 
 def _head_repo(payload: Mapping[str, Any], repo: str) -> str | None:
     """The fork's name for a run of a fork, otherwise the watched name."""
-    head = _text(_at(payload, "head_repository", "full_name"))
+    head = text(nested(payload, "head_repository", "full_name"))
     if head is None:
         return None
-    head_id = _at(payload, "head_repository", "id")
-    own = _at(payload, "repository", "full_name")
-    is_own = head_id is not None and head_id == _at(payload, "repository", "id")
+    head_id = nested(payload, "head_repository", "id")
+    own = nested(payload, "repository", "full_name")
+    is_own = head_id is not None and head_id == nested(payload, "repository", "id")
     return repo if is_own or head == own or head.lower() == repo.lower() else head
 
 
 def _pr_number(payload: Mapping[str, Any]) -> int | None:
     match payload.get("pull_requests"):
         case [{"number": number}, *_]:
-            return _integer(number)
+            return integer(number)
     return None
-
-
-def _failed_step(job: Mapping[str, Any]) -> str | None:
-    """The name of the first step that failed."""
-    steps = job.get("steps")
-    for step in steps if isinstance(steps, list) else []:
-        match step:
-            case {"conclusion": "failure" | "timed_out", "name": str(name)}:
-                return _text(name)
-    return None
-
-
-def _at(payload: Mapping[str, Any], key: str, inner: str) -> Any:
-    value = payload.get(key)
-    return value.get(inner) if isinstance(value, Mapping) else None
-
-
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str) or value.isascii():
-        return value if isinstance(value, str) else None
-    # JSON may hold a lone surrogate, which UTF-8 cannot store.
-    return value.encode("utf-8", "replace").decode()
 
 
 def _first_time(payload: Mapping[str, Any], *keys: str) -> str:
-    return next((time for key in keys if (time := _time(payload.get(key)))), NO_TIME)
-
-
-def _time(value: Any) -> str | None:
-    """A time as GitHub writes it; None for one that cannot be."""
-    instant = parse_instant(value) if isinstance(value, str) else None
-    return utc(instant) if instant else None
-
-
-def _attempt(payload: Mapping[str, Any]) -> int | None:
-    attempt = _integer(payload.get("run_attempt"))
-    return attempt if attempt and 0 < attempt <= MAX_ATTEMPTS else None
-
-
-def _positive(value: Any) -> int | None:
-    number = _integer(value)
-    return number if number and number > 0 else None
-
-
-def _integer(value: Any) -> int | None:
-    # SQLite's integers have 64 bits.
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_integer and abs(value) < 2**63 else None
+    return next(
+        (time for key in keys if (time := time_text(payload.get(key)))), NO_TIME
+    )

@@ -13,6 +13,8 @@ from math import isfinite
 from typing import Any
 
 from ci_observer.ingest.errors import InvalidResponse, TooLarge
+from ci_observer.ingest.github import shared_objects
+from ci_observer.ingest.github.annotations import Annotation
 from ci_observer.ingest.github.error_responses import (
     TOKEN_ADVICE,
     Advice,
@@ -82,14 +84,21 @@ def parse_jobs(data: Any) -> list[dict[str, Any]]:
     return _objects(data, "jobs")
 
 
-def parse_annotations(data: Any) -> list[str]:
-    """The messages of a list of annotations; empty for anything else.
+def parse_annotations(data: Any) -> list[Annotation]:
+    """The annotations of a list that have a text; empty for anything but a list.
 
     https://docs.github.com/en/rest/checks/runs#list-check-run-annotations
     """
     items = data if isinstance(data, list) else []
-    messages = [item.get("message") for item in items if isinstance(item, dict)]
-    return [message for message in messages if isinstance(message, str)]
+    found = [_annotation(item) for item in items if isinstance(item, dict)]
+    return [item for item in found if item.message or item.title]
+
+
+def _annotation(item: dict[str, Any]) -> Annotation:
+    keys = ("message", "annotation_level", "title")
+    texts = [item.get(key) for key in keys]
+    message, level, title = (text if isinstance(text, str) else "" for text in texts)
+    return Annotation(message, level or None, title)
 
 
 def parse_ref(data: Any) -> str | None:
@@ -116,7 +125,8 @@ def parse_run(data: Any) -> dict[str, Any]:
 class Repository:
     """A repository on GitHub. Its `repo_id` stays when it is renamed.
 
-    `is_live` is false if it is archived, disabled or a fork.
+    `is_live` is false if it is archived, disabled or a fork. `topics` is None if the
+    response has none, as from old servers.
     """
 
     repo_id: int
@@ -125,6 +135,7 @@ class Repository:
     is_live: bool = True
     is_private: bool = False
     is_archived: bool = False
+    topics: tuple[str, ...] | None = None
 
 
 def parse_repository(data: Any) -> Repository:
@@ -154,8 +165,16 @@ def _repository(data: Any) -> Repository | None:
                 is_live=not any(map(data.get, ("archived", "disabled", "fork"))),
                 is_private=bool(data.get("private")),
                 is_archived=data.get("archived") is True,
+                topics=_topics(data.get("topics")),
             )
     return None
+
+
+def _topics(data: Any) -> tuple[str, ...] | None:
+    if not isinstance(data, list):
+        return None
+    texts = (item for item in data if isinstance(item, str))
+    return tuple(text.encode("utf-8", "replace").decode().lower() for text in texts)
 
 
 def parse_repositories(data: Any) -> list[Repository]:
@@ -181,7 +200,8 @@ def parse_json(body: bytes) -> Any:
     Those become null: integers of thousands of digits, which Python refuses, and
     infinite numbers and NaN, which are not JSON.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+    # Each value has a character of its own before it.
+    if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise TooLarge(
             f"GitHub's response has more than {MAX_VALUES:,} values, so it is not "
             "read. The next passes request smaller pages. If the error stays, check "
@@ -199,7 +219,7 @@ def parse_json(body: bytes) -> Any:
 
 def _load_json(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_float=_finite, parse_constant=_finite)
+        return shared_objects.parse(body, _DECODER)
     except json.JSONDecodeError:
         raise
     except ValueError:
@@ -215,6 +235,9 @@ def _load_json(body: bytes) -> Any:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if isfinite(number) else None
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _short_integer(text: str) -> int | None:

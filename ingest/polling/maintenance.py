@@ -1,4 +1,4 @@
-"""Maintenance of stored payloads, a part in each pass: daily pruning, and repacking.
+"""Maintenance, a part in each pass: daily pruning, repacking, and indexes.
 
 The commands `prune` and `migrate` do the same at once.
 """
@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.db import indexes
 from ci_observer.ingest.store import payloads
 from ci_observer.ingest.times import Clock
 
@@ -90,3 +91,27 @@ class Repacking:
             log.info("%d payloads repacked, none left", now)
         elif now // LOG_EVERY_REPACKED > before // LOG_EVERY_REPACKED:
             log.info("%d of %d payloads repacked", now, self._total)
+
+
+class Indexing:
+    """Makes the indexes that an upgrade has left, one in each pass.
+
+    Nothing else can write meanwhile; the pass between two of them keeps the wall fresh.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def make_one(self) -> None:
+        """Make the next index, if there is one."""
+        left = indexes.pending(self._db)
+        if not left:
+            return
+        log.info(
+            "creating the index %s, %d left; ci-observer migrate creates all at once",
+            left[0],
+            len(left) - 1,
+        )
+        indexes.make_next(self._db)
+        if len(left) == 1:
+            log.info("all indexes are there")

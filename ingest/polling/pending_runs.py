@@ -14,7 +14,6 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.errors import NotFound
 from ci_observer.ingest.github.client import GitHub
-from ci_observer.ingest.github.rows import job_row
 from ci_observer.ingest.store import (
     cancellations,
     due_runs,
@@ -25,6 +24,7 @@ from ci_observer.ingest.store import (
     runs,
 )
 from ci_observer.ingest.store.feeds import Feed
+from ci_observer.ingest.store.jobs import save_jobs, save_without_jobs
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import Clock, utc
 
@@ -128,6 +128,8 @@ class PendingRuns:
         now = self._clock()
         if item.kind not in ("run", "watch"):
             pending.save_gone(self._db, item, now)
+            if item.kind == "jobs":
+                save_without_jobs(self._db, item)
         elif gone_runs.save_not_found(self._db, item, now):
             log.warning("%s: GitHub no longer has it.", item)
 
@@ -160,11 +162,7 @@ class PendingRuns:
         jobs = await self._github.fetch_jobs(
             item.repo, item.run_id, run_attempt=None if is_latest else item.run_attempt
         )
-        rows = [
-            job_row(job, run_id=item.run_id, run_attempt=item.run_attempt)
-            for job in jobs
-        ]
-        pending.save_jobs(self._db, item, rows)
+        save_jobs(self._db, item, jobs)
 
     def _save(self, item: PendingItem, payloads: list[dict[str, object]]) -> None:
         for payload in payloads:

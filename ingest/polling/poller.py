@@ -25,6 +25,9 @@ from ci_observer.ingest.times import Clock, ClockWatch, Timer
 
 log = logging.getLogger("ci_observer.ingest")
 
+# Jobs that no tile needs get at most this share of the time for older runs.
+SHARE_FOR_JOBS = 0.5
+
 
 class Poller:
     """Polls the watched feeds of one database.
@@ -68,6 +71,10 @@ class Poller:
     def start(self) -> None:
         """Save which feeds the settings select, and schedule their first requests."""
         self._steps.start()
+
+    def catch_up_with_jobs(self) -> None:
+        """From now on, spend on jobs all of the rate limit that polling leaves."""
+        self._steps.job_walk.budget.is_catching_up = True
 
     async def poll(
         self,
@@ -157,12 +164,16 @@ class Poller:
         feeds = await steps.fetch_newest(started_at)
         await steps.fetch_single_runs(started_at)
         steps.maintain()
+        if backfill_for is not None:
+            half = backfill_for * SHARE_FOR_JOBS
+            await steps.fetch_more_jobs(lambda: self._elapsed() >= half)
         await steps.fetch_older(
             lambda: backfill_for is not None and self._elapsed() >= backfill_for,
             progress,
         )
         if backfill_for is None:
             await steps.fetch_rest()
+            await steps.fetch_more_jobs(lambda: False)
         return feeds
 
     def _reload_token_if_changed(self) -> bool:

@@ -17,7 +17,7 @@ from ci_observer.ingest.polling.run_lists import RepoList, RunList
 from ci_observer.ingest.polling.run_pages import cached_page
 from ci_observer.ingest.store import repo_pages, repos, responses
 from ci_observer.ingest.store.responses import ResponseKey
-from ci_observer.ingest.times import NEVER, Clock
+from ci_observer.ingest.times import Clock, due_after
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -52,18 +52,25 @@ class RepoChecks:
                 # Longer than a quiet list may skip passes.
                 self._due_at[run_list.repo] = now + MAX_CHECK_EVERY
         polled_repos = {f.repo for f in self._discovery.feeds() if f.checked_at}
-        return sorted(r for r in polled_repos if self._due_at.get(r, NEVER) <= now)
+        return sorted(r for r in polled_repos if self._check_at(r, now) <= now)
+
+    def _check_at(self, repo: str, now: datetime) -> datetime:
+        """When a repository is due; after a restart, as if there had been none."""
+        if repo not in self._due_at:
+            last = responses.requested_at(self._db, self._key(repo))
+            self._due_at[repo] = due_after(last, self._wait(repo), now=now)
+        return self._due_at[repo]
 
     async def check(self, repo: str) -> None:
         """Fetch a repository's newest runs, and save whether it is blocked."""
         self._due_at[repo] = self._clock() + self._wait(repo)
-        url = self._github.repo_runs_path(repo, per_page=PAGE_SIZE)
-        key = ResponseKey("runs", repo, url)
+        key = self._key(repo)
         cached = responses.get_cached(self._db, key)
         try:
             page = await self._github.fetch_page(
-                repo, url, etag=cached.etag if cached else None
+                repo, key.url, etag=cached.etag if cached else None
             )
+            responses.save_requested(self._db, key, self._clock())
             self._postpone(repo, has_changed=not page.is_not_modified)
             if page.is_not_modified:
                 return
@@ -75,6 +82,10 @@ class RepoChecks:
         repo_pages.save(
             self._db, repo, assigned, page=cached_page(key, page), now=self._clock()
         )
+
+    def _key(self, repo: str) -> ResponseKey:
+        url = self._github.repo_runs_path(repo, per_page=PAGE_SIZE)
+        return ResponseKey("runs", repo, url)
 
     def log_blocked(self) -> None:
         """Log the repositories that are blocked since the last call, or no longer."""

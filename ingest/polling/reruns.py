@@ -18,9 +18,10 @@ from ci_observer.ingest.errors import Forbidden, InvalidResponse, NotFound
 from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.store import backfills, responses, runs
+from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
-from ci_observer.ingest.times import Clock
+from ci_observer.ingest.times import Clock, due_after
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -60,9 +61,16 @@ class Reruns:
         self._times_listed: Counter[str] = Counter()
 
     def start(self) -> None:
-        """Make the repositories due that an earlier process has polled."""
+        """Schedule the lists of an earlier process, as if it had not ended."""
         now = self._rescanned_at = self._clock()
-        self._due_at = dict.fromkeys(self._polled_repos(), now)
+        self._due_at = {
+            repo: due_after(
+                responses.requested_at(self._db, _key(repo, IN_PROGRESS)),
+                LIST_EVERY,
+                now=now,
+            )
+            for repo in self._polled_repos()
+        }
 
     def take_due_repos(self) -> list[str]:
         """The repositories whose unfinished runs are due.
@@ -96,9 +104,7 @@ class Reruns:
             log.warning("%s: cannot list the unfinished runs. %s", repo, error)
 
     async def _list(self, repo: str, status: str) -> None:
-        key = ResponseKey(
-            "runs_in_progress", repo, "" if status == IN_PROGRESS else status
-        )
+        key = _key(repo, status)
         cached = responses.get_cached(self._db, key)
         page = await self._github.fetch_runs_by_status(
             repo, status, etag=cached.etag if cached else None
@@ -108,8 +114,10 @@ class Reruns:
             for run in by_file.get(feed.workflow, []):
                 saved = runs.save_and_follow(self._db, feed, run, now=self._clock())
                 self._on_runs_saved(feed, saved.written)
-        if page.etag and not page.is_not_modified:
-            responses.save(self._db, CachedResponse(key, page.etag))
+        with transaction(self._db):
+            if page.etag and not page.is_not_modified:
+                responses.save(self._db, CachedResponse(key, page.etag))
+            responses.save_requested(self._db, key, self._clock())
 
     def schedule_rescans(self) -> None:
         """Let each feed backfill the last 30 days once a day."""
@@ -128,3 +136,9 @@ class Reruns:
 
     def _polled_repos(self) -> set[str]:
         return {feed.repo for feed in self._discovery.feeds() if feed.checked_at}
+
+
+def _key(repo: str, status: str) -> ResponseKey:
+    return ResponseKey(
+        "runs_in_progress", repo, "" if status == IN_PROGRESS else status
+    )

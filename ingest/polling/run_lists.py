@@ -6,7 +6,7 @@ the response, and cost a request, at every poll.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,10 +68,19 @@ class PageSizes:
 
 
 class ListChooser:
-    """Chooses which list to poll for each feed."""
+    """Chooses which list to poll for each feed.
 
-    def __init__(self, clock: Clock) -> None:
+    `stored_share` is the share of watched runs on a repository's stored page, for the
+    first choice after a restart.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        stored_share: Callable[[str, Sequence[str]], float | None] = lambda *_: None,
+    ) -> None:
         self._clock = clock
+        self._stored_share = stored_share
         self._feed_lists_until: dict[str, datetime] = {}
 
     def choose(self, watched: Sequence[Feed]) -> tuple[list[Feed], list[RepoList]]:
@@ -87,7 +96,7 @@ class ListChooser:
         lists: list[RepoList] = []
         for repo, repo_feeds in by_repo.items():
             good = [feed for feed in repo_feeds if feed.checked_at and not feed.error]
-            if len(good) < MIN_FEEDS or self._is_mostly_unwatched(repo):
+            if len(good) < MIN_FEEDS or self._is_mostly_unwatched(repo, good):
                 good = []
             else:
                 lists.append(RepoList(repo, tuple(good)))
@@ -101,6 +110,10 @@ class ListChooser:
         if count < MIN_WATCHED_SHARE * len(assigned.real):
             self._feed_lists_until[repo_list.repo] = self._clock() + FEED_LISTS_FOR
 
-    def _is_mostly_unwatched(self, repo: str) -> bool:
-        until = self._feed_lists_until.get(repo)
-        return until is not None and until > self._clock()
+    def _is_mostly_unwatched(self, repo: str, watched: Sequence[Feed]) -> bool:
+        if repo not in self._feed_lists_until:
+            share = self._stored_share(repo, [feed.workflow for feed in watched])
+            is_low = share is not None and share < MIN_WATCHED_SHARE
+            wait = FEED_LISTS_FOR if is_low else timedelta(0)
+            self._feed_lists_until[repo] = self._clock() + wait
+        return self._feed_lists_until[repo] > self._clock()

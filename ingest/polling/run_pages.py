@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from sqlite_utils import Database
 
@@ -24,10 +25,13 @@ from ci_observer.ingest.polling.run_lists import (
     RunList,
     feeds_of,
 )
+from ci_observer.ingest.polling.unchanged_lists import UnchangedLists
 from ci_observer.ingest.polling.unclaimed_runs import UnclaimedRuns
-from ci_observer.ingest.store import responses, runs
+from ci_observer.ingest.store import repo_pages, responses, runs
+from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
+from ci_observer.ingest.store.unchanged_lists import follow_unlisted
 from ci_observer.ingest.times import Clock
 
 log = logging.getLogger("ci_observer.ingest")
@@ -39,7 +43,8 @@ REPO_PAGE_SIZE = 50
 class RunPages:
     """Fetches and saves the first page of run lists.
 
-    `on_runs_saved` receives a feed and the number of its runs that a page changed.
+    `unchanged` gets the lists that respond with 304. `on_runs_saved` receives a feed
+    and the number of its runs that a page changed.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class RunPages:
         *,
         sizes: PageSizes,
         history: timedelta,
+        unchanged: UnchangedLists,
         on_runs_saved: Callable[[Feed, int], None],
     ) -> None:
         self._db = db
@@ -59,8 +65,9 @@ class RunPages:
         self._clock = clock
         self._sizes = sizes
         self._history = history
+        self._unchanged = unchanged
         self._on_runs_saved = on_runs_saved
-        self._chooser = ListChooser(clock)
+        self._chooser = ListChooser(clock, partial(repo_pages.watched_share, db))
         self._unclaimed = UnclaimedRuns(db)
         self._own_lists = OwnLists(db, github, clock)
 
@@ -100,9 +107,10 @@ class RunPages:
 
     def follow_unlisted(self) -> None:
         """Follow the runs that an older page has made a tile's, or shown unfinished."""
-        for run_list in self.choose_lists(self._discovery.feeds()):
-            workflow = "" if isinstance(run_list, RepoList) else run_list.workflow
-            runs.follow_unlisted(self._db, feeds_of(run_list), workflow=workflow)
+        with transaction(self._db):
+            for run_list in self.choose_lists(self._discovery.feeds()):
+                workflow = "" if isinstance(run_list, RepoList) else run_list.workflow
+                follow_unlisted(self._db, feeds_of(run_list), workflow=workflow)
 
     async def fetch(self, run_list: RunList) -> None:
         """Fetch and save the newest runs of a list."""
@@ -134,9 +142,7 @@ class RunPages:
         if feed.error:
             log.info("%s: no error any more", feed)
         if page.is_not_modified:
-            runs.save_unchanged(
-                self._db, [feed], workflow=feed.workflow, now=now, follows=follows
-            )
+            self._unchanged.add(feed, now, follows=follows)
             self._unclaimed.settle(feed)
             return
         self._discovery.reject_runs_of_other_repo(feed.repo, page.runs)
@@ -150,6 +156,7 @@ class RunPages:
             horizon=now - self._history,
             now=now,
         )
+        self._unchanged.record_changed([feed])
         self._on_runs_saved(feed, saved.written)
         _raise_if_refused(page)
         self._unclaimed.settle(feed)
@@ -163,7 +170,7 @@ class RunPages:
         )
         now = self._clock()
         if page.is_not_modified:
-            runs.save_unchanged(self._db, repo_list.feeds, workflow="", now=now)
+            self._unchanged.add(repo_list, now)
             return
         assigned = self._discovery.assign_runs(repo_list.repo, page.runs)
         self._chooser.record_page(repo_list, assigned)
@@ -178,6 +185,7 @@ class RunPages:
             unclear=list(filter(self._unclaimed.is_open, repo_list.feeds)),
             now=now,
         )
+        self._unchanged.record_changed(repo_list.feeds)
         for feed, count in written.items():
             self._on_runs_saved(feed, count)
 

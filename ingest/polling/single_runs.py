@@ -10,6 +10,7 @@ from ci_observer.ingest.feeds.discovery import FeedDiscovery
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.polling.cancelled_runs import CancelledRuns
 from ci_observer.ingest.polling.concurrency import RequestPool
+from ci_observer.ingest.polling.failed_runs import FailedRuns
 from ci_observer.ingest.polling.feed_errors import Item
 from ci_observer.ingest.polling.pending_runs import PendingRuns
 from ci_observer.ingest.polling.reruns import Reruns
@@ -21,7 +22,7 @@ from ci_observer.ingest.times import Clock
 
 T = TypeVar("T", bound=Item)
 # The kinds of pending items that belong to finished attempts.
-DETAILS = ("attempt", "jobs", "annotations")
+DETAILS = ("attempt", "jobs", "annotations", "errors")
 
 
 class Run(Protocol):
@@ -56,6 +57,7 @@ class SingleRuns:
         self._reruns = Reruns(db, github, discovery, clock, on_runs_saved)
         self._tag_refs = TagRefs(db, github, clock)
         self._cancelled_runs = CancelledRuns(db, github, clock)
+        self._failed_runs = FailedRuns(db, github, clock)
 
     def start(self) -> None:
         """Make the lists of unfinished runs due."""
@@ -86,6 +88,7 @@ class SingleRuns:
             if self._pool.stopped:
                 return
         self._cancelled_runs.add_pending()
+        self._failed_runs.add_pending()
         remaining = pending.count(self._db, DETAILS)
         while remaining and self._pool.stopped_by is None:
             await self._fetch_some_details()
@@ -100,3 +103,5 @@ class SingleRuns:
         cancelled_runs.add_pending()
         await self._run(pending_runs.next_jobs(), pending_runs.fetch)
         await self._run(cancelled_runs.next_attempts(), cancelled_runs.fetch)
+        self._failed_runs.add_pending()
+        await self._run(self._failed_runs.next_attempts(), self._failed_runs.fetch)

@@ -16,12 +16,14 @@ from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.polling.backfill import BackfillPages
 from ci_observer.ingest.polling.concurrency import RequestPool
 from ci_observer.ingest.polling.feed_errors import FeedErrors, Item
-from ci_observer.ingest.polling.maintenance import Pruning, Repacking
+from ci_observer.ingest.polling.job_walk import JobWalk
+from ci_observer.ingest.polling.maintenance import Indexing, Pruning, Repacking
 from ci_observer.ingest.polling.repo_checks import RepoChecks
 from ci_observer.ingest.polling.run_lists import PageSizes, RunList, feeds_of
 from ci_observer.ingest.polling.run_pages import RunPages
 from ci_observer.ingest.polling.schedule import NO_ACCESS_WAIT, QuietFeedSchedule
 from ci_observer.ingest.polling.single_runs import SingleRuns
+from ci_observer.ingest.polling.unchanged_lists import UnchangedLists
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.times import Clock, utc
@@ -52,6 +54,7 @@ class PassSteps:
         self._clock = clock
         sizes = PageSizes()
         self._discovery = FeedDiscovery(config, db, github, clock)
+        self._unchanged = UnchangedLists(db)
         self._run_pages = RunPages(
             db,
             github,
@@ -59,6 +62,7 @@ class PassSteps:
             clock,
             sizes=sizes,
             history=timedelta(days=config.history_days),
+            unchanged=self._unchanged,
             on_runs_saved=self._record_saved,
         )
         self._backfill = BackfillPages(
@@ -79,8 +83,10 @@ class PassSteps:
             run=self._run,
             on_runs_saved=self._record_saved,
         )
+        self.job_walk = JobWalk(config, db, github, pool, clock)
         self._pruning = Pruning(config, db, clock)
         self._repacking = Repacking(db)
+        self._indexing = Indexing(db)
         self._quiet_feeds = QuietFeedSchedule(config, db)
         self.errors = FeedErrors(db, self._discovery, sizes, clock)
         self.ignores_waits = True
@@ -90,6 +96,7 @@ class PassSteps:
         """Save which feeds the settings select, and schedule their first requests."""
         self._discovery.start()
         self._single_runs.start()
+        self.job_walk.start()
 
     def reset(self) -> None:
         """Start again, for a new pass."""
@@ -113,9 +120,9 @@ class PassSteps:
         due = [f for f in self._discovery.feeds() if self._is_due(f, started_at)]
         lists = self._run_pages.choose_lists(due)
         polled = self._quiet_feeds.take_due(lists, started_at)
-        await self._run(polled, self._run_pages.fetch)
+        await self._fetch_lists(polled, self._run_pages.fetch)
         without_etag = self._run_pages.without_etag(polled)
-        await self._run(without_etag, self._run_pages.fetch_repo)
+        await self._fetch_lists(without_etag, self._run_pages.fetch_repo)
         await self._fetch_unclear(polled, started_at)
         repos = self._repo_checks.take_due_repos([*polled, *without_etag])
         await self._run(repos, self._repo_checks.check)
@@ -127,9 +134,14 @@ class PassSteps:
         await self._single_runs.fetch_some(started_at)
 
     def maintain(self) -> None:
-        """Prune once a day, and repack some stored payloads."""
+        """Prune once a day, repack some stored payloads, and make an index."""
         self._pruning.prune_daily()
         self._repacking.repack_some()
+        self._indexing.make_one()
+
+    async def fetch_more_jobs(self, is_over: Callable[[], bool]) -> None:
+        """Fetch jobs that no tile needs, as far as the rate limit has room."""
+        await self.job_walk.fetch_some(is_over)
 
     async def fetch_older(
         self, is_over: Callable[[], bool], on_progress: Progress
@@ -158,7 +170,15 @@ class PassSteps:
     ) -> None:
         unclear = self._run_pages.take_unclear_feeds(polled)
         unclear = [feed for feed in unclear if self._is_due(feed, started_at)]
-        await self._run(unclear, self._run_pages.fetch_unclear)
+        await self._fetch_lists(unclear, self._run_pages.fetch_unclear)
+
+    async def _fetch_lists(
+        self, lists: Collection[T], fetch: Callable[[T], Awaitable[None]]
+    ) -> None:
+        """Fetch lists of newest runs, and record the unchanged ones."""
+        async with self._unchanged.saving():
+            await self._run(lists, fetch)
+        await self._run(self._unchanged.failed(), self._unchanged.save_alone)
 
     async def _run(
         self, items: Collection[T], work: Callable[[T], Awaitable[None]]

@@ -310,7 +310,7 @@ def _other_scheme(text: str, instance: Instance) -> str | None:
 
 
 def check_scripts(visit: Visit) -> Result:
-    """Each script, style and picture loads, with what it imports."""
+    """Each script, style and picture loads, and so do their imports."""
     instance = visit.instance
     waiting = [
         address.url

@@ -71,6 +71,16 @@ def get(db: Database, key: FeedKey) -> Backfill:
     return Backfill(*row) if row else Backfill()
 
 
+def get_value(db: Database, key: FeedKey, column: str) -> str | None:
+    """One column of a feed's row; None without a row."""
+    row = db.execute(
+        f"select {column} from feed_backfills"
+        " where repo = :repo and workflow = :workflow",
+        vars(key),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def update(db: Database, key: FeedKey, **columns: str | int | None) -> None:
     """Set columns of a feed's backfill, within the caller's transaction."""
     _insert_missing(db, [key])

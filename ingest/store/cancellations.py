@@ -10,26 +10,29 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.vocabulary import SQL_VALUES
 from ci_observer.ingest.github.annotations import Cancellation
-from ci_observer.ingest.store import pending, timeouts
+from ci_observer.ingest.store import pending, refusals, timeouts
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.pending import PendingItem
+from ci_observer.ingest.store.refusals import (
+    ANNOTATIONS,
+    IS_REFUSED,
+    REFUSED_FOR,
+    Reader,
+)
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
 
 # The cancelled runs of a tile whose annotations are fetched.
 RUNS_PER_TILE = 10
-# After this time, a refused request for annotations is tried again; one with an unclear
-# response, as during the fault of a proxy, earlier.
-REFUSED_FOR = timedelta(days=1)
-UNCLEAR_FOR = timedelta(hours=1)
 
 _TO_FETCH = f"""
 select run_id, run_attempt from (
     select r.run_id, r.run_attempt, row_number() over (
-        partition by r.repo, r.workflow order by r.created_at desc, r.run_id desc
+        partition by r.repo, r.workflow, r.tile_branch
+        order by r.created_at desc, r.run_id desc
     ) as n
-    from feed_tiles f
+    from followed_tiles f
     cross join tiles t on t.rowid = f.tile_id
     cross join branch_runs r
         on r.repo = t.repo and r.workflow = t.workflow and r.tile_branch = t.branch
@@ -55,7 +58,13 @@ from branch_runs r
 join run_attempts a on a.run_id = r.run_id and a.run_attempt = :run_attempt
 join feeds f on f.repo = r.repo and f.workflow = r.workflow
 where r.run_id = :run_id and f.is_watched
-and r.tile_branch in (f.default_branch, 'refs/tags')
+and (
+    r.tile_branch in (f.default_branch, 'refs/tags')
+    or r.tile_branch in (
+        select c.branch from chosen_tiles c
+        where c.repo = r.repo and c.workflow = r.workflow
+    )
+)
 and a.conclusion = 'cancelled' and a.annotations_at is null
 and not exists (
     select 1 from decisive_attempts d
@@ -71,7 +80,7 @@ and r.created_at >= coalesce((
 
 def add_annotations(db: Database) -> None:
     """Add the annotations on which tiles depend, and the jobs that have them."""
-    found = [] if _is_off(db) else db.execute(_TO_FETCH).fetchall()
+    found = [] if is_off(db) else db.execute(_TO_FETCH).fetchall()
     if not found:
         return
     with transaction(db):
@@ -84,23 +93,21 @@ def add_earlier_attempt(db: Database, item: PendingItem) -> None:
 
     If it ran into its time limit, the run has failed until a later attempt decides.
     """
-    if not _is_off(db) and db.execute(_EARLIER, vars(item)).fetchone():
+    if not is_off(db) and db.execute(_EARLIER, vars(item)).fetchone():
         with transaction(db):
             _add(db, item.run_id, item.run_attempt)
 
 
-def next_items(
-    db: Database, limit: int, *, token_digest: str, now: datetime
-) -> list[PendingItem]:
+def next_items(db: Database, limit: int, reader: Reader) -> list[PendingItem]:
     """Attempts whose jobs are stored, newest first.
 
     One whose repository refuses its annotations comes only once.
     """
-    if _is_off(db):
+    if is_off(db):
         return []
     return pending.select(
         db,
-        """
+        f"""
         left join repos on repos.repo = runs.repo
         where p.kind = 'annotations' and p.gone_at is null
         and not exists (
@@ -108,25 +115,14 @@ def next_items(
             where j.kind = 'jobs' and j.run_id = p.run_id
                 and j.run_attempt = p.run_attempt and j.gone_at is null
         )
-        and not coalesce(
-            annotations_refused_at > ? and annotations_refused_at <= ?
-            and annotations_refused_token = ?
-            and p.requested_at >= annotations_refused_at, 0
+        and not (
+            {IS_REFUSED[ANNOTATIONS]}
+            and coalesce(p.requested_at >= annotations_refused_at, 0)
         )
         """,
-        [utc(now - REFUSED_FOR), utc(now), token_digest],
+        reader.params,
         limit,
     )
-
-
-def is_refused(db: Database, repo: str, *, token_digest: str, now: datetime) -> bool:
-    """Whether this token was refused a repository's annotations in the last day."""
-    row = db.execute(
-        "select 1 from repos where repo = ? and annotations_refused_at > ?"
-        " and annotations_refused_at <= ? and annotations_refused_token = ?",
-        [repo, utc(now - REFUSED_FOR), utc(now), token_digest],
-    ).fetchone()
-    return row is not None
 
 
 def have_been_read(db: Database, repo: str) -> bool:
@@ -170,27 +166,14 @@ def save(
 def save_refused(
     db: Database,
     item: PendingItem,
+    reader: Reader,
     *,
-    token_digest: str,
-    now: datetime,
     refused_for: timedelta = REFUSED_FOR,
 ) -> None:
-    """Record that GitHub refuses the annotations of an item's repository.
-
-    `annotations_refused_at` lies back so far that it counts for `refused_for` more.
-    """
-    refused_at = now - (REFUSED_FOR - refused_for)
+    """Record that GitHub refuses the annotations of an item's repository."""
     with transaction(db):
-        db.execute(
-            """
-            insert into repos (repo, annotations_refused_at, annotations_refused_token)
-            values (?, ?, ?) on conflict do update set
-                annotations_refused_at = excluded.annotations_refused_at,
-                annotations_refused_token = excluded.annotations_refused_token
-            """,
-            [item.repo, utc(refused_at), token_digest],
-        )
-        save_by_durations(db, item, now=now)
+        refusals.save(db, ANNOTATIONS, item.repo, reader, refused_for=refused_for)
+        save_by_durations(db, item, now=reader.now)
 
 
 def save_by_durations(db: Database, item: PendingItem, *, now: datetime) -> None:
@@ -211,7 +194,7 @@ def _add(db: Database, run_id: int, run_attempt: int) -> None:
         pending.insert_items(db, "values (?, ?, ?)", [kind, run_id, run_attempt])
 
 
-def _is_off(db: Database) -> bool:
+def is_off(db: Database) -> bool:
     """Whether the setting `FETCH_JOBS` turns annotations off."""
     row = db.execute(
         "select 1 from instance where key = 'fetch_jobs' and value = 'none'"

@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.alerts.outbox import record_changed
 from ci_observer.ingest.db.database_file import FileDatabase
 from ci_observer.ingest.db.locks import write_transaction
 from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.states.updates import update_marked
 
 # VACUUM writes a copy of the file, and then its pages into the write-ahead log.
 # https://www.sqlite.org/lang_vacuum.html
@@ -22,6 +24,8 @@ COPIES = 2
 def transaction(db: Database) -> Iterator[None]:
     """A transaction that may write. A nested one is part of the outer one.
 
+    It ends with computing the spans of feeds whose recorded states have changed, and
+    with the alerts of the tiles that have.
     Raises `DatabaseGone` instead of writing to a file that is no longer at its path.
     """
     if db.conn.in_transaction:
@@ -31,7 +35,30 @@ def transaction(db: Database) -> Iterator[None]:
     refuse_other_file(db)
     with write_transaction(db.conn):
         yield
+        update_marked(db)
+        record_changed(db)
         refuse_other_file(db)
+
+
+@contextmanager
+def page_transaction(db: Database) -> Iterator[None]:
+    """A transaction for the rows of one response.
+
+    SQLite keeps its temporary data in memory. By default, the former pages of a
+    statement that may be undone go to a file, from 64 kB on:
+    https://www.sqlite.org/tempfiles.html#statement_journal_files
+    A statement over many runs would need as much memory.
+    """
+    if db.conn.in_transaction:
+        with transaction(db):
+            yield
+        return
+    db.execute("pragma temp_store = memory")
+    try:
+        with transaction(db):
+            yield
+    finally:
+        db.execute("pragma temp_store = default")
 
 
 def refuse_other_file(db: Database) -> None:

@@ -29,13 +29,18 @@ def next_unfinished(
         """
         join feeds f on f.repo = runs.repo and f.workflow = runs.workflow
         where p.kind = 'run' and p.gone_at is null
-            and (coalesce(p.requested_at, '') <= ? or p.requested_at > ?)
+            and (coalesce(p.requested_at, '') <= :due or p.requested_at > :now)
             and iif(
-                f.is_watched, f.error is null and f.checked_at >= ?,
-                coalesce(p.requested_at, '') <= ?
+                f.is_watched, f.error is null and f.checked_at >= :since,
+                coalesce(p.requested_at, '') <= :hour
             )
         """,
-        [utc(at) for at in (now - every, now, since, now - timedelta(hours=1))],
+        {
+            "due": utc(now - every),
+            "now": utc(now),
+            "since": utc(since),
+            "hour": utc(now - timedelta(hours=1)),
+        },
         limit,
     )
 

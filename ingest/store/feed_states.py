@@ -1,5 +1,9 @@
-"""Writes the states of feeds: disabled or archived, and without any run on GitHub."""
+"""Writes the states of feeds: disabled or archived, and without any run on GitHub.
 
+Triggers record each change in the table `feed_states`: see `sql/45_feed_states.sql`.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
@@ -95,3 +99,53 @@ def set_archived(db: Database, repo: str, *, is_archived: bool) -> None:
             "active": ACTIVE,
         },
     )
+
+
+def save_recorded(
+    db: Database, rows: Iterable[tuple[str, str, datetime, str, str]]
+) -> None:
+    """Write states of watched feeds that were true before, for the demo.
+
+    Each row has repository, workflow, from when, state of the workflow, default branch.
+    """
+    with transaction(db):
+        db.conn.executemany(
+            "insert into feed_states (repo, workflow, from_at, is_watched,"
+            " workflow_state, default_branch, is_stale) values (?, ?, ?, 1, ?, ?, 0)",
+            [
+                (repo, workflow, utc(at), state, branch)
+                for repo, workflow, at, state, branch in rows
+            ],
+        )
+
+
+def join(db: Database, old: FeedKey, new: FeedKey) -> None:
+    """Move the recorded states of a feed that are older than all of another one.
+
+    Within the caller's transaction. The later ones are deleted: two feeds were one
+    workflow then, and the other one is kept.
+    """
+    keys = {"old_repo": old.repo, "old_workflow": old.workflow} | vars(new)
+    db.execute(
+        """
+        update feed_states set repo = :repo, workflow = :workflow
+        where repo = :old_repo and workflow = :old_workflow and from_at < (
+            select min(from_at) from feed_states
+            where repo = :repo and workflow = :workflow
+        )
+        """,
+        keys,
+    )
+    delete(db, old)
+
+
+def delete(db: Database, key: FeedKey) -> None:
+    """Delete the recorded states of a feed, and those of its branch.
+
+    Within the caller's transaction.
+    """
+    for table in ("feed_states", "state_spans", "state_builds"):
+        db.execute(
+            f"delete from {table} where repo = :repo and workflow = :workflow",
+            vars(key),
+        )

@@ -6,13 +6,20 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.store import backfills, pending, responses
+from ci_observer.ingest.alerts import outbox
+from ci_observer.ingest.store import (
+    backfills,
+    feed_states,
+    job_walk,
+    pending,
+    responses,
+)
 from ci_observer.ingest.store.database import transaction
-from ci_observer.ingest.store.feed_states import set_archived
+from ci_observer.ingest.store.feed_states import ARCHIVED, set_archived
 from ci_observer.ingest.store.instance import bump_revision
 from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.responses import CachedResponse
-from ci_observer.ingest.times import CLOCK_TOLERANCE, utc
+from ci_observer.ingest.times import CLOCK_TOLERANCE, parse_instant, utc
 
 
 @dataclass(frozen=True)
@@ -40,27 +47,21 @@ class Feed:
         return FeedKey(self.repo, self.workflow)
 
 
+NO_ERROR = dict.fromkeys(("error", "error_kind", "error_at", "retry_at"))
 COLUMNS = ", ".join(f"feeds.{name}" for name in Feed.__dataclass_fields__)
 
 
 def save_watched(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
     """Watch exactly these (repo, workflow) pairs. Other feeds keep their history."""
     with transaction(db):
-        before = _watched_pairs(db)
-        db.execute("update feeds set is_watched = 0 where is_watched")
-        _watch(db, pairs)
-        if _watched_pairs(db) != before:
-            bump_revision(db)
+        _watch_only(db, pairs, watched(db))
 
 
 def save_watched_in(db: Database, repo: str, workflows: Sequence[str]) -> None:
     """Watch exactly these workflows of a repository. Other repositories stay as is."""
     with transaction(db):
-        before = _watched_pairs(db, repo)
-        db.execute("update feeds set is_watched = 0 where repo = ?", [repo])
-        _watch(db, [(repo, workflow) for workflow in workflows])
-        if _watched_pairs(db, repo) != before:
-            bump_revision(db)
+        pairs = [(repo, workflow) for workflow in workflows]
+        _watch_only(db, pairs, watched(db, repo))
 
 
 def add_unwatched(db: Database, repo: str, workflow: str) -> None:
@@ -147,7 +148,8 @@ def save_metadata(
             "update feeds set workflow_name = ?, workflow_state = ?"
             " where repo = ? and workflow = ?",
             [
-                (name, state, repo, workflow)
+                # Set once: a trigger records each change.
+                (name, ARCHIVED if is_archived else state, repo, workflow)
                 for workflow, (name, state) in (workflows or {}).items()
             ],
         )
@@ -157,6 +159,7 @@ def save_metadata(
         branches = {branch for *_, branch in before}
         if default_branch and branches != {default_branch}:
             pending.add_jobs_of_branch(db, repo, default_branch)
+            job_walk.start_repo_again(db, repo)
         if _metadata(db, repo) != before:
             bump_revision(db)
 
@@ -198,13 +201,16 @@ def rename(db: Database, old: FeedKey, new: FeedKey) -> None:
 
     Within the caller's transaction.
     """
+    outbox.move(db, old, new)
     # Names that differ only in letter case identify the same row: do not delete it.
     if not old.is_same_as(new):
         if _is_polled(db, new):
             backfills.join(db, old, new)
+            feed_states.join(db, old, new)
             _delete(db, old)
             return
         backfills.delete(db, new)
+        feed_states.delete(db, new)
         _delete(db, new)
     backfills.rename(db, old, new)
     db.execute(
@@ -227,18 +233,24 @@ def set_checked(
     db: Database, feed: Feed, now: datetime, **columns: str | int | None
 ) -> None:
     """Set a feed fresh and without an error, within the caller's transaction."""
-    update(
-        db,
-        feed.key,
-        checked_at=utc(now),
-        error=None,
-        error_kind=None,
-        error_at=None,
-        retry_at=None,
-        **columns,
+    update(db, feed.key, checked_at=utc(now), **NO_ERROR, **columns)
+    _bump_if_news(db, [(feed, now)])
+
+
+def set_all_checked(db: Database, checked: Sequence[tuple[Feed, datetime]]) -> None:
+    """Set feeds fresh, each since a time, within the caller's transaction."""
+    no_error = ", ".join(f"{name} = null" for name in NO_ERROR)
+    db.conn.executemany(
+        f"update feeds set checked_at = ?, {no_error} where repo = ? and workflow = ?",
+        [(utc(at), feed.repo, feed.workflow) for feed, at in checked],
     )
-    # Its tile showed an error, stale data or no data so far.
-    if feed.error or _is_stale(db, feed, now):
+    _bump_if_news(db, checked)
+
+
+def _bump_if_news(db: Database, checked: Sequence[tuple[Feed, datetime]]) -> None:
+    """Increase the revision if a tile showed an error, stale data or no data so far."""
+    after = stale_after(db)
+    if any(feed.error or _is_stale(feed, at, after) for feed, at in checked):
         bump_revision(db)
 
 
@@ -258,12 +270,10 @@ def _is_polled(db: Database, key: FeedKey) -> bool:
     return row is not None
 
 
-def _is_stale(db: Database, feed: Feed, now: datetime) -> bool:
-    if feed.checked_at is None:
-        return True
-    age = now - datetime.fromisoformat(feed.checked_at)
+def _is_stale(feed: Feed, now: datetime, after: timedelta) -> bool:
+    checked_at = parse_instant(feed.checked_at or "")
     # A time in the future, from before the clock was set back, proves nothing.
-    return not -CLOCK_TOLERANCE <= age < stale_after(db)
+    return checked_at is None or not -CLOCK_TOLERANCE <= now - checked_at < after
 
 
 def _select(db: Database, clauses: str, params: Mapping[str, str | None]) -> list[Feed]:
@@ -274,16 +284,31 @@ def _select(db: Database, clauses: str, params: Mapping[str, str | None]) -> lis
     return [Feed(*row) for row in rows]
 
 
-def _watch(db: Database, pairs: Sequence[tuple[str, str]]) -> None:
+def _watch_only(
+    db: Database, pairs: Sequence[tuple[str, str]], before: Sequence[Feed]
+) -> None:
+    """Watch these pairs, and of the feeds watched before no others.
+
+    A feed that stays watched is not written: a trigger records each change.
+    """
+    wanted = {(repo.lower(), workflow): (repo, workflow) for repo, workflow in pairs}
+    kept = {(feed.repo.lower(), feed.workflow) for feed in before}
+    added = [pair for key, pair in wanted.items() if key not in kept]
+    removed = [
+        (feed.repo, feed.workflow)
+        for feed in before
+        if (feed.repo.lower(), feed.workflow) not in wanted
+    ]
     db.conn.executemany(
         "insert into feeds (repo, workflow) values (?, ?)"
         " on conflict do update set is_watched = 1",
-        pairs,
+        added,
     )
-
-
-def _watched_pairs(db: Database, repo: str | None = None) -> set[tuple[str, str]]:
-    return {(feed.repo, feed.workflow) for feed in watched(db, repo)}
+    db.conn.executemany(
+        "update feeds set is_watched = 0 where repo = ? and workflow = ?", removed
+    )
+    if added or removed:
+        bump_revision(db)
 
 
 def _metadata(db: Database, repo: str) -> set[tuple[str | None, ...]]:

@@ -21,12 +21,15 @@ from ci_observer.ingest.store.keys import FeedKey
 from ci_observer.ingest.store.pending import among, insert_items
 from ci_observer.ingest.times import utc
 
+# The revision, and the followed runs.
+FollowState = tuple[str, frozenset[tuple[str, int, bool]]]
+
 OPEN = "status <> 'completed' and runs.gone_at is null"
 # The maximum of possibly deleted runs that one page makes followed.
 MISSING_AT_ONCE = 10
-# The tile of each watched feed.
+# The tiles of the wall.
 TILES = """
-    feed_tiles f cross join tiles t on t.rowid = f.tile_id
+    followed_tiles f cross join tiles t on t.rowid = f.tile_id
 """
 # The newest runs after the last result that a re-run or an approval could let decide.
 LATER_RUNS = """
@@ -98,6 +101,19 @@ def follow_unlisted(
     _watch(db, UNLISTED_SPOKEN, params)
     if listed_from is not None:
         _watch(db, MISSING, params | {"listed_from": listed_from})
+
+
+def state(db: Database) -> FollowState:
+    """All that decides which runs to follow, apart from the newest pages.
+
+    Runs and tiles change together with the revision.
+    """
+    [[revision]] = db.execute("select value from instance where key = 'revision'")
+    items = db.execute(
+        "select kind, run_id, gone_at is null from pending"
+        " where kind in ('run', 'watch')"
+    )
+    return revision, frozenset(items)
 
 
 def stop_watching(db: Database, now: datetime) -> None:

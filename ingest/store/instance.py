@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.alerts import settings as alert_settings
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.multipliers import Multipliers, multipliers_text
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.times import utc
 
@@ -30,10 +32,12 @@ def save_settings(
         "refresh_seconds": str(config.refresh_seconds),
         "timezone": config.timezone,
         "fetch_jobs": config.fetch_jobs,
+        "minute_multipliers": multipliers_text(config.minute_multipliers),
         "repos": json.dumps(config.repos),
         "workflows": json.dumps(config.workflows),
         "version": version,
         "why_not_polling": config.why_not_polling,
+        "alerts": alert_settings.text_of(config),
         "ingest_started_at": utc(now),
         "next_poll_at": None,
     }
@@ -41,7 +45,9 @@ def save_settings(
         before = dict(db.execute("select key, value from instance").fetchall())
         _save_values(db, public)
         _save_timezone_offsets(db, config.timezone, now)
+        _save_multipliers(db, config.minute_multipliers)
         volatile = {"ingest_started_at", "next_poll_at"}
+        alert_settings.apply(db, before.get("alerts"))
         if any(before.get(k) != v for k, v in public.items() if k not in volatile):
             bump_revision(db)
 
@@ -78,9 +84,27 @@ def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
         )
 
 
+def revision(db: Database) -> int:
+    """The revision, which grows with each change that readers can see."""
+    [[value]] = db.execute("select value from instance where key = 'revision'")
+    return int(value)
+
+
 def bump_revision(db: Database) -> None:
-    """Increase the revision: something that readers can see has changed."""
-    db.execute("update instance set value = value + 1 where key = 'revision'")
+    """Increase the revision: something that readers can see has changed.
+
+    It is never below the time of ingest's start, in seconds since 1970, so that a
+    restored backup does not come to a revision that clients know with other content.
+    """
+    db.execute(
+        """
+        update instance set value = max(value + 1, coalesce((
+            select cast(strftime('%s', value) as integer) from instance
+            where key = 'ingest_started_at'
+        ), 0))
+        where key = 'revision'
+        """
+    )
 
 
 def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
@@ -91,16 +115,33 @@ def _save_values(db: Database, values: Mapping[str, str | None]) -> None:
     )
 
 
+def _save_multipliers(db: Database, multipliers: Multipliers) -> None:
+    """Write the factors by which views bill minutes."""
+    db.execute("delete from minute_multipliers")
+    db.conn.executemany(
+        "insert into minute_multipliers (os, factor) values (?, ?)", multipliers
+    )
+
+
 def _save_timezone_offsets(db: Database, timezone: str, now: datetime) -> None:
     """Write each change of a zone's UTC offset until two years from now, or longer.
 
     SQL derives a run's local day from them, since SQLite has no time zones.
     """
-    offsets = _offsets(timezone, end_year=now.year + 3)
-    db.execute("delete from timezone_offsets")
-    db.conn.executemany(
-        "insert into timezone_offsets (from_at, offset_seconds) values (?, ?)", offsets
+    wanted = set(_offsets(timezone, end_year=now.year + 3))
+    stored = set(
+        db.execute("select from_at, offset_seconds from timezone_offsets").fetchall()
     )
+    # Only what differs: a trigger starts the rollups over if a stored run is affected.
+    db.conn.executemany(
+        "delete from timezone_offsets where from_at = ? and offset_seconds = ?",
+        sorted(stored - wanted),
+    )
+    db.conn.executemany(
+        "insert into timezone_offsets (from_at, offset_seconds) values (?, ?)",
+        sorted(wanted - stored),
+    )
+    db.execute("update rollup_progress set timezone = ?", [timezone])
 
 
 @cache

@@ -21,7 +21,7 @@ from ci_observer.ingest.github.windows import (
 )
 from ci_observer.ingest.store import backfills, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS, Backfill
-from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.database import page_transaction
 from ci_observer.ingest.store.feed_states import set_seen_empty
 from ci_observer.ingest.store.feeds import Feed, set_changed
 from ci_observer.ingest.store.following import follow
@@ -48,7 +48,7 @@ def save_page(
     The backfill is complete when the page reaches back to `fetch_until` or is surely
     the last one. Where the list only ends, windows of GitHub's search follow.
     """
-    with transaction(db):
+    with page_transaction(db):
         saved = _save_runs(db, feed, payloads, now)
         until = _until(db, feed)
         oldest = _as_utc(page.oldest_at) or backfill.missing_until
@@ -84,7 +84,7 @@ def save_window_page(
     `total` is GitHub's count of runs in the window. After the last page of a window
     comes the window below it.
     """
-    with transaction(db):
+    with page_transaction(db):
         known = _count(db, feed, ">", window.missing_until, window.end)
         listed = _count_overlap(window, payloads)
         overflows = page.next_url is not None and OVERLAP_RUNS < listed == len(payloads)
@@ -115,7 +115,7 @@ def save_window_page(
 
 
 def _save_runs(db: Database, feed: Feed, payloads: Payloads, now: datetime) -> Saved:
-    saved = write_runs(db, feed, payloads)
+    saved = write_runs(db, feed, payloads, is_older=True)
     follow(db, [run["id"] for run in payloads])
     set_changed(db, feed, saved.written, now)
     return saved

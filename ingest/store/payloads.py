@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.payloads import pack_payload
+from ci_observer.ingest.db.payloads import SharedTexts, pack_payload
 from ci_observer.ingest.github.rows import Row
 from ci_observer.ingest.store.database import transaction, upsert, upsert_all
 from ci_observer.ingest.store.instance import bump_revision
@@ -37,6 +37,7 @@ class PayloadWriter:
         self._db = db
         self._stored = stored
         self._new: dict[int, Row] = {}
+        self._texts = SharedTexts()
         self._parts: dict[str, tuple[int, str]] = {}
         self._used_until: dict[int, str] = {}
 
@@ -50,7 +51,7 @@ class PayloadWriter:
 
         `run` is the new row of `runs`.
         """
-        packed = pack_payload(payload, run)
+        packed = pack_payload(payload, run, self._texts)
         run_id, day = run["run_id"], run["created_at"][:10]
         phrases_id = self._part_id(_json(packed.phrases), day)
         part_ids = [str(self._part_id(part, day)) for part in packed.parts]
@@ -175,7 +176,9 @@ def repack(db: Database, limit: int) -> int:
         texts = {run["run_id"]: run.pop("raw_json") for run in rows}
         for run in rows:
             with suppress(ValueError):
-                writer.add(run, json.loads(texts[run["run_id"]]))
+                payload = json.loads(texts[run["run_id"]])
+                if isinstance(payload, dict):
+                    writer.add(run, payload)
         writer.write()
         for run_id, text in texts.items():
             _keep(db, run_id, text)

@@ -2,8 +2,9 @@
 
 A `run` that left its feed's newest page unfinished is fetched by its id until it is
 finished; `following` decides which ones. An `attempt` was replaced by a re-run before
-it was fetched. The `jobs` of an attempt say why it failed. Items that GitHub no longer
-has are marked gone and are not requested again.
+it was fetched. The `jobs` of an attempt say what failed; their annotations say why it
+was cancelled (`annotations`, by `cancellations`) or why it failed (`errors`). Items
+that GitHub no longer has are marked gone and are not requested again.
 
 Functions without a transaction of their own work within the caller's.
 """
@@ -17,32 +18,29 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.vocabulary import FAILURES, sql_list
 from ci_observer.ingest.github.names import BLOCKED_WORKFLOW
-from ci_observer.ingest.github.rows import MAX_ATTEMPTS
-from ci_observer.ingest.store.database import transaction, upsert
-from ci_observer.ingest.store.instance import bump_revision
-from ci_observer.ingest.store.tiles import update_tiles
+from ci_observer.ingest.github.values import MAX_ATTEMPTS
+from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.times import utc
 
 # The number of runs in a tile's strip.
 RUNS_ON_TILE = 20
-# For each value of `FETCH_JOBS`, a condition on `runs`. A cancelled run's jobs show
+# The runs of tiles whose jobs decide what the tile says. A cancelled run's jobs show
 # whether one of them had failed, and a run with jobs is no phantom.
-JOBS_OF = {
-    "failed": f"""
+NEEDS_JOBS = f"""
         status = 'completed' and run_id in (
             select r.run_id from branch_runs r
             join feeds f
                 on f.repo = r.repo and f.workflow = r.workflow
-                and (f.default_branch = r.head_branch or r.is_tag)
+                and (f.default_branch = r.head_branch or r.is_tag or r.tile_branch in (
+                    select c.branch from chosen_tiles c
+                    where c.repo = r.repo and c.workflow = r.workflow
+                ))
             where r.run_id = runs.run_id and (
                 r.conclusion in {sql_list(FAILURES)}
                 or r.conclusion = 'cancelled' and r.duration_seconds is not 0
             )
         )
-    """,
-    "all": "status = 'completed'",
-    "none": "false",
-}
+"""
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,13 @@ def next_items(db: Database, kind: str, limit: int) -> list[PendingItem]:
 
     Before them the jobs for whose annotations a tile waits.
     """
-    return select(db, "where p.kind = ? and p.gone_at is null", [kind], limit)
+    return select(
+        db, "where p.kind = :kind and p.gone_at is null", {"kind": kind}, limit
+    )
 
 
 def select(
-    db: Database, clauses: str, params: Sequence[Any], limit: int
+    db: Database, clauses: str, params: Mapping[str, Any], limit: int
 ) -> list[PendingItem]:
     """The items that the clauses select, in the order of `next_items`.
 
@@ -82,8 +82,8 @@ def select(
         " order by p.requested_at, not exists (select 1 from pending a"
         " where a.kind = 'annotations' and a.run_id = p.run_id"
         " and a.run_attempt = p.run_attempt),"
-        " p.run_id desc, p.run_attempt desc limit ?",
-        [*params, limit],
+        " p.run_id desc, p.run_attempt desc limit :limit",
+        {**params, "limit": limit},
     )
     return [PendingItem(*row) for row in rows]
 
@@ -144,31 +144,6 @@ def is_latest_attempt(db: Database, item: PendingItem) -> bool:
     return bool(item.run_attempt >= latest)
 
 
-def save_jobs(
-    db: Database, item: PendingItem, jobs: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write the jobs of an attempt, and remove the item.
-
-    A job that a partial re-run kept belongs to several attempts. Updates the tile too:
-    a cancelled run with a failed job counts as failed.
-    """
-    # GitHub lists the jobs of the latest attempt, which may be newer than the item.
-    latest = max([item.run_attempt, *(job["run_attempt"] for job in jobs)])
-    with transaction(db):
-        stored = dict(
-            db.execute(
-                "select job_id, last_attempt from jobs where run_id = ?", [item.run_id]
-            ).fetchall()
-        )
-        for job in jobs:
-            # The jobs of an earlier attempt may come last.
-            last_attempt = max(latest, stored.get(job["job_id"]) or 0)
-            upsert(db, "jobs", {**job, "last_attempt": last_attempt}, ["job_id"])
-        _remove(db, item)
-        update_tiles(db, [item.run_id])
-        bump_revision(db)
-
-
 def add_attempts(db: Database, ids: Sequence[int]) -> None:
     """Add every earlier attempt of these runs whose end is not stored.
 
@@ -195,18 +170,19 @@ def add_attempts(db: Database, ids: Sequence[int]) -> None:
 
 
 def add_jobs(db: Database, ids: Sequence[int]) -> None:
-    """Add the jobs of the runs that `FETCH_JOBS` selects, unless stored.
+    """Add the jobs that the tiles of these runs need, unless stored.
 
     The runs of a blocked repository have none.
     """
-    [[which]] = db.execute(
-        "select coalesce(max(value), 'failed') from instance where key = 'fetch_jobs'"
-    )
+    if db.execute(
+        "select 1 from instance where key = 'fetch_jobs' and value = 'none'"
+    ).fetchone():
+        return
     insert_items(
         db,
         f"""
         select 'jobs', run_id, run_attempt from runs
-        where {among(ids)} and {JOBS_OF[which]}
+        where {among(ids)} and {NEEDS_JOBS}
         and workflow <> '{BLOCKED_WORKFLOW}'
         and not exists (
             select 1 from jobs
@@ -220,7 +196,7 @@ def add_jobs(db: Database, ids: Sequence[int]) -> None:
 
 
 def add_jobs_of_branch(db: Database, repo: str, branch: str) -> None:
-    """Add the jobs of the newest runs on a repository's new default branch."""
+    """Add the jobs of the newest runs on a branch that has tiles from now on."""
     for (workflow,) in db.execute("select workflow from feeds where repo = ?", [repo]):
         newest = db.execute(
             "select run_id from branch_runs"

@@ -5,6 +5,7 @@ of a workflow that has no file, `BuildFailed`. These runs are stored under a fee
 is never watched, and the newest one of them in `repos.blocked_run_id`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,6 +54,22 @@ def stored_workflow(db: Database, repo: str, run: Payload) -> str | None:
         "select workflow from runs where run_id = ? and repo = ?", [run["id"], repo]
     ).fetchone()
     return str(row[0]) if row and row[0] != BLOCKED_WORKFLOW else None
+
+
+def watched_share(db: Database, repo: str, workflows: Sequence[str]) -> float | None:
+    """The share of these workflows' runs on a repository's stored newest page.
+
+    None without such a page, or if it has no runs.
+    """
+    [[listed, watched]] = db.execute(
+        "select count(*), count(r.run_id)"
+        " from newest_pages n cross join json_each(n.run_ids) j"
+        " left join runs r on r.run_id = j.value"
+        "  and r.workflow in (select value from json_each(:workflows))"
+        " where n.repo = :repo and n.workflow = ''",
+        {"repo": repo, "workflows": json.dumps(workflows)},
+    )
+    return watched / listed if listed else None
 
 
 def save(

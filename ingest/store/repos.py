@@ -4,13 +4,16 @@ GitHub's id identifies a repository, since its name may pass to another one. Its
 stay under the watched name after a rename on GitHub.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import rebuild_tiles, recount
+from ci_observer.ingest.db.counting import counting_paused
+from ci_observer.ingest.db.derived import rebuild_tiles
+from ci_observer.ingest.db.moves import Move, move_runs
 from ci_observer.ingest.github.names import every_repo_of, owner_of
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, responses, watch_errors
@@ -33,6 +36,12 @@ class Repo:
     alias_of: str | None
     listed_in: str | None
     is_archived: int
+    topics: str | None
+
+    @property
+    def topic_list(self) -> list[str]:
+        """The topics on GitHub, as far as they are known."""
+        return list(json.loads(self.topics)) if self.topics else []
 
     @property
     def is_renamed(self) -> bool:
@@ -70,17 +79,19 @@ def save(db: Database, repo: str, found: Repository) -> None:
     with transaction(db):
         db.execute(
             "insert into repos"
-            " (repo, repo_id, full_name, default_branch, is_archived)"
-            " values (?, ?, ?, ?, ?) on conflict do update set"
+            " (repo, repo_id, full_name, default_branch, is_archived, topics)"
+            " values (?, ?, ?, ?, ?, ?) on conflict do update set"
             " repo_id = excluded.repo_id, full_name = excluded.full_name,"
             " default_branch = coalesce(excluded.default_branch, default_branch),"
-            " is_archived = excluded.is_archived, alias_of = null",
+            " is_archived = excluded.is_archived, alias_of = null,"
+            " topics = coalesce(excluded.topics, topics)",
             [
                 repo,
                 found.repo_id,
                 found.full_name,
                 found.default_branch,
                 found.is_archived,
+                None if found.topics is None else json.dumps(found.topics),
             ],
         )
 
@@ -120,22 +131,19 @@ def rename(db: Database, old: str, new: str) -> None:
     The payloads keep GitHub's names of their time.
     """
     with transaction(db):
-        files = db.execute("select workflow from feeds where repo = ?", [old])
-        for (workflow,) in files.fetchall():
-            feeds.rename(db, FeedKey(old, workflow), FeedKey(new, workflow))
-        db.execute(
-            "update runs set head_repo = :new"
-            " where repo = :old and head_repo = :old collate nocase",
-            {"old": old, "new": new},
-        )
-        db.execute("update runs set repo = ? where repo = ?", [new, old])
-        recount(db, "repo")
+        with counting_paused(db):
+            _rename_feeds(db, old, new)
+        move_runs(db, Move(old, new))
         _move_rows(db, "repos", old, new)
         _move_rows(db, "workflows", old, new)
         _move_rows(db, "refs", old, new)
         responses.delete(db, old)
         _move_rows(db, "newest_pages", old, new)
         watch_errors.delete(db, old)
+        _move_rows(db, "feed_states", old, new)
+        # The settings of the new name are written when it is watched.
+        for table in ("feed_settings", "tile_branches"):
+            db.execute(f"delete from {table} where repo = ? and repo <> ?", [old, new])
         for name in (old, new):
             rebuild_tiles(db, name)
         bump_revision(db)
@@ -227,6 +235,12 @@ def clear_blocked(db: Database, repo: str, *, until: str | None = None) -> None:
     ).fetchall()
     if changed:
         bump_revision(db)
+
+
+def _rename_feeds(db: Database, old: str, new: str) -> None:
+    files = db.execute("select workflow from feeds where repo = ?", [old]).fetchall()
+    for (workflow,) in files:
+        feeds.rename(db, FeedKey(old, workflow), FeedKey(new, workflow))
 
 
 def _set_listed_in(db: Database, repo: str, url: str | None) -> None:

@@ -4,12 +4,14 @@ The ETags of the feeds' own newest pages are in `feeds`.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from sqlite_utils import Database
 
 from ci_observer.ingest.github.pagination import is_path
 from ci_observer.ingest.store.database import transaction, upsert
+from ci_observer.ingest.times import parse_instant, utc
 
 Kind = Literal[
     "repository",  # the repository itself
@@ -72,6 +74,28 @@ def save(db: Database, response: CachedResponse) -> None:
     row = {name: value for name, value in vars(response).items() if name != "key"}
     with transaction(db):
         upsert(db, "responses", vars(response.key) | row, ["kind", "repo", "url"])
+
+
+def requested_at(db: Database, key: ResponseKey) -> datetime | None:
+    """When a list was last requested that is requested rarely; None if never."""
+    row = db.execute(
+        "select requested_at from responses"
+        " where kind = :kind and repo = :repo and url = :url",
+        vars(key),
+    ).fetchone()
+    return parse_instant(row[0] or "") if row else None
+
+
+def save_requested(db: Database, key: ResponseKey, now: datetime) -> None:
+    """Save when a list was requested, so that a restart does not repeat that."""
+    with transaction(db):
+        row = vars(key) | {"requested_at": utc(now)}
+        db.execute(
+            "insert into responses (kind, repo, url, etag, requested_at)"
+            " values (:kind, :repo, :url, '', :requested_at)"
+            " on conflict do update set requested_at = excluded.requested_at",
+            row,
+        )
 
 
 def delete(db: Database, repo: str) -> None:

@@ -4,13 +4,14 @@ Also updates all that depends on them: tiles, counts and pending requests.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import COUNTED_COLUMNS
+from ci_observer.ingest.db.counting import new_runs_together
+from ci_observer.ingest.db.derived import COUNTED_COLUMNS, add_to_values
 from ci_observer.ingest.github.names import BLOCKED_WORKFLOW
 from ci_observer.ingest.github.rows import (
     ATTEMPT_COLUMNS,
@@ -20,7 +21,7 @@ from ci_observer.ingest.github.rows import (
     merge_attempt,
     run_row,
 )
-from ci_observer.ingest.store import repos
+from ci_observer.ingest.store import job_walk, repos, waits
 from ci_observer.ingest.store.database import upsert_all
 from ci_observer.ingest.store.feeds import Feed
 from ci_observer.ingest.store.instance import bump_revision
@@ -47,9 +48,16 @@ class Saved:
 
 
 def write_runs(
-    db: Database, feed: Feed, payloads: Iterable[Mapping[str, Any]]
+    db: Database,
+    feed: Feed,
+    payloads: Iterable[Mapping[str, Any]],
+    *,
+    is_older: bool = False,
 ) -> Saved:
-    """Write the new and changed runs of a feed."""
+    """Write the new and changed runs of a feed.
+
+    `is_older`: they come from one of its older pages.
+    """
     rows = [
         (run_row(payload, repo=feed.repo, workflow=feed.workflow), payload)
         for payload in payloads
@@ -60,6 +68,7 @@ def write_runs(
     page = _Page(db, [run["run_id"] for run, _ in rows])
     written = [run["run_id"] for run, payload in rows if page.add(run, payload)]
     page.write()
+    waits.save(db, page.attempt_changes(), checked_at=feed.checked_at)
     _update_run_values(db, page.stored_runs, page.new_runs)
     _complete(db, written)
     if rows and feed.workflow != BLOCKED_WORKFLOW:
@@ -71,6 +80,7 @@ def write_runs(
         bump_revision(db)
     add_attempts(db, written)
     add_jobs(db, written)
+    job_walk.add_finished(db, feed.key, written, is_older=is_older)
     return Saved(len(written), known=len(page.stored_runs))
 
 
@@ -118,11 +128,19 @@ class _Page:
             changed |= self._payloads.add(run, payload, has_run_changed=changed)
         return changed
 
+    def attempt_changes(self) -> Iterator[tuple[Row | None, Row]]:
+        """The stored and the new row of each changed attempt."""
+        for key, attempt in self._new_attempts.items():
+            yield self._stored_attempts.get(key), attempt
+
     def write(self) -> None:
         """Write the new rows."""
         # First, or a trigger would write the former payloads whole.
         self._payloads.delete_former()
-        upsert_all(self._db, "runs", self.new_runs.values(), ["run_id"])
+        new = self.new_runs.keys() - self.stored_runs.keys()
+        with new_runs_together(self._db, new):
+            self._write_runs(new)
+        self._write_runs(self.new_runs.keys() & self.stored_runs.keys())
         upsert_all(
             self._db,
             "run_attempts",
@@ -131,21 +149,43 @@ class _Page:
         )
         self._payloads.write()
 
+    def _write_runs(self, ids: Collection[int]) -> None:
+        rows = [run for run_id, run in self.new_runs.items() if run_id in ids]
+        upsert_all(self._db, "runs", rows, ["run_id"])
+
 
 def _complete(db: Database, ids: Sequence[int]) -> None:
-    """Set the columns of runs that come from other tables."""
+    """Set the columns of runs that come from other tables.
+
+    Almost all are empty and stay so: writing the row again would run its triggers.
+    """
     db.conn.executemany(
         """
         update runs set
-            (cancel_cause, cancelled_by) = (
-                select a.cancel_cause, a.cancelled_by from run_attempts a
+            (cancel_cause, cancelled_by, queue_seconds, waited_for) = (
+                select a.cancel_cause, a.cancelled_by, a.queue_seconds, a.waited_for
+                from run_attempts a
                 where a.run_id = runs.run_id and a.run_attempt = runs.run_attempt
             ),
             is_tag = event is 'release' or event is 'push' and exists (
                 select 1 from refs
                 where refs.repo = runs.repo and refs.name = runs.head_branch and is_tag
             )
-        where run_id = ?
+        where run_id = ? and (
+            is_tag or event is 'release' or event is 'push' and exists (
+                select 1 from refs
+                where refs.repo = runs.repo and refs.name = runs.head_branch and is_tag
+            )
+            or coalesce(cancel_cause, cancelled_by, queue_seconds, waited_for)
+                is not null
+            or exists (
+                select 1 from run_attempts a
+                where a.run_id = runs.run_id and a.run_attempt = runs.run_attempt
+                and coalesce(
+                    a.cancel_cause, a.cancelled_by, a.queue_seconds, a.waited_for
+                ) is not null
+            )
+        )
         """,
         [(run_id,) for run_id in ids],
     )
@@ -175,16 +215,7 @@ def _update_run_values(
         changes.update(_values(run))
         if run_id in before:
             changes.subtract(_values(before[run_id]))
-    changed = {key: runs for key, runs in changes.items() if runs}
-    db.conn.executemany(
-        "insert into run_values (name, value, runs) values (?, ?, ?)"
-        " on conflict do update set runs = runs + excluded.runs",
-        [(*key, runs) for key, runs in changed.items()],
-    )
-    db.conn.executemany(
-        "delete from run_values where name = ? and value = ? and runs = 0",
-        [key for key, runs in changed.items() if runs < 0],
-    )
+    add_to_values(db, changes)
 
 
 def _values(run: Row) -> list[tuple[str, str]]:

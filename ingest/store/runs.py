@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.github.rows import NO_TIME
 from ci_observer.ingest.store import backfills, following, responses
 from ci_observer.ingest.store.backfills import NO_PROGRESS
-from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.database import page_transaction
 from ci_observer.ingest.store.feed_states import set_listed
 from ci_observer.ingest.store.feeds import Feed, set_changed, set_checked, update
 from ci_observer.ingest.store.repo_pages import AssignedRuns, save_blocked
@@ -39,7 +39,7 @@ def save_page(
     the runs is known and there are more pages, runs may be missing. Then a backfill
     starts, to the newest known run or to `horizon`.
     """
-    with transaction(db):
+    with page_transaction(db):
         newest_known = _newest_created_at(db, feed)
         backfill = backfills.get(db, feed.key)
         # An empty page proves nothing about single runs.
@@ -82,7 +82,7 @@ def save_repo_page(
     fresh, and a 304 would not either.
     """
     page = replace(page, etag="") if unclear else page
-    with transaction(db):
+    with page_transaction(db):
         save_blocked(db, feeds[0].repo, assigned, now=now)
         before = responses.get_cached(db, page.key)
         last_at = before.newest_at if before else None
@@ -115,41 +115,6 @@ def save_repo_page(
     return written
 
 
-def save_unchanged(
-    db: Database,
-    feeds: Sequence[Feed],
-    *,
-    workflow: str,
-    now: datetime,
-    follows: bool = True,
-) -> None:
-    """Record that the newest page of some feeds is unchanged.
-
-    `workflow` is empty if it is their repository's page. Follows the runs that the page
-    does not list, unless another page of the feeds decides that.
-    """
-    with transaction(db):
-        for feed in feeds:
-            set_checked(db, feed, now)
-            listed = following.on_page(db, feed.repo, workflow)
-            if workflow and listed is not None:
-                set_listed(db, feed.key, has_runs=bool(listed), now=now)
-        if follows:
-            follow_unlisted(db, feeds, workflow=workflow)
-
-
-def follow_unlisted(db: Database, feeds: Sequence[Feed], *, workflow: str) -> None:
-    """Follow the runs of some feeds that their stored newest page does not list.
-
-    Since that page was stored, an older page may have changed what a tile speaks of, or
-    made the backfill follow runs that the newest page lists.
-    """
-    with transaction(db):
-        for feed in feeds:
-            listed = following.on_page(db, feed.repo, workflow)
-            following.follow_unlisted(db, feed.key, listed or [])
-
-
 def is_stored(db: Database, feed: Feed, run_id: int) -> bool:
     """Whether a run is stored as one of a feed's."""
     row = db.execute(
@@ -163,7 +128,7 @@ def save_run(
     db: Database, feed: Feed, payload: Mapping[str, Any], *, now: datetime
 ) -> Saved:
     """Write a run, or one of its earlier attempts, that was fetched by its id."""
-    with transaction(db):
+    with page_transaction(db):
         saved = write_runs(db, feed, [payload])
         set_changed(db, feed, saved.written, now)
     return saved
@@ -176,7 +141,7 @@ def save_and_follow(
 
     An unchanged run is on its feed's newest page, or is followed already.
     """
-    with transaction(db):
+    with page_transaction(db):
         saved = save_run(db, feed, payload, now=now)
         if saved.written:
             following.follow(db, [payload["id"]])

@@ -1,6 +1,7 @@
-"""Updates `decisions`, `branch_events` and `tiles` after a change of runs or jobs.
+"""Updates all that is derived from runs and jobs, after a change of some.
 
-Within the caller's transaction. `db.derived` rebuilds the same tables as a whole.
+Within the caller's transaction. `db.derived` rebuilds `decisions`, `branch_events` and
+`tiles` as a whole.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from sqlite_utils import Database
 
 from ci_observer.ingest.db.derived import refresh_tile, save_decisions
 from ci_observer.ingest.db.vocabulary import RESULTS, sql_list
+from ci_observer.ingest.states.updates import update_runs
 
 
 def update_tiles(db: Database, ids: Sequence[int]) -> None:
-    """Update the decisions of these runs, and the tiles of their branches."""
+    """Update the decisions of these runs, and the tiles and spans of their branches."""
     among = f"run_id in ({', '.join('?' * len(ids))})"
     db.conn.executemany(
         "delete from decisions where repo = ? and workflow = ? and branch = ?"
@@ -39,3 +41,5 @@ def update_tiles(db: Database, ids: Sequence[int]) -> None:
     ).fetchall()
     for key in sorted(keys):
         refresh_tile(db, *key)
+    for repo, workflow, branch in sorted(keys):
+        update_runs(db, repo, workflow, branch, ids)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from ci_observer.ingest.db.derived import rebuild_tiles, recount
+from ci_observer.ingest.db.derived import rebuild_tiles
+from ci_observer.ingest.db.moves import Move, move_runs
 from ci_observer.ingest.store import feed_states, feeds
 from ci_observer.ingest.store.database import transaction, upsert
 from ci_observer.ingest.store.instance import bump_revision
@@ -93,10 +94,7 @@ def save(db: Database, repo: str, listed: Sequence[Workflow]) -> None:
 def rename(db: Database, repo: str, old: str, new: str) -> None:
     """Move all rows of a workflow file to another name, in the caller's transaction."""
     feeds.rename(db, FeedKey(repo, old), FeedKey(repo, new))
-    db.execute(
-        "update runs set workflow = ? where repo = ? and workflow = ?", [new, repo, old]
-    )
-    recount(db, "workflow")
+    move_runs(db, Move(repo, repo, old, new))
     db.execute(
         "update or ignore newest_pages set workflow = ?"
         " where repo = ? and workflow = ?",

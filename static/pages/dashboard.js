@@ -2,7 +2,8 @@
 // The page's template is templates/dashboard_view.html.
 
 import { find } from "../shared/dom.js";
-import { emptyText, errorText, fetchRows, limited } from "./dashboard_data.js";
+import { build } from "../shared/elements.js";
+import { emptyText, errorText, fetchRows, queued, shorterPeriods } from "./dashboard_data.js";
 import { drawImage } from "./dashboard_image.js";
 import { drawLegend } from "./dashboard_legend.js";
 import { below, formatted, prepared } from "./dashboard_rows.js";
@@ -13,15 +14,16 @@ const MINUTE_MS = 60000;
 // A chart of another library is its table.
 const IMAGES = ["vega-lite", "vega"];
 // One visitor's requests wait for each other in the server, too.
-const request = limited(2);
+const request = queued(2);
 
 const partsOf = (root) =>
   Object.fromEntries([...root.querySelectorAll("[data-part]")].map((p) => [p.dataset.part, p]));
 
-// `show(rows)` draws the rows of a chart, `say(text, retry)` writes a message in its place.
-async function load(state, slug, { show, say }) {
+// `show(rows)` draws the rows of a chart, `say(parts)` writes a message in its place.
+async function load(state, view) {
+  const { slug, root, show, say } = view;
   try {
-    const result = await request(() => fetchRows(page.charts[slug], page.args));
+    const result = await request(root, () => fetchRows(page.slug, slug, page.args));
     const text = JSON.stringify(result);
     // Unchanged, it keeps the focus and the scroll position.
     if (text === state.shown) return;
@@ -29,15 +31,19 @@ async function load(state, slug, { show, say }) {
     state.shown = text;
   } catch (error) {
     state.shown = null;
-    say(errorText(error), () => load(state, slug, { show, say }));
+    say([
+      errorText(error), " ",
+      ...shorterPeriods(error, page).flatMap((days) => [periodLink(days), " "]),
+      retryButton(() => load(state, view)),
+    ]);
   }
 }
 
 function figure(root) {
   const chart = page.charts[root.dataset.figure];
-  const { value, note } = partsOf(root);
+  const { value, change, note } = partsOf(root);
 
-  function show({ rows }) {
+  function show({ rows, change: found }) {
     const { text, path, hint } = formatted(chart, rows[0] || {}, page);
     const line = document.createElement("p");
     const link = document.createElement("a");
@@ -46,19 +52,28 @@ function figure(root) {
     line.append(path ? link : text);
     value.replaceChildren(line);
     note.textContent = hint;
+    change.textContent = found ? found.words : "";
+    change.dataset.verdict = found ? found.verdict : "";
+    change.title = found ? `${formatted(chart, { ...rows[0], [chart.display.field]: found.before }, page).text} before` : "";
   }
 
-  function say(text, retry) {
+  function say(parts) {
     value.replaceChildren("–");
-    note.replaceChildren(text, " ", retryButton(retry));
+    change.replaceChildren();
+    note.replaceChildren(...parts);
   }
-  return { slug: root.dataset.figure, show, say };
+  return { slug: root.dataset.figure, root, show, say };
 }
 
 function drawing(root) {
   const slug = root.dataset.chart;
   const chart = page.charts[slug];
   const { legend, image, message, details, table } = partsOf(root);
+  // A year's tables take longer than its images, and few are opened.
+  let fillTable = () => {};
+  details.firstElementChild.addEventListener("click", () => {
+    if (!details.open) fillTable();
+  });
 
   async function show(result) {
     const rows = prepared(chart, result.rows, page);
@@ -68,13 +83,15 @@ function drawing(root) {
     message.hidden = !message.textContent;
     details.hidden = isEmpty;
     if (isEmpty) {
+      fillTable = () => {};
       for (const part of [legend, image, table]) part.replaceChildren();
       return;
     }
     drawLegend(legend, chart, rows, page);
-    drawTable(table, chart, rows, page);
+    fillTable = () => drawTable(table, chart, rows, page);
+    if (details.open) fillTable();
     if (!IMAGES.includes(chart.library)) {
-      details.open = true;
+      openTable();
       return;
     }
     await drawImage(image, chart, rows).catch((error) => {
@@ -82,17 +99,29 @@ function drawing(root) {
       console.error(error);
       message.textContent = "This chart cannot be drawn. Its table has the numbers.";
       message.hidden = false;
-      details.open = true;
+      openTable();
     });
   }
 
-  function say(text, retry) {
+  function openTable() {
+    fillTable();
+    details.open = true;
+  }
+
+  function say(parts) {
     for (const part of [legend, image, table]) part.replaceChildren();
     details.hidden = true;
     message.hidden = false;
-    message.replaceChildren(text, " ", retryButton(retry));
+    message.replaceChildren(...parts);
   }
-  return { slug, show, say };
+  return { slug, root, show, say };
+}
+
+// This page with fewer days.
+function periodLink(days) {
+  const search = new URLSearchParams(location.search);
+  search.set("days", days);
+  return build("a", { href: `?${search}` }, `Show ${days} days`);
 }
 
 function retryButton(act) {
@@ -128,7 +157,7 @@ const loads = [
   ...[...document.querySelectorAll("[data-chart]")].map(drawing),
 ].map((view) => {
   const state = { shown: null };
-  return () => load(state, view.slug, view);
+  return () => load(state, view);
 });
 const loadAll = () => loads.forEach((act) => act());
 

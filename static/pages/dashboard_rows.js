@@ -18,6 +18,9 @@ const FORMATS = {
   day: (value) => DAY_FORMAT.format(new Date(value)).replace(",", ""),
   duration,
   percent,
+  decimal: (value) => Number(value).toFixed(1),
+  minutes: (value) => `${FORMATS.count(value)}\u00a0min`,
+  hour: (value) => `${String(value).padStart(2, "0")}:00`,
   text: String,
 };
 
@@ -38,7 +41,7 @@ export function prepared(chart, rows, page) {
   return named.map((row) => ({
     ...row,
     text: Object.fromEntries(columns.map(({ field, format }) => [
-      field, format === "workflow" ? row.label : textOf(row[field], format),
+      field, format === "workflow" || field === "label" ? row.label : textOf(row[field], format),
     ])),
     links: Object.fromEntries(columns.map((column) => [column.field, linkOf(column, [row], page)])),
   }));
@@ -53,9 +56,14 @@ export function displayText(text) {
     ? `${characters.slice(0, MAX_CHARACTERS - 1).join("")}…` : clean;
 }
 
-// Rows with names of their workflows, without an owner that all share and a chosen repository.
+// Rows with names of their workflows, without an owner that all share and a chosen repository;
+// or with a label of their own, as a person or a runner's labels.
 function namedRows(rows, selection) {
-  if (!rows.length || !("workflow" in rows[0])) return rows;
+  if (!rows.length) return rows;
+  if ("label" in rows[0]) {
+    return rows.map((row) => ({ ...row, key: row.label, label: displayText(row.label) || row.label }));
+  }
+  if (!("workflow" in rows[0])) return rows;
   const owners = new Set(rows.map(({ repo }) => repo.split("/")[0]));
   return rows.map((row) => {
     const repo = owners.size > 1 ? row.repo : row.repo.split("/").slice(1).join("/");
@@ -89,6 +97,12 @@ export function linkOf({ field, link }, rows, page) {
   if (!link || !rows.some((r) => r[field] !== 0 && r[field] !== null)) return null;
   const { repo, workflow, since, until } = row;
   const args = { ...page.selection, ...page.display };
+  if (link === "flaky") {
+    return withQuery("/ci_observer/flaky_runs", {
+      repo, workflow, head_branch: args.branch,
+      last_started_at__gte: since, last_started_at__lte: until, _sort_desc: "last_started_at",
+    });
+  }
   if (link === "workflow") {
     const path = `${repo}/${workflow}`.split("/").map(encodeURIComponent).join("/");
     return withQuery(`/workflows/${path}`, { ...page.display, branch: args.branch });
@@ -126,7 +140,7 @@ export function formatted({ display }, row, page) {
   return {
     text: text === NOTHING ? text : `${prefix}${text}${suffix}`,
     path: linkOf({ field, link }, [row], page),
-    hint: row.runs === 0 ? "no runs"
-      : note.replace(/\{(\w+)\}/g, (_, name) => textOf(row[name])),
+    hint: row.runs === 0 ? "no runs" : row.jobs === 0 ? "no jobs"
+      : note.replace(/\{(\w+):?(\w*)\}/g, (_, name, form) => textOf(row[name], form)),
   };
 }

@@ -3,7 +3,7 @@
 
 import { find, setText } from "../shared/dom.js";
 import { seconds } from "../shared/format.js";
-import { activity, details, stateFacts, stateOf } from "../shared/tile_text.js";
+import { activity, activityText, details, stateFacts, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 import { drawAges } from "./ages.js";
 import { keepLive } from "./live.js";
@@ -20,8 +20,7 @@ function drawState({ now, times }) {
   find("state-detail").hidden = !explanation;
   const newer = activity(tile, now);
   find("state-activity").hidden = !newer;
-  const words = newer ? [newer.name, newer.text, newer.usual].filter(Boolean) : [];
-  setText(find("state-activity"), words.join(" "));
+  setText(find("state-activity"), newer ? activityText(newer) : "");
 }
 
 function onDraw({ now, times }) {
@@ -66,6 +65,12 @@ document.addEventListener("keydown", (event) => {
   rove(group);
 });
 
-find("branch").addEventListener("change", () => find("branch-form").submit());
+for (const id of ["branch", "compare"]) {
+  find(id)?.addEventListener("change", () => find("branch-form").requestSubmit());
+}
+// The address has no empty choice.
+find("branch-form").addEventListener("formdata", ({ formData }) => {
+  if (!formData.get("compare")) formData.delete("compare");
+});
 
 keepLive({ address: () => location.href, onDraw });

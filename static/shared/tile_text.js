@@ -53,6 +53,10 @@ export const isUntested = (tile) => stateOf(tile) === "untested";
 // Passing without any reservation.
 export const isGreen = (tile) => stateOf(tile) === "passing" && tile.activity !== "held";
 
+// Of a hidden tile: whether the wall may still say that the others pass. The settings mute a tile with
+// a reason and an end.
+export const isAccepted = (tile) => isGreen(tile) || Boolean(tile.muted_until);
+
 // Whether the wall may say that all of several tiles pass.
 export const areAllPassing = (tiles, isTrusted) =>
   isTrusted && tiles.length > 1 && tiles.every(isGreen);
@@ -147,7 +151,7 @@ const ALARM_TEXTS = {
     return `#${tile.stuck_run_number} ${labelOf(tile.stuck_activity)}`
       + ` for ${duration(now - seconds(at))}${usual ? `, usually ${duration(usual)}` : ""}`;
   },
-  invalid_file: () => "GitHub could not read the workflow file",
+  invalid_file: () => "GitHub could not read it",
 };
 
 const UNTESTED = { phantom: "failed in 0 s, without jobs" };
@@ -177,11 +181,21 @@ export function details(tile, when, now) {
   if (isUntested(tile)) return [untestedText(tile), ""];
   if (tile.last_result === "failing") {
     const step = [tile.failed_job, tile.failed_step].filter(Boolean).join(": ");
-    return [step, tile.last_result_display_title || ""];
+    const isStarted = step || tile.last_result_conclusion !== "startup_failure";
+    return [isStarted ? step : "no job ran, see GitHub", tile.last_result_display_title || ""];
   }
   if (tile.run_id) return ["", tile.display_title || ""];
   const reason = WITHOUT_RUN[tile.unknown_reason];
   return [reason || `never ran on ${tile.branch || "its default branch"}`, ""];
+}
+
+// The error of the failed job, and which other tiles have it since when.
+export function errorLines(tile, when) {
+  const { error_message: text, error_other_tiles: others } = tile;
+  const isShown = text && tile.last_result_cancel_cause !== "timeout" && !hidesResult(tile);
+  if (!isShown) return [];
+  const same = others && `same error in ${count(others, "other workflow")}`;
+  return [text, same ? `${same} since ${when(tile.error_since_at)}` : ""];
 }
 
 // The run on GitHub that the first of these lines is about.
@@ -200,7 +214,8 @@ export function activity(tile, now) {
   const usual = tile.activity === "running" && tile.median_duration_seconds;
   if (!usual) {
     const text = tile.activity === "held" ? "needs approval" : duration(elapsed);
-    return { name, text, usual: "", done: null };
+    const wait = tile.activity === "queued" ? tile.usual_queue_seconds : null;
+    return { name, text, usual: wait === null ? "" : `usually ${duration(wait)}`, done: null };
   }
   const excess = elapsed - usual;
   return excess < 60
@@ -208,3 +223,7 @@ export function activity(tile, now) {
       done: Math.min(1, elapsed / usual) }
     : { name, text: `+${duration(excess)}`, usual: `over usual ${duration(usual)}`, done: usual / elapsed, isLate: true };
 }
+
+// In one line: "queued 6 min, usually 20 s", "running 2 min of usually 5 min".
+export const activityText = ({ name, text, usual }) =>
+  [`${name} ${text}`, usual].filter(Boolean).join(usual.startsWith("usually") ? ", " : " ");

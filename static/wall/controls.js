@@ -11,9 +11,15 @@ const IDLE_AFTER_MS = 3000;
 const isTyping = ({ key, target }) =>
   target.closest(key === "Escape" ? "dialog" : "input, select, textarea, dialog");
 
+// The ways to group the tiles, one after the other; by team only if a tile has one.
+function nextGroup({ view, tiles }) {
+  const groups = ["", "repo", ...(tiles.some(({ team }) => team) ? ["team"] : [])];
+  return groups[(groups.indexOf(view.group) + 1) % groups.length];
+}
+
 // `getView` returns { view, tiles }, `change` takes some properties of a view, and `tileOf`
-// returns the tile of an element.
-export async function makeControls({ opener, grid, tileOf, getView, change }) {
+// returns the tile of an element. `pageKeys` are listed, too: the page itself handles them.
+export async function makeControls({ opener, grid, tileOf, getView, change, pageKeys = [] }) {
   await loadStyle("settings");
   const settings = makeSettings({ opener, getView, change, showKeys });
   const menu = makeTileMenu({ grid, tileOf, getView, change });
@@ -21,8 +27,8 @@ export async function makeControls({ opener, grid, tileOf, getView, change }) {
   const keys = [
     ["/", "search", () => settings.search()],
     ["f", "open or close the settings", toggle],
-    ["g", "group by repository, or not", () =>
-      change({ group: getView().view.group ? "" : "repo" })],
+    ["g", "group by repository, by team, or not", () =>
+      change({ group: nextGroup(getView()) })],
     ["m", "hide the tile", () => menu.hideCurrent()],
     ["M", "show hidden tiles again", () => {
       if (getView().view.mute.length) change({ mute: [] });
@@ -35,7 +41,7 @@ export async function makeControls({ opener, grid, tileOf, getView, change }) {
     }],
     ["?", "show these keys", showKeys],
   ];
-  const dialog = listKeys(keys);
+  const dialog = listKeys([...pageKeys, ...keys]);
   let idleTimer = null;
 
   function showKeys() {

@@ -1,11 +1,12 @@
 // Shortens names that have no room, so that different ones stay different.
 
-import { BREAK, linesOf, wrapped } from "./names.js";
+import { linesOf, piecesOf, wrapped } from "./names.js";
 
 const ELLIPSIS = "…";
 
-// What a reader sees as single characters, such as a flag. Chromium 86 has no Segmenter.
-const charactersOf = (text) => (Intl.Segmenter
+// What a reader sees as single characters, such as a flag. Chromium 86 has no Segmenter, and a
+// slow machine needs 0.1 s to load it, for which ASCII has no use.
+const charactersOf = (text) => (Intl.Segmenter && /[^ -~]/.test(text)
   ? Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment) : [...text]);
 
 // Cuts pieces out of the middle, because names often differ at their end; `skip` are cut at
@@ -29,7 +30,7 @@ function shortened(skip, pieces, fits) {
 // A name in at most `most` lines, without its first `skipped` characters.
 function shorten(name, size, space, most, skipped = 0) {
   const [skip, rest] = [name.slice(0, skipped), name.slice(skipped)];
-  const pieces = rest.split(BREAK);
+  const pieces = piecesOf(rest);
   const whole = wrapped(skip ? [ELLIPSIS, ...pieces] : pieces, size, space, most);
   if (whole.isWhole) return { ...whole, skip, head: pieces };
   const fits = (limit) => (some) => linesOf(some, size, space) <= limit;
@@ -54,7 +55,8 @@ function commonStart([first, ...others]) {
 // Returns a map from each name to its parts. Names that would be cut to the same text are cut
 // at their start instead: before the word, and then before the character, that differs.
 export function cutApart(names, size, space, most) {
-  const found = new Map(names.map((name) => [name, shorten(name, size, space, most)]));
+  const found =
+    new Map([...new Set(names)].map((name) => [name, shorten(name, size, space, most)]));
   for (const part of [/[^\s\-_/.]*$/, /$/]) {
     const groups = new Map();
     for (const [name, parts] of found) {

@@ -9,6 +9,7 @@ const PARTS = ["1of2", "2of2", "1of3", "2of3", "3of3", "1of4", "2of4", "3of4", "
 const CHOICES = {
   sort: [["state", "most urgent first"], ["newest", "newest run first"], ["name", "by workflow"],
     ["repo", "by repository"]],
+  group: [["", "none"], ["repo", "by repository"], ["team", "by team"]],
   theme: [["", "as in this browser"], ["dark", "dark"], ["light", "light"],
     ["auto", "as the system"]],
   screen: [["", "all tiles"], ...PARTS.map((part) => [part, partText(part)])],
@@ -20,10 +21,9 @@ const TEXTS = {
   tz: ["Time zone", "text", "as the server", "for example Europe/Berlin"],
 };
 const RANGES = { cols: [1, 20], page: [5, 3600] };
-// name: [label, explanation, whether it is on]
+// name: [label, explanation]
 const SWITCHES = {
-  group: ["Group by repository", "", ({ group }) => group === "repo", { true: "repo", false: "" }],
-  kiosk: ["Kiosk", "only the tiles, the time and what is hidden"],
+  kiosk: ["Kiosk", "only the tiles, the time and hidden counts"],
   notify: ["Notifications", "when a workflow breaks or recovers"],
   sound: ["Sound", "when a workflow breaks or recovers"],
   keys: ["Letter keys", "turn off for speech input"],
@@ -75,13 +75,12 @@ export function makeFields({ getView, apply }) {
   }
 
   function makeSwitch(name) {
-    const [label, text, isOn = (view) => view[name], values] = SWITCHES[name];
+    const [label, text] = SWITCHES[name];
     const box = build("input", { type: "checkbox", attributes: { name } });
-    box.addEventListener("change", () =>
-      apply({ [name]: values ? values[box.checked] : box.checked }));
-    draws.push(() => { box.checked = isOn(getView().view); });
+    box.addEventListener("change", () => apply({ [name]: box.checked }));
+    draws.push(() => { box.checked = valueOf(name); });
     return build("label", { className: "switch" }, box, build("span", {}, label,
-      ...(text ? [build("span", { className: "switch__text", textContent: text })] : [])));
+      build("span", { className: "switch__text", textContent: text })));
   }
 
   const search = build("input", {
@@ -96,9 +95,9 @@ export function makeFields({ getView, apply }) {
   return {
     search: build("label", { className: "field" }, "Search", search),
     display: build("div", { className: "fields" },
-      makeChoice("sort", "Order"), makeChoice("theme", "Theme"), makeText("cols"),
-      makeText("page"), makeChoice("screen", "Part of the tiles"), makeText("tz"),
-      makeSwitch("group")),
+      makeChoice("sort", "Order"), makeChoice("group", "Groups"), makeChoice("theme", "Theme"),
+      makeText("cols"), makeText("page"), makeChoice("screen", "Part of the tiles"),
+      makeText("tz")),
     screen: build("div", { className: "fields" },
       ...["kiosk", "notify", "sound", "keys"].map(makeSwitch)),
     focusSearch: () => search.focus(),

@@ -23,6 +23,7 @@ const WORDS = {
   branch: [(name) => `branch ${clean(name)}`, "branches"],
   event: [(name) => `event ${clean(name)}`, "events"],
   actor: [(name) => `by ${clean(name)}`, "accounts"],
+  team: [(name) => `team ${clean(name)}`, "teams"],
   q: [(text) => `“${clean(text)}”`],
   screen: [(text) => `part ${text.replace("of", " of ")}`],
   state: [(name, index) => `${index ? "or" : "only"} ${labelOf(name)}`],
@@ -65,9 +66,11 @@ function countsOf(tiles) {
 // The words of a wall where all tiles of the part pass, hidden ones too.
 function claimOf(view, { kept, shown, muted }) {
   const all = kept.length > 1 ? `all ${kept.length} passing` : "passing";
-  if (!HIDING.some((name) => view[name].length)) return all;
+  if (!muted.length && !HIDING.some((name) => view[name].length)) return all;
   if (!shown.length) return `${kept.length} passing, all hidden`;
-  return `${shown.length} passing, ${kept.length + muted.length - shown.length || "none"} hidden`;
+  const word = kept.length === shown.length && muted.length && muted.every((tile) => tile.muted_until)
+    ? "muted" : "hidden";
+  return `${shown.length} passing, ${kept.length + muted.length - shown.length || "none"} ${word}`;
 }
 
 // The wall's texts for a view with a filter. Of the tiles of its part, it hides `muted` one by

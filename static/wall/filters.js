@@ -1,7 +1,7 @@
 // The filters of the view as chips that remove themselves, and the texts of a view
 // without tiles. Loaded when the address has a filter.
 
-import { find, setAttr, setChildren, setText } from "../shared/dom.js";
+import { base, find, setAttr, setChildren, setText } from "../shared/dom.js";
 import { make } from "../shared/elements.js";
 import { count } from "../shared/format.js";
 import { describe, filtersOf } from "./filter_text.js";
@@ -12,7 +12,7 @@ import { drawMuted, mutedText } from "./muted.js";
 import { fetchTiles } from "./tile_data.js";
 import { EVERYTHING, wallQuery, writeView } from "./view.js";
 
-const addressOf = (view) => writeView(view) || location.pathname;
+const addressOf = (view) => base + writeView(view);
 
 function makeChip({ words, rest }) {
   const cross = make("span", "chip__cross", "✕");
@@ -101,7 +101,7 @@ export async function makeFilters({ go, redraw }) {
     setText(hidden, texts.hidden);
     setAttr(hidden, "data-failing", texts.hidesFailure);
     drawChips(view);
-    drawMuted(parts.muted);
+    drawMuted(parts.muted, view);
     Object.assign(texts, { fetched, muted });
     // For screen readers, which read the chip of the hidden tiles only when they reach it.
     const summary = [...words, shown, ...(parts.muted.length ? [muted] : [])].join(", ");

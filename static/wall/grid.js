@@ -1,12 +1,12 @@
 // Draws the tiles: their layout on the screen, their order, and what each of them shows.
 
 import { afterFrame, setAttr, setChildren } from "../shared/dom.js";
-import { areAllPassing, countLoud, isGreen, keyOf, makeTitles } from "../shared/tile_text.js";
+import { areAllPassing, countLoud, isAccepted, keyOf, makeTitles } from "../shared/tile_text.js";
 import { arrange, holeOf } from "./arrange.js";
 import { applyLayout, collapseParts, fitNames, isScrolling, screenOf, scrollingPlan, stripOf }
   from "./layout.js";
-import { countLoads } from "./names.js";
-import { fillTile, isTicking } from "./tile.js";
+import { countLoads, loadCutter } from "./names.js";
+import { fillTile, isTicking, makeTile } from "./tile.js";
 
 // The shares of the screen's height that a message above the tiles may take. Where the tiles
 // need it all, the counts say the same.
@@ -19,10 +19,9 @@ const hasHole = ({ pages: [tiles], plan }) =>
 const redraw = () => window.dispatchEvent(new Event("resize"));
 
 // `onMissingStrips` is called when tiles have room for strips that their data lack.
-export function makeGrid({ root, template, onMissingStrips }) {
+export function makeGrid({ root, onMissingStrips }) {
   let overflow = null;
   let loading = null;
-  let waits = false;
   let nodes = new Map();
   let filled = new Map();
   let layout = { pages: [[]] };
@@ -38,22 +37,15 @@ export function makeGrid({ root, template, onMissingStrips }) {
   // Other orders, groups, pages, messages and panels, loaded when they are needed. Until then, and
   // when loading fails, the page scrolls and hides no tile.
   function loadOverflow() {
-    if (loading) return;
-    const ready = import("./overflow.js").then(({ makeOverflow }) => makeOverflow(root));
-    loading = ready.then((made) => {
-      overflow = made;
-      redraw();
-    }, () => {
-      loading = null;
-      if (waits) stopWaiting();
-    });
-  }
-
-  // The first drawing waits for it for a moment, or all tiles would be drawn twice.
-  const isWaiting = () => waits && loading && !overflow && !nodes.size;
-  function stopWaiting() {
-    waits = false;
-    if (!nodes.size) redraw();
+    loading = loading || import("./overflow.js")
+      .then(({ makeOverflow }) => makeOverflow(root))
+      .then((made) => {
+        overflow = made;
+        redraw();
+      }, () => {
+        loading = null;
+      });
+    return loading;
   }
 
   function layOut(tiles, hasMessage) {
@@ -76,7 +68,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
   function draw(tiles, newView, context) {
     view = newView;
     const { allTiles, muted } = context;
-    const isCalm = areAllPassing(allTiles, context.isTrusted && muted.every(isGreen));
+    const isCalm = areAllPassing(allTiles, context.isTrusted && muted.every(isAccepted));
     const wantsMessage = allTiles.length > 0 && (!tiles.length || (isCalm && !view.group));
     if (wantsMessage || view.group || view.sort !== "state") loadOverflow();
     root.hidden = false;
@@ -122,7 +114,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
     const [items, changed] = [[], new Set()];
     for (const tile of shown) {
       const key = keyOf(tile);
-      const node = oldNodes.get(key) || template.content.firstElementChild.cloneNode(true);
+      const node = oldNodes.get(key) || makeTile();
       const old = oldFilled.get(key);
       const title = names.get(tile);
       const style = plain + JSON.stringify(title);
@@ -148,6 +140,7 @@ export function makeGrid({ root, template, onMissingStrips }) {
     isDue = true;
     afterFrame(async () => {
       isDue = false;
+      setAttr(root, "data-drawn", true);
       const strips = shown.map((tile) => [tile, stripOf(nodes.get(keyOf(tile)))])
         .filter(([, node]) => node);
       if (!strips.length) return;
@@ -162,7 +155,6 @@ export function makeGrid({ root, template, onMissingStrips }) {
 
   // Updates what changes with time alone.
   function tick(context) {
-    if (waits) stopWaiting();
     const isNewMinute = minute !== (minute = Math.floor(context.now / 60))
       || calendar !== (calendar = context.calendar);
     if (overflow) {
@@ -176,13 +168,11 @@ export function makeGrid({ root, template, onMissingStrips }) {
     }
   }
 
-  // Called when the tiles to come may not fit the screen.
-  function expectOverflow() {
-    waits = !isScrolling();
-    if (waits) loadOverflow();
-  }
+  // Loads what the first drawing may need for many tiles, so that they are drawn once.
+  const prepare = () =>
+    (isScrolling() ? Promise.resolve() : Promise.all([loadCutter(), loadOverflow()]));
 
   const tileOf = (node) => shown.find((tile) => nodes.get(keyOf(tile)) === node);
 
-  return { draw, expectOverflow, isWaiting, tick, tileOf };
+  return { draw, prepare, tick, tileOf };
 }

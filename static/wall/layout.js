@@ -23,20 +23,32 @@ const SYMBOL = { small: 1.2, large: 2.3 };
 // it by these names.
 const STEPS = {
   quiet: ["short-title", "title", "foot", "facts", "since", "short-why", "why"],
-  loud: ["foot", "short-title", "title", "usual-fix", "facts", "by", "short-why", "broken", "why", "since"],
+  loud: ["foot", "short-title", "title", "usual-fix", "exit", "short-job", "same", "error", "facts",
+    "by", "short-why", "broken", "why", "since"],
 };
 // The parts that are worth less than a strip.
 const LESS_THAN_STRIP = {
   quiet: ["short-title", "title", "foot", "facts"],
-  loud: ["short-title", "title", "usual-fix", "short-why"],
+  loud: ["short-title", "title", "usual-fix", "exit", "short-why"],
 };
 // The least height of the parts in the tile's text size. `name` counts in the name's text size.
-const LEAST = { broken: 1.2, why: 1.2, title: 1.2, foot: 1.35, strip: 1.1, progress: 0.8 };
+const LEAST = {
+  broken: 1.2, why: 1.2, error: 1.2, exit: 1.2, same: 1.2, title: 1.2, foot: 1.35, strip: 1.1,
+  progress: 0.8,
+};
 const ALWAYS = { name: 1.05, rest: 1.5 };
+// The parts that steps shorten; the other steps hide the part that they are named after.
+const SHORTENED = {
+  "short-title": "title", "usual-fix": "broken", by: "broken",
+  facts: "state", since: "state", "short-why": "why", "short-job": "why",
+};
+// The parts whose heights say how much a step saves.
+const MEASURED = ["broken", "error", "exit", "same", "title", "foot", "strip", "state", "why"];
 
 // On small windows the page scrolls instead of fitting the tiles.
-export const isScrolling = () =>
-  window.innerWidth < PHONE_WIDTH || window.innerHeight < LOW_HEIGHT;
+const LARGE = `(min-width: ${PHONE_WIDTH}px) and (min-height: ${LOW_HEIGHT}px)`;
+// The size of the window would compute the layout.
+export const isScrolling = () => !window.matchMedia(LARGE).matches;
 
 // The space for the tiles.
 export function screenOf(root, { cols, sort }, isGrouped) {
@@ -89,8 +101,7 @@ export function fitNames(root, plan, { rem, gap }, tiles, titles) {
       // Slightly less, because the browser rounds widths differently.
       const width = 0.98 * (plan.width * wide + gap * (wide - 1) - padding * unit);
       return {
-        weight: 700,
-        font: getComputedStyle(root).fontFamily,
+        font: `700 100px ${getComputedStyle(root).fontFamily}`,
         first: (size) => width - symbol * size,
         rest: (size) => width - (wide > 1 ? symbol * size : 0),
       };
@@ -126,52 +137,94 @@ function stepsOf(node, hasStrip) {
   return hasStrip ? [...LESS_THAN_STRIP[kind], "strip"] : ["strip", ...STEPS[kind]];
 }
 
-// The number of steps that a tile needs even if every text except its name has one line.
-function leastSteps(node, steps, lines, { height, unit, name }) {
-  const parts = partsOf(node);
-  // The reason of other states may stand behind their word.
-  const isShown = (part) => LEAST[part] && !parts[part].hidden
-    && (part !== "why" || node.dataset.state === "failing")
-    && (part !== "progress" || node.dataset.activity === "running");
-  const canHide = (part) => isShown(part) && !(part === "foot" && node.dataset.activity);
-  const heightOf = (part) => LEAST[part] * unit;
-  let excess = Object.keys(LEAST).filter(isShown).reduce((sum, part) => sum + heightOf(part), 0)
-    + ALWAYS.rest * unit + ALWAYS.name * name * lines - height;
-  const enough = steps.findIndex((part) => {
+// The number of steps after which `excess` is gone if each step saves as much as it can: the
+// height of the part that it hides, or all but one line of the part that it shortens.
+function countSteps(steps, excess, heights, line) {
+  const rest = { ...heights };
+  const enough = steps.findIndex((step) => {
     if (excess <= 1) return true;
-    excess -= canHide(part) ? heightOf(part) : 0;
+    const part = SHORTENED[step] || step;
+    const saved = Math.max(0, (rest[part] || 0) - (step === part ? 0 : line));
+    rest[part] -= saved;
+    excess -= saved;
     return false;
   });
   return enough < 0 ? steps.length : enough;
 }
 
+// The number of steps that a tile needs even if every text except its name has one line.
+function leastSteps(node, steps, lines, { height, unit, name }) {
+  const parts = partsOf(node);
+  // The reason of other states may stand behind their word.
+  const isShown = (part) => parts[part] && !parts[part].hidden
+    && (part !== "why" || node.dataset.state === "failing");
+  const heights = {};
+  let excess = ALWAYS.rest * unit + ALWAYS.name * name * lines - height;
+  for (const part of Object.keys(LEAST).filter(isShown)) {
+    heights[part] = LEAST[part] * unit;
+    excess += heights[part];
+  }
+  if (node.dataset.activity) heights.foot = 0;
+  return countSteps(steps, excess, heights, Infinity);
+}
+
+// The number of further steps that a tile needs at least, by the heights of its parts.
+function furtherSteps(node, steps, { unit }) {
+  const excess = node.scrollHeight - node.clientHeight;
+  if (excess <= 1) return 0;
+  const parts = partsOf(node);
+  const heights = {};
+  // Heights are rounded.
+  for (const part of MEASURED) heights[part] = parts[part] ? parts[part].offsetHeight + 1 : 0;
+  // The reason is a part of the state: below its other texts, or after them.
+  if (node.dataset.state === "failing") heights.state -= heights.why;
+  else heights.why = heights.state;
+  if (node.dataset.activity) heights.foot = 0;
+  return Math.max(1, countSteps(steps, excess, heights, LEAST.why * unit));
+}
+
 // Tiles whose strip has no room.
 const tight = new WeakSet();
 
-// Hides parts of each tile, least important first, until the rest fits. Parts that cannot fit
-// are hidden before anything is measured. `items` are [node, wrapped name]. With strips it
-// stops when one has no room.
-function collapse(items, sizeOf, hasStrips) {
-  const tiles = new Map(items.map(([node, { least }]) => {
-    const steps = stepsOf(node, hasStrips);
-    const done = leastSteps(node, steps, least, sizeOf(node));
-    return [node, { steps, done: Math.max(done, hasStrips ? 0 : 1) }];
-  }));
-  const isTight = (node) => {
-    const { steps, done } = tiles.get(node);
-    return hasStrips && !partsOf(node).strip.hidden && steps.indexOf("strip") < done;
+// Hides parts of tiles, least important first, until the rest fits. The tiles of a group all have
+// strips, or none: `items` are [node, wrapped name] of all of them, `changed` of those to do.
+// Without room for a strip, all lose theirs; with room again, all get theirs back. Parts that cannot fit are hidden before anything is measured. Each round measures the
+// tiles of all groups at once, because the browser computes the layout each time.
+function collapse(groups, sizeOf) {
+  const begin = (group, items) => {
+    group.tiles = items.map(([node, { least }]) => {
+      const steps = stepsOf(node, group.hasStrips);
+      const done = Math.max(leastSteps(node, steps, least, sizeOf(node)), group.hasStrips ? 0 : 1);
+      return { node, steps, done, isOpen: true };
+    });
   };
-  for (let changed = [...tiles.keys()]; changed.length;) {
-    const full = changed.filter(isTight);
-    for (const node of full) tight.add(node);
-    if (full.length) return;
-    for (const node of changed) {
-      const { steps, done } = tiles.get(node);
+  const isTight = ({ node, steps, done }) => done === steps.length && !partsOf(node).strip.hidden;
+  for (const group of groups) begin(group, group.changed);
+  for (;;) {
+    for (const group of groups.filter(({ hasStrips }) => hasStrips)) {
+      const full = group.tiles.filter(isTight);
+      for (const { node } of full) tight.add(node);
+      group.hasStrips = !full.length;
+      if (full.length) begin(group, group.hadStrips ? group.items : group.changed);
+    }
+    const open = groups.flatMap(({ tiles }) => tiles).filter(({ isOpen }) => isOpen);
+    const others = groups.filter(({ hadStrips, hasStrips }) => hasStrips && !hadStrips);
+    if (!open.length && !others.length) return;
+    if (!open.length) {
+      for (const group of others) {
+        group.hadStrips = true;
+        begin(group, group.items);
+      }
+    }
+    for (const { node, steps, done } of open) {
       setAttr(node, "data-collapsed", steps.slice(0, done).join(" "));
     }
-    changed = changed.filter((node) => tiles.get(node).done < tiles.get(node).steps.length
-      && node.scrollHeight > node.clientHeight + 1);
-    for (const node of changed) tiles.get(node).done += 1;
+    for (const tile of open) {
+      const { node, steps, done } = tile;
+      const more = done < steps.length && furtherSteps(node, steps.slice(done), sizeOf(node));
+      tile.done += more;
+      tile.isOpen = more > 0;
+    }
   }
 }
 
@@ -184,8 +237,7 @@ function sizesOf(root, { height, high, unit, loudUnit }, gap) {
   ];
 }
 
-// Hides what has no room in the `changed` tiles. Of the tiles of one size all have strips, or
-// none. `items` are [node, wrapped name] of all tiles.
+// Hides what has no room in the `changed` tiles. `items` are [node, wrapped name] of all tiles.
 export function collapseParts(root, plan, { gap }, items, changed) {
   // Where the page scrolls, each tile is as high as it needs to be.
   if (!plan.rows) {
@@ -194,28 +246,18 @@ export function collapseParts(root, plan, { gap }, items, changed) {
   }
   const [quiet, loud] = sizesOf(root, plan, gap);
   const sizeOf = ({ dataset }) => (dataset.loud ? loud : quiet);
+  // Of the tiles of one size all have strips, or none.
   const kinds = plan.wide > 1 ? [quiet, loud].map((size) =>
     items.filter(([node]) => sizeOf(node) === size)) : [items];
-  for (const kind of kinds) collapseKind(kind, changed, sizeOf);
+  collapse(kinds.map((kind) => groupOf(kind, changed)), sizeOf);
 }
 
-function collapseKind(all, changed, sizeOf) {
-  const fresh = all.filter(([node]) => changed.has(node));
-  if (!fresh.length) return;
-  const isTight = () => all.some(([node]) => tight.has(node));
-  const hadStrips = !isTight();
+function groupOf(items, changed) {
+  const isTight = ([node]) => tight.has(node);
+  const fresh = items.filter(([node]) => changed.has(node));
+  const hadStrips = !items.some(isTight);
   for (const [node] of fresh) tight.delete(node);
-  if (isTight()) {
-    collapse(fresh, sizeOf, false);
-    return;
-  }
-  collapse(fresh, sizeOf, true);
-  if (!hadStrips && isTight()) {
-    collapse(fresh, sizeOf, false);
-    return;
-  }
-  if (!hadStrips) collapse(all, sizeOf, true);
-  if (isTight()) collapse(all, sizeOf, false);
+  return { items, changed: fresh, hadStrips, hasStrips: !items.some(isTight) };
 }
 
 // A tile's element for the strip; null when it has no room.

@@ -17,8 +17,9 @@ function load(href) {
   });
 }
 
-// Loads it once; after an error, the next call tries again.
+// Loads it once, unless the page has it already; after an error, the next call tries again.
 export function loadStyle(name) {
+  if (document.querySelector(`link[data-styles~="${name}"]`)) return Promise.resolve();
   const href = `${base}static/wall/${name}.css`;
   if (!loading.has(href)) loading.set(href, load(href));
   return loading.get(href);

@@ -16,7 +16,7 @@ function filterTiles(tiles, view) {
   const words = view.q.toLowerCase().split(/\s+/);
   const chosen = tiles.filter(
     (tile) =>
-      ["repo", "workflow", "event", "actor"].every((name) =>
+      ["repo", "workflow", "event", "actor", "team"].every((name) =>
         has(view[name], String(tile[name]).toLowerCase()))
       && words.every((word) => searchText(tile).includes(word)),
   );

@@ -2,7 +2,7 @@
 
 import { base } from "../shared/dom.js";
 import { duration } from "../shared/format.js";
-import { keyOf, nameOf, starterOf, stateOf } from "../shared/tile_text.js";
+import { errorLines, keyOf, nameOf, starterOf, stateOf } from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
 // In these states a tile is neither broken nor recovered.
@@ -43,9 +43,13 @@ const changeText = (tile, change) => [
   change === "fixed" && tile.red_seconds && `was red ${duration(tile.red_seconds)}`,
 ].filter(Boolean).join(", ");
 
-// Who broke or fixed it. A tile that an alarm has left was fixed before, if at all.
+// Who broke it and why, or who fixed it. A tile that an alarm has left was fixed before, if at
+// all.
 function causeOf({ tile, result, old }) {
-  if (result === "failing" && tile.broken_run_id) return changeText(tile, "broken");
+  if (result === "failing" && tile.broken_run_id) {
+    const [error] = errorLines(tile, String);
+    return [changeText(tile, "broken"), error].filter(Boolean).join(": ");
+  }
   const isFixed = result === "passing" && old === "failing" && tile.fixed_run_id;
   return isFixed ? changeText(tile, "fixed") : "";
 }

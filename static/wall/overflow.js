@@ -27,11 +27,12 @@ const ORDERS = {
   newest: (a, b) => startOf(b) - startOf(a),
 };
 
+// A value of `group` is a tile's key.
 function sortTiles(tiles, { sort, group }) {
   const sorted = [...tiles].sort(ORDERS[sort]);
   if (!group) return sorted;
-  const repos = [...new Set(sorted.map((tile) => tile.repo))];
-  return [].concat(...repos.map((repo) => sorted.filter((tile) => tile.repo === repo)));
+  const names = [...new Set(sorted.map((tile) => tile[group]))];
+  return [].concat(...names.map((name) => sorted.filter((tile) => tile[group] === name)));
 }
 
 // Each page has all loud tiles and some of the others. When not even the loud tiles fit, all
@@ -99,20 +100,23 @@ function setCell(node, row, column) {
   setStyle(node, "grid-column-start", column);
 }
 
-// Puts each repository's name above its tiles, again in every row, as wide as its tiles there.
-function addLabels(nodes, tiles, { columns, rows }) {
+// Puts the name of each repository or team above its tiles, again in every row, as wide as its
+// tiles there.
+function addLabels(nodes, tiles, { columns, rows }, group) {
   const items = [];
   const owners = new Set(tiles.map(({ repo }) => repo.split("/")[0]));
-  tiles.forEach(({ repo }, index) => {
+  const shorten = (repo) => (owners.size > 1 ? repo : repo.split("/")[1]);
+  tiles.forEach(({ [group]: name }, index) => {
     const column = index % columns;
     const row = 2 * Math.floor(index / columns) + 1;
     setCell(nodes[index], rows ? row + 1 : "", rows ? column + 1 : "");
-    if (!index || tiles[index - 1].repo !== repo || (rows && !column)) {
+    if (!index || tiles[index - 1][group] !== name || (rows && !column)) {
       const rest = tiles.slice(index, index - column + columns);
-      const other = rest.findIndex((tile) => tile.repo !== repo);
+      const other = rest.findIndex((tile) => tile[group] !== name);
       const span = other < 0 ? rest.length : other;
-      const label = make("li", "group", owners.size > 1 ? repo : repo.split("/")[1]);
-      label.title = repo;
+      const text = name || "no team";
+      const label = make("li", "group", group === "repo" ? shorten(text) : text);
+      label.title = text;
       if (rows) label.style.gridArea = `${row} / ${column + 1} / auto / span ${span}`;
       items.push(label);
     }
@@ -152,7 +156,7 @@ export async function makeOverflow(root) {
     if (!view.group) for (const node of nodes) setCell(node, "", "");
     const items = [
       ...(message ? [message] : []),
-      ...(view.group ? addLabels(nodes, tiles, plan) : nodes),
+      ...(view.group ? addLabels(nodes, tiles, plan, view.group) : nodes),
       ...makePanels(tiles, layout, view, context),
     ].map((item) => oldExtras.find((extra) => extra.isEqualNode(item)) || item);
     oldExtras = items.filter((item) => !nodes.includes(item));

@@ -19,6 +19,7 @@ const ONLY = [
     order: "given", hint: "Branches to show instead of the default one." },
   { name: "event", title: "Events", none: "all", hint: "What started the last run." },
   { name: "actor", title: "People", none: "all", hint: "Who started the last run." },
+  { name: "team", title: "Teams", none: "all" },
   { name: "state", title: "States", none: "all", order: "fixed" },
 ];
 const NOT = [
@@ -30,6 +31,11 @@ const NOT = [
 
 const section = (title, ...children) => build(
   "section", { className: "drawer__part" }, build("h3", { textContent: title }), ...children);
+
+// Links to the stored views of the settings file.
+const screenLinks = (screens) => (!screens.length ? [] : [section("Screens",
+  build("p", { className: "screens" }, ...screens.map(({ name }) =>
+    build("a", { href: `${base}s/${name}`, textContent: name }))))]);
 
 export function makeSettings({ opener, getView, change, showKeys }) {
   let branches = [];
@@ -58,7 +64,10 @@ export function makeSettings({ opener, getView, change, showKeys }) {
     );
   }
 
-  const lists = new Map([...ONLY, ...NOT].map((list) => [list.name, makeList(list)]));
+  // Without teams in the settings there is nothing to choose.
+  const hasTeams = getView().tiles.some(({ team }) => team) || getView().view.team.length;
+  const only = ONLY.filter(({ name }) => name !== "team" || hasTeams);
+  const lists = new Map([...only, ...NOT].map((list) => [list.name, makeList(list)]));
   const rootsOf = (group) => group.map(({ name }) => lists.get(name).root);
   const presets = makePresets({
     getView, apply, chooseRepository: () => lists.get("repo").open(),
@@ -76,8 +85,9 @@ export function makeSettings({ opener, getView, change, showKeys }) {
         attributes: { "aria-label": "Close" } })),
     build("form", { className: "drawer__body", onsubmit: (event) => event.preventDefault() },
       presets.root,
+      ...screenLinks(getView().screens),
       fields.search,
-      section("Show only", ...rootsOf(ONLY)),
+      section("Show only", ...rootsOf(only)),
       section("Hide", ...rootsOf(NOT)),
       section("Display", fields.display),
       section("This screen", fields.screen, button("List of the keys", showKeys))),
@@ -86,7 +96,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
       button("Copy link for a TV", () => share({ ...getView().view, ...TV })), copied),
   );
 
-  const linkOf = (view) => `${location.origin}${location.pathname}${writeView(view)}`;
+  const linkOf = (view) => `${location.origin}${base}${writeView(view)}`;
 
   // Browsers let a page copy over HTTPS only; elsewhere the link is selected.
   async function share(view) {
@@ -162,9 +172,11 @@ export function makeSettings({ opener, getView, change, showKeys }) {
   });
   dialog.addEventListener("close", () => {
     setOpen(false);
-    // Older browsers do not give the focus back, and the kiosk hides the button.
-    const target = opened && opened !== document.body && opened.isConnected ? opened : opener;
-    target.focus();
+    // Browsers give the focus back before this event; by now a key may have moved it on. Older
+    // browsers leave it in the panel, and without an element to give it back to it is lost.
+    const { activeElement, body } = document;
+    if (activeElement && activeElement !== body && !dialog.contains(activeElement)) return;
+    (opened && opened !== body && opened.isConnected ? opened : opener).focus();
   });
   dialog.addEventListener("keydown", (event) => {
     // In a search field, Escape would clear it first.

@@ -1,21 +1,74 @@
 // Fills a tile, which is a copy of the page's <template>, with texts and attributes.
 
-import { base, setAttr, setStyle, setText } from "../shared/dom.js";
+import { base, find, setAttr, setStyle, setText } from "../shared/dom.js";
 import { ago, duration, percent, seconds } from "../shared/format.js";
-import { activity, breakage, detailUrl, details, isLoud, isUntested, nameOf, roughly,
-  stateFacts, stateOf }
+import { activity, activityText, breakage, detailUrl, details, errorLines, isLoud, isUntested,
+  nameOf, roughly, stateFacts, stateOf }
   from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
-// A tile's parts by name, found once.
-const found = new WeakMap();
-export function partsOf(node) {
-  if (!found.has(node)) {
-    const parts = [...node.querySelectorAll("[data-part]")];
-    found.set(node, Object.fromEntries(parts.map((part) => [part.dataset.part, part])));
+const partsIn = (node) => Object.fromEntries(
+  [...node.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]),
+);
+
+// The template without its optional parts, which most tiles do not have: comments keep their
+// places.
+let bare = null;
+const optional = {};
+function prepare() {
+  bare = find("tile").content.firstElementChild.cloneNode(true);
+  for (const part of bare.querySelectorAll("[data-optional]")) {
+    const { part: name } = part.dataset;
+    optional[name] = part;
+    part.replaceWith(new Comment(name));
   }
-  return found.get(node);
 }
+
+// A tile's parts and the places of the optional ones, by name.
+const found = new WeakMap();
+export const partsOf = (node) => found.get(node).parts;
+
+export function makeTile() {
+  if (!bare) prepare();
+  const node = bare.cloneNode(true);
+  const comments = document.createNodeIterator(node, NodeFilter.SHOW_COMMENT);
+  const places = {};
+  for (let place = comments.nextNode(); place; place = comments.nextNode()) {
+    places[place.data] = place;
+  }
+  found.set(node, { parts: partsIn(node), places });
+  return node;
+}
+
+// Adds or removes an optional part. Returns it if it is there.
+function keepPart(node, name, isShown) {
+  const { parts, places } = found.get(node);
+  if (isShown && !parts[name]) {
+    places[name].after(optional[name].cloneNode(true));
+    const part = places[name].nextSibling;
+    Object.assign(parts, partsIn(part), { [name]: part });
+  } else if (!isShown && parts[name]) {
+    parts[name].remove();
+    delete parts[name];
+  }
+  return parts[name];
+}
+
+function keepText(node, name, text) {
+  const part = keepPart(node, name, text);
+  if (part) setText(part, text);
+}
+
+function keepLink(node, name, text, url) {
+  const part = keepPart(node, name, text);
+  if (!part) return;
+  setText(part.firstElementChild, text);
+  setLink(part.firstElementChild, url);
+}
+
+// Remembers what a node shows. Returns whether that has changed.
+const drawn = new WeakMap();
+const hasChanged = (node, key) => drawn.get(node) !== key && Boolean(drawn.set(node, key));
 
 function setLine(node, text) {
   setText(node, text);
@@ -48,17 +101,24 @@ export function fillTile(node, tile, context, title) {
   const lines = details(tile, when, now);
   setAttr(node, "data-activity", newer && tile.activity);
   setFacts(parts.facts, facts, { lost: tile.lost_html_url, fixed: tile.fixed_html_url });
-  setBreakage(parts, broken);
-  setText(parts["why-text"], lines[0]);
-  setLink(parts["why-text"], detailUrl(tile));
-  setAttr(parts.why, "hidden", !lines[0]);
-  setLine(parts.title, lines[1]);
+  keepLink(node, "why", lines[0], detailUrl(tile));
+  keepText(node, "title", lines[1]);
+  const [error, same] = errorLines(tile, when);
+  // An exit code says no reason.
+  const isReason = tile.error_id !== null;
+  keepText(node, "error", isReason && error);
+  keepText(node, "exit", !isReason && error);
+  keepLink(node, "same", same, `${base}ci_observer/wall?error_id=${tile.error_id}`);
+  setBreakage(node, tile, broken);
   setActivity(node, tile, newer);
   setAge(parts.age, tile, now);
   if (title) fillData(node, tile, context, title);
   setLabel(node, tile, facts, [
-    newer && [newer.name, newer.text, newer.usual].join(" "),
-    ...lines,
+    newer && activityText(newer),
+    lines[0],
+    error,
+    same,
+    lines[1],
     broken.length && `broken by ${broken.map(([, text]) => text).join(", ")}`,
     broken.length && tile.usual_fix_seconds && usualFix(tile),
   ]);
@@ -79,8 +139,7 @@ function fillData(node, tile, context, { repo, workflow }) {
   setName(parts.page, workflow);
   setAttr(parts.page, "href", pageOf(tile, context));
   setText(parts.word, labelOf(state));
-  setAttr(parts.flaky, "hidden", !tile.is_flaky);
-  setLine(parts["usual-fix"], tile.usual_fix_seconds ? ` · ${usualFix(tile)}` : "");
+  keepPart(node, "flaky", tile.is_flaky);
   setRun(parts.run, tile);
   const actor = isUntested(tile) ? "" : tile.last_result_actor;
   setLine(parts.actor, (tile.activity ? tile.actor : actor) || "");
@@ -91,19 +150,13 @@ function fillData(node, tile, context, { repo, workflow }) {
 
 // The text is the whole name. Parts that are cut have a text size of 0.
 function setName(node, { skip, head, cut, tail }) {
-  const text = JSON.stringify([skip, head, cut, tail]);
-  if (node.dataset.text === text) return;
-  node.dataset.text = text;
-  node.replaceChildren();
+  if (!hasChanged(node, JSON.stringify([skip, head, cut, tail]))) return;
+  const makeCut = (textContent) => (textContent
+    ? [Object.assign(document.createElement("span"), { className: "tile__cut", textContent })] : []);
+  const items = [...makeCut(skip), ...head, ...makeCut(cut), ...tail];
   // After a space the browser wraps without a <wbr>.
-  const add = (piece) =>
-    node.append(piece, ...(/\s$/.test(piece) ? [] : [document.createElement("wbr")]));
-  const addCut = (textContent) => textContent
-    && add(Object.assign(document.createElement("span"), { className: "tile__cut", textContent }));
-  addCut(skip);
-  head.forEach(add);
-  addCut(cut);
-  tail.forEach(add);
+  node.replaceChildren(...items.flatMap((item, index) =>
+    (index && !/\s$/.test(items[index - 1]) ? [document.createElement("wbr"), item] : [item])));
 }
 
 // The link covers the tile. Its label and tooltip have all the text, even where the tile hides
@@ -121,23 +174,22 @@ function setLabel(node, tile, facts, lines) {
 }
 
 function setActivity(node, tile, newer) {
-  const parts = partsOf(node);
-  setAttr(parts.activity, "hidden", !newer);
-  setLine(parts.usual, newer ? newer.usual : "");
   setAttr(node, "data-measured", Boolean(newer) && newer.done !== null);
   setAttr(node, "data-late", Boolean(newer) && Boolean(newer.isLate));
+  keepPart(node, "activity", newer);
+  const bar = keepPart(node, "progress", newer && tile.activity === "running");
+  if (bar) setStyle(bar, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
   if (!newer) return;
+  const parts = partsOf(node);
   setSymbol(parts["activity-symbol"], tile.activity);
   setText(parts["activity-word"], newer.name);
   setText(parts["activity-text"], newer.text);
-  setStyle(parts.progress, "--done", `${((newer.done || 0) * 100).toFixed(1)}%`);
+  setLine(parts.usual, newer.usual);
 }
 
 // Facts are [name, text], each of them a link if `urls` has one.
 function setFacts(node, facts, urls, separator = " ") {
-  const key = JSON.stringify([facts, urls]);
-  if (node.dataset.key === key) return;
-  node.dataset.key = key;
+  if (!hasChanged(node, JSON.stringify([facts, urls]))) return;
   node.replaceChildren();
   for (const [name, text] of facts) {
     if (node.firstChild) node.append(separator);
@@ -152,9 +204,12 @@ function setFacts(node, facts, urls, separator = " ") {
   }
 }
 
-function setBreakage({ broken, "broken-by": by }, parts) {
-  setFacts(by, parts, Object.fromEntries(parts.map(([name, , url]) => [name, url])), ", ");
-  setAttr(broken, "hidden", !parts.length);
+function setBreakage(node, tile, facts) {
+  if (!keepPart(node, "broken", facts.length > 0)) return;
+  const parts = partsOf(node);
+  const urls = Object.fromEntries(facts.map(([name, , url]) => [name, url]));
+  setFacts(parts["broken-by"], facts, urls, ", ");
+  setLine(parts["usual-fix"], tile.usual_fix_seconds ? ` · ${usualFix(tile)}` : "");
 }
 
 // When the result came that the tile speaks of, even while a newer run is in progress.

@@ -1,9 +1,11 @@
 // The menu of a tile. Its button is on the tile under the pointer or with the focus only, so that
 // a wall without a user shows none.
 
+import { base } from "../shared/dom.js";
 import { nameOf } from "../shared/tile_text.js";
 import { makeMuteOf } from "./choices.js";
 import { build, button } from "../shared/elements.js";
+import { displayQuery } from "./view.js";
 
 const linkOf = (node) => node && node.querySelector("a[href]");
 
@@ -35,16 +37,33 @@ export function makeTileMenu({ grid, tileOf, getView, change }) {
     return item;
   }
 
+  // Other pages about a tile: their name, path and branch.
+  function pagesOf({ repo, workflow, branch, last_result_run_id: run, is_default_branch: isDefault }) {
+    const path = repo.split("/").map(encodeURIComponent).join("/");
+    const other = !isDefault && branch;
+    return [
+      run && ["Show the run of the last result", `runs/${run}`],
+      ["Show the jobs", `workflows/${path}/${encodeURIComponent(workflow)}/jobs`, other],
+      ["Show the newest commits", `commits/${path}`, other],
+    ].filter(Boolean);
+  }
+
   function open() {
     const tile = currentTile();
     if (!tile) return;
-    const { keys } = getView().view;
+    const { view } = getView();
+    const { keys } = view;
     menu.replaceChildren(
       makeItem("Hide this tile", keys && "m", () => hide(opener.closest(".tile"))),
       makeItem(`Show only ${tile.repo}`, "", () => {
         close();
         change({ repo: [tile.repo] });
       }),
+      ...pagesOf(tile).map(([text, path, branch]) => makeItem(text, "", () => {
+        const query = new URLSearchParams(displayQuery(view));
+        if (branch) query.set("branch", branch);
+        location.assign(`${base}${path}?${query}`);
+      })),
     );
     menu.setAttribute("aria-label", nameOf(tile));
     menu.hidden = false;

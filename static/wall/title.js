@@ -2,7 +2,7 @@
 
 import { isLost, isOutdated } from "../shared/banner.js";
 import { base, find, setAttr } from "../shared/dom.js";
-import { isGreen } from "../shared/tile_text.js";
+import { isAccepted, isGreen } from "../shared/tile_text.js";
 import { ALARMS } from "../shared/vocabulary.js";
 
 // The icon's name and the title's text, for the worst of all tiles. A hidden tile (`muted`) that
@@ -18,9 +18,9 @@ function headline(tiles, muted, state, texts) {
   if (alarms) words.push(`${alarms} ${alarms > 1 ? "alarms" : "alarm"}`);
   if (words.length) return [failing ? "failing" : "alarm", words.join(", ")];
   const isTrusted = !isOutdated(state);
-  if (isTrusted && !muted.every(isGreen)) return ["unknown", texts ? texts.muted : ""];
+  if (isTrusted && !muted.every(isAccepted)) return ["unknown", texts ? texts.muted : ""];
   if (texts && isTrusted && tiles.length && tiles.every(isGreen)) {
-    return ["passing", texts.claim || (tiles.length > 1 ? "all passing" : "passing")];
+    return [muted.every(isGreen) ? "passing" : "unknown", texts.claim || (tiles.length > 1 ? "all passing" : "passing")];
   }
   const hasOldData = !isTrusted && state.config.polling.last_success_at;
   return hasOldData ? ["alarm", "old data"] : ["unknown", ""];

@@ -38,17 +38,19 @@ const PARAMETERS = {
   branch: [[], any],
   event: [[], any],
   actor: [[], any],
+  team: [[], any],
   state: [[], oneOf(STATES)],
   hide: [[], oneOf(HIDEABLE)],
   q: ["", any],
   mute: [[], tileName],
   screen: ["", part],
   sort: ["state", oneOf(["state", "name", "repo", "newest"])],
-  group: ["", oneOf(["repo"])],
+  group: ["", oneOf(["repo", "team"])],
   cols: [0, number(/^\d{1,2}$/, 1, 20)],
   page: [0, number(/^\d{1,4}s?$/, 5, 3600)],
   theme: ["", oneOf(["dark", "light", "auto"])],
   tz: ["", zone],
+  at: ["", any],
   kiosk: [false, flag],
   notify: [false, flag],
   sound: [false, flag],
@@ -95,11 +97,8 @@ export function writeView(view) {
 // The theme and time zone, for links to our other pages.
 export const displayQuery = ({ theme, tz }) => writeView({ ...defaults(NAMES), theme, tz });
 
-// Only another branch needs other data; everything else is filtered here.
-export function wallQuery({ branch }) {
-  return `?${new URLSearchParams(branch.map((name) => ["branch", name]))}`
-    .replace(/^\?$/, "");
-}
+// Only another branch or time needs other data; everything else is filtered here.
+export const wallQuery = ({ branch, at }) => writeView({ ...defaults(NAMES), branch, at });
 
 export const statesOf = (tile) => [stateOf(tile), tile.tile_state, tile.activity];
 

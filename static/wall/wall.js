@@ -18,7 +18,11 @@ const LOAD_ERROR = "A part of this page could not be loaded; try again.";
 const initial = JSON.parse(find("first-data").textContent);
 
 let tiles = [];
-let { view, ignored } = readView(location.search);
+// At /s/NAME the address has a stored view, to which it may add.
+const { screen } = initial;
+const isStored = () => screen && location.pathname.endsWith(`/s/${screen.name}`);
+const search = () => (isStored() ? `${screen.query}&${location.search.slice(1)}` : location.search);
+let { view, ignored } = readView(search());
 let zone = null;
 let times = view.tz ? calendar(view.tz) : firstCalendar(initial.ahead);
 let loaded = { query: wallQuery(view), etag: initial.etag };
@@ -32,11 +36,7 @@ let loadError = "";
 const connection =
   makeConnection({ config: initial.config, load, onData, onError: tick, onTick: tick });
 const drawCounts = makeCounts(change);
-const grid = makeGrid({
-  root: find("tiles"),
-  template: find("tile"),
-  onMissingStrips: fetchStrips,
-});
+const grid = makeGrid({ root: find("tiles"), onMissingStrips: fetchStrips });
 
 const getState = () => ({ ...connection.state(), calendar: times, scriptError });
 
@@ -67,7 +67,7 @@ async function load(signal) {
 }
 
 function onData({ config, wall }) {
-  if (mustReload(config.version)) return location.reload();
+  if (mustReload(config)) return location.reload();
   if (wall) setTiles(wall);
   connection.accept(config);
   if (loadError) retryLoading();
@@ -93,12 +93,14 @@ async function fetchStrips() {
   draw();
 }
 
-// After a script error the page reloads, but not before the next refresh. For a new version
-// it reloads once only, since a proxy may have cached the old page.
-function mustReload(version) {
-  const { config } = connection.state();
-  if (scriptError) return performance.now() - failedAt > 900 * config.refresh_seconds;
+// After a script error the page reloads, but not before the next refresh; for a changed
+// stored view at once; for a new version once only, since a proxy may have cached the old page.
+function mustReload({ version, refresh_seconds: refresh, screens }) {
+  if (scriptError) return performance.now() - failedAt > 900 * refresh;
   if (performance.now() > RELOAD_AFTER_MS) return true;
+  if (isStored() && screens.some(({ name, query }) => name === screen.name && query !== screen.query)) {
+    return true;
+  }
   const isNew = version !== initial.config.version && history.state !== version;
   if (isNew) history.replaceState(version, "");
   return isNew;
@@ -114,10 +116,10 @@ function setZone() {
 // `draw` is for new data, another view or another window size; `tick` runs every second.
 
 function draw() {
-  if (countFilters(view) && !filters && !loadError) loadFilters();
-  if (grid.isWaiting() || waitsForFilters) return;
+  if (isFiltered() && !filters && !loadError) loadFilters();
+  if (waitsForFilters) return;
   const { kept, muted, shown, texts } = filterAll();
-  window.showTheme();
+  window.showTheme(view.theme);
   document.body.toggleAttribute("data-kiosk", view.kiosk);
   drawStatus();
   drawCounts(kept, view, texts && texts.summary);
@@ -135,11 +137,11 @@ const areLoaded = () => loaded.query === wallQuery(view);
 
 // The tiles of the view, and what the wall may say of a part of them. Without the script for
 // filters it shows all tiles, and says nothing of them as a whole (`texts` is null).
+const isFiltered = () => countFilters(view) > 0 || tiles.some((tile) => tile.muted_until);
 function filterAll() {
-  const isFiltered = countFilters(view) > 0;
-  find("filters").hidden = !isFiltered;
-  const parts = isFiltered && filters ? filters.draw(view, tiles)
-    : { kept: tiles, muted: [], shown: tiles, texts: isFiltered ? null : {} };
+  find("filters").hidden = !isFiltered();
+  const parts = isFiltered() && filters ? filters.draw(view, tiles)
+    : { kept: tiles, muted: [], shown: tiles, texts: isFiltered() ? null : {} };
   return areLoaded() ? parts : { ...parts, kept: [], muted: [], texts: null };
 }
 
@@ -212,7 +214,7 @@ function change(changes, how) {
 function go(search, how = "push") {
   const before = wallQuery(view);
   ({ view, ignored } = readView(search));
-  history[`${how}State`](history.state, "", location.pathname + writeView(view));
+  history[`${how}State`](history.state, "", base + writeView(view));
   showView(before, true);
 }
 
@@ -270,7 +272,7 @@ async function loadControls() {
     opener: find("settings"),
     grid: find("tiles"),
     tileOf: grid.tileOf,
-    getView: () => ({ view, tiles }),
+    getView: () => ({ view, tiles, screens: connection.state().config.screens }),
     change,
   });
 }
@@ -290,7 +292,14 @@ async function withControls(act) {
   act(controls);
 }
 
-document.addEventListener("pointermove", () => withControls(() => {}), { once: true });
+// After loading a page, a browser may report a pointer that rests on it.
+const isAtRest = ({ pointerType, movementX, movementY }) =>
+  pointerType === "mouse" && !movementX && !movementY;
+document.addEventListener("pointermove", function onMove(event) {
+  if (isAtRest(event)) return;
+  document.removeEventListener("pointermove", onMove);
+  withControls(() => {});
+});
 document.addEventListener("keydown", (event) => {
   // The browser's own action for a key can only be prevented synchronously.
   if (controls) controls.press(event);
@@ -298,21 +307,25 @@ document.addEventListener("keydown", (event) => {
 });
 find("settings").addEventListener("click", () => withControls(({ toggle }) => toggle()));
 find("leave").addEventListener("click", () => change({ kiosk: false }));
-find("muted").addEventListener("click", () => change({ mute: [] }));
+find("muted").addEventListener("click", () => (view.mute.length ? change({ mute: [] })
+  : location.assign(`${base}muted${displayQuery(view)}`)));
 find("reset").addEventListener("click", () => change(EVERYTHING));
 
 window.addEventListener("error", (event) => showScriptError(event.error));
 window.addEventListener("unhandledrejection", (event) => showScriptError(event.reason));
 window.addEventListener("popstate", () => {
   const before = wallQuery(view);
-  ({ view, ignored } = readView(location.search));
+  ({ view, ignored } = readView(search()));
   showView(before);
 });
-window.addEventListener("resize", draw);
 
 find("settings").hidden = false;
 prepareMessages();
-if (initial.mayOverflow) grid.expectOverflow();
 tiles = initial.tiles.map((values) =>
-  Object.fromEntries(initial.columns.map((name, index) => [name, values[index]])));
-draw();
+  Object.fromEntries(values.map((value, index) => [initial.columns[index], value])));
+function begin() {
+  window.addEventListener("resize", draw);
+  draw();
+}
+if (initial.mayOverflow) grid.prepare().then(begin);
+else begin();

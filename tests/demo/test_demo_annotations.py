@@ -101,6 +101,19 @@ def test_a_run_without_a_cause_has_its_usual_annotations(
     assert messages(client, run) == [expected]
 
 
+def test_a_failed_step_has_an_error_between_a_warning_and_the_exit_code(
+    client: httpx.Client, world: World
+) -> None:
+    job = JobSpec("build", ("Build the image",))
+    world.add_workflow(REPO, FILE, jobs=(job,))
+    run = world.add_run(REPO, FILE, conclusion="failure")
+
+    [[warning, error, code]] = messages(client, run)
+    assert "Node.js 20 actions are deprecated" in warning
+    assert error.startswith("toomanyrequests")
+    assert code == "Process completed with exit code 1."
+
+
 def test_each_attempt_has_its_own_cause(client: httpx.Client, world: World) -> None:
     run = world.add_run(REPO, FILE, cancel_cause="timeout", duration=60)
     world.rerun(run)

@@ -132,7 +132,7 @@ def test_annotations_belong_to_the_attempt_of_the_job(
     path = f"/repos/{REPO}/check-runs/{job['id']}/annotations"
 
     assert jobs_of(client, run)[NAMES.index(job["name"])] == job
-    assert "maximum execution time of 30m0s" in client.get(path).json()[0]["message"]
+    assert "maximum execution time of 45m0s" in client.get(path).json()[0]["message"]
 
 
 def test_partial_reruns_start_over_http(client: httpx.Client, run: Run) -> None:

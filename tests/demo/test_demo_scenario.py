@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ci_observer.demo.scenario import lively_world
+from ci_observer.demo.scenario.recorded_states import DISABLED, recorded_states
 from ci_observer.demo.scenario.scripted_cases import HOSTILE_BRANCH, HOSTILE_TITLE
 from ci_observer.demo.server.model import Run, RunVersion
 from ci_observer.demo.server.run_objects import run_object
@@ -50,6 +51,17 @@ def test_the_same_seed_gives_the_same_world_in_any_number_of_steps() -> None:
 
 def test_another_seed_gives_another_world(world: World) -> None:
     assert bodies(world) != bodies(lively_world.build(START, seed=8))
+
+
+def test_a_push_starts_several_workflows_once_each(world: World) -> None:
+    """The page of a commit has several rows, and a commit is not flaky by that."""
+    files: dict[str, list[str]] = {}
+    for run in world.runs.values():
+        if run.event == "push" and run.repo.full_name == "acme/web-store":
+            files.setdefault(run.head_sha, []).append(run.workflow.path)
+
+    assert sum(len(found) > 2 for found in files.values()) > 20
+    assert all(len(found) == len({*found}) for found in files.values())
 
 
 def test_its_history_has_a_realistic_size(world: World) -> None:
@@ -115,6 +127,31 @@ def test_one_workflow_was_fixed_a_few_minutes_before_the_start(world: World) -> 
         "success",
     ]
     assert timedelta() < world.now - found[-1][1].updated_at < timedelta(minutes=10)
+
+
+def test_runs_that_were_cancelled_do_not_look_like_a_time_limit(world: World) -> None:
+    """Jobs of three runs in a row that take as long would count as timed out."""
+    cancelled = [
+        version.updated_at - version.run_started_at
+        for _, version in rows(world, "acme/handbook", "deploy.yml")
+        if version.conclusion == "cancelled"
+    ]
+
+    assert len({length // timedelta(seconds=45) for length in cancelled}) == 4
+
+
+def test_three_workflows_fail_with_one_error_soon_after_the_start() -> None:
+    fresh = lively_world.build(START)
+    fresh.advance_to(as_utc(START) + timedelta(seconds=20))
+    names = (
+        ("acme/payments-api", "contract-tests.yml"),
+        ("acme/open-toolkit", "docs.yml"),
+        ("acme/web-store", "ci.yml"),
+    )
+    runs = [rows(fresh, repo, file)[-1] for repo, file in names]
+
+    assert {version.conclusion for _, version in runs} == {"failure"}
+    assert len({str(run.annotations) for run, _ in runs}) == 1
 
 
 def test_a_stuck_run_has_been_running_for_days(world: World) -> None:
@@ -205,3 +242,22 @@ def test_slow_workflows_are_slow(world: World) -> None:
     ]
 
     assert sorted(lengths)[len(lengths) // 2] > 25 * 60
+
+
+def test_the_recorded_states_are_those_of_the_world_and_its_last_ones_are_true(world):
+    """And no run was created while its workflow was disabled."""
+    recorded = recorded_states(world.now)
+    last = {}
+    for repo, file, at, state, branch in recorded:
+        workflow = world.workflow(repo, file)
+        assert workflow.repo.default_branch == branch
+        assert world.now - lively_world.HISTORY <= at <= world.now
+        last[repo, file] = workflow, state
+    for workflow, state in last.values():
+        is_archived = workflow.repo.archived
+        assert state == ("archived" if is_archived else workflow.state)
+
+    for (repo, file), (_, begins, ends) in DISABLED.items():
+        for run, _ in rows(world, repo, file):
+            age = (world.now - run.created_at) / timedelta(days=1)
+            assert not ends <= age <= begins

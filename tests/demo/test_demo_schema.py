@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from demo_client import FILE, REPO, RUNS, client_of
-from jsonschema import Draft4Validator
 
 from ci_observer.demo.scenario import lively_world, synthetic_world
 from ci_observer.demo.server.github_server import GitHubServer
@@ -23,6 +22,9 @@ from ci_observer.demo.server.model import MISSING
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
+
+if TYPE_CHECKING:
+    from jsonschema import Draft4Validator
 
 DOCUMENT = (
     Path(__file__).parents[2]
@@ -74,6 +76,8 @@ def document() -> dict[str, Any]:
 @cache
 def validator(path: str | None = None, schema: str | None = None) -> Draft4Validator:
     """A validator for the 200 of a documented path, or for a named schema."""
+    from jsonschema import Draft4Validator  # noqa: PLC0415 (it takes a second)
+
     rooted: dict[str, Any] = {"components": {"schemas": document()["schemas"]}}
     if schema:
         return Draft4Validator({"$ref": f"#/components/schemas/{schema}", **rooted})

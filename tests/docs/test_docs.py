@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import SETTINGS, Config
+from ci_observer.ingest.config.multipliers import multipliers_text
 from ci_observer.ingest.config.names import CERTIFICATE_VARIABLES
 from ci_observer.ingest.config.settings import PARSERS
 from ci_observer.ingest.github.proxies import PROXY_VARIABLES
@@ -47,6 +48,10 @@ def commented_settings() -> dict[str, str]:
 def default_text(name: str) -> str:
     """A setting's default in the form of the documentation."""
     default = DEFAULTS[PARSERS[name][0]]
+    if name == "MINUTE_MULTIPLIERS":
+        default = multipliers_text(default)
+    if name == "ALERT_EVENTS":
+        default = ",".join(default)
     return "none" if default in (None, ()) else f"`{default}`"
 
 
@@ -83,6 +88,7 @@ def test_the_commented_out_settings_of_the_example_are_the_defaults() -> None:
     shown = commented_settings()
     shown.pop("GITHUB_TOKEN_FILE")
     shown.pop("ACCESS_TOKEN_FILE")
+    shown.pop("ALERT_URLS_FILE")
 
     assert Config.from_environ(shown) == Config()
 

@@ -1,10 +1,11 @@
 """The files that run the published image: in Kubernetes, and with Docker Compose."""
 
+import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -30,12 +31,20 @@ def yaml_blocks(path: str) -> list[Any]:
     ]
 
 
+@pytest.fixture
+def kubernetes_validate() -> ModuleType:
+    """Not imported above: it takes a second, in each process of the tests."""
+    return importlib.import_module("kubernetes_validate")
+
+
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_each_object_fits_the_schema_of_kubernetes(kind: str) -> None:
+def test_each_object_fits_the_schema_of_kubernetes(
+    kind: str, kubernetes_validate: ModuleType
+) -> None:
     kubernetes_validate.validate(OBJECTS[kind], "1.33", strict=True)
 
 
-def test_the_schema_refuses_an_unknown_key() -> None:
+def test_the_schema_refuses_an_unknown_key(kubernetes_validate: ModuleType) -> None:
     """Otherwise the test above could not fail."""
     broken = OBJECTS["Service"] | {"spec": {"prots": []}}
 

@@ -109,6 +109,7 @@ def test_the_alarm_survives_a_restart_and_a_304(world, github, watching, db):
     run = block(world, github)
     watching.poll()
     watching.restart()
+    github.advance(FIVE_MINUTES)
     github.log.clear()
 
     watching.poll()

@@ -1,10 +1,9 @@
 """Why runs were cancelled: annotations of their jobs, or else durations."""
 
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import timedelta
 
 import pytest
-from archive import set_clock
+from annotated_runs import annotation_paths, hide_annotations, job, tile
 from polling import FILE, REPO, revision
 
 from ci_observer.demo.server.rate_limits import Token
@@ -14,26 +13,12 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 TIMEOUT = "The job has exceeded the maximum execution time of 30m0s"
 HUNG_SECONDS = 1812
-JOB_IDS = count(1)
 
 
 @pytest.fixture(autouse=True)
 def green_base(world):
     """A green run, two days ago."""
     world.add_run(REPO, FILE, created_at=world.now - timedelta(days=2))
-
-
-def job(run, seconds, *, name="test", conclusion="cancelled"):
-    return {
-        "id": next(JOB_IDS),
-        "run_id": run.id,
-        "run_attempt": 1,
-        "name": name,
-        "status": "completed",
-        "conclusion": conclusion,
-        "started_at": iso(run.created_at),
-        "completed_at": iso(run.created_at + timedelta(seconds=seconds)),
-    }
 
 
 def cancelled(world, *, hours=1, seconds=HUNG_SECONDS, cause=None, **fields):
@@ -64,26 +49,6 @@ def causes(db):
         ).fetchall()
     )
     return [(cause, login) for _, cause, login in found]
-
-
-def tile(db, *columns):
-    """Columns of the tile, as it is right after the last poll."""
-    [[checked_at]] = db.execute("select max(checked_at) from feeds")
-    set_clock(db, datetime.fromisoformat(checked_at))
-    [row] = db.query("select * from wall")
-    return tuple(row[column] for column in columns)
-
-
-def requests(github):
-    """The paths of the requests for annotations; clears the log."""
-    paths = [entry.path for entry in github.log if entry.path.endswith("/annotations")]
-    github.log.clear()
-    return paths
-
-
-def hide_annotations(world, github, kind="fine-grained"):
-    world.update_repo(REPO, private=True)
-    github.settings.tokens[github.token] = Token(kind=kind, checks=False)
 
 
 def test_a_run_that_hit_its_time_limit_is_red(world, ingest, db):
@@ -138,7 +103,7 @@ def test_a_newest_run_that_was_superseded_proves_nothing(world, ingest, db):
 def test_annotations_are_requested_once(world, github, ingest, db):
     run = cancelled(world, cause="person")
     ingest.poll()
-    assert requests(github) == [
+    assert annotation_paths(github) == [
         f"/repos/{REPO}/check-runs/{run.jobs[0]['id']}/annotations"
     ]
     number = revision(db)
@@ -148,7 +113,7 @@ def test_annotations_are_requested_once(world, github, ingest, db):
     ingest.restart()
     ingest.poll()
 
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     assert revision(db) == number
 
 
@@ -167,7 +132,7 @@ def test_runs_before_the_last_success_are_not_asked_about(world, github, ingest,
 
     ingest.poll()
 
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     assert causes(db) == [(None, None)]
 
 
@@ -191,7 +156,7 @@ def test_only_the_newest_ten_runs_are_asked_about(world, github, ingest, db):
 
     ingest.poll()
 
-    assert len(requests(github)) == 10
+    assert len(annotation_paths(github)) == 10
     assert causes(db) == [(None, None)] * 4 + [("person", "mona-lisa")] * 10
 
 
@@ -203,7 +168,7 @@ def test_other_branches_and_pull_requests_are_not_asked_about(
 
     ingest.poll()
 
-    assert requests(github) == []
+    assert annotation_paths(github) == []
 
 
 @pytest.mark.parametrize(("fetch_jobs", "asked"), [("none", 0), ("all", 1)])
@@ -215,7 +180,7 @@ def test_the_setting_decides_about_annotations_too(
 
     ingest.poll()
 
-    assert len(requests(github)) == asked
+    assert len(annotation_paths(github)) == asked
     assert tile(db, "tile_state") == (("untested",) if not asked else ("failing",))
 
 
@@ -255,16 +220,16 @@ def test_the_jobs_that_a_tile_waits_for_come_before_those_of_newer_runs(
     world, github, ingest, db
 ):
     ingest.restart(fetch_jobs="all")
-    cancelled(world, cause="timeout")
+    run = cancelled(world, cause="timeout")
     for _ in range(25):
         world.add_run(REPO, FILE, head_branch="feature")
 
     ingest.poll(backfill_deadline=github.clock() + timedelta(minutes=5))
 
     assert tile(db, "tile_state") == ("failing",)
-    assert db.execute(
-        "select count(*) > 0 from pending where kind = 'jobs'"
-    ).fetchone() == (1,)
+    paths = [entry.path for entry in github.log if entry.path.endswith("/jobs")]
+    assert paths[0].endswith(f"/{run.id}/jobs")
+    assert len(paths) > 1
 
 
 @pytest.mark.parametrize("was_seen_running", [False, True])
@@ -300,7 +265,7 @@ def test_a_default_branch_that_becomes_known_is_asked_about(world, github, inges
     cancelled(world, cause="timeout")
     github.faults.add("server_error", path=f"/repos/{REPO}$", count=None)
     ingest.poll()
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     github.faults.clear()
     github.advance(86_401)
 
@@ -329,7 +294,7 @@ def test_of_hundreds_of_jobs_those_that_ended_alone_are_asked_about_first(
 
     ingest.poll()
 
-    asked = [int(path.split("/")[-2]) for path in requests(github)]
+    asked = [int(path.split("/")[-2]) for path in annotation_paths(github)]
     assert len(asked) == 20
     assert {*asked[:2]} == {alike[0]["id"], alone["id"]}
 
@@ -340,7 +305,7 @@ def test_the_first_timeout_is_enough(world, github, ingest, db):
 
     ingest.poll()
 
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
 
 
 def test_a_job_that_a_rerun_kept_counts(world, ingest, db):
@@ -415,7 +380,7 @@ def test_empty_annotations_let_durations_decide(world, github, ingest, db):
 
     ingest.poll()
 
-    assert len(requests(github)) == 3
+    assert len(annotation_paths(github)) == 3
     assert causes(db) == [("timeout", None)] * 3
 
 
@@ -432,7 +397,7 @@ def test_a_refusal_is_remembered_for_a_day(world, github, ingest, db, caplog):
     hide_annotations(world, github)
     hung_three_times(world)
     ingest.poll()
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
     assert "cannot read why runs were cancelled" in caplog.text
     number = revision(db)
 
@@ -442,11 +407,11 @@ def test_a_refusal_is_remembered_for_a_day(world, github, ingest, db, caplog):
     ingest.restart()
     ingest.poll()
 
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     assert revision(db) == number
     github.advance(86_400)
     ingest.poll()
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
 
 
 def test_a_refusal_of_one_repository_concerns_no_other(world, github, ingest, db):
@@ -457,7 +422,7 @@ def test_a_refusal_of_one_repository_concerns_no_other(world, github, ingest, db
 
     ingest.poll()
 
-    assert len(requests(github)) == 2
+    assert len(annotation_paths(github)) == 2
     assert causes(db) == [(None, None), ("person", "mona-lisa")]
 
 
@@ -482,7 +447,7 @@ def test_a_404_is_a_refusal_too(world, github, ingest, db):
     for _ in range(3):
         ingest.poll()
 
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
     assert tile(db, "tile_state") == ("failing",)
 
 
@@ -532,17 +497,17 @@ def test_annotations_that_are_no_json_are_taken_for_refused_for_an_hour(
     hung_three_times(world)
     for _ in range(3):
         ingest.poll()
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
     assert tile(db, "tile_state") == ("failing",)
     github.faults.clear()
 
     github.advance(3540)
     ingest.poll()
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     github.advance(60)
     ingest.poll()
 
-    assert len(requests(github)) == 3
+    assert len(annotation_paths(github)) == 3
 
 
 def test_a_run_that_was_cancelled_at_once_is_asked_about_too(world, ingest, db):
@@ -557,12 +522,12 @@ def test_a_refusal_of_the_future_is_forgotten(world, github, ingest, db):
     hide_annotations(world, github)
     hung_three_times(world)
     ingest.poll()
-    requests(github)
+    annotation_paths(github)
     db["repos"].update(REPO, {"annotations_refused_at": "2036-01-01T00:00:00Z"})
 
     ingest.poll()
 
-    assert len(requests(github)) == 1
+    assert len(annotation_paths(github)) == 1
 
 
 def test_jobs_that_were_stored_while_they_ran_are_fetched_again(world, ingest, db):
@@ -604,10 +569,10 @@ def test_no_annotations_are_requested_once_the_setting_is_none(
     github.faults.add("server_error", path="/annotations", count=None)
     ingest.poll()
     github.faults.clear()
-    requests(github)
+    annotation_paths(github)
 
     ingest.restart(fetch_jobs="none")
     ingest.poll()
 
-    assert requests(github) == []
+    assert annotation_paths(github) == []
     assert tile(db, "tile_state") == ("untested",)

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
-from processes import free_port
 from sqlite_utils import Database
+from uids import without_root
 
 from ci_observer.demo.server import pagination, run_endpoints
 from ci_observer.demo.server.github_server import GitHubServer
@@ -25,11 +25,11 @@ from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.demo.times import utc_now
 from ci_observer.ingest.cli import main
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import SETTINGS
 from ci_observer.ingest.db import schema
 
 TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
-NOBODY = 65534
 # Imported by the commands that need them.
 LATE_IMPORTS = ("ci_observer.ingest.commands.supervise", "ci_observer.web.server")
 
@@ -69,7 +69,7 @@ def test_one_pass_prints_its_result_and_exits_0(environ, db_path):
     result = run("ingest", "--once", **environ)
 
     assert result.exit_code == 0
-    assert "1 feeds polled, 0 failed; 2 runs written; 5 requests" in result.output
+    assert "1 feeds polled, 0 failed; 2 runs written; 7 requests" in result.output
     assert Database(db_path)["runs"].count == 2
 
 
@@ -161,18 +161,12 @@ def read_only_folder() -> Iterator[Path]:
             schema.migrate(db)
         (folder / "ci_observer.db").chmod(0o444)
         folder.chmod(0o555)
-        # `NOBODY` may not be able to read their files.
+        # Another user may not be able to read their files.
         for module in LATE_IMPORTS:
             import_module(module)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(NOBODY)
-        try:
+        with without_root():
             yield folder
-        finally:
-            if is_root:
-                os.seteuid(0)
-            folder.chmod(0o755)
+        folder.chmod(0o755)
 
 
 @pytest.mark.parametrize("name", ["ci_observer.db", "new.db", "new/new.db"])
@@ -233,8 +227,46 @@ def test_check_prints_the_settings_and_finds_the_feeds(environ):
         assert name in result.output
     assert "GITHUB_TOKEN                ********" in result.output
     assert "acme/api: found, default branch main\n  ci.yml: found" in result.output
-    assert "Rate limit: 4995 of 5000 requests left" in result.output
+    assert "Rate limit: 4994 of 5000 requests left" in result.output
     assert "The token expires in 20 days" in result.output
+
+
+@pytest.mark.parametrize(
+    ("fetch_jobs", "a_day"), [("default-branch", 48), ("all", 96), ("failed", None)]
+)
+def test_check_says_what_jobs_will_cost(environ, github, fetch_jobs, a_day):
+    """Of 4 runs an hour, one is of a pull request, and one of another branch."""
+    for quarter in range(96):
+        fields = [
+            {},
+            {"event": "pull_request", "head_branch": "change"},
+            {"conclusion": "failure"},
+            {"head_branch": "change"},
+        ]
+        github.world.add_run(
+            "acme/jobs",
+            "ci.yml",
+            created_at=github.world.now - timedelta(minutes=15 * quarter),
+            **fields[quarter % 4],
+        )
+    environ |= {"FETCH_JOBS": fetch_jobs, "GH_REPOS": "acme/jobs"}
+    output = run("check", **environ).output
+
+    if a_day is None:
+        assert "Jobs" not in output
+    else:
+        assert f"of about {a_day} runs a day: about {a_day // 24} requests" in output
+        assert "at most 2,000 an hour, in about" in output
+
+
+def test_check_warns_of_more_jobs_than_the_rate_limit_has_room_for(environ, github):
+    for minute in range(120):
+        created_at = github.world.now - timedelta(minutes=minute / 2)
+        github.world.add_run("acme/jobs", "ci.yml", created_at=created_at)
+    github.limits.per_user = 100
+    output = run("check", **environ | {"GH_REPOS": "acme/jobs"}).output
+
+    assert "polling leaves about 40 requests an hour for them" in output
 
 
 def test_check_tells_not_found_and_no_access_apart_from_found(environ, github):
@@ -493,7 +525,7 @@ def test_check_says_what_is_decided_about_workflows_of_one_name(environ, github)
         f"  ci.yml (last run {newest}), new.yml (no run), old.yml (last run"
         " 2026-01-02):"
         " all called 'ci', with a tile each. A name proves no rename; to leave"
-        " one out, list the others in GH_WORKFLOWS\n"
+        " one out, list the others in GH_WORKFLOWS or the settings file\n"
     ) in result.output
 
 
@@ -573,3 +605,25 @@ def test_every_command_has_a_help_that_teaches(command):
 
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 5
+
+
+HEAVY = ("httpx", "sqlite_utils", "datasette", "asyncio", "stamina", "cryptography")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["up", "--help"]])
+def test_a_help_text_imports_no_command(arguments: list[str]) -> None:
+    """Importing all of them takes five times as long as the rest."""
+    script = (
+        "import sys; from ci_observer.ingest.cli import main;"
+        "main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603 (our own statements)
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    imported = done.stdout.splitlines()[-1].split()
+    assert "click" in imported
+    assert not {*imported} & {*HEAVY, "ci_observer.ingest.commands.runtime"}

@@ -20,6 +20,7 @@ from ci_observer.ingest.errors import (
     InvalidResponse,
     RateLimited,
 )
+from ci_observer.ingest.github.annotations import Annotation
 from ci_observer.ingest.github.client import GitHub
 from ci_observer.ingest.github.connection import Connection, Slot
 from ci_observer.ingest.github.headers import RateLimit
@@ -330,7 +331,20 @@ def test_annotations_are_read_from_all_pages():
         json=[{"message": "a"}], headers=link
     )
 
-    assert call(lambda github: github.fetch_annotations("acme/api", 7)) == ["a", "b"]
+    found = call(lambda github: github.fetch_annotations("acme/api", 7))
+    assert found == [Annotation("a"), Annotation("b")]
+
+
+@respx.mock
+def test_no_more_pages_of_annotations_are_read_than_are_enough():
+    url = f"{API}/repos/acme/api/check-runs/7/annotations"
+    link = {"link": f'<{url}?per_page=100&page=2>; rel="next"'}
+    route = respx.get(url).respond(json=[{"message": "a"}], headers=link)
+
+    found = call(lambda github: github.fetch_annotations("acme/api", 7, is_enough=bool))
+
+    assert found == [Annotation("a")]
+    assert route.call_count == 1
 
 
 @respx.mock

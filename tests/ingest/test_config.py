@@ -40,12 +40,18 @@ def test_every_setting_is_read():
         "ACCESS_TOKEN": "let-me-in-please-2",
         "ADHOC_SQL": "off",
         "CSV_FORMULAS": "keep",
+        "MINUTE_MULTIPLIERS": "MacOS = 8, ubuntu-latest-16-cores=1.5,",
+        "ALERT_URLS": " json://127.0.0.1:9/hook\njson://127.0.0.1:9/other ",
+        "ALERT_EVENTS": "fixed, Broken",
+        "ALERT_AFTER": "3",
+        "ALERT_REPOS": "acme/*, !acme/old",
+        "CI_OBSERVER_CONFIG": "teams.yml",
     }
 
     config = Config.from_environ(environ)
 
     # Of a file, a token or an App, only one can be set.
-    others = {"GITHUB_TOKEN_FILE", "ACCESS_TOKEN_FILE"}
+    others = {"GITHUB_TOKEN_FILE", "ACCESS_TOKEN_FILE", "ALERT_URLS_FILE"}
     others |= {name for name in SETTINGS if name.startswith("GITHUB_APP_")}
     assert set(environ) == set(SETTINGS) - others
     assert config == Config(
@@ -68,6 +74,19 @@ def test_every_setting_is_read():
         access_token="let-me-in-please-2",  # noqa: S106 (an example)
         adhoc_sql="off",
         csv_formulas="keep",
+        alert_urls=("json://127.0.0.1:9/hook", "json://127.0.0.1:9/other"),
+        alert_events=("broken", "fixed"),
+        alert_after=3,
+        alert_repos=("acme/*", "!acme/old"),
+        # GitHub's own factors are kept.
+        minute_multipliers=(
+            ("linux", 1),
+            ("windows", 2),
+            ("macos", 8),
+            ("self-hosted", 0),
+            ("ubuntu-latest-16-cores", 1.5),
+        ),
+        config_file=Path("teams.yml"),
     )
     assert config.why_not_polling is None
 
@@ -128,6 +147,7 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
 @pytest.mark.parametrize(
     ("name", "value", "instead"),
     [
+        ("GH_REPOS", "acme/api.git", "owner/repo"),
         ("GH_REPOS", "acme", "owner/repo"),
         ("GH_REPOS", "https://github.com/acme/api", "owner/repo"),
         ("GH_REPOS", "acme/", "owner/*"),
@@ -156,8 +176,22 @@ def test_an_empty_list_is_why_nothing_is_polled(environ, named):
         ("GITHUB_API_URL", "https://ghes.example:port", "https://HOST/api/v3"),
         ("DASHBOARD_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
         ("DASHBOARD_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
-        ("FETCH_JOBS", "some", "failed, all, none"),
+        ("FETCH_JOBS", "some", "failed, default-branch, all, none"),
         ("PAYLOAD_DAYS", "0", "1 to 36500"),
+        ("ALERT_URLS", "hooks.example.com/x", "address 1"),
+        ("ALERT_EVENTS", "broken,crashed", "'crashed' is no event"),
+        ("ALERT_AFTER", "0", "from 1 to"),
+        ("ALERT_REPOS", "acme", "no repository"),
+        ("MINUTE_MULTIPLIERS", "2", "linux=1,windows=2"),
+        ("MINUTE_MULTIPLIERS", "linux=one", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "linux=-1", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "linux=1001", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "linux=nan", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "linux=1e3", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "linux=1=2", "from 0 to 1000"),
+        ("MINUTE_MULTIPLIERS", "osx=10", "'osx' is not linux"),
+        ("MINUTE_MULTIPLIERS", "a b-c=10", "macos-latest-xlarge"),
+        ("MINUTE_MULTIPLIERS", "linux=1,Linux=2", "there twice"),
         ("CI_OBSERVER_BASE_URL", "https://ci.example/ci/", "/ci/"),
         ("CI_OBSERVER_BASE_URL", "/ci/../x/", "/ci/"),
         ("CI_OBSERVER_BASE_URL", "/ci v2/", "/ci/"),

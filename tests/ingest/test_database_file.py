@@ -22,6 +22,7 @@ from ci_observer.ingest.db.database_file import (
     file_id,
     lock_path,
 )
+from ci_observer.ingest.db.keeper import check_in
 from ci_observer.ingest.errors import DatabaseGone
 from ci_observer.ingest.lock import SIZE, only_ingest
 from ci_observer.ingest.store import instance
@@ -210,3 +211,22 @@ def test_a_long_problem_leaves_the_record_of_the_files_readable(
 def test_a_first_start_creates_the_database(tmp_path: Path) -> None:
     with running_up(tmp_path, subprocess.DEVNULL):
         assert (tmp_path / "data/ci_observer.db").exists()
+
+
+def test_the_last_write_goes_into_the_file_while_another_process_has_it_open(
+    tmp_path: Path,
+) -> None:
+    path, copy = tmp_path / "ci_observer.db", tmp_path / "copy.db"
+    with closing(schema.connect(path)) as db, closing(sqlite3.connect(path)) as reader:
+        db.execute("create table written (x)")
+        db.execute("insert into written values (1)")
+        db.conn.commit()
+        assert reader.execute("select x from written").fetchall() == [(1,)]
+        assert Path(f"{path}-wal").stat().st_size > 0
+
+        check_in(path)
+
+        assert Path(f"{path}-wal").stat().st_size == 0
+        copy.write_bytes(path.read_bytes())
+    with closing(sqlite3.connect(copy)) as found:
+        assert found.execute("select x from written").fetchall() == [(1,)]

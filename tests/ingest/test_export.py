@@ -1,6 +1,7 @@
 """`ci-observer export`: content, order, and never an incomplete file."""
 
 import csv
+import io
 import json
 import os
 import threading
@@ -10,11 +11,17 @@ import pytest
 from archive import save_runs, watch
 from click.testing import CliRunner
 from factories import run_payload, times
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ci_observer.csv_formulas import neutralised, neutralised_row
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import export
+from ci_observer.ingest.commands.export_csv import csv_line, is_plain_line
+from ci_observer.ingest.commands.export_rows import Selection, cursor_of_rows, select
 from ci_observer.ingest.db import schema
 
+DAY = "2026-03-05T00:00:00Z"
 HOSTILE = 'a "quoted", title\nof two lines \ud800 naïve'
 
 
@@ -187,17 +194,69 @@ def test_a_database_of_an_older_version_is_not_changed(tmp_path):
     db.close()
 
 
-def test_it_reads_an_index_in_order_and_sorts_only_within_a_second(archive):
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(),
+        Selection(("acme/api", "acme/web"), "2026-01-01T00:00:00Z", "2027"),
+    ],
+)
+def test_it_reads_an_index_in_order_and_sorts_nothing(archive, selection):
+    """The first row is written at once."""
     db = schema.connect_read_only(Path(archive))
     plans: list[str] = []
     db.conn.set_trace_callback(plans.append)
-    export.export_rows(db, export.Selection(), raw=True)
+    cursor_of_rows(db, selection, raw=True)
+    select(db, "h.run_id", selection)
+    selection.count_runs(db)
     db.conn.set_trace_callback(None)
 
-    plan = [row[3] for row in db.execute(f"explain query plan {plans[-1]}")]
+    statements = [sql for sql in plans if sql.startswith("select")]
+    assert len(statements) == 3
+    for sql in statements:
+        plan = [row[3] for row in db.execute(f"explain query plan {sql}")]
+        assert any("r USING COVERING INDEX runs_started" in line for line in plan)
+        assert not [line for line in plan if "B-TREE" in line]
     db.close()
 
-    assert "SCAN r USING COVERING INDEX runs_started" in plan
-    assert [line for line in plan if "B-TREE" in line] == [
-        "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"
-    ]
+
+# Also what no run has: cells with the separators, and with a NUL.
+CELLS = st.text(st.sampled_from("a0é _-=+@.,;'\"\t\r\n\0\x1f \u200b\uff1d")) | st.text()
+
+
+@given(st.lists(CELLS, min_size=2, max_size=4))
+def test_a_plain_line_is_what_the_csv_module_writes(cells: list[str]) -> None:
+    line = "\x1f".join(cells)
+    separators = len(cells) - 1
+    written = io.StringIO()
+    csv.writer(written).writerow(cells)
+    if is_plain_line(line, separators, False):
+        assert line.replace("\x1f", ",") + "\r\n" == written.getvalue()
+    if is_plain_line(line, separators, True):
+        assert neutralised_row(cells) == cells
+    assert csv_line(cells, str) + "\r\n" == written.getvalue()
+    written = io.StringIO()
+    csv.writer(written).writerow(neutralised_row(cells))
+    assert csv_line(cells, neutralised) + "\r\n" == written.getvalue()
+
+
+def test_every_cell_is_written_whole_and_by_the_rule_for_formulas(
+    archive, db, tmp_path
+):
+    titles = ("=1+1", "-5", "a;=2", "é, ü", "\x1f", "a\0b", '"', "", " x", "-", "@a")
+    start = dict.fromkeys(("created_at", "run_started_at", "updated_at"), DAY)
+    save_runs(
+        db, *(run_payload(number, **start) for number, _ in enumerate(titles, 100))
+    )
+    with db.atomic():
+        for number, title in enumerate(titles, 100):
+            db.execute(
+                "update runs set display_title = ? where run_id = ?", [title, number]
+            )
+    for formulas, convert in (("keep", list), ("neutralise", neutralised_row)):
+        file = tmp_path / f"{formulas}.csv"
+        run("--since", "2026-03-05", "--formulas", formulas, file, db_path=archive)
+        with file.open(newline="", encoding="utf-8") as text:
+            rows = sorted(csv.DictReader(text), key=lambda row: int(row["run_id"]))
+        assert [row["display_title"] for row in rows] == convert(titles)
+        assert len(rows) == len(titles)

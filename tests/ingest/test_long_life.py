@@ -1,4 +1,4 @@
-"""A long seeded simulation: 500 polls with faults, kills and a revoked token.
+"""A long seeded simulation: 200 polls with faults, kills and a revoked token.
 
 Runs start, progress, end and are re-run, also far below the newest page.
 """
@@ -21,10 +21,11 @@ from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.db import schema
+from ci_observer.ingest.polling import backfill, run_pages
 
 REPOS = ("acme/api", "acme/web", "acme/docs")
 FILES = ("ci.yml", "deploy.yml")
-POLLS = 500
+POLLS = 200
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("server_error", {}),
     ("html_error", {}),
@@ -45,16 +46,25 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 
 
 # Between these polls GitHub refuses the token, until its file holds a new one.
-REVOKED, RENEWED = 200, 215
-KILLS = 12
-# A run with this number of newer runs is on page 4 or later.
-PAGE_4 = 90
+REVOKED, RENEWED = 80, 90
+KILLS = 8
+# Small pages, so that few polls push runs far below the newest page. A run with
+# this number of newer runs is on page 4 or later.
+PAGE = 10
+PAGE_4 = 3 * PAGE
 
 
 @pytest.fixture(autouse=True)
 def _one_try_each() -> Iterator[None]:
     with stamina.set_testing(True, attempts=1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_pages, "FEED_PAGE_SIZE", PAGE)
+    monkeypatch.setattr(run_pages, "REPO_PAGE_SIZE", PAGE + PAGE // 2)
+    monkeypatch.setattr(backfill, "PAGE_SIZE", 2 * PAGE)
 
 
 class Life:
@@ -147,7 +157,7 @@ class Mortal:
 
 
 @pytest.mark.long
-def test_after_500_polls_with_faults_the_table_is_github_s_truth(db_path, tmp_path):
+def test_after_200_polls_with_faults_the_table_is_github_s_truth(db_path, tmp_path):
     chance = random.Random(1)  # noqa: S311 (a repeatable test)
     life = Life(World("2026-03-02T09:00:00Z"), chance)
     kills = set(chance.sample(range(POLLS), KILLS))

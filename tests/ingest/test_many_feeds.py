@@ -1,4 +1,4 @@
-"""1,000 feeds in 250 repositories: which are polled, and the effect of one error."""
+"""400 feeds in 100 repositories: which are polled, and the effect of one error."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from ci_observer.ingest.db import schema
 from ci_observer.ingest.store import feeds
 from ci_observer.ingest.times import utc
 
-REPOS = tuple(f"acme/service-{n:03}" for n in range(250))
+REPOS = tuple(f"acme/service-{n:03}" for n in range(100))
 FILES = ("build.yml", "ci.yml", "deploy.yml", "docs.yml")
 # These repositories are active; the others have had no run for six weeks.
 BUSY = REPOS[:10]
-FAILING = REPOS[100]
+FAILING = REPOS[50]
 
 
 def one_run_each() -> World:
@@ -111,7 +111,7 @@ def test_the_first_pass_stores_every_feed(github, ingest):
         "select count(*), count(checked_at), count(error) from feeds where is_watched"
     ).fetchone()
 
-    assert result == (1000, 1000, 0)
+    assert result == (400, 400, 0)
     stored = {row["run_id"] for row in ingest.db["runs"].rows}
     assert {runs[0].id for runs in runs_of_each_workflow(github)} <= stored
 
@@ -124,7 +124,7 @@ def test_a_pass_polls_each_busy_repository_once_and_half_of_the_quiet_ones(
     for repos in found:
         assert set(repos.values()) == {1}
         assert set(BUSY) <= set(repos)
-        assert 90 <= len(set(repos) - set(BUSY)) <= 150
+        assert 30 <= len(set(repos) - set(BUSY)) <= 60
     for first, second in pairwise(found):
         assert set(first) | set(second) == set(REPOS)
         assert set(first) & set(second) == set(BUSY)
@@ -158,7 +158,7 @@ def test_repositories_skipped_by_a_spent_limit_come_first_in_the_next_pass(
     """A limit that is spent in every pass starves no repository."""
     before = utc(github.clock())
     for _ in range(6):
-        github.faults.add("secondary_limit", path="", nth=60, count=None)
+        github.faults.add("secondary_limit", path="", nth=24, count=None)
         passes(github, ingest, 1)
         github.faults.clear()
 

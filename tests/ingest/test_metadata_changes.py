@@ -6,7 +6,7 @@ import pytest
 from archive import set_clock
 from polling import FILE, REPO, poll, revision
 
-from ci_observer.ingest.db.migrations import m152_metadata_of_repositories
+from ci_observer.ingest.db.migrations.m120_untested import m152_metadata_of_repositories
 from ci_observer.ingest.feeds.refresh_times import next_charged_refresh_at
 from ci_observer.ingest.store import feeds, workflows
 

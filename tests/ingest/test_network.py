@@ -1,7 +1,6 @@
 """Requests through real proxies, with TLS and without, and what an error says."""
 
 import gc
-import os
 import shutil
 import socket
 import ssl
@@ -14,6 +13,7 @@ import trustme
 from click.testing import CliRunner, Result
 from proxy_servers import http_proxy, socks_proxy, tls_server
 from sqlite_utils import Database
+from uids import without_root
 from up import command_line, running_up
 from waiting import eventually
 
@@ -27,7 +27,6 @@ from ci_observer.ingest.github.certificates import Certificates, tls_context
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
 PASSWORD = "hunter2"  # noqa: S105 (made up)
 HOST = "github.test"
-NOBODY = 65534
 OPENSSL = shutil.which("openssl") or ""
 
 pytestmark = pytest.mark.usefixtures("only_own_settings")
@@ -314,15 +313,11 @@ def test_wrong_certificates_are_refused_by_name_with_exit_code_2(
 
 def test_an_unreadable_certificate_is_refused(bundle):
     Path(bundle).chmod(0)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(ConfigError, match=r"SSL_CERT_FILE: .*Permission denied"):
-            tls_context(Certificates(bundle))
-    finally:
-        if is_root:
-            os.seteuid(0)
+    with (
+        without_root(),
+        pytest.raises(ConfigError, match=r"SSL_CERT_FILE: .*Permission denied"),
+    ):
+        tls_context(Certificates(bundle))
 
 
 @pytest.mark.skipif(not OPENSSL, reason="needs openssl rehash")

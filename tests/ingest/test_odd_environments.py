@@ -11,12 +11,13 @@ import pytest
 from archive import save_runs, watch
 from click.testing import CliRunner
 from factories import run_payload
-from processes import environ_with, free_port, serving
+from processes import environ_with, serving
 from up import environ as up_environ
 from up import run_up
 
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import supervise
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import SETTINGS, load_config
 
 ROOT = Path(__file__).parents[2]

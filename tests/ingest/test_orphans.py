@@ -8,19 +8,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import free_port
-from up import DEMO, PROC, UP, Up, children, command_line, is_running, running_up
+from up import (
+    DEMO,
+    PROC,
+    UP,
+    Up,
+    children,
+    command_line,
+    descendants,
+    have_ended,
+    is_running,
+    kill,
+    running_up,
+)
 from waiting import HANG_SECONDS, eventually
 
 from ci_observer.ingest.commands import launch
+from ci_observer.ingest.commands.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     not PROC.is_dir(), reason="needs Linux's /proc to look at processes"
 )
-
-
-def have_ended(pids: list[int]) -> bool:
-    return not any(is_running(pid) for pid in pids)
 
 
 @pytest.mark.parametrize(
@@ -64,24 +72,43 @@ def test_a_killed_web_process_comes_back_and_ingest_stays(tmp_path: Path) -> Non
     with running_up(tmp_path, subprocess.DEVNULL) as up:
         ingest = eventually(lambda: up.pid_of("ingest"))
         killed = up.pid_of("serve") or 0
-        offspring = descendants(killed)
 
-        os.kill(killed, signal.SIGKILL)
+        kill(killed)
 
-        eventually(lambda: have_ended([killed, *offspring]))
         eventually(lambda: up.pid_of("serve") not in (None, killed) and is_up(up))
         assert up.pid_of("ingest") == ingest
 
 
+def test_orphans_of_a_killed_web_process_do_not_keep_the_wal_file(
+    tmp_path: Path,
+) -> None:
+    """They end by themselves, but maybe after the supervisor."""
+    path = tmp_path / "ci_observer.db"
+    with running_up(tmp_path, subprocess.DEVNULL, CI_OBSERVER_DB=str(path)) as up:
+        killed = eventually(lambda: up.pid_of("serve"))
+        assert up.get("/ci_observer/runs.json").status_code == 200
+        offspring = descendants(killed)
+        assert [pid for pid in offspring if has_open(pid, path)]
+        for pid in offspring:
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(killed, signal.SIGKILL)
+
+        up.process.terminate()
+
+        assert up.process.wait(HANG_SECONDS) == 0
+        assert have_ended(offspring)
+        names = {file.name for file in tmp_path.glob("ci_observer.db*")}
+        assert names == {"ci_observer.db", "ci_observer.db.lock"}
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has opened a file; a worker opens it for a statement."""
+    folder = PROC / str(pid) / "fd"
+    return str(path) in [os.readlink(folder / name) for name in os.listdir(folder)]
+
+
 def is_up(up: Up) -> bool:
     return up.is_serving()
-
-
-def descendants(pid: int) -> list[int]:
-    found = [pid]
-    for each in found:
-        found += children(each)
-    return found[1:]
 
 
 def test_a_process_whose_parent_has_ended_already_does_not_start() -> None:

@@ -121,7 +121,8 @@ def test_a_move_to_another_letter_case_of_the_name_keeps_every_row(ingest, world
     add_runs(world, 3)
     ingest.poll()
     tables = [t.name for t in db.tables if "repo" in t.columns_dict]
-    before = {t: db[t].count for t in tables if t != "responses"}
+    changed = {"responses", "state_builds"}
+    before = {t: db[t].count for t in tables if t not in changed}
 
     repos.rename(db, REPO, "Acme/API")
 

@@ -82,16 +82,17 @@ def test_a_quiet_day_costs_nothing(world, github, ingest, db, old_run):
     github.advance(DAY)
     ingest.poll()
     github.log.clear()
-    number = int(revision(db))
+    revisions = {revision(db)}
     for _ in range(2):
         github.advance(DAY / 2)
         ingest.restart()
         ingest.poll()
+        revisions.add(revision(db))
 
     assert {entry.status for entry in github.log} == {304}
     assert not any(entry.charged for entry in github.log)
     # Stale after hours without a poll, then fresh again.
-    assert int(revision(db)) == number + 2
+    assert len(revisions) == 3
 
 
 def test_the_rescan_covers_the_days_in_which_runs_can_be_re_run(

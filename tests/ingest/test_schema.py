@@ -13,11 +13,11 @@ import pytest
 from archive import save_runs, watch
 from click.testing import CliRunner
 from factories import run_payload
-from processes import free_port
 
 from ci_observer.ingest import cli
 from ci_observer.ingest.commands.explained_errors import explaining_errors
-from ci_observer.ingest.db import objects, schema
+from ci_observer.ingest.commands.ports import free_port
+from ci_observer.ingest.db import migrations, objects, schema
 from ci_observer.ingest.errors import DatabaseError, IncompleteInstallation
 from ci_observer.ingest.progress import log_progress
 
@@ -31,6 +31,13 @@ def test_the_first_start_creates_the_database_and_its_folder(tmp_path):
     assert "runs" in db.table_names()
     assert db.execute("pragma journal_mode").fetchone() == ("wal",)
     db.close()
+
+
+def test_every_module_of_migrations_is_in_the_list_in_order():
+    """An unlisted module would leave its tables out of every database."""
+    files = sorted(Path(migrations.__file__).parent.glob("m[0-9]*.py"))
+
+    assert [module.__file__ for module in migrations.MODULES] == [*map(str, files)]
 
 
 @pytest.fixture
@@ -226,6 +233,7 @@ def test_a_changed_index_is_replaced_and_an_old_one_dropped(db):
         ("tile_facts", ["rebuilding tiles"]),
         ("decisive_attempts", ["rebuilding tiles"]),
         ("counted_values", ["counting runs"]),
+        ("counted_flaky_shas", []),
         ("branch_runs", ["rebuilding tiles"]),
         ("wall", []),
     ],

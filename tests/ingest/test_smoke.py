@@ -7,25 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import proxies
 import pytest
-from archive import save_runs, watch
+from archive import save_poll_of_now, save_runs, watch
 from click.testing import CliRunner, Result
 from factories import run_payload
-from processes import environ_with, free_port, serving
+from processes import environ_with, serving
 from proxy_servers import http_proxy
 from sqlite_utils import Database
+from waiting import HANG_SECONDS
 
 from ci_observer.ingest.cli import main
-from ci_observer.ingest.config import Config
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.smoke import report
 from ci_observer.ingest.smoke.checks import CHECKS, Visit, run_checks
 from ci_observer.ingest.smoke.client import Instance
-from ci_observer.ingest.store import instance
-from ci_observer.ingest.times import utc
 
-# Columns of the record of a pass.
-COUNTS = ("feeds", "feeds_failed", "requests", "not_modified", "runs_written")
 TOKEN = "secret"  # noqa: S105 (made up)
 BASE = "http://ci.example.com/ci"
 Change = Callable[[httpx.Request, httpx.Response], httpx.Response | None]
@@ -40,11 +36,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> P
     now = datetime.now(UTC)
     watch(db, ("acme/api", "ci.yml"), now=now)
     save_runs(db, run_payload(1), now=now)
-    # Fresh for as long as the tests take.
-    config = Config(repos=("acme/api",), workflows=("ci.yml",), refresh_seconds=86_400)
-    instance.save_settings(db, config, version="0.1.0", now=now)
-    poll = dict.fromkeys(COUNTS, 0) | {"started_at": utc(now), "finished_at": utc(now)}
-    instance.save_poll(db, poll)
+    save_poll_of_now(db, repos=("acme/api",), now=now)
     db.close()
     return path
 
@@ -61,7 +53,8 @@ def web(archive: Path) -> Iterator[httpx.Client]:
 
 
 def smoke(*arguments: object, **environ: str) -> Result:
-    return CliRunner().invoke(main, ["smoke", *map(str, arguments)], env=environ)
+    options = ["--timeout", HANG_SECONDS, *arguments]
+    return CliRunner().invoke(main, ["smoke", *map(str, options)], env=environ)
 
 
 def outcomes(result: Result) -> dict[str, str]:
@@ -371,20 +364,3 @@ def test_a_protected_instance_needs_the_token(web: httpx.Client) -> None:
 
     assert result.outcome == "failed"
     assert "ACCESS_TOKEN" in result.text
-
-
-@pytest.mark.parametrize("example", proxies.ALL)
-def test_it_checks_through_a_proxy(archive: Path, tmp_path: Path, example: str) -> None:
-    certificate = proxies.make_certificate(tmp_path)
-    settings = proxies.settings_in(example)
-    environ = environ_with(CI_OBSERVER_DB=archive, **settings)
-    with serving(environ, tmp_path) as web:
-        port = web.base_url.port or 0
-        with proxies.running_proxy(example, port, certificate, tmp_path) as proxy:
-            trusted = smoke("--json", proxy.home, SSL_CERT_FILE=str(certificate.path))
-            untrusted = smoke(proxy.home)
-
-    assert trusted.exit_code == 0, trusted.stdout
-    if proxy.home.startswith("https:"):
-        assert untrusted.exit_code == 1
-        assert "set SSL_CERT_FILE" in untrusted.stdout

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.store import backfills, feeds, instance, older_runs, runs
-from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.database import page_transaction, transaction
 from ci_observer.ingest.store.instance import POLLS_KEPT
 from ci_observer.ingest.store.responses import CachedResponse, ResponseKey
 from ci_observer.ingest.store.run_rows import Saved
 from ci_observer.ingest.times import utc
 
 FEED = ("acme/api", "ci.yml")
+# https://www.sqlite.org/pragma.html#pragma_temp_store
+IN_MEMORY = 2
 RUNNING = {"status": "in_progress", "conclusion": None}
 
 
@@ -83,6 +85,23 @@ def test_a_page_with_changes_increases_the_revision_by_one(db):
     live(db, run_payload(1), run_payload(2))
 
     assert revision(db) == number + 1
+
+
+def test_a_revision_never_has_other_content_after_a_restored_backup(db):
+    watch(db, FEED)
+    live(db, run_payload(1))
+    backed_up = revision(db)
+    live(db, run_payload(2))
+    seen = {backed_up, revision(db)}
+    # The backup: without the second run. Ingest starts later than all changes were.
+    db.execute("update instance set value = ? where key = 'revision'", [backed_up])
+    later = NOW + timedelta(hours=1)
+    instance.save_settings(db, Config(), version="1", now=later)
+
+    live(db, run_payload(3))
+
+    assert revision(db) >= later.timestamp()
+    assert revision(db) not in seen
 
 
 def test_a_rerun_replaces_the_run_and_keeps_the_earlier_attempt(db):
@@ -395,6 +414,23 @@ def test_any_order_and_repetition_of_pages_gives_the_same_tables(
     in_order = stored_after(path, migrated_file, [[one] for one in observations])
 
     assert stored_after(path, migrated_file, pages) == in_order
+
+
+def test_only_the_rows_of_a_response_have_their_temporary_data_in_memory(db):
+    """A statement over all runs would need too much of it."""
+
+    def temp_store():
+        [[value]] = db.execute("pragma temp_store")
+        return value
+
+    with page_transaction(db):
+        with page_transaction(db):
+            assert temp_store() == IN_MEMORY
+        assert temp_store() == IN_MEMORY
+    with pytest.raises(ValueError, match="refused"), page_transaction(db):
+        raise ValueError("refused")
+    with transaction(db), page_transaction(db):
+        assert temp_store() == 0
 
 
 def test_no_other_process_can_write_within_a_transaction(db, db_path):

@@ -10,7 +10,6 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-from processes import free_port
 from up import (
     ON_A_TERMINAL,
     PROC,
@@ -28,6 +27,7 @@ from waiting import HANG_SECONDS, eventually
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
+from ci_observer.ingest.commands.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     not PROC.is_dir(), reason="needs Linux's /proc to look at processes"

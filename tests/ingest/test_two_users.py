@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from processes import free_port
 from uids import (
     GROUP,
     INGEST,
@@ -23,12 +22,13 @@ from uids import (
     python_for_all,
     run_as,
 )
-from up import TOKEN, Up, children, environment, is_running, responds
+from up import TOKEN, Up, children, environment, is_running, kill, responds
 from waiting import HANG_SECONDS, eventually
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.rate_limits import Token
 from ci_observer.demo.server.world import World
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.db import schema
 
 pytestmark = needs_users
@@ -203,7 +203,7 @@ def test_a_killed_ingest_or_web_comes_back_as_its_user(folder: Path) -> None:
     with running(folder) as up:
         for command, user in (("ingest", INGEST), ("serve", WEB)):
             killed = pid_of(up, command)
-            os.kill(killed, signal.SIGKILL)
+            kill(killed)
 
             again = eventually(partial(other_pid_of, up, command, killed))
             assert ids_of(again)[0] == [user] * 3
@@ -215,7 +215,7 @@ def test_pages_are_served_while_ingest_is_gone(folder: Path) -> None:
     with running(folder) as up:
         os.kill(pid_of(up, "ingest"), signal.SIGTERM)
         assert up.get("/api/wall").status_code == 200
-        os.kill(pid_of(up, "serve"), signal.SIGKILL)
+        kill(pid_of(up, "serve"))
         eventually(up.is_serving)
         assert {"ci_observer.db-wal", "ci_observer.db-shm"} <= modes(folder).keys()
 

@@ -7,7 +7,7 @@ import pytest
 from archive import set_clock
 from polling import FILE, REPO, add_runs, poll, revision
 
-from ci_observer.ingest.db.migrations import m151_pages_of_feeds
+from ci_observer.ingest.db.migrations.m120_untested import m151_pages_of_feeds
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 

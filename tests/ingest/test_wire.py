@@ -14,6 +14,7 @@ from ci_observer.ingest.errors import (
     TooLarge,
     Unauthorized,
 )
+from ci_observer.ingest.github.annotations import Annotation
 from ci_observer.ingest.github.headers import (
     LONGEST_WAIT,
     RateLimit,
@@ -335,7 +336,16 @@ def test_anything_but_a_list_has_no_annotations(data):
 def test_annotations_without_a_text_are_left_out():
     items = [None, "text", {}, {"message": 7}, {"message": "canceled", "path": None}]
 
-    assert parse_annotations(items) == ["canceled"]
+    assert parse_annotations(items) == [Annotation("canceled")]
+
+
+def test_an_annotation_has_a_level_and_a_title():
+    item = {"message": "bad", "annotation_level": "failure", "title": "lint"}
+
+    assert parse_annotations([item, {"title": "only", "annotation_level": 3}]) == [
+        Annotation("bad", "failure", "lint"),
+        Annotation("", None, "only"),
+    ]
 
 
 def test_a_repository_has_an_id_a_name_and_a_default_branch():

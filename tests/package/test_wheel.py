@@ -12,8 +12,10 @@ from shutil import copytree, ignore_patterns
 import pytest
 from archive import NOW, save_runs, watch
 from factories import run_payload, times
-from processes import CI_OBSERVER, environ_with, free_port, serving
+from processes import CI_OBSERVER, environ_with, serving
 from sqlite_utils import Database
+
+from ci_observer.ingest.commands.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("ingest", "web", "demo", "plugins", "templates", "static")
@@ -21,13 +23,20 @@ PAGES = (
     "/",
     "/runs",
     "/workflows/acme/api/ci.yml",
+    "/commits/acme/api",
+    # A summary up to now changes with the time.
+    "/summary?since=2026-02-23&until=2026-03-01",
+    "/summary.md?since=2026-02-23&until=2026-03-01",
+    "/runs/1",
+    "/workflows/acme/api/ci.yml/jobs",
     "/api/runs",
     "/api/runs?raw=1",
     "/api/runs.csv",
     "/api/wall",
     "/api/filters",
     "/ci_observer",
-    "/ci_observer/runs",
+    # How many facets Datasette suggests depends on how long it takes.
+    "/ci_observer/runs?_nosuggest=1",
     "/ci_observer/run_history.csv",
     "/-/dashboards/ci-observer",
 )
@@ -42,7 +51,7 @@ def files_of_the_checkout() -> set[str]:
             for path in (ROOT / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
-    names = ("__init__", "__main__", "csv_formulas")
+    names = sorted(path.stem for path in (ROOT / "ci_observer").glob("*.py"))
     return found | {f"ci_observer/{name}.py" for name in names}
 
 

@@ -56,8 +56,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def start(
     database: Path, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
-    """Start an example's proxy in front of `serve`; each server is started once."""
+    """Start an example's proxy in front of `serve`; both are started once for each."""
     ports: dict[object, int] = {}
+    proxies: dict[object, Proxy] = {}
     with ExitStack() as stack:
 
         def start_proxy(example: str, **settings: str) -> Proxy:
@@ -67,9 +68,11 @@ def start(
             if key not in ports:
                 web = stack.enter_context(serving(environ, database.parent))
                 ports[key] = web.base_url.port or 0
-            folder = tmp_path_factory.mktemp("proxy")
-            return stack.enter_context(
-                running_proxy(example, ports[key], certificate, folder)
-            )
+            if (example, key) not in proxies:
+                folder = tmp_path_factory.mktemp("proxy")
+                proxies[example, key] = stack.enter_context(
+                    running_proxy(example, ports[key], certificate, folder)
+                )
+            return proxies[example, key]
 
         yield start_proxy

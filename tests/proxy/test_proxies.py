@@ -4,15 +4,22 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from archive import save_poll_of_now
+from click.testing import CliRunner
 from crawler import Crawl
 from processes import environ_with, serving
 from proxies import ALL, Certificate, Proxy
 from waiting import HANG_SECONDS
+
+from ci_observer.ingest.cli import main
+from ci_observer.ingest.db import schema
 
 PREFIXED = [example for example in ALL if "prefix" in example]
 TLS = [example for example in ALL if "tls" in example]
@@ -30,6 +37,13 @@ UNLINKED = (
 CHECK = Path(__file__).parents[2] / "container" / "healthcheck.py"
 
 Start = Callable[..., Proxy]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _poll_of_now(database: Path) -> None:
+    """As `smoke` needs it."""
+    with closing(schema.connect(database)) as db:
+        save_poll_of_now(db, repos=("acme/api", "acme/web"), now=datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +150,24 @@ def test_a_proxy_changes_neither_etags_nor_compression_nor_exports(
     assert first.headers["content-security-policy"].startswith("default-src 'self'")
     assert second.status_code == 304
     assert len(export.text.splitlines()) == 120
+
+
+@pytest.mark.parametrize("example", ALL)
+def test_smoke_checks_an_instance_through_the_proxy(
+    start: Start, certificate: Certificate, example: str
+) -> None:
+    home = start(example).home
+    command = ["smoke", "--json", "--timeout", str(HANG_SECONDS), home]
+
+    trusted = CliRunner().invoke(
+        main, command, env={"SSL_CERT_FILE": str(certificate.path)}
+    )
+
+    assert trusted.exit_code == 0, trusted.stdout
+    if home.startswith("https:"):
+        untrusted = CliRunner().invoke(main, command)
+        assert untrusted.exit_code == 1
+        assert "set SSL_CERT_FILE" in untrusted.stdout
 
 
 def test_a_health_check_needs_no_prefix(database: Path) -> None:

@@ -50,6 +50,15 @@ def save_owner_error(db: Database, owner: Owner, now: datetime = NOW) -> None:
     )
 
 
+def save_poll_of_now(db: Database, *, repos: tuple[str, ...], now: datetime) -> None:
+    """Store a pass of just now, which is fresh for as long as the tests take."""
+    config = Config(repos=repos, workflows=("ci.yml",), refresh_seconds=86_400)
+    instance.save_settings(db, config, version="0.1.0", now=now)
+    counts = ("feeds", "feeds_failed", "requests", "not_modified", "runs_written")
+    poll = dict.fromkeys(counts, 0) | {"started_at": utc(now), "finished_at": utc(now)}
+    instance.save_poll(db, poll)
+
+
 def save_runs(
     db: Database,
     *payloads: dict[str, Any],

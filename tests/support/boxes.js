@@ -56,8 +56,8 @@
       if (other) complaints.push(`"${one.node.data}" on "${other.node.data}" of ${said}`);
     });
     for (const name of [".tile__progress", ".strip", "h2 > .symbol"]) {
-      const shape = tile.querySelector(name).getBoundingClientRect();
-      const text = shape.width && found.find((one) => meet(one, shape));
+      const shape = tile.querySelector(name)?.getBoundingClientRect();
+      const text = shape?.width && found.find((one) => meet(one, shape));
       if (text) complaints.push(`"${text.node.data}" of ${said} on ${name}`);
     }
     const repo = tile.querySelector("[data-part=repo]");

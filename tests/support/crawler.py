@@ -12,8 +12,10 @@ ATTRIBUTES = ("href", "src", "action", "formaction", "poster", "data-base")
 STYLE_URL = re.compile(r"""url\(\s*["']?([^"')]+)""")
 SCRIPT_URL = re.compile(r"""(?:from|import)\s*\(?\s*["']([^"']+\.js)["']""")
 # Rows of data may hold paths: pages and charts make links of them.
-DATA = ("rows", "runs_path", "baseURL")
+# OpenAPI's servers have the base of its paths, without a slash at its end.
+DATA = ("rows", "runs_path", "baseURL", "servers")
 TABLE = re.compile(r"/ci_observer/\w+(\.\w+)?$")
+RUN = re.compile(r"/runs/\d+$")
 ROW = re.compile(r"/ci_observer/\w+/[^/]+?(\.\w+)?$")
 
 
@@ -60,7 +62,8 @@ def _json_links(value: Any) -> Iterator[str]:
         case list():
             for item in value:
                 yield from _json_links(item)
-        case str() if re.match(r"https?://|/(?!\*)\S*$", value):
+        # A URL with braces is a template.
+        case str() if re.match(r"https?://|/(?!\*)[^\s{]*$", value):
             yield value
 
 
@@ -110,8 +113,8 @@ class Crawl:
 def _kinds(url: str) -> set[tuple[str, str]]:
     """The page of a URL, and each name in its query.
 
-    All tables and queries are one page in each format, and so are all rows.
+    All tables and queries are one page in each format, and so are all rows and runs.
     """
     parts = urlsplit(url)
-    page = ROW.sub(r"/row\1", TABLE.sub(r"/table\1", parts.path))
+    page = ROW.sub(r"/row\1", TABLE.sub(r"/table\1", RUN.sub("/run", parts.path)))
     return {(page, "")} | {(page, name) for name, _ in parse_qsl(parts.query)}

@@ -1,22 +1,27 @@
 """The dashboard's configuration, and an archive for it."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
 from archive import NOW, save_runs, watch
 from datasette.app import Datasette
-from datasette_dashboards import replace_opts_in_query
 from factories import run_payload
+from metadata_file import METADATA
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.store import instance
 
-METADATA = yaml.safe_load((Path(__file__).parents[2] / "metadata.yml").read_text())
 DASHBOARD = METADATA["plugins"]["datasette-dashboards"]["ci-observer"]
 CHARTS: dict[str, Any] = DASHBOARD["charts"]
+# The charts with a query of both dashboards.
+ALL_CHARTS: dict[str, Any] = {
+    name: chart
+    for dashboard in METADATA["plugins"]["datasette-dashboards"].values()
+    for name, chart in dashboard["charts"].items()
+    if "query" in chart
+}
 PAGE = "/-/dashboards/ci-observer"
+JOBS = "/-/dashboards/jobs"
 # The days that `fill` stores, as the charts name them.
 SATURDAY = {
     "day": "2026-02-28",
@@ -67,11 +72,7 @@ def fill(db: Database) -> None:
 
 async def chart_rows(datasette: Datasette, chart: str, **filters: str) -> list[Any]:
     """The rows that the page's script fetches for a chart."""
-    sql = replace_opts_in_query(CHARTS[chart]["query"], filters)
-    response = await datasette.client.get(
-        "/ci_observer.json", params={"sql": sql, "_shape": "objects", **filters}
-    )
-    body = response.json()
-    assert (response.status_code, body.get("error")) == (200, None)
-    rows: list[Any] = body["rows"]
+    response = await datasette.client.get(f"{PAGE}/{chart}.json", params=filters)
+    assert response.status_code == 200, response.text
+    rows: list[Any] = response.json()["rows"]
     return rows

@@ -15,8 +15,14 @@ from pathlib import Path
 from ci_observer.ingest import cli
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-# A command imports the last two when it opens its HTTP client.
-_CONTEXT.set_forkserver_preload([cli.__name__, "httpcore", "anyio._backends._asyncio"])
+# A command imports these modules when it runs.
+_COMMANDS = ("backfill", "backup", "check", "poll", "restore")
+_CONTEXT.set_forkserver_preload(
+    [
+        *(f"ci_observer.ingest.commands.{name}" for name in _COMMANDS),
+        *(cli.__name__, "httpcore", "anyio._backends._asyncio"),
+    ]
+)
 
 
 def start_command(

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from datasette.app import Datasette
+from metadata_file import dumped, parsed
 from web_client import serving
 
 from ci_observer import ROOT
@@ -25,9 +25,9 @@ def installation(folder: Path, rules: dict[str, Any]) -> Path:
 
 def with_rules(rules: dict[str, Any]) -> str:
     """The text of metadata.yml with these rules added."""
-    metadata = yaml.safe_load((ROOT / "metadata.yml").read_text())
+    metadata = parsed()
     _add(metadata, rules)
-    return yaml.safe_dump(metadata)
+    return dumped(metadata)
 
 
 def _add(metadata: dict[str, Any], rules: dict[str, Any]) -> None:

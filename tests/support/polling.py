@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from sqlite_utils import Database
 from waiting import HANG_SECONDS
 
@@ -44,10 +45,12 @@ class Ingest:
             "api_url": server.url,
             "repos": (REPO,),
             "workflows": (FILE,),
+            # Jobs that no tile needs have tests of their own.
+            "fetch_jobs": "failed",
         }
         self._runner = asyncio.Runner()
         self._http = open_http("test")
-        self._http.timeout = HANG_SECONDS
+        self._http.timeout = httpx.Timeout(HANG_SECONDS)
         self.restart()
 
     def restart(self, **settings: Any) -> None:
@@ -98,13 +101,13 @@ class Ingest:
     def timeout(self, path: str, *, seconds: float) -> Iterator[None]:
         """Set a short timeout for requests to a path; the others have a long one."""
 
-        async def shorten(request: httpx.Request) -> None:
-            if path in str(request.url):
-                request.extensions["timeout"] = httpx.Timeout(seconds).as_dict()
-
-        self._http.event_hooks = {"request": [shorten]}
-        yield
-        self._http.event_hooks = {}
+        long = self._http.timeout
+        short = httpx.Timeout(seconds)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                self._http, "timeout_of", lambda url: short if path in url else long
+            )
+            yield
 
     def close(self) -> None:
         self._runner.run(self._http.aclose())

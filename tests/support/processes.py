@@ -1,18 +1,18 @@
 """The product's commands as processes, as their users run them."""
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from waiting import HANG_SECONDS, eventually
 
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import SETTINGS
 
 CI_OBSERVER = (sys.executable, "-m", "ci_observer")
@@ -22,19 +22,6 @@ def environ_with(**settings: object) -> dict[str, str]:
     """The tests' environment, with these settings of CI Observer and no others."""
     clean = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return clean | {name: str(value) for name, value in settings.items()}
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on.
-
-    It is below the ports that the system gives to other sockets meanwhile. `random`
-    would choose the same for two tests: pytest-randomly seeds it before each.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import free_port
 from waiting import HANG_SECONDS, eventually
+
+from ci_observer.ingest.commands.ports import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "contrib" / "proxy"
 ALL = sorted(

@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+from rollups import differing_rows
 from sqlite_utils import Database
 
 from ci_observer.demo.server.model import Run
 from ci_observer.demo.server.run_objects import run_object
 from ci_observer.demo.server.world import World
 from ci_observer.ingest.github.rows import run_row
+from ci_observer.ingest.states import feeds as states
+from ci_observer.ingest.states.compute import Span, compute
 from ci_observer.ingest.store.run_rows import RUN_COLUMNS
 
 # Queries of inconsistent rows; each must find none.
@@ -69,6 +72,31 @@ def assert_sound(db: Database) -> None:
     assert_intact(db)
     found = {name: db.execute(sql).fetchall() for name, sql in UNSOUND.items()}
     assert {name: rows for name, rows in found.items() if rows} == {}
+    assert differing_rows(db) == {}
+    assert differing_spans(db) == {}
+
+
+def differing_spans(db: Database) -> dict[str, Any]:
+    """The stored and the computed states of feeds over time, where they differ.
+
+    Without those that are left to the background.
+    """
+    found = {}
+    for repo, workflow in db.execute(
+        "select distinct repo, workflow from feed_states"
+        " except select repo, workflow from state_builds"
+    ).fetchall():
+        feed = states.read(db, repo, workflow)
+        computed = compute(feed, feed.begins_at())[0] if feed else []
+        names = ", ".join(Span._fields)
+        stored = db.execute(
+            f"select {names} from state_spans where repo = ? and workflow = ?"  # noqa: S608
+            " order by from_at",
+            [repo, workflow],
+        ).fetchall()
+        if stored != [tuple(span) for span in computed]:
+            found[f"{repo} {workflow}"] = (stored, computed)
+    return found
 
 
 def assert_is_truth(db: Database, world: World) -> None:

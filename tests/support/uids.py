@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 # Numbers without a name.
 INGEST, WEB, GROUP = 20_001, 20_002, 20_003
 # The packages of this Python, for another one that every user can run.
@@ -21,7 +22,7 @@ PYTHONPATH = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
 
 # Starts itself again, as `up` does.
 TRY = (
-    "import os, sys; import ci_observer.ingest.cli, datasette.app;"
+    "import os, sys; import ci_observer.ingest.commands.runtime, datasette.app;"
     "os.execv(sys.executable, [sys.executable, '-c', 'pass'])"
 )
 
@@ -62,6 +63,24 @@ def folder_for_all() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """Act as a user who is not root, if this process is root.
+
+    A command that runs meanwhile may also change the real user of this process, and
+    would leave it to the tests that follow.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    before = os.getresuid()
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.setresuid(*before)
 
 
 def become_both() -> None:

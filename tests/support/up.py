@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from processes import free_port
 from waiting import HANG_SECONDS, eventually
+
+from ci_observer.ingest.commands.ports import free_port
 
 PROC = Path("/proc")
 TOKEN = "ghp_thisMustNotShowAnywhere0123456789"  # noqa: S105 (of the simulated GitHub)
@@ -41,16 +42,14 @@ class Up:
 
     def tree(self) -> list[int]:
         """The ids of the supervisor and all its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            found += children(pid)
-        return found
+        return [self.process.pid, *descendants(self.process.pid)]
 
     def pid_of(self, command: str) -> int | None:
         """The id of the process that runs a command, None before it starts."""
         for pid in children(self.process.pid):
             # Not the launcher, which becomes that process.
-            if command_line(pid)[-3:] == ["-m", "ci_observer", command]:
+            is_command = command_line(pid)[-3:] == ["-m", "ci_observer", command]
+            if is_command and group_of(pid) == pid:
                 return pid
         return None
 
@@ -72,6 +71,34 @@ def children(pid: int) -> list[int]:
     return [child for child, parent in parents.items() if parent == str(pid)]
 
 
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        found += children(each)
+    return found[1:]
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait for the end of all that it has started.
+
+    They end by themselves. Until then they still respond to requests.
+    """
+    pids = [pid, *descendants(pid)]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: have_ended(pids))
+
+
+def group_of(pid: int) -> int | None:
+    """The process group, None after the end. Supervisor gives a process its own.
+
+    The orphans of a killed process stay in that of their parent.
+    """
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def command_line(pid: int) -> list[str]:
     return read(PROC / str(pid) / "cmdline").rstrip("\0").split("\0")
 
@@ -91,6 +118,10 @@ def read(path: Path) -> str:
 def is_running(pid: int) -> bool:
     stat = read(PROC / str(pid) / "stat")
     return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def have_ended(pids: list[int]) -> bool:
+    return not any(is_running(pid) for pid in pids)
 
 
 def environ(folder: Path, port: int, **settings: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Walls of any size, with tiles of every state, for the tests in a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count, cycle
 from typing import Any
@@ -9,8 +9,11 @@ from archive import NOW, save_runs, watch
 from factories import run_payload
 from sqlite_utils import Database
 
+from ci_observer.ingest.github.annotations import Annotation
+from ci_observer.ingest.github.error_texts import job_error
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.errors import save_job as save_error
 from ci_observer.ingest.store.feeds import save_checked, watched
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.ingest.times import utc
@@ -29,6 +32,13 @@ NAMES = (
     "継続的インテグレーションと夜間ビルドのテスト",
 )
 TITLE = "Keep the basket when a customer signs in on a second device (#1234)"
+# The errors of failing tiles: one that many have, a long one, and one without a reason.
+ERRORS = (
+    "toomanyrequests: You have reached your pull rate limit. You may increase the limit"
+    " by authenticating and upgrading: https://www.docker.com/increase-rate-limit",
+    "خطأ: AssertionError: expected <b>3</b> to equal 4 \u202e" + "tests/" * 40,
+    "Process completed with exit code 1.",
+)
 LOUD = (
     "failing", "failing_running", "invalid_file", "failing_once",
     "no_access", "stale", "disabled", "stuck", "overdue", "timed_out", "blocked",
@@ -67,10 +77,12 @@ def save_wall(
     loud: float = 0.25,
     names: Sequence[str] = NAMES,
     repos: Sequence[str] = (),
+    errors: Sequence[str] = ERRORS,
 ) -> None:
     """Store feeds: of these kinds, or `loud` of them failing or with an alarm.
 
-    The first feeds are in `repos`, each of the others in one of its own.
+    The first feeds are in `repos`, each of the others in one of its own. Failing tiles
+    have the errors in turn.
     """
     repos = [
         *repos,
@@ -79,6 +91,7 @@ def save_wall(
     watch(db, *((repo, "ci.yml") for repo in repos))
     save_poll(db, feeds)
     given, louds, quiets = cycle(kinds or [""]), cycle(LOUD), cycle(QUIET)
+    texts = cycle(errors or [""])
     tiles = []
     for number, repo in enumerate(repos):
         is_loud = int((number + 1) * loud) > int(number * loud)
@@ -86,7 +99,7 @@ def save_wall(
         name = names[number % len(names)]
         tiles.append((repo, kind, name))
         _describe(db, repo, name, "active")
-        _save_runs(db, number, repo, kind)
+        _save_runs(db, number, repo, kind, texts)
     save_responses(db)
     for tile in tiles:
         _set_alarm(db, *tile)
@@ -126,7 +139,9 @@ def overflow(page: Any) -> tuple[int, int]:
     return width, height
 
 
-def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
+def _save_runs(
+    db: Database, number: int, repo: str, kind: str, texts: Iterator[str]
+) -> None:
     if kind == "unknown":
         return
     ids = count(1000 * number + 1)
@@ -144,7 +159,7 @@ def _save_runs(db: Database, number: int, repo: str, kind: str) -> None:
     ]
     save_runs(db, *runs, repo=repo)
     if kind.startswith("failing"):
-        _save_job(db, runs[-2 if kind in ACTIVE else -1]["id"])
+        save_failed_job(db, runs[-2 if kind in ACTIVE else -1]["id"], next(texts))
     _save_cause(db, repo, kind, runs[-1]["id"])
 
 
@@ -217,7 +232,7 @@ _EVENTS: dict[str, dict[str, Any]] = {
 def _save_cause(db: Database, repo: str, kind: str, run_id: int) -> None:
     """Store what ingest learns from other responses than lists of runs."""
     if kind == "timed_out":
-        _save_job(db, run_id, conclusion="cancelled", duration_seconds=1812)
+        save_failed_job(db, run_id, "", conclusion="cancelled", duration_seconds=1812)
     causes = {"timed_out": ("timeout", None), "cancelled_by_ada": ("person", "ada")}
     cause, person = causes.get(kind, (None, None))
     of_run = {"cancel_cause": cause, "cancelled_by": person}
@@ -235,7 +250,7 @@ def _save_cause(db: Database, repo: str, kind: str, run_id: int) -> None:
             db["repos"].upsert(blocked, pk="repo")
 
 
-def _save_job(db: Database, run_id: int, **changes: Any) -> None:
+def save_failed_job(db: Database, run_id: int, error: str, **changes: Any) -> None:
     db["jobs"].insert(
         {
             "job_id": run_id,
@@ -248,6 +263,8 @@ def _save_job(db: Database, run_id: int, **changes: Any) -> None:
         }
     )
     with transaction(db):
+        if error:
+            save_error(db, run_id, job_error([Annotation(error, "failure")]))
         update_tiles(db, [run_id])
 
 

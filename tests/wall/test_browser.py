@@ -11,8 +11,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from walls import overflow, save_poll, save_responses
 
-from ci_observer.ingest.github.rows import job_row
 from ci_observer.ingest.store import instance, pending
+from ci_observer.ingest.store.jobs import save_jobs
 from ci_observer.web.disk import DiskSpace
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def test_a_failure_names_its_job_and_step(
     job = {"id": 9, "name": "test (3.13)", "conclusion": "failure"}
     job["steps"] = [{"name": "Run pytest", "conclusion": "failure"}]
     [item] = pending.next_items(wall, "jobs", limit=9)
-    pending.save_jobs(wall, item, [job_row(job, run_id=3, run_attempt=1)])
+    save_jobs(wall, item, [job])
     visit.open()
     expect(tile(visit.page, "acme/api")).to_contain_text("test (3.13): Run pytest")
 

@@ -9,7 +9,7 @@ from polling import revision
 from sqlite_utils import Database
 from tiles import FEED, RUNNING, rerun, run, state, tile
 
-from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.jobs import save_jobs
 from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.store.tiles import update_tiles
 
@@ -22,21 +22,20 @@ def db(db: Database) -> Database:
 
 def jobs(db: Database, run_id: int, *conclusions: str, attempt: int = 1) -> None:
     """Store the jobs of an attempt, as fetching them would."""
-    rows = [
+    found = [
         {
-            "job_id": 100 * run_id + 10 * attempt + number,
-            "run_id": run_id,
+            "id": 100 * run_id + 10 * attempt + number,
             "run_attempt": attempt,
             "name": f"job {number}",
             "status": "completed",
             "conclusion": conclusion,
             "completed_at": f"2026-03-01T12:0{number}:00Z",
-            "failed_step": "Test" if conclusion == "failure" else None,
+            "steps": [{"name": "Test", "conclusion": conclusion}],
         }
         for number, conclusion in enumerate(conclusions)
     ]
     item = PendingItem("jobs", run_id, attempt, None, *FEED)
-    pending.save_jobs(db, item, rows)
+    save_jobs(db, item, found)
 
 
 def cancel(

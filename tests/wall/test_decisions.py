@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from tiles import FEED, rerun, run
 
 from ci_observer.ingest.db import derived, schema
-from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.jobs import save_jobs
 from ci_observer.ingest.store.pending import PendingItem
 
 CONCLUSIONS = ("success", "failure", "timed_out", "cancelled", "skipped", None)
@@ -45,9 +45,9 @@ def save(db: Database, payload: dict[str, Any], job: str | None) -> None:
     save_runs(db, payload)
     if job:
         run_id, attempt = payload["id"], payload["run_attempt"]
-        row = {"job_id": 10 * run_id + attempt, "run_id": run_id, "conclusion": job}
+        found = {"id": 10 * run_id + attempt, "conclusion": job}
         item = PendingItem("jobs", run_id, attempt, None, *FEED)
-        pending.save_jobs(db, item, [row | {"run_attempt": attempt}])
+        save_jobs(db, item, [found | {"run_attempt": attempt}])
 
 
 def rows(db: Database, name: str) -> list[Any]:
@@ -62,6 +62,7 @@ def assert_tables_equal_views(db: Database) -> None:
     assert rows(db, "branch_events") == sorted(timed.fetchall())
     assert rows(db, "tiles") == rows(db, "tile_facts")
     assert rows(db, "run_values") == rows(db, "counted_values")
+    assert rows(db, "flaky_shas") == rows(db, "counted_flaky_shas")
 
 
 def expected_of_main(seen: list[Any]) -> tuple[Any, ...]:
@@ -150,7 +151,7 @@ def test_no_step_of_a_tile_reads_all_runs_of_a_branch(db):
         step for step in plan if step.startswith(("SEARCH d ", "SEARCH first "))
     ]
 
-    # `recent` and `walk` have at most 20 rows, the others fewer.
+    # `k` and `later` have one row, `recent` and `walk` at most 20, `ends` fewer.
     scans = {
         step
         for step in plan
@@ -158,7 +159,7 @@ def test_no_step_of_a_tile_reads_all_runs_of_a_branch(db):
         and "subquery" not in step
         and "VIRTUAL TABLE" not in step
     }
-    names = {"recent", "later", "walk", "ends"}
+    names = {"recent", "k", "later", "walk", "ends"}
     assert scans == {f"SCAN {name}" for name in names} | {"SCAN CONSTANT ROW"}
     assert [step for step in of_runs if "tile_branch=?" not in step] == []
     assert [step for step in of_decisions if "branch=? AND result=?" not in step] == []

@@ -224,8 +224,13 @@ def test_tiles_of_another_branch_prove_nothing(
 def test_without_its_script_a_filtered_wall_makes_no_claim(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
-    visit.page.route("**/filter_text.js", lambda route: route.abort())
-    page = visit.open("?repo=acme/api&repo=acme/web")
+    page = visit.open()
+    page.route("**/filter_text.js", lambda route: route.abort())
+    # As after a click on a filter and the button Back.
+    page.evaluate(
+        "history.pushState(null, '', '?repo=acme/api&repo=acme/web');"
+        "dispatchEvent(new PopStateEvent('popstate'))"
+    )
     expect(page.locator("#note")).to_contain_text("could not be loaded")
     expect(page.locator(".tile")).to_have_count(4)
     expect(page).to_have_title("CI Observer")

@@ -1,14 +1,20 @@
 """Tiles that the address hides one by one: `mute=OWNER/REPO/FILE`."""
 
 import re
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from archive import save_runs, watch
+from archive import NOW, of_repo, save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
 from walls import LOUD, PHONE, QUIET, save_poll, save_responses, save_wall
+
+from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.watching import Mute, Screen, Team
+from ci_observer.ingest.store import tile_settings
 
 if TYPE_CHECKING:
     from browser import Visit
@@ -128,3 +134,69 @@ def test_many_hidden_states_do_not_widen_a_phone(db: Database, visit: "Visit") -
         assert page.locator("#muted").inner_text().count(",") > 5
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width == size["width"]
+
+
+def test_the_settings_mute_group_and_store_views(
+    db: Database, visit: "Visit", expect: Any
+) -> None:
+    names = ("acme/api", "acme/site", "acme/web")
+    watch(db, *((name, "ci.yml") for name in names))
+    save_poll(db, feeds=3)
+    for number, name in enumerate(names, 1):
+        conclusion = "success" if number > 1 else "failure"
+        payload = run_payload(
+            number, **of_repo(name), conclusion=conclusion, **times("14:00")
+        )
+        save_runs(db, payload, repo=name)
+    save_responses(db)
+    config = Config(
+        teams=(Team(name="Shop", repositories=("acme/web", "acme/api")),),
+        screens=(Screen("shop", "team=Shop&theme=light"),),
+        muted=(
+            Mute(
+                repo="acme/api",
+                workflow="ci.yml",
+                branch=None,
+                reason="Known",
+                until=date(2030, 1, 1),
+            ),
+        ),
+    )
+    tile_settings.save_views(db, config, NOW)
+    tile_settings.save_repos(db, config, names, NOW)
+
+    page = visit.open()
+    chip = page.locator("#muted")
+    expect(chip).to_have_text("1 muted, 1 failing", use_inner_text=True)
+    expect(chip).to_have_attribute("data-level", "calm")
+    expect(page.locator(".message h2")).to_have_text("2 passing, 1 muted")
+    expect(page).to_have_title(f"2 passing, 1 muted{TITLE}")
+    icon = page.locator("#icon")
+    expect(icon).to_have_attribute("href", "/static/shared/favicon-unknown.svg")
+    # What the address hides is still news.
+    page.evaluate(SHOW, "/?mute=acme/api/ci.yml&kiosk=1")
+    expect(chip).to_have_text("1 muted, 1 failing ✕", use_inner_text=True)
+    page.evaluate(SHOW, "/?group=team")
+    expect(page.locator(".group")).to_have_text(["no team", "Shop"])
+    page = visit.open("s/shop")
+    expect(page.locator(".tile")).to_have_count(1)
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    expect(page).to_have_title(f"team Shop: 1 passing, 1 muted{TITLE}")
+    page.keyboard.press("g")
+    expect(page).to_have_url(f"{visit.server.url}?team=Shop&group=repo&theme=light")
+    page.go_back()
+    expect(page).to_have_url(f"{visit.server.url}s/shop")
+    page.locator("#settings").click()
+    expect(page.locator("#drawer .screens a")).to_have_attribute("href", "/s/shop")
+    page.keyboard.press("Escape")
+    chip.click()
+    expect(page).to_have_url(f"{visit.server.url}muted?theme=light")
+    expect(page.locator(".mute__reason")).to_have_text("Known")
+
+    # A screen that shows the view takes over a change of it.
+    page = visit.open("s/shop")
+    expect(page.locator(".tile")).to_have_count(1)
+    changed = replace(config, screens=(Screen("shop", "repo=acme/site"),))
+    tile_settings.save_views(db, changed, NOW)
+    visit.refresh()
+    expect(page).to_have_title(re.compile("^acme/site: "))

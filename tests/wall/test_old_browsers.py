@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from ci_observer.web.joined_files import joined_script
+from ci_observer.web.pages.wall_files import FORMATS
+
 ROOT = Path(__file__).parents[2]
 ACORN = ROOT / ".node/node_modules/acorn/dist/acorn.js"
 SCRIPTS = sorted((ROOT / "static").rglob("*.js"))
@@ -95,9 +98,13 @@ def parser(chromium: Any) -> Any:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_scripts_are_understood(parser: Any, script: Path) -> None:
-    assert later_names(parser, script.read_text()) == []
+def test_scripts_are_understood(parser: Any) -> None:
+    scripts = {str(path.relative_to(ROOT)): path.read_text() for path in SCRIPTS}
+    for kinds in ([], ["many", "filtered"]):
+        joined = joined_script(ROOT / "static", FORMATS["js"].names(kinds))
+        scripts[f"joined {kinds}"] = joined.content.decode()
+    for name, code in scripts.items():
+        assert (name, later_names(parser, code)) == (name, [])
 
 
 @pytest.mark.browser

@@ -7,7 +7,7 @@ from archive import save_runs, watch
 from sqlite_utils import Database
 from tiles import FEED, INVALID, rerun, run, state, tile
 
-from ci_observer.ingest.store import pending
+from ci_observer.ingest.store.jobs import save_jobs
 from ci_observer.ingest.store.pending import PendingItem
 
 AT_ONCE = INVALID | {"minutes": 0}
@@ -62,8 +62,8 @@ def test_a_startup_failure_is_never_a_phantom(db):
 def test_a_run_with_jobs_is_never_a_phantom(db):
     save_runs(db, run(1, "10:00", event="schedule"), run(2, "11:00", **AT_ONCE))
     assert tile(db, "tile_state") == ("untested",)
-    job = {"job_id": 1, "run_id": 2, "run_attempt": 1, "conclusion": "failure"}
-    pending.save_jobs(db, PendingItem("jobs", 2, 1, None, *FEED), [job])
+    job = {"id": 1, "run_attempt": 1, "conclusion": "failure"}
+    save_jobs(db, PendingItem("jobs", 2, 1, None, *FEED), [job])
 
     assert tile(db, "tile_state", "last_result_run_id") == ("failing", 2)
     assert tile(db, "phantom_failures") == (0,)

@@ -311,7 +311,7 @@ def test_an_upgrade_computes_the_facts_of_the_stored_runs(db, tmp_path):
     with closing(schema.connect(tmp_path / "old.db")) as old:
         schema.migrations.apply(old, stop_before="m160_red_spans")
         for table in ("repos", "feeds", "runs", "run_attempts"):
-            old[table].insert_all(stored(db, table))
+            old[table].insert_all(stored(db, table, columns_of(old, table)))
         schema.migrate(old)
 
         for rows in ("decisions order by run_id", "tiles order by branch"):
@@ -323,7 +323,11 @@ def test_an_upgrade_computes_the_facts_of_the_stored_runs(db, tmp_path):
     ).fetchall() == [("dev", None, None, 2100), ("main", "tomasz", 1200, None)]
 
 
-def stored(db: Database, table: str) -> list[dict[str, Any]]:
-    """The rows of a table, without its computed columns."""
-    names = [name for _, name, *_ in db.execute(f"pragma table_info({table})")]
+def columns_of(db: Database, table: str) -> list[str]:
+    """The columns of a table, except computed ones."""
+    return [name for _, name, *_ in db.execute(f"pragma table_info({table})")]
+
+
+def stored(db: Database, table: str, names: list[str]) -> list[dict[str, Any]]:
+    """The rows of a table, with these columns."""
     return [{name: row[name] for name in names} for row in db[table].rows]

@@ -81,7 +81,8 @@ def test_every_setting_is_written_into_the_address_and_read_from_it(
             field.select_option(value)
         else:
             field.fill(value)
-    for name in ("group", "kiosk", "keys"):
+    drawer.locator("[name=group]").select_option("repo")
+    for name in ("kiosk", "keys"):
         drawer.locator(f"[name={name}]").click()
     for title, choice in {
         "Repositories": "acme/api",
@@ -104,7 +105,7 @@ def test_every_setting_is_written_into_the_address_and_read_from_it(
     page.locator("#settings").dispatch_event("click")
     for name, value in fields.items():
         expect(drawer.locator(f"[name={name}]")).to_have_value(value)
-    assert drawer.locator("input:checked").count() == 2
+    assert drawer.locator("input:checked").count() == 1
     assert drawer.locator(".list__chosen").all_inner_texts() == [
         "acme/api",
         "all",
@@ -192,6 +193,19 @@ def test_the_panel_closes_and_gives_the_focus_back(
             "body",
         )
     page.keyboard.press("Escape")
+    expect(page.locator(".tile a").first).to_be_focused()
+
+
+def test_a_key_right_after_the_panel_closes_keeps_the_focus_it_moved(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    page = open_settings(visit, "")
+    page.evaluate("""() => new Promise((done) => {
+      const drawer = document.getElementById("drawer");
+      drawer.addEventListener("close", done);
+      drawer.close();
+      document.querySelector(".tile a").focus();
+    })""")
     expect(page.locator(".tile a").first).to_be_focused()
 
 
@@ -320,6 +334,8 @@ def test_a_tile_is_hidden_by_its_menu_and_by_key(
     page.get_by_role("link", name="acme/web").hover()
     opener.click()
     assert violations(page) == []
+    items = page.get_by_role("menuitem").all_inner_texts()
+    assert items[2:4] == ["Show the run of the last result", "Show the jobs"]
     page.get_by_role("menuitem", name="Hide this tile").click()
     expect(tiles).to_have_count(2)
     expect(page.locator("#muted")).to_have_text("1 hidden ✕")
@@ -343,9 +359,16 @@ def test_a_tile_is_hidden_by_its_menu_and_by_key(
     page.keyboard.press("Escape")
     expect(opener).to_be_focused()
     page.keyboard.press("Enter")
-    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert address(page) == "repo=acme%2Fdocs&sort=repo"
+    tiles.get_by_role("link", name="acme/docs").hover()
+    opener.click()
+    expect(page.get_by_role("menuitem")).to_have_count(4)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workflows/acme/docs/ci.yml/jobs?**")
     save_runs(wall, run_payload(3, head_branch="dev", **times("15:00")))
     page = visit.open("?branch=main&branch=dev&mute=acme/api/ci.yml@dev")
     page.keyboard.press("ArrowRight")

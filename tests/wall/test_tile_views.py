@@ -297,3 +297,29 @@ def test_every_tile_view_has_one_row_for_each_tile(branch):
             f"select repo, workflow, branch from {name} order by branch"  # noqa: S608
         ).fetchall()
         assert keys == [(*FEED, "dev"), (*FEED, "main")], name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usual"),
+    [
+        ([], None),
+        ([7], 7),
+        ([5, 60, 10], 10),
+        ([5, 10, 20, 60], 15),
+        ([0, 0, 1], 0),
+        ([900] * 30 + [20] * 20, 20),
+    ],
+)
+def test_tile_queues_has_the_median_of_the_last_20_queue_times(db, seconds, usual):
+    watch(db, FEED)
+    for number, wait in enumerate(seconds, 1):
+        save_runs(db, run(number, f"{number // 60:02}:{number % 60:02}", "success"))
+        db.execute("update runs set queue_seconds = ? where run_id = ?", [wait, number])
+    save_runs(db, run(900, "20:00", "success"), run(901, "20:01", "success"))
+    # It waited for an approval.
+    db.execute(
+        "update runs set queue_seconds = 9000, waited_for = 'approval'"
+        " where run_id = 901"
+    )
+
+    assert row_of(db, "tile_queues", "usual_queue_seconds") == (usual,)

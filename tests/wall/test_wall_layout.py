@@ -206,7 +206,8 @@ def test_failing_tiles_are_larger_than_passing_ones(
 def test_a_failure_among_24_tiles_is_described_in_full(
     db: Database, visit: "Visit"
 ) -> None:
-    save_wall(db, 24, kinds=["failing", "passing", "running", "unknown"])
+    kinds = ["failing", "passing", "running", "unknown"]
+    save_wall(db, 24, kinds=kinds, errors=())
     page = visit.open()
     whole = """
       nodes => nodes.every((node) => node.getClientRects().length

@@ -8,7 +8,7 @@ from archive import NOW, save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
 from waiting import eventually
-from walls import save_poll
+from walls import save_failed_job, save_poll
 
 from ci_observer.ingest.store import feeds
 
@@ -122,10 +122,14 @@ def test_a_change_causes_a_notification(
     page = open_listening(messages, "?notify=1")
     api = page.locator(".tile", has_text="acme/api")
     fail(wall, 3, "acme/api")
+    save_failed_job(wall, 3, "registry <b>is down</b>")
     messages.refresh()
     expect(api).to_have_attribute("data-state", "failing")
     assert announced(page) == [
-        ["CI, acme/api: failing, was passing", "broken by #3, ada"]
+        [
+            "CI, acme/api: failing, was passing",
+            "broken by #3, ada: registry <b>is down</b>",
+        ]
     ]
     save(wall, 4, "acme/api", "15:00", actor={"login": "sofia"})
     messages.refresh()

@@ -81,6 +81,17 @@ def test_a_tile_says_its_result_in_colour_symbol_and_word(
     assert len(set(grounds)) == 3
 
 
+def test_a_workflow_that_could_not_start_says_that_no_job_ran(visit: "Visit") -> None:
+    failing = {"last_result": "failing", "tile_state": "failing"}
+    failing |= {"last_result_conclusion": "startup_failure"}
+    reason = "no job ran, see GitHub"
+
+    assert words(visit, "details", **failing) == [reason, ""]
+    assert words(visit, "stateFacts", **failing) == [["conclusion", "could not start"]]
+    step = failing | {"failed_job": "build", "failed_step": "Install"}
+    assert words(visit, "details", **step) == ["build: Install", ""]
+
+
 def test_a_running_tile_fills_to_its_share_of_the_usual_time(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:

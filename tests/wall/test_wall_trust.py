@@ -280,7 +280,7 @@ def test_an_error_that_stays_does_not_reload_in_a_loop(
 def test_a_script_that_cannot_be_loaded_is_shown(
     wall: Database, visit: "Visit", expect: Any
 ) -> None:
-    visit.page.route("**/static/shared/format.js", lambda route: route.abort())
+    visit.page.route("**/static/joined/*.js", lambda route: route.abort())
     page = visit.open()
     expect(page.locator("#banner")).to_contain_text("Not live")
     expect(page.locator("#banner")).to_contain_text("State of 2026-03-01 18:00:00 UTC")

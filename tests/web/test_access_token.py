@@ -28,6 +28,14 @@ BROWSER = {
 }
 CLOSED = (
     *("/", "/runs", "/workflows/acme/api/ci.yml", "/api", "/api/runs", "/api/runs.csv"),
+    *("/commits/acme/api", "/commits/acme/api/abcdef0"),
+    *("/runs/1", "/workflows/acme/api/ci.yml/jobs", "/summary", "/summary.md"),
+    *("/api/summary", "/api/runs/1", "/api/attempts", "/api/jobs.csv", "/api/stats"),
+    "/cctray.xml",
+    "/feed.atom",
+    "/badge/acme/api/ci.yml.svg",
+    "/metrics",
+    *("/llms.txt", "/-/mcp"),
     *("/api/wall", "/api/config", "/api/nothing", "/ci_observer", "/ci_observer/runs"),
     *("/-/", "/-/dashboards", "/-/threads", "/-/allow-debug", "/-/actor", "/-/logout"),
     *("/-/login", "/nothing", "/static/../api/runs", "/loginx", "/login/x"),
@@ -76,6 +84,18 @@ async def test_everything_needs_the_token(datasette: Datasette, path: str) -> No
     assert machine.headers["www-authenticate"].startswith("Basic ")
     assert person.status_code == 302
     assert person.headers["location"].startswith("/login")
+
+
+@pytest.mark.asyncio
+async def test_a_feed_reader_is_asked_for_a_password(datasette: Datasette) -> None:
+    """It accepts HTML, too, but cannot fill in the form of a login."""
+    reader = {"Accept": "application/atom+xml, text/html;q=0.8", "User-Agent": "Reader"}
+    asked = await datasette.client.get("/feed.atom", headers=reader)
+    given = await datasette.client.get("/feed.atom", headers=reader | basic(TOKEN))
+    page = await datasette.client.get("/runs", headers=reader)
+
+    assert (asked.status_code, given.status_code, page.status_code) == (401, 200, 302)
+    assert asked.headers["www-authenticate"].startswith("Basic ")
 
 
 @pytest.mark.asyncio

@@ -16,12 +16,26 @@ from web_client import counting, get_error, get_json, serving
 
 from ci_observer.ingest.store import feeds, instance
 from ci_observer.ingest.times import utc
-from ci_observer.web import filters
+from ci_observer.web.api.table import ROUTES as TABLE
 from ci_observer.web.cache import CachedResponse
+from ci_observer.web.parameters import PARAMETERS
 from ci_observer.web.responses import has_etag
 
-JSON_ROUTES = ("/api", "/api/runs", "/api/wall", "/api/filters", "/api/config")
-ROUTES = (*JSON_ROUTES, "/api/health", "/api/runs.csv", "/api/runs.ndjson")
+JSON_ROUTES = (
+    *("/api", "/api/runs", "/api/wall", "/api/filters", "/api/config"),
+    *(
+        "/api/summary",
+        "/api/openapi.json",
+        "/api/runs/1",
+        "/api/attempts",
+        "/api/jobs",
+        "/api/stats",
+    ),
+)
+ROUTES = tuple(
+    path.format(run_id=1, owner="acme", repo="api", file="ci.yml")
+    for path in TABLE.by_path
+)
 API = ("acme/api", "ci.yml")
 WEB = ("acme/web", "ci.yml")
 
@@ -60,7 +74,7 @@ async def etag(datasette: Datasette, path: str) -> str:
 async def test_the_index_lists_every_route(datasette: Datasette) -> None:
     answer = await get_json(datasette, "/api")
 
-    assert {route["path"] for route in answer["routes"]} == set(ROUTES)
+    assert [route["path"] for route in answer["routes"]] == [*TABLE.by_path]
 
 
 @pytest.mark.asyncio
@@ -231,7 +245,7 @@ async def test_an_unknown_filter_is_400(datasette: Datasette, path: str) -> None
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("path", ["/api/x", "/api/", "/api/runs/1", "/api/runs.xml"])
+@pytest.mark.parametrize("path", ["/api/x", "/api/", "/api/runs/1/2", "/api/runs.xml"])
 async def test_an_unknown_route_is_a_json_404(datasette: Datasette, path: str) -> None:
     status, error = await get_error(datasette, path)
 
@@ -245,7 +259,8 @@ async def test_every_route_works_under_a_base_url(
 ) -> None:
     async with serving(db_path, base_url="/ci/") as datasette:
         routes = (await get_json(datasette, "/api"))["routes"]
-        paths = [route["path"] for route in routes]
+        values = {"run_id": 1, "owner": "acme", "repo": "api", "file": "ci.yml"}
+        paths = [route["path"].format_map(values) for route in routes]
         for path in paths:
             response = await datasette.client.request(
                 "GET", path, avoid_path_rewrites=True
@@ -303,6 +318,7 @@ async def test_config_has_the_public_settings(
         "timezone": "UTC",
         "repos": ["acme/api", "acme/web"],
         "workflows": ["ci.yml"],
+        "screens": [],
         "version": "0.1.0",
         "revision": int(revision),
         "polling": {
@@ -397,9 +413,12 @@ async def test_health_is_503_when_the_data_are_old(
 
 
 def test_the_docs_describe_every_route_and_filter() -> None:
-    text = (Path(__file__).parents[2] / "docs/api.md").read_text()
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "api.md").read_text()
     headings = set(re.findall(r"(?m)^## `(/api[^`]*)`", text))
+    others = (docs / "integrations.md").read_text()
+    headings |= set(re.findall(r"(?m)^## .*`(/[^`]*)`", others))
     documented = set(re.findall(r"(?m)^\| `(\w+)` \|", text))
 
-    assert headings == set(ROUTES)
-    assert documented == set(filters.EVERY)
+    assert headings == set(TABLE.by_path)
+    assert documented == {*PARAMETERS}

@@ -16,8 +16,8 @@ from factories import run_payload, times
 from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
+from ci_observer.web.api.cursors import encode_cursor
 from ci_observer.web.api.exports import EXPORTS_PER_CLIENT
-from ci_observer.web.api.run_queries import encode_cursor
 from ci_observer.web.columns import RUN_COLUMNS
 from ci_observer.web.sql import slots
 

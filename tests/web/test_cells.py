@@ -151,6 +151,12 @@ def test_a_value_that_does_not_fit_its_name_is_left_as_it_is(column, value):
         ("repo", {"repo": "acme/api"}, "/runs?repo=acme%2Fapi", "acme/api"),
         (
             "head_sha",
+            {"repo": "acme/api", "head_sha": "a" * 40, "html_url": RUN_URL},
+            f"/commits/acme/api/{'a' * 40}",
+            "aaaaaaa",
+        ),
+        (
+            "head_sha",
             {"head_sha": "a" * 40, "html_url": RUN_URL},
             f"{GITHUB}/commit/{'a' * 40}",
             "aaaaaaa",

@@ -9,6 +9,8 @@ from dashboards import CHARTS, DASHBOARD, PAGE, SUNDAY, fill
 from sqlite_utils import Database
 from walls import PHONE
 
+from ci_observer.ingest.store.instance import bump_revision
+
 if TYPE_CHECKING:
     from browser import NewVisit, Visit
 
@@ -109,6 +111,18 @@ def counted_links(page: Any) -> list[tuple[int, str]]:
     return [(int(text.split()[-1]), href) for text, href in links if text[-1].isdigit()]
 
 
+def rows_behind(page: Any, url: str, href: str) -> list[Any]:
+    """The rows that a link opens: runs, or flaky commits in Datasette."""
+    if href.startswith("/runs?"):
+        address = f"{url}api{href}".replace("&theme=light", "")
+        runs: list[Any] = page.request.get(address).json()["runs"]
+        return runs
+    table: list[Any] = page.request.get(
+        f"{url}{href[1:]}".replace("?", ".json?_shape=array&")
+    ).json()
+    return table
+
+
 def test_every_chart_has_a_table_whose_numbers_open_their_runs(
     example: Database, visit: "Visit"
 ) -> None:
@@ -129,10 +143,8 @@ def test_every_chart_has_a_table_whose_numbers_open_their_runs(
     assert workflow.get_attribute("href") == "/workflows/acme/api/ci.yml?theme=light"
     links = counted_links(page)
     assert len(links) > len(CHARTS)
-    addresses = [f"{visit.server.url}api{href}" for _, href in links]
     assert [number for number, _ in links] == [
-        len(page.request.get(address.replace("&theme=light", "")).json()["runs"])
-        for address in addresses
+        len(rows_behind(page, visit.server.url, href)) for _, href in links
     ]
 
 
@@ -202,6 +214,8 @@ def test_an_empty_chart_says_what_is_missing(example: Database, visit: "Visit") 
     ]
     figures = page.locator(".figure [data-part=value]").all_inner_texts()
     assert figures == ["0", *"\N{EN DASH}" * 3]
+    changes = page.locator(".figure [data-part=change]").all_inner_texts()
+    assert changes == ["", "", "", ""]
     assert page.locator("svg.marks, table").count() == 0
     assert violations(page) == []
 
@@ -227,7 +241,7 @@ def test_a_chart_without_data_says_why_and_tries_again(
         reply, _ = pending[0]
         route.fulfill(**reply) if reply else route.abort()
 
-    visit.page.route("**/ci_observer.json?*", fail)
+    visit.page.route("**/dashboards/*/*.json?*", fail)
     page = open_dashboard(visit)
     message = page.locator("#card-runs-by-day [role=status]")
     button = message.get_by_role("button", name="Try again")
@@ -237,12 +251,67 @@ def test_a_chart_without_data_says_why_and_tries_again(
         expect(page.locator("#card-runs")).to_contain_text(FAILURES[0][1])
         pending.pop(0)
         if not pending:
-            page.unroute("**/ci_observer.json?*")
+            page.unroute("**/dashboards/*/*.json?*")
         button.click()
     expect(page.locator("#chart-runs-by-day svg")).to_be_visible()
     expect(message).to_be_hidden()
     # Chromium logs each response that is no success.
     visit.complaints.clear()
+
+
+def test_a_query_that_takes_too_long_offers_shorter_periods(
+    example: Database, visit: "Visit", expect: Any
+) -> None:
+    reply, text = FAILURES[0]
+    visit.page.route("**/dashboards/*/*.json?*", lambda route: route.fulfill(**reply))
+    page = open_dashboard(visit, "days=90&repo=acme/api&theme=light")
+
+    message = page.locator("#card-duration-by-day [role=status]")
+    expect(message).to_contain_text(f"{text} Show 30 days Show 7 days Try again")
+    assert violations(page) == []
+    page.unroute("**/dashboards/*/*.json?*")
+    message.get_by_role("link", name="Show 7 days").click()
+    page.wait_for_url("**/ci-observer?days=7&repo=acme%2Fapi&theme=light")
+    expect(page.locator("#chart-duration-by-day svg")).to_be_visible()
+    # Chromium logs each response that is no success.
+    visit.complaints.clear()
+
+
+# Puts elements at these places of the page, queues an act for each, and ends the acts
+# one by one; returns the order in which they began, and how many ran at most.
+QUEUE = """async (tops) => {
+  const { src } = document.querySelector("script[src*='pages/dashboard']");
+  const { queued } = await import(src.replace("dashboard.js", "dashboard_data.js"));
+  const request = queued(2);
+  const begun = [], ends = [];
+  let running = 0, most = 0;
+  const all = tops.map((top, i) => {
+    const element = document.body.appendChild(document.createElement("i"));
+    element.style.cssText = `position: absolute; top: ${top}px; height: 9px`;
+    return request(element, () => {
+      begun.push(i);
+      running += 1;
+      most = Math.max(most, running);
+      return new Promise((resolve) => ends.push(() => { running -= 1; resolve(); }));
+    });
+  });
+  let isDone = false;
+  Promise.all(all).then(() => { isDone = true; });
+  for (let turn = 0; !isDone && turn < 999; turn += 1) {
+    ends.shift()?.();
+    // The page's clock stands still, so no timer would fire.
+    await null;
+  }
+  return [begun, most];
+}"""
+
+
+def test_requests_wait_in_a_queue_those_of_charts_in_view_first(
+    example: Database, visit: "Visit"
+) -> None:
+    page = open_dashboard(visit)
+
+    assert page.evaluate(QUEUE, [9000, 5000, 100, 200, 7000]) == [[2, 3, 1, 4, 0], 2]
 
 
 def test_an_open_page_draws_new_runs_and_keeps_its_table_open(
@@ -252,9 +321,12 @@ def test_an_open_page_draws_new_runs_and_keeps_its_table_open(
     page.locator("#card-runs-by-day summary").click()
     row = page.locator("#card-runs-by-day tbody tr").first
     assert row.inner_text().split("\t")[1:] == [*"1011111", "6"]
-    example.execute(
-        "update runs set status = 'completed', conclusion = 'success' where run_id = 9"
-    )
+    with example.atomic():
+        example.execute(
+            "update runs set status = 'completed', conclusion = 'success'"
+            " where run_id = 9"
+        )
+        bump_revision(example)
 
     page.clock.fast_forward(DASHBOARD["settings"]["autorefresh"] * 60_000)
 

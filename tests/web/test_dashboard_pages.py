@@ -10,7 +10,7 @@ from typing import Any
 import datasette_dashboards
 import pytest
 import pytest_asyncio
-from dashboards import CHARTS, PAGE, chart_rows, fill
+from dashboards import CHARTS, JOBS, PAGE, chart_rows, fill
 from datasette.app import Datasette
 from page_reader import read_page
 from web_client import serving_example
@@ -123,11 +123,25 @@ async def test_the_page_names_its_period_and_what_it_cannot_show(
 
 
 @in_loop
-async def test_the_list_is_the_only_dashboard(datasette):
-    response = await datasette.client.get("/-/dashboards?theme=light&days=7")
+async def test_the_list_has_both_dashboards_and_keeps_the_filters(datasette):
+    page = read_page(
+        (await datasette.client.get("/-/dashboards?days=7&repo=a%2Fb")).text
+    )
 
-    assert response.status_code == 302
-    assert response.headers["location"] == f"{PAGE}?theme=light&days=7"
+    links = [link.attributes["href"] for link in page.one("main").all("a")]
+    assert links == [f"{PAGE}?days=7&repo=a%2Fb", f"{JOBS}?days=7&repo=a%2Fb"]
+
+
+@in_loop
+async def test_a_dashboard_links_to_the_other_with_the_filters_of_both(datasette):
+    html = await page_of(datasette, "repo=acme%2Fapi&branch=main&days=7&theme=light")
+
+    tabs = read_page(html).one("nav", class_="trends__tabs").all("a")
+    query = "repo=acme%2Fapi&branch=main&days=7&theme=light"
+    assert [tab.attributes["href"] for tab in tabs] == [
+        f"{PAGE}?{query}",
+        f"{JOBS}?{query}",
+    ]
 
 
 @in_loop

@@ -328,6 +328,8 @@ async def test_a_run_leads_to_its_attempts_jobs_feed_and_pages(datasette):
         "&_sort_desc=started_at",
         "the feed": "/ci_observer/feeds/acme~2Fapi,ci~2Eyml",
         "workflow page": "/workflows/acme/api/ci.yml",
+        "commit page": f"/commits/acme/api/{SHA}",
+        "run page": "/runs/1",
         "on GitHub": "https://github.com/acme/api/actions/runs/1",
         "1 row of tiles_of_mine": "/ci_observer/tiles_of_mine?run_id=1",
     }

@@ -90,6 +90,7 @@ def test_the_daily_failure_rate_ignores_runs_that_are_not_decisive(db):
         run(10, "12:10", minutes=0),
         run(11, "12:20", **RUNNING),
         rerun(12, "08:00", "13:00", "success"),
+        run(13, "12:30", run_attempt=2, **RUNNING),
     )
 
     assert rows_of(db, "select * from run_stats_daily") == [

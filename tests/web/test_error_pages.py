@@ -234,6 +234,6 @@ async def test_links_of_plugins_are_in_the_navigation(
 
     few = await navigation("login", "<b>")
     many = await navigation("one", "two", "three")
-    assert [a.text for a in few.all("a")][5:] == ["login", "<b>"]
+    assert [a.text for a in few.all("a")][6:] == ["login", "<b>"]
     assert few.all("details") == []
     assert [a.text for a in many.one("details").all("a")] == ["one", "two", "three"]

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -151,3 +152,10 @@ def test_a_filter_object_cannot_be_changed() -> None:
 
     with pytest.raises(AttributeError):
         filters.limit = 5
+
+
+def test_equal_filters_have_equal_hashes_and_names():
+    one, other = (Filters(repo=("o/r",), limit=5) for _ in range(2))
+    assert (hash(one), one) == (hash(other), other)
+    assert hash(one) != hash(replace(one, limit=6))
+    assert one.names() == ["repo", "limit"]

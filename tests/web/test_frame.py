@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 PAGES = {
     "/": "Wall",
     "/runs": "Runs",
+    "/summary": "Summary",
+    "/runs/1": None,
     "/workflows/acme/api/ci.yml": None,
+    "/workflows/acme/api/ci.yml/jobs": None,
     "/ci_observer": "Data",
     "/ci_observer/runs": "Data",
     "/ci_observer/runs/1": "Data",
@@ -59,6 +62,7 @@ async def test_every_page_has_the_frame(datasette: Datasette, path: str) -> None
     assert [a.text for a in nav.all("a")] == [
         "Wall",
         "Runs",
+        "Summary",
         "Dashboards",
         "Data",
         "API",

@@ -163,7 +163,9 @@ def test_the_default_depends_on_the_address_of_the_server(
 
     monkeypatch.setattr(server, "build_datasette", build)
     monkeypatch.setattr(server, "serve", lambda *_: 0)
-    monkeypatch.setattr("ci_observer.ingest.cli.refuse_busy_port", lambda *_: None)
+    monkeypatch.setattr(
+        "ci_observer.ingest.commands.ports.refuse_busy_port", lambda *_: None
+    )
     CliRunner().invoke(main, ["serve"], env={"CI_OBSERVER_DB": str(db_path)} | environ)
 
     assert [web.allowed_hosts for web in built] == [expected]

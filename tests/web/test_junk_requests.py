@@ -31,8 +31,16 @@ METHODS = (
     *("TRACE", "CONNECT", "PROPFIND", "get"),
 )
 OURS = """
-/ /login /logout /runs /workflows/acme/api/ci.yml /workflows/a/b/c /api /api/runs
-/api/runs.csv /api/runs.ndjson /api/wall /api/config /api/health /api/filters /api/none
+/ /login /logout /runs /runs/1 /runs/-1 /workflows/acme/api/ci.yml /workflows/a/b/c
+/workflows/acme/api/ci.yml/jobs /workflows/a/b/c/jobs /api /api/runs
+/muted /s/none /s/%ff /summary /summary.md /api/summary /cctray.xml /metrics /llms.txt
+/badge/acme/api/ci.yml.svg /badge/a/b/%ff.svg /badge/a /feed.atom
+/static/joined/wall-x.0.js /static/joined/none
+/commits/acme/api /commits/acme/api/ /commits/a/b /commits/a/b/c /commits/acme/api/%ff
+/api/openapi.json
+/api/runs/1 /api/runs/-1 /api/runs/%ff /api/attempts /api/jobs /api/stats
+/api/runs.csv /api/runs.ndjson /api/runs.parquet /api/jobs.csv /api/stats.ndjson
+/api/wall /api/config /api/health /api/filters /api/none
 /favicon.ico /static/wall/wall.css /static/none /static/ /static/%00
 /static/%2e%2e/%2e%2e/etc/passwd
 """
@@ -51,9 +59,10 @@ DATASETTES = """
 /-/.json /-/metadata /-/metadata.json /-/versions /-/plugins.json /-/settings
 /-/config /-/config.json /-/threads /-/databases /-/actor.json /-/auth-token
 /-/auth-token?token=x /-/logout /-/permissions /-/messages /-/allow-debug /-/patterns
-/-/allow-debug?actor={&allow=[ /-/none /-/dashboards /-/dashboards/none
+/-/allow-debug?actor={&allow=[ /-/none /-/mcp /-/dashboards /-/dashboards/none
 /-/dashboards/none/none /-/dashboards/SLUG /-/dashboards/SLUG/embed
 /-/dashboards/SLUG/none /-/dashboards/SLUG/CHART /-/dashboards/SLUG/CHART/embed
+/-/dashboards/SLUG/CHART.json
 /-/static/app.css /-/static/none /-/static/%00
 /-/static-plugins/datasette_dashboards/x /-/static-plugins/datasette-dashboards/x
 /-/static-plugins/datasette-leaflet/%00 /-/static-plugins/datasette_leaflet/x
@@ -66,7 +75,10 @@ ODD = """
 """
 # Those that read parameters.
 READERS = """
-/ /runs /api/runs /api/runs.csv /api/wall /ci_observer.json /ci_observer/runs
+/ /runs /commits/acme/api /muted /s/none /api/runs /api/runs.csv /api/wall
+/api/attempts /api/jobs /api/stats /api/runs/1
+/summary /summary.md /api/summary /cctray.xml /metrics
+/badge/acme/api/ci.yml.svg /feed.atom /ci_observer.json /ci_observer/runs
 /ci_observer/runs.json /ci_observer/runs.csv /ci_observer/wall.json
 /ci_observer/runs/1.json /ci_observer/odd/x~20y.blob /-/dashboards/ci-observer
 """
@@ -77,7 +89,8 @@ _trace _ttl _extra _labels _label _json _json_infinity _stream _dl _header _noco
 _nofacet _nosuggest _timelimit _blob_column _blob_hash _filter_column _filter_op
 _filter_value _filter_column_1 _hide_sql sql p0 repo repo__in run_id__in repo__glob
 run_id__gt repo__foo repo__arraycontains repo__date repo__isnull repo__isblank
-rowid__exact actor allow limit cursor since until q state branch raw theme hide
+rowid__exact actor allow limit cursor since until q state branch before raw theme hide
+at days team compare job default_branch formulas
 """
 VALUES = (
     *("", "junk", "1", "-1", "0", "on", "off", "99999999999999999999", "1.5", "nan"),

@@ -13,19 +13,20 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 from archive import NOW, save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload
+from metadata_file import METADATA
 from sqlite_utils import Database
 from web_client import serving_example
 
 from ci_observer.ingest.store import instance
+from ci_observer.ingest.store.jobs import save_jobs
+from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.times import utc
 from docs.schema_page import sections
 
 ROOT = Path(__file__).parents[2]
-METADATA = yaml.safe_load((ROOT / "metadata.yml").read_text())
 TABLES: dict[str, Any] = METADATA["databases"]["ci_observer"]["tables"]
 QUERIES: dict[str, Any] = METADATA["databases"]["ci_observer"]["queries"]
 QUERIES_PAGE = (ROOT / "docs/queries.md").read_text()
@@ -36,6 +37,7 @@ RUNS = "/ci_observer/runs?repo=acme/api&workflow=ci.yml"
 WEB_RUNS = "/ci_observer/runs?repo=acme/web&workflow=ci.yml"
 TIMED = "&conclusion=success&run_attempt=1&duration_seconds__gt=0&_sort_desc=started_at"
 RERUN = "&status=completed&run_attempt__gt=1&_sort_desc=started_at"
+MINUTES = "/ci_observer/minutes_daily?day__gte=2026-01-31"
 GITHUB = "https://github.com/acme/api/actions/runs"
 POLL = {
     "started_at": utc(NOW),
@@ -72,6 +74,49 @@ def web(run_id: int, **changes: Any) -> dict[str, Any]:
         html_url=url,
         **changes,
     )
+
+
+def job(name: str, times: str, **changes: Any) -> dict[str, Any]:
+    """A job; `times` are those of its creation, start and end."""
+    created_at, started_at, completed_at = times.split()
+    return {
+        "name": name,
+        "run_attempt": 1,
+        "status": "completed",
+        "conclusion": "success",
+        "created_at": created_at,
+        "started_at": started_at,
+        "completed_at": completed_at,
+        "labels": ["ubuntu-latest"],
+        "html_url": f"{GITHUB}/4/job/{changes['id']}",
+        **changes,
+    }
+
+
+def step(number: int, name: str, times: str) -> dict[str, Any]:
+    started_at, completed_at = times.split()
+    return {
+        "number": number,
+        "name": name,
+        "conclusion": "success",
+        "started_at": started_at,
+        "completed_at": completed_at,
+    }
+
+
+def fill_jobs(db: Database) -> None:
+    """Two jobs of a run that passed, and one of a run that failed."""
+    morning, noon = "2026-03-01T10:", "2026-02-26T12:"
+    steps = [
+        step(1, "Check out", f"{noon}00:09Z {noon}00:29Z"),
+        step(2, "Run tests", f"{noon}00:29Z {noon}04:39Z"),
+    ]
+    build = job("build", f"{noon}00:00Z {noon}00:06Z {noon}01:06Z", id=1)
+    test = job("test", f"{noon}00:00Z {noon}00:09Z {noon}04:39Z", id=2, steps=steps)
+    lint = job("lint", f"{morning}00:00Z {morning}02:00Z {morning}03:00Z", id=3)
+    lint |= {"conclusion": "failure", "labels": ["self-hosted", "linux"]}
+    for run_id, jobs in ((1, [build, test]), (4, [lint])):
+        save_jobs(db, PendingItem("jobs", run_id, 1, None, "acme/api", "ci.yml"), jobs)
 
 
 def fill(db: Database) -> None:
@@ -119,6 +164,7 @@ def fill(db: Database) -> None:
         web(14, **at("02-28 20:00", "02-28 20:05"), **triggered, conclusion="failure"),
         repo="acme/web",
     )
+    fill_jobs(db)
     instance.save_poll(db, POLL)
 
 
@@ -395,6 +441,56 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
             },
         ],
     ),
+    "red_times": (
+        {"repo": "acme/api"},
+        [
+            {
+                "broken_at": "2026-03-01T10:03:00Z",
+                "fixed_at": None,
+                "seconds": 28620,
+                "red_seconds": 28620,
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "branch": "main",
+                "actor": "ada",
+                "display_title": "Change 4",
+                "failed_job": "lint",
+                "failed_step": None,
+                "html_url": "https://github.com/acme/api/actions/runs/4",
+            },
+            {
+                "broken_at": "2026-02-27T12:04:00Z",
+                "fixed_at": "2026-02-27T13:30:00Z",
+                "seconds": 5160,
+                "red_seconds": 5160,
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "branch": "main",
+                "actor": "ada",
+                "display_title": "Cache the index",
+                "failed_job": None,
+                "failed_step": None,
+                "html_url": "https://github.com/acme/api/actions/runs/2",
+            },
+        ],
+    ),
+    "state_at_a_time": (
+        {"at": "2026-03-01T11:00Z", "repo": "acme/api"},
+        [
+            {
+                "state": "red",
+                "reason": None,
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "branch": "main",
+                "from_at": "2026-03-01T10:03:00Z",
+                "to_at": None,
+                "seconds": 28620,
+                "run_id": 4,
+                "run_attempt": 1,
+            }
+        ],
+    ),
     "failure_rate_by_day": (
         {"days": "3", "repo": "", "workflow": "ci.yml"},
         [
@@ -472,13 +568,13 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "repo": "acme/api",
                 "workflow": "ci.yml",
                 "flaky_commits": 1,
-                "commits": 5,
-                "flaky_percent": 20.0,
+                "runs": 5,
+                "flaky_per_100_runs": 20.0,
                 "last_flaky_title": "Cache the index",
                 "last_flaky_html_url": f"{GITHUB}/2",
-                "runs_path": days_of(
-                    RUNS, "&event__not=workflow_run&_sort_desc=started_at"
-                ),
+                "runs_path": RUNS.replace("/runs?", "/flaky_runs?")
+                + "&_sort_desc=last_started_at"
+                "&last_started_at__gte=2026-01-31T00:00:00Z",
             }
         ],
     ),
@@ -522,6 +618,89 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
                 "extra_attempts": 0,
                 "runs_path": days_of(WEB_RUNS, RERUN),
             },
+        ],
+    ),
+    "queue_by_workflow": (
+        {},
+        [
+            {
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "runs": 2,
+                "p50_seconds": 6.0,
+                "p95_seconds": 122.93,
+            }
+        ],
+    ),
+    "queue_by_label": (
+        {},
+        [
+            {
+                "runner_labels": "self-hosted, linux",
+                "jobs": 1,
+                "p50_seconds": 122.93,
+                "p95_seconds": 122.93,
+            },
+            {
+                "runner_labels": "ubuntu-latest",
+                "jobs": 2,
+                "p50_seconds": 6.0,
+                "p95_seconds": 9.0,
+            },
+        ],
+    ),
+    "queue_by_hour": (
+        {"repo": "acme/api"},
+        [
+            {"hour": 10, "jobs": 1, "p50_seconds": 122.93, "p95_seconds": 122.93},
+            {"hour": 12, "jobs": 2, "p50_seconds": 6.0, "p95_seconds": 9.0},
+        ],
+    ),
+    "slowest_jobs": (
+        {"repo": "acme/api"},
+        [
+            {
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "job": name,
+                "jobs": 1,
+                "p50_seconds": seconds,
+                "p95_seconds": seconds,
+                "max_seconds": seconds,
+            }
+            for name, seconds in [("test", 270), ("build", 60)]
+        ],
+    ),
+    "slowest_steps": (
+        {"repo": "acme/api", "workflow": "ci.yml"},
+        [
+            {
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "job": "test",
+                "step": name,
+                "steps": 1,
+                "p50_seconds": seconds,
+                "p95_seconds": seconds,
+                "max_seconds": seconds,
+            }
+            for name, seconds in [("Run tests", 250), ("Check out", 20)]
+        ],
+    ),
+    "failing_jobs": (
+        {},
+        [
+            {
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "job": "lint",
+                "failures": 1,
+                "jobs": 1,
+                "failure_percent": 100.0,
+                "last_failed_step": None,
+                "last_failed_at": "2026-03-01T10:02:00Z",
+                "last_failed_html_url": f"{GITHUB}/4/job/3",
+            }
         ],
     ),
     "unfinished_runs": (
@@ -591,6 +770,56 @@ EXPECTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
             ]
         ],
     ),
+    "minutes_by_workflow": (
+        {},
+        [
+            {
+                "repo": "acme/api",
+                "workflow": "ci.yml",
+                "jobs": 3,
+                "run_minutes": 6.5,
+                "billed_minutes": 6.0,
+                "wasted_minutes": 1.0,
+                "wasted_percent": 15.4,
+                "runs_path": f"{MINUTES}&repo=acme/api&workflow=ci.yml",
+            }
+        ],
+    ),
+    "minutes_by_label": (
+        {},
+        [
+            {
+                "os": os,
+                "labels": labels,
+                "jobs": jobs,
+                "run_minutes": minutes,
+                "billed_minutes": billed,
+                "wasted_minutes": wasted,
+                "wasted_percent": percent,
+                "runs_path": f"{MINUTES}&labels={labels}",
+            }
+            for os, labels, jobs, minutes, billed, wasted, percent in [
+                ("linux", '["ubuntu-latest"]', 2, 5.5, 6.0, 0.0, 0.0),
+                ("self-hosted", '["self-hosted","linux"]', 1, 1.0, 0.0, 1.0, 100.0),
+            ]
+        ],
+    ),
+    "minutes_by_actor": (
+        {},
+        [
+            {
+                "actor": "ada",
+                "jobs": 3,
+                "run_minutes": 6.5,
+                "billed_minutes": 6.0,
+                "wasted_minutes": 1.0,
+                "wasted_percent": 15.4,
+                "runs_path": f"{MINUTES}&actor=ada".replace("/m", "/actor_m"),
+            }
+        ],
+    ),
+    # The example has no errors: tests/web/test_errors.py has them.
+    "errors_by_group": ({}, []),
 }
 
 

@@ -7,6 +7,7 @@ from archive import save_runs, watch
 from axe import violations
 from contrasts import GRAPHIC, TEXT, contrast, themes
 from factories import run_payload, times
+from job_objects import job_object, save_error, save_jobs
 from sqlite_utils import Database
 from walls import PHONE, save_poll
 
@@ -18,6 +19,11 @@ PAGES = {
     "no runs": "runs?branch=none",
     "workflow": "workflows/acme/api/ci.yml",
     "workflow without runs": "workflows/acme/web/ci.yml",
+    "jobs": "workflows/acme/api/ci.yml/jobs?job=build",
+    "run": "runs/2",
+    "commit": f"commits/acme/api/{1:040x}",
+    "commits": "commits/acme/api",
+    "summary": "summary?days=30",
     "api": "api",
     "error page": "workflows/acme/api/none.yml",
 }
@@ -48,6 +54,12 @@ def archive(db: Database) -> Database:
         run_payload(9, head_branch="fix", html_url=None, **times("11:00")),
     )
     save_runs(db, run_payload(2, run_attempt=2, **times("12:00")))
+    kept = job_object(1, "build", run_attempt=1)
+    save_jobs(db, 2, kept, job_object(2, "test", "failure"))
+    again = (job_object(n, f"test ({n})", run_attempt=2) for n in range(3, 20))
+    save_jobs(db, 2, kept, *again, job_object(20, "lint", "skipped"), attempt=2)
+    save_jobs(db, 3, job_object(21, "build", "failure"))
+    save_error(db, 21, "line too long")
     return db
 
 
@@ -69,7 +81,7 @@ def test_axe_finds_nothing(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("viewport", [PHONE, ZOOMED], ids=["phone", "zoomed"])
-@pytest.mark.parametrize("name", ["runs", "workflow", "api"])
+@pytest.mark.parametrize("name", ["runs", "workflow", "commits", "commit", "api"])
 def test_a_small_window_scrolls_one_way_only(
     archive: Database, new_visit: "NewVisit", name: str, viewport: dict[str, int]
 ) -> None:

@@ -1,6 +1,7 @@
 """Datasette's permissions hold for every route that shows data."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from sqlite_utils import Database
 from web_client import serving
 
 from ci_observer import ROOT
+from ci_observer.web import access
+from ci_observer.web.api.table import ROUTES
 from ci_observer.web.server import build_datasette
 
 ROOT_ONLY: dict[str, Any] = {"allow": {"id": "root"}}
@@ -23,8 +26,16 @@ PAGES = (
     "/",
     "/?repo=acme/api",
     "/runs",
+    "/runs/1",
     "/workflows/acme/api/ci.yml",
+    "/workflows/acme/api/ci.yml/jobs",
     "/workflows/acme/api/none.yml",
+    "/muted",
+    "/s/none",
+    "/commits/acme/api",
+    "/summary",
+    "/summary.md",
+    f"/commits/acme/api/{1:040x}",
     "/ci_observer",
     "/ci_observer/runs",
     "/ci_observer/runs.csv?_stream=1",
@@ -34,6 +45,7 @@ PAGES = (
     "/-/dashboards/ci-observer?days=30",
     "/-/dashboards/ci-observer/embed?days=30",
     "/-/dashboards/ci-observer/runs-by-day",
+    "/-/dashboards/ci-observer/runs-by-day.json",
     "/-/dashboards/ci-observer/runs-by-day/embed",
 )
 API = (
@@ -42,8 +54,27 @@ API = (
     "/api/runs?raw=1",
     "/api/runs.csv",
     "/api/runs.ndjson",
+    "/api/runs.parquet",
+    "/api/openapi.json",
+    "/api/runs/1",
+    "/api/runs/1?raw=1",
+    "/api/attempts",
+    "/api/attempts.csv",
+    "/api/attempts.ndjson",
+    "/api/jobs",
+    "/api/jobs.csv",
+    "/api/jobs.ndjson",
+    "/api/stats",
+    "/api/stats.csv",
+    "/api/stats.ndjson",
     "/api/filters",
     "/api/wall",
+    "/api/summary",
+    "/cctray.xml",
+    "/feed.atom",
+    "/badge/acme/api/ci.yml.svg",
+    "/metrics",
+    "/llms.txt",
     "/api/config",
     "/api/nothing",
 )
@@ -58,7 +89,10 @@ OPEN = ("static", "static-plugins", "config", "actor", "auth-token", "logout")
 
 
 # Of routes that are not below /-/; Datasette's front page has a test of its own.
-OPEN_PATHS = ("/login", "/logout", "/favicon.ico", "/static/x.css", "/:memory:")
+OPEN_PATHS = (
+    *("/login", "/logout", "/favicon.ico", "/static/x.css", "/:memory:"),
+    "/static/joined/wall.0.js",
+)
 ABSENT_PATHS = ("/ci_observer.db", "/.json")
 
 
@@ -105,6 +139,7 @@ async def test_an_actor_with_permission_sees_everything(
 
     assert {path for path, status in statuses.items() if status != 200} == {
         "/workflows/acme/api/none.yml",
+        "/s/none",
         "/api/nothing",
     }
 
@@ -152,7 +187,9 @@ async def test_health_without_permission_is_only_ok_or_not(db_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("table", ["runs", "RUNS", "wall"])
+@pytest.mark.parametrize(
+    "table", ["runs", "RUNS", "wall", "breaks", "steps", "run_rollups"]
+)
 async def test_a_rule_of_a_table_holds_for_our_routes(
     db_path: Path, table: str
 ) -> None:
@@ -208,6 +245,72 @@ async def test_a_plugin_that_decides_permissions_is_asked(db_path: Path) -> None
         pm.unregister(plugin)
 
     assert status == 403
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [({}, set()), ({"databases": {"ci_observer": {"tables": {"x": ROOT_ONLY}}}}, {1})],
+)
+async def test_the_rules_of_a_table_are_read_at_most_once(
+    db_path: Path,
+    rules: dict[str, Any],
+    expected: set[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Datasette copies the metadata of all tables each time."""
+    read: Counter[str] = Counter()
+    original = Datasette._table_permission_allows
+
+    def count(self: Datasette, database: str, table: str) -> Any:
+        read[table] += 1
+        return original(self, database, table)
+
+    monkeypatch.setattr(Datasette, "_table_permission_allows", count)
+    async with restricted(db_path, rules) as datasette:
+        for _ in range(2):
+            page = await datasette.client.get("/ci_observer.json")
+            assert page.status_code == 200
+
+    assert set(read.values()) == expected
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_may_change_the_rules_of_a_table(db_path: Path) -> None:
+    tables: dict[str, Any] = {}
+
+    class Rules:
+        __name__ = "rules"
+
+        @hookimpl
+        def get_metadata(self) -> dict[str, Any]:
+            return {"databases": {"ci_observer": {"tables": tables}}}
+
+    plugin = Rules()
+    pm.register(plugin, "rules")
+    try:
+        async with serving(db_path) as datasette:
+            before = await datasette.client.get("/ci_observer/runs.json")
+            tables["runs"] = ROOT_ONLY
+            after = await datasette.client.get("/ci_observer/runs.json")
+    finally:
+        pm.unregister(plugin)
+
+    assert (before.status_code, after.status_code) == (200, 403)
+
+
+@pytest.mark.asyncio
+async def test_names_of_tables_that_visitors_invent_fill_no_memory(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MAX_TABLES", 2)
+    rules = {"databases": {"ci_observer": {"tables": {"runs": ROOT_ONLY}}}}
+    async with restricted(db_path, rules) as datasette:
+        assert isinstance(datasette, access.QuickDatasette)
+        for name in ("runs", "a", "b", "c", "runs"):
+            allows = datasette._table_permission_allows("ci_observer", name)
+            assert allows == ([{"id": "root"}] if name == "runs" else [])
+            assert len(datasette._table_rules) <= 2
 
 
 @pytest.mark.asyncio
@@ -355,7 +458,7 @@ def test_every_page_of_datasette_is_known(db_path: Path) -> None:
     }
     known = {name.partition(".")[0] for name in (*DEBUG, *OPEN)}
 
-    assert names - {"", "dashboards"} == known
+    assert names - {"", "dashboards", "mcp"} == known
 
 
 def test_every_route_is_known(db_path: Path) -> None:
@@ -382,13 +485,7 @@ def test_every_route_is_known(db_path: Path) -> None:
     ]
 
     assert unknown + dashboards == []
-    assert {path.partition("?")[0] for path in API} - {"/api/nothing"} == set(
-        api_routes()
-    ) - {"/api/health"}
-
-
-def api_routes() -> list[str]:
-    """The routes of the plugin, which Datasette imports by its file."""
-    [plugin] = [p for p in pm.get_plugins() if hasattr(p, "HEALTH")]
-    routes: dict[str, Any] = plugin.ROUTES
-    return list(routes)
+    found = [ROUTES.find(path.partition("?")[0]) for path in API]
+    assert {match[0].path for match in found if match} == {*ROUTES.by_path} - {
+        "/api/health"
+    }

@@ -14,7 +14,6 @@ import pytest
 from processes import (
     CI_OBSERVER,
     environ_with,
-    free_port,
     serving,
     wait_until_listening,
 )
@@ -22,6 +21,7 @@ from sqlite_utils import Database
 from up import children, is_running
 from waiting import HANG_SECONDS, eventually
 
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.web.forwarding import is_ours
 
 # Its cell is the absolute URL of the bytes.
@@ -83,7 +83,9 @@ def serve(db: Database, db_path: Path, tmp_path: Path) -> Iterator[Serve]:
     ("route", "expected"),
     [
         *(("/", True), ("/runs", True), ("/api", True), ("/api/wall", True)),
+        *(("/runs/1", True), ("/workflows/a/b/c.yml/jobs", True)),
         *(("/workflows/a/b/c.yml", True), ("/login", True), ("/static/x.js", True)),
+        *(("/commits/a/b", True), ("/commits/a/b/c", True), ("/commit", False)),
         *(("/-/static/app.css", True), ("/favicon.ico", True)),
         *(("/ci_observer", False), ("/ci_observer.json", False)),
         *(("/ci_observer/runs", False), ("/-/dashboards", False), ("/-/", False)),

@@ -9,12 +9,12 @@ from archive import save_runs, watch
 from factories import run_payload, times
 from sqlite_utils import Database
 
+from ci_observer.web.api.cursors import encode_cursor
 from ci_observer.web.api.run_queries import (
     BY_VALUE,
     access_paths,
     choose_access_path,
     counts_sql,
-    encode_cursor,
     page_sql,
     runs_sql,
 )

@@ -17,7 +17,9 @@ OURS = (
     "/api/nothing",
     "/nothing.txt",
     "/runs",
+    "/runs/1",
     "/workflows/acme/api/ci.yml",
+    "/workflows/acme/api/ci.yml/jobs",
 )
 DATASETTES = ("/ci_observer", "/ci_observer/runs", "/ci_observer/runs.json", "/-/")
 

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 from archive import save_cause, save_runs, watch
 from datasette.app import Datasette
 from factories import run_payload, times
+from metadata_file import METADATA
 from page_reader import get_page, table_rows
 from sqlite_utils import Database
 from tiles import rows_of
 from web_client import get_json, serving
 
-METADATA = yaml.safe_load((Path(__file__).parents[2] / "metadata.yml").read_text())
 # These list GitHub's words.
 LISTS = ("recent_failures", "runs_of_commit")
 QUERIES = {

@@ -88,7 +88,7 @@ def test_each_state_and_result_has_a_symbol() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sheet", "element"), [("pages.css", ".result"), ("workflow.css", ".cell")]
+    ("sheet", "element"), [("pages.css", ".result"), ("pages.css", ".cell")]
 )
 def test_each_result_has_a_style(sheet: str, element: str) -> None:
     styles = (ROOT / "static/pages" / sheet).read_text()

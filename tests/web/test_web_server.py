@@ -10,13 +10,14 @@ from shutil import copy, copytree
 import processes
 import pytest
 from click.testing import CliRunner
-from processes import environ_with, free_port
+from processes import environ_with
 from sqlite_utils import Database
 from waiting import HANG_SECONDS
 from web_client import get_json, serving
 
 from ci_observer import ROOT
 from ci_observer.ingest.cli import main
+from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.web.connection_limits import Limits

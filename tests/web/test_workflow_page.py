@@ -14,6 +14,7 @@ from datasette.app import Datasette
 from factories import run_payload, times
 from page_reader import Element, get_page, harms, local_addresses, table_rows
 from sqlite_utils import Database
+from walls import save_failed_job, save_responses
 from web_client import counting, get_json, serving
 
 from ci_observer.ingest.store import feeds, instance, repo_pages
@@ -22,6 +23,7 @@ from ci_observer.ingest.store.keys import Owner
 from ci_observer.ingest.store.repo_pages import AssignedRuns
 from ci_observer.ingest.store.tiles import update_tiles
 from ci_observer.web.database import add_text_functions
+from ci_observer.web.pages import workflow_rollups
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PAGE = "/workflows/acme/api/ci.yml"
@@ -113,7 +115,8 @@ async def test_the_title_has_the_state(db: Database, datasette: Datasette) -> No
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?days=7", "?days=90", "?days=365", "?branch=fix"]
+    "query",
+    ["", "?days=7", "?days=90", "?days=365", "?branch=fix", "?compare=fix&days=90"],
 )
 async def test_every_number_has_as_many_rows_behind_it(
     db: Database, datasette: Datasette, query: str
@@ -128,7 +131,7 @@ async def test_every_number_has_as_many_rows_behind_it(
 async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) -> None:
     save_history(db)
     sections = [s.text for s in (await get_page(datasette, PAGE)).all("section")]
-    [_, grid, durations, failures, flaky, reruns] = sections
+    [_, _, grid, durations, failures, flaky, reruns] = sections
 
     assert "the newest 12 of 12 runs" in grid
     assert "5 min median" in durations
@@ -136,6 +139,61 @@ async def test_the_numbers_of_the_last_days(db: Database, datasette: Datasette) 
     assert "43 % failed: 3 of 7 runs with a result" in failures
     assert "1 commit both failed and succeeded since 2026-01-31" in flaky
     assert "1 run with more than one attempt" in reruns
+
+
+async def test_two_branches_stand_side_by_side(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, f"{PAGE}?compare=fix")
+    rows = {name: [main, fix] for name, main, fix in table_rows(page, "sides")}
+
+    assert [a.text for a in page.one("table", class_="sides").all("thead")] == [
+        "mainfix"
+    ]
+    assert rows["State"] == [
+        "failing since 2026-02-27 12:00",
+        "failing since 2026-02-21 12:00",
+    ]
+    assert rows["Failure rate"] == ["43 % 3 of 7 runs", "100 % 1 of 1 runs"]
+    assert rows["Duration p50"] == ["5 min of 2 first attempts", "no success"]
+    assert rows["Queue time p95"] == ["no jobs stored", "no jobs stored"]
+    assert rows["Flaky commits"] == ["1", "0"]
+    [chosen] = page.one("select", id="compare").all("option", value="fix")
+    assert "selected" in chosen.attributes
+    periods = page.all("nav")[-1]
+    assert "compare=fix" in periods.all("a")[0].href
+
+
+async def test_a_branch_is_not_compared_with_itself(
+    db: Database, datasette: Datasette
+) -> None:
+    save_history(db)
+    page = await get_page(datasette, f"{PAGE}?branch=fix&compare=fix")
+
+    assert page.all("table", class_="sides") == []
+    other = await get_page(datasette, f"{PAGE}?compare=never-seen")
+    assert table_rows(other, "sides")[0][2] == "no run counts"
+
+
+async def test_runs_of_pull_requests_count_on_the_other_branch(
+    db: Database, datasette: Datasette
+) -> None:
+    pull = {"event": "pull_request", "head_branch": "fix"}
+    save_runs(
+        db,
+        run_payload(1, **on("2026-02-20")),
+        run_payload(2, conclusion="failure", **pull, **on("2026-02-21")),
+        run_payload(3, **pull, **on("2026-02-22", 7)),
+    )
+    page = await get_page(datasette, f"{PAGE}?compare=fix")
+    rows = {name: fix for name, _, fix in table_rows(page, "sides")}
+
+    assert rows["Failure rate"] == "50 % 1 of 2 runs"
+    assert rows["Duration p50"] == "7 min of 1 first attempts"
+    assert rows["Last finished"].startswith("success #3 by ada")
+    for number, path in numbers(page):
+        assert await count_rows(datasette, path) == number, path
 
 
 async def test_each_day_has_its_share_of_failures(
@@ -274,7 +332,7 @@ async def test_every_attempt_is_there_with_its_result_and_link(
 ) -> None:
     save_history(db)
     page = await get_page(datasette, PAGE)
-    attempts = page.one("ol", class_="attempts").all("li")
+    attempts = page.one("ol", class_="reruns__attempts").all("li")
 
     assert [li.text for li in attempts] == [
         "failure attempt 1 2026-02-20 12:00 · 5 min",
@@ -310,7 +368,7 @@ async def test_a_bar_links_to_its_run_and_failures_have_a_mark(
         if a.one("rect", class_="chart__bar").attributes["data-counted"] == "true"
     ]
     assert counted == ["1", "2"]
-    assert bars[2].href == "https://github.com/acme/api/actions/runs/3"
+    assert bars[2].href == "/runs/3"
 
 
 async def test_the_page_links_to_github_and_to_its_runs(
@@ -345,7 +403,8 @@ async def test_a_branch_has_a_state_of_its_own(
     assert page.one(id="state").attributes["data-state"] == "failing"
     [chosen] = [o for o in page.all("option") if "selected" in o.attributes]
     assert chosen.text == "release"
-    assert [o.text for o in page.all("option")] == ["main", "release"]
+    branches = page.one("select", id="branch").all("option")
+    assert [o.text for o in branches] == ["main", "release"]
 
 
 async def test_a_branch_of_pull_requests_only_says_that_no_run_counts(
@@ -375,6 +434,28 @@ async def test_an_alarm_is_explained(db: Database, datasette: Datasette) -> None
     assert state.attributes["data-state"] == "no_access"
     assert "was unknown" in state.text
     assert "acme/api was not found" in state.text
+
+
+async def test_a_failure_has_its_error_and_who_else_has_it(
+    db: Database, datasette: Datasette
+) -> None:
+    for number, repo in ((1, "acme/api"), (2, "acme/web"), (3, "acme/api")):
+        failed = {"conclusion": "failure", "id": number}
+        save_runs(db, run_payload(**failed, **on(f"2026-02-2{number}")), repo=repo)
+        save_failed_job(db, number, f"{HOSTILE} is down, try {number}")
+    save_responses(db)
+    page = await get_page(datasette, PAGE)
+    [same] = page.one(id="state").all("p", **{"class": "state__same"})
+
+    assert page.one(id="state-error").text == f"{HOSTILE} is down, try 3"
+    assert same.text.startswith("same error in 1 other workflow since ")
+    assert "3 runs of 2 workflows with it since " in same.text
+    tiles, jobs = (link.href for link in same.all("a"))
+    assert await count_rows(datasette, tiles) == 2
+    assert await count_rows(datasette, jobs) == 3
+    # Without JavaScript, the wall says it too.
+    wall = (await get_page(datasette, "/")).text
+    assert f"failing: {HOSTILE} is down, try 3, same error in 1 other workflow" in wall
 
 
 async def test_green_turns_stale_by_time_alone(
@@ -652,3 +733,103 @@ async def test_an_untested_state_says_why_without_a_script(
     assert f"untested was passing {text}, newest commit not tested" in state.text
     assert state.one("a", href="https://github.com/acme/api/actions/runs/2")
     assert f"untested: {text}, newest commit not tested" in wall.text
+
+
+def save_left_out(db: Database) -> None:
+    """Runs that rollups count and tiles do not: gone ones, and phantoms."""
+    save_runs(
+        db,
+        *(
+            run_payload(n, event="schedule", **on(f"2026-02-{n - 30}"))
+            for n in (41, 42)
+        ),
+        run_payload(43, conclusion="failure", **on("2026-02-14", 0)),
+        run_payload(44, conclusion="failure", event="dynamic", **on("2026-02-14", 0)),
+        run_payload(45, **on("2026-02-15", 50)),
+        run_payload(46, conclusion="failure", run_attempt=2, **on("2026-02-16")),
+    )
+    with transaction(db):
+        db.execute(
+            "update runs set gone_at = '2026-02-20T00:00:00Z' where run_id in (45, 46)"
+        )
+        update_tiles(db, [45, 46])
+        instance.bump_revision(db)
+
+
+@pytest.mark.parametrize("query", ["", "?days=7", "?days=90", "?days=365"])
+async def test_rollups_give_the_numbers_that_the_runs_give(
+    db: Database, datasette: Datasette, query: str
+) -> None:
+    save_history(db)
+    save_left_out(db)
+    [[left_out]] = db.execute(
+        "select sum(timed_runs + failure) from run_rollups where unit = 'month'"
+        " and repo = 'acme/api' and is_default_branch"
+    )
+    by_rollups = await get_page(datasette, PAGE + query)
+    for number, path in numbers(by_rollups):
+        assert await count_rows(datasette, path) == number, path
+    with transaction(db):
+        db.execute("update rollup_progress set from_run_id = 3")
+        # Nothing of them is read now.
+        db.execute("delete from run_rollups")
+        instance.bump_revision(db)
+    by_runs = await get_page(datasette, PAGE + query)
+
+    assert left_out == 10
+    assert [s.text for s in by_rollups.all("section")] == [
+        s.text for s in by_runs.all("section")
+    ]
+
+
+@pytest.mark.parametrize("query", ["?days=7", "?days=90", "?days=365"])
+async def test_percentiles_of_many_runs_are_within_some_percent(
+    db: Database,
+    datasette: Datasette,
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    monkeypatch.setattr(workflow_rollups, "MOST_EXACT", 20)
+    days = ("2025-12-31", "2026-01-01", "2026-01-31", "2026-02-01", "2026-02-27")
+    save_runs(
+        db,
+        *(
+            run_payload(
+                100 * place + n, **on(day, n) | {"updated_at": f"{day}T12:{n:02}:13Z"}
+            )
+            for place, day in enumerate(days)
+            for n in range(1, 40)
+        ),
+        # Gone, so it is not counted.
+        run_payload(900, **on("2026-02-26", 59)),
+    )
+    with transaction(db):
+        db.execute("update runs set gone_at = started_at where run_id = 900")
+        instance.bump_revision(db)
+
+    [_, _, _, rounded, *_] = (await get_page(datasette, PAGE + query)).all("section")
+    monkeypatch.setattr(workflow_rollups, "MOST_EXACT", 5_000)
+    with transaction(db):
+        instance.bump_revision(db)
+    [_, _, _, exact, *_] = (await get_page(datasette, PAGE + query)).all("section")
+
+    # 20 min 13 s, whose bucket is 5 % wide.
+    assert "20 min median" in exact.text
+    assert "38 min p95" in exact.text
+    assert "both within 2.5 %" not in exact.text
+    assert "both within 2.5 %." in rounded.text
+    for name, minutes in (("median", 20), ("p95", 38)):
+        text = rounded.one("b", **{"data-name": name}).text
+        assert abs(int(text.split()[0]) - minutes) <= 1
+    assert [text for text in ("39", "117", "195") if f"of {text} succ" in exact.text]
+    assert numbers(rounded) == numbers(exact)
+
+
+async def test_a_workflow_that_could_not_start_says_that_no_job_ran(
+    db: Database, datasette: Datasette
+) -> None:
+    save_runs(db, run_payload(1, conclusion="startup_failure"))
+
+    page = await get_page(datasette, PAGE)
+    reason = page.one(id="state-detail").text
+    assert reason == "could not start, no job ran; GitHub's page may say why"

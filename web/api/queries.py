@@ -1,16 +1,16 @@
-"""The selects behind the wall, runs, filters, config and health, as JSON responses.
+"""The selects behind the wall, filters, config and health, as JSON responses.
 
 SQLite builds the JSON: Python never handles single values. A response is read at one
 revision.
 """
 
+import hashlib
 import json
 from sqlite3 import Row
 from typing import Any
 
 from datasette.app import Datasette
 
-from ci_observer.web.api.run_queries import encode_cursor, fetch_run_page
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.columns import (
     FILTER_COLUMNS,
@@ -20,7 +20,7 @@ from ci_observer.web.columns import (
 from ci_observer.web.database import DATABASE, Params, fetch_row, fetch_snapshot
 from ci_observer.web.database_file import read_problem
 from ci_observer.web.errors import Unavailable
-from ci_observer.web.filter_sql import state_sql, where_sql
+from ci_observer.web.filter_sql import state_sql, team_sql, where_sql
 from ci_observer.web.filters import Filters
 from ci_observer.web.vocabulary import STATES
 
@@ -30,9 +30,30 @@ _TILE = tile_json_sql(TILE_COLUMNS_WITHOUT_STRIP)
 # are blobs, so that Python does not decode and encode a megabyte.
 WALL_SQL = f"""
 select
-  repo, workflow, branch, rank, since_at, tile_state, activity, alarm, expires_at,
+  repo, workflow, branch, rank, since_at, tile_state, activity, alarm, stuck_run_id,
+  no_scheduled_run_since, muted_until, expires_at,
   {{state}} as is_shown,
   cast({_TILE} as blob) as tile, cast(strip as blob) as strip
+from {{source}} where {{where}}
+"""  # noqa: S608 (own names)
+
+# Another version of CI Observer may give other JSON at the same revision.
+_WALL_FORMAT = hashlib.sha256(WALL_SQL.encode()).hexdigest()
+
+# The columns of tiles that time alone changes, after those of the key.
+_TIMED_COLUMNS = (
+    "repo",
+    "workflow",
+    "branch",
+    "tile_state",
+    "activity",
+    "alarm",
+    "stuck_run_id",
+    "no_scheduled_run_since",
+    "muted_until",
+)
+TIMED_SQL = f"""
+select {", ".join(_TIMED_COLUMNS)}, expires_at, {{state}} as is_shown
 from {{source}} where {{where}}
 """  # noqa: S608 (own names)
 
@@ -48,6 +69,10 @@ select json_object(
   'timezone', coalesce(max(value) filter (where key = 'timezone'), 'UTC'),
   'repos', json(coalesce(max(value) filter (where key = 'repos'), '[]')),
   'workflows', json(coalesce(max(value) filter (where key = 'workflows'), '[]')),
+  'screens', json((
+    select json_group_array(json_object('name', name, 'query', query))
+    from (select name, query from screens order by position)
+  )),
   'version', max(value) filter (where key = 'version'),
   'revision', cast(max(value) filter (where key = 'revision') as integer),
   'polling', (
@@ -67,6 +92,7 @@ select json_object(
     )
     from polling
   ),
+  'warnings', json((select json_group_array(warning) from alert_warnings)),
   'server_time', (select now from clock)
 ) as config
 from instance
@@ -75,7 +101,8 @@ from instance
 HEALTH_SQL = """
 select
   (select value from instance where key = 'revision') as revision,
-  is_healthy, state, reason, last_success_at, feeds, stale_feeds
+  is_healthy, state, reason, last_success_at, feeds, stale_feeds,
+  (select json_group_array(warning) from alert_warnings) as warnings
 from polling
 """
 
@@ -108,23 +135,6 @@ select
 """  # noqa: S608 (own names)
 
 
-async def fetch_runs(datasette: Datasette, filters: Filters) -> CachedResponse:
-    """One page of runs, newest first: `{"ok", "revision", "runs", "next"}`.
-
-    Raises `Unavailable` when SQLite fails, and `BadRequest` for a bad cursor.
-    """
-
-    async def compute() -> CachedResponse:
-        row = await fetch_run_page(datasette, filters)
-        revision = int(row["revision"])
-        head = json.dumps({"ok": True, "revision": revision})[:-1].encode()
-        cursor = json.dumps(row["next"] and encode_cursor(row["next"])).encode()
-        pieces = (head, b', "runs": ', row["runs"], b', "next": ', cursor, b"}")
-        return CachedResponse(_checked(b"".join(pieces)), revision)
-
-    return await get_or_compute(datasette, ("runs", filters), compute)
-
-
 async def fetch_wall(datasette: Datasette, filters: Filters) -> CachedResponse:
     """The tiles, most urgent first: `{"ok", "revision", "counts", "tiles"}`.
 
@@ -135,14 +145,58 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> CachedResponse:
         sql, params = wall_sql(filters)
         selects = {"revision": REVISION_SQL, "tiles": sql}
         rows = await fetch_snapshot(datasette, selects, params)
-        tiles = sorted(rows["tiles"], key=_sort_key)
+        tiles = rows["tiles"]
         revision = int(rows["revision"][0]["revision"])
-        head = {"ok": True, "revision": revision, "counts": _counts(tiles)}
-        expiries = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
-        content = _checked(_wall_json(head, tiles))
-        return CachedResponse(content, revision, min(expiries, default=None))
+        return CachedResponse(
+            wall_json({"ok": True, "revision": revision}, tiles),
+            revision,
+            first_expiry(tiles),
+            etag_source=_wall_version(filters, revision, tiles),
+        )
 
     return await get_or_compute(datasette, ("wall", filters), compute)
+
+
+async def fetch_tiles(datasette: Datasette, filters: Filters) -> list[dict[str, Any]]:
+    """The tiles of `fetch_wall` as objects."""
+    cached = await fetch_wall(datasette, filters)
+    tiles: list[dict[str, Any]] = json.loads(cached.content)["tiles"]
+    return tiles
+
+
+async def fetch_wall_etag(datasette: Datasette, filters: Filters) -> str:
+    """The ETag of `fetch_wall`, without computing the tiles."""
+
+    async def compute() -> CachedResponse:
+        sql, params = wall_sql(filters, TIMED_SQL)
+        selects = {"revision": REVISION_SQL, "tiles": sql}
+        rows = await fetch_snapshot(datasette, selects, params)
+        revision = int(rows["revision"][0]["revision"])
+        content = _wall_version(filters, revision, rows["tiles"])
+        return CachedResponse(content, revision, first_expiry(rows["tiles"]))
+
+    return (await get_or_compute(datasette, ("wall ETag", filters), compute)).etag
+
+
+def first_expiry(tiles: list[Row]) -> str | None:
+    """When time alone next changes one of these tiles."""
+    expiries = [tile["expires_at"] for tile in tiles if tile["expires_at"]]
+    return min(expiries, default=None)
+
+
+def _wall_version(filters: Filters, revision: int, tiles: list[Row]) -> bytes:
+    """Everything on which the JSON of the wall depends, hashed.
+
+    Facts that do not depend on the time have changed only if the revision has.
+    """
+    timed = sorted(
+        [*map(str, (tile[name] for name in _TIMED_COLUMNS))]
+        for tile in tiles
+        if tile["is_shown"]
+    )
+    parts = [_WALL_FORMAT, repr(filters), revision, _counts(tiles), timed]
+    text = json.dumps(parts)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _checked(content: bytes) -> bytes:
@@ -157,27 +211,47 @@ def _sort_key(tile: Row) -> tuple[Any, ...]:
     return (tile["rank"], tile["since_at"] or "", *names)
 
 
-def _wall_json(head: dict[str, Any], tiles: list[Row]) -> bytes:
+def wall_json(head: dict[str, Any], tiles: list[Row]) -> bytes:
+    """The JSON of rows of `wall_sql`, after the keys of `head` and the counts.
+
+    Raises `UnicodeDecodeError` if SQLite has made damaged JSON.
+    """
+    head |= {"counts": _counts(tiles)}
     # Up to a megabyte, so each piece is copied only once.
     pieces = [json.dumps(head)[:-1].encode(), b', "tiles": [']
     separator = b""
-    for tile in tiles:
+    for tile in sorted(tiles, key=_sort_key):
         if tile["is_shown"]:
             pieces += (
                 separator,
                 tile["tile"][:-1],
                 b', "strip": ',
                 tile["strip"],
+                *_record(tile),
                 b"}",
             )
             separator = b", "
-    return b"".join((*pieces, b"]}"))
+    return _checked(b"".join((*pieces, b"]}")))
+
+
+def _record(tile: Row) -> tuple[bytes, ...]:
+    """The key that only tiles of a past time have."""
+    if "is_recorded" not in tile.keys():  # noqa: SIM118 (a Row contains its values)
+        return ()
+    return (b', "is_recorded": ', b"true" if tile["is_recorded"] else b"false")
 
 
 def _counts(tiles: list[Row]) -> dict[str, int]:
-    """How many tiles are in each state; a tile may count for up to three."""
-    counts = dict.fromkeys(("total", *STATES), 0)
+    """How many tiles are in each state; a tile may count for up to three.
+
+    A muted tile counts as `muted` and in the total only.
+    """
+    counts = dict.fromkeys(("total", "muted", *STATES), 0)
     for tile in tiles:
+        if tile["muted_until"]:
+            counts["total"] += 1
+            counts["muted"] += 1
+            continue
         states = {tile["tile_state"], tile["activity"], tile["alarm"]}
         for state in ("total", *filter(None, states)):
             counts[state] = counts.get(state, 0) + 1
@@ -205,8 +279,9 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
     """The public settings and the state of polling; never a secret."""
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
-    config["polling"] |= _problem(datasette, config["polling"]["state"])
-    return config | {"warnings": _warnings(datasette)}
+    config["polling"] |= problem_of(datasette, config["polling"]["state"])
+    config["warnings"] += _warnings(datasette)
+    return config
 
 
 async def fetch_health(datasette: Datasette) -> CachedResponse:
@@ -218,8 +293,8 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
     row = await fetch_row(datasette, HEALTH_SQL)
     names = ("state", "last_success_at", "feeds", "stale_feeds")
     facts = {name: row[name] for name in (*names, "reason")}
-    facts |= _problem(datasette, row["state"])
-    facts["warnings"] = _warnings(datasette)
+    facts |= problem_of(datasette, row["state"])
+    facts["warnings"] = json.loads(row["warnings"]) + _warnings(datasette)
     if not row["is_healthy"]:
         raise Unavailable(facts.pop("reason") or "Nothing was fetched lately.", **facts)
     return CachedResponse(
@@ -228,20 +303,20 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
 
 
 def _warnings(datasette: Datasette) -> list[str]:
-    """Sentences about what will stop polling unless somebody acts."""
+    """Sentences about problems that will stop polling."""
     warning = datasette.get_database(DATABASE).disk.measure()
     return [warning] if warning else []
 
 
-def _problem(datasette: Datasette, state: str) -> dict[str, str]:
-    """What ingest cannot write into the database: that it cannot write."""
+def problem_of(datasette: Datasette, state: str) -> dict[str, str]:
+    """The one fact that ingest cannot write: that it cannot write."""
     problem = read_problem(datasette.get_database(DATABASE).path)
     if problem is None or state == "off":
         return {}
     return {"state": "stale" if state == "stale" else "failed", "reason": problem}
 
 
-def wall_sql(filters: Filters) -> tuple[str, Params]:
+def wall_sql(filters: Filters, template: str = WALL_SQL) -> tuple[str, Params]:
     """The select of the tiles and its parameters.
 
     Without a `branch` filter it gives the tiles of the default branches.
@@ -249,7 +324,8 @@ def wall_sql(filters: Filters) -> tuple[str, Params]:
     where, params = where_sql(
         filters, branch="branch", cancel_cause="last_result_cancel_cause"
     )
+    team, team_params = team_sql(filters)
     state, state_params = state_sql(filters)
     source = "wall_branches" if filters.branch else "wall"
-    sql = WALL_SQL.format(source=source, where=where, state=state)
-    return sql, params | state_params
+    sql = template.format(source=source, where=f"{where} and {team}", state=state)
+    return sql, params | team_params | state_params

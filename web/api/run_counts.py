@@ -58,7 +58,7 @@ async def fetch_run_count(
     """
     filters = replace(filters, cursor=None, raw=False)
     select = partial(read_run_count, filters, known=known, is_known=is_known)
-    key = "count by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
+    key = "count by " + " ".join(filters.names())
     return await fetch(datasette, select, key=key)
 
 

@@ -1,4 +1,4 @@
-"""One page of runs: the planner that chooses an index, the select, and cursors.
+"""One page of runs: the planner that chooses an index, and the select.
 
 SQLite does not know that half of all runs are of one branch and a thousandth of
 another; the table `run_values` does. Most selections walk the index by time, which also
@@ -6,21 +6,17 @@ holds the columns of all filters. Where that walk would pass too many runs, the 
 the rarest value are collected and sorted.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from math import prod
 from sqlite3 import Row
 
-from datasette.app import Datasette
 from datasette.utils.sqlite import sqlite3
 
+from ci_observer.web.api.cursors import Key, decode_cursor
 from ci_observer.web.columns import json_object_sql, run_columns
-from ci_observer.web.database import Params, fetch
-from ci_observer.web.errors import BadRequest
+from ci_observer.web.database import Params
 from ci_observer.web.filter_sql import NULL, placeholders, where_sql
 from ci_observer.web.filters import COLUMNS, Filters
 from ci_observer.web.vocabulary import CANCELLED, TIMED_OUT
@@ -81,22 +77,12 @@ class AccessPath:
     condition: str = ""
 
 
-async def fetch_run_page(
-    datasette: Datasette, filters: Filters, *, inline: bool = True
-) -> Row:
-    """One page of runs: `revision`, `runs` (JSON) and `next`.
+def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
+    """One page of runs, read in the caller's transaction: `revision`, `runs`, `next`.
 
     `next` is the sort key of the page's last run as JSON, for `encode_cursor`, or None
-    on the last page. Raises `Unavailable` when SQLite fails, `BadRequest` for a bad
-    cursor.
+    on the last page. Raises `BadRequest` for a bad cursor.
     """
-    key = "runs by " + " ".join(dict.fromkeys(name for name, _ in filters.to_pairs()))
-    select = partial(read_run_page, filters)
-    return await fetch(datasette, select, key=key, inline=inline)
-
-
-def read_run_page(filters: Filters, conn: sqlite3.Connection) -> Row:
-    """The row of `fetch_run_page`, read in the caller's transaction."""
     has_values = any(getattr(filters, name) for name in COLUMNS)
     counts = read_value_counts(filters, conn) if has_values else {}
     sql, params = runs_sql(filters, counts)
@@ -149,20 +135,31 @@ def runs_sql(filters: Filters, counts: Mapping[str, int]) -> tuple[str, Params]:
 
 def page_sql(filters: Filters, access_path: AccessPath) -> tuple[str, Params]:
     """The select of the keys of a page's runs, and of one run more."""
+    cursor = decode_cursor(filters.cursor, str, int) if filters.cursor else None
+    where, params = selection_sql(filters, access_path, cursor)
+    return PAGE_SQL.format(source=access_path.source, where=where), params
+
+
+def selection_sql(
+    filters: Filters, access_path: AccessPath, cursor: Key | None
+) -> tuple[str, Params]:
+    """The condition on a run, and its parameters.
+
+    With a cursor, only runs after its `(started_at, run_id)`.
+    """
     position: Params = {}
-    if filters.cursor:
-        cursor_at, cursor_id = decode_cursor(filters.cursor)
+    if cursor:
+        cursor_at, cursor_id = cursor
         position = {"cursor_at": cursor_at, "cursor_id": cursor_id}
         # Given two upper bounds, SQLite may start its walk at the higher one.
-        until = min(cursor_at, filters.until or cursor_at)
+        until = min(str(cursor_at), filters.until or str(cursor_at))
         filters = replace(filters, until=until)
     where, params = where_sql(filters)
     if position:
         where += " and (started_at, run_id) < (:cursor_at, :cursor_id)"
     if access_path.condition:
         where += f" and {access_path.condition}"
-    params |= position
-    return PAGE_SQL.format(source=access_path.source, where=where), params
+    return where, params | position
 
 
 def choose_access_path(filters: Filters, counts: Mapping[str, int]) -> AccessPath:
@@ -208,30 +205,3 @@ def _runs_until_full(filters: Filters, shares: Iterable[float]) -> float:
     """How many runs a walk passes until the page is full."""
     searched = SEARCHED_PER_FOUND if filters.q else 1
     return filters.limit * searched / max(prod(shares), 1e-9)
-
-
-def encode_cursor(key: str) -> str:
-    """The sort key of a page's last run, given as JSON, as opaque text for a URL."""
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[str, int]:
-    """The sort key (started_at, run_id) in a cursor; raises `BadRequest`."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        started_at, run_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        started_at.encode()
-        run_id.to_bytes(8, signed=True)
-    except (
-        binascii.Error,
-        ValueError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ):
-        raise BadRequest(
-            f"cursor={cursor} is not a cursor of this API. Use the value of next, or"
-            " leave it out for the first page."
-        ) from None
-    return started_at, run_id

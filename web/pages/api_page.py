@@ -1,21 +1,32 @@
 """The page /api for people: every route and parameter, out of the tables of the API."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from datasette.app import Datasette
 
 from ci_observer.web.access import is_restricted
 from ci_observer.web.access_token import login_of
 from ci_observer.web.api.routes import Route
+from ci_observer.web.database import fetch_row
 from ci_observer.web.errors import BadRequest
 from ci_observer.web.filters import MAX_ARGUMENTS, Filters
 from ci_observer.web.pages.page import Content, PageParams
-from ci_observer.web.parameters import PARAMETERS, Parameter
+from ci_observer.web.parameters import PARAMETERS, PATH_PARAMETERS, Parameter
 
+EXAMPLE_SQL = """
+select
+  coalesce(max(repo), 'acme/api') as repo, coalesce(max(workflow), 'ci.yml') as file,
+  coalesce((select run_id from runs order by started_at desc limit 1), 1) as run_id
+from (
+  select repo, workflow from feeds where is_watched order by repo, workflow limit 1
+)
+"""
 HEADER = "Authorization: Bearer TOKEN"
 _DEFAULTS = {field.name: field.default for field in fields(Filters)}
 
@@ -44,8 +55,9 @@ async def fetch_api_page(
     if params.pairs:
         raise BadRequest(f"Unknown argument {params.pairs[0][0]!r}. Allowed: none.")
     login = login_of(datasette)
+    values = await _example_values(datasette)
     context: dict[str, Any] = {
-        "routes": [_route(path, route) for path, route in routes.items()],
+        "routes": [_route(path, route, values) for path, route in routes.items()],
         "parameters": _parameters(routes),
         "max_arguments": MAX_ARGUMENTS,
         "has_token": login is not None,
@@ -56,12 +68,24 @@ async def fetch_api_page(
     return Content(context, revision=0)
 
 
-def _route(path: str, route: Route) -> dict[str, Any]:
-    example = None if route.example is None else _with(path, route.example)
+async def _example_values(datasette: Datasette) -> dict[str, str]:
+    """A value for each variable of a path, of stored rows if there are any."""
+    row = await fetch_row(datasette, EXAMPLE_SQL)
+    owner, _, name = row["repo"].partition("/")
+    values = {**row, "owner": owner, "repo": name}
+    return {name: quote(str(value), safe="") for name, value in values.items()}
+
+
+def _route(path: str, route: Route, values: dict[str, str]) -> dict[str, Any]:
+    example = None
+    if route.example is not None:
+        example = _with(path.format_map(values), route.example)
     return {
         "path": path,
-        "anchor": path.strip("/").replace("/", "-").replace(".", "-"),
-        "purpose": route.handler.__doc__,
+        "anchor": "-".join(re.findall(r"\w+", path)),
+        "purpose": route.purpose,
+        "problem": route.problem and route.problem(),
+        "variables": {name: PATH_PARAMETERS[name] for name in route.variables},
         "parameters": route.parameters,
         "shape": route.shape,
         "example": example,

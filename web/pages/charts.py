@@ -91,7 +91,14 @@ def top_of_seconds(values: Sequence[float], usual: float | None) -> float:
     """
     longest = max(values, default=0)
     top = min(longest, 1.25 * usual) if usual else longest
-    return next((n for n in _NICE_SECONDS if n >= top), math.ceil(top / DAY) * DAY)
+    return nice_step(top)
+
+
+def nice_step(seconds: float) -> float:
+    """The next round number of seconds, such as 5 s, 2 min or 4 h; whole days above."""
+    return next(
+        (n for n in _NICE_SECONDS if n >= seconds), math.ceil(seconds / DAY) * DAY
+    )
 
 
 def _with_geometry(bar: Bar, index: int, top: float) -> Bar:

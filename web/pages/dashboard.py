@@ -1,13 +1,16 @@
 """A page of datasette-dashboards: its filters, its period, and its script's data."""
+# ruff: noqa: S608 (own SQL, and no value)
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from datasette.app import Datasette
 
-from ci_observer.web.database import fetch_snapshot
+from ci_observer.web.database import fetch_rows, fetch_snapshot
+from ci_observer.web.pages.counted_runs import PROGRESS, day_text, progress_text
+from ci_observer.web.pages.missing_jobs import FAILED_ONLY, IS_FETCHING
 from ci_observer.web.texts import display_text
 
 MAX_DAYS = 366
@@ -16,7 +19,7 @@ DEFAULT_DAYS = 30
 SHARED = ("repo", "workflow", "branch")
 # The keys of a chart that the script needs.
 CHART_KEYS = (
-    *("title", "db", "query", "library", "display"),
+    *("title", "library", "display"),
     # These are ours, not the plugin's.
     *("columns", "empty", "count"),
 )
@@ -37,6 +40,29 @@ join local_days l on l.day = coalesce(:until, today.day)
 join local_days f on f.days = l.days - 1 + :days
 """
 TODAY = PERIOD.replace(":until", "null")
+SETTINGS = """
+select value as fetch_jobs from instance where key = 'fetch_jobs'
+"""
+FETCHING = f"""
+select 1 from feeds f left join feed_backfills b using (repo, workflow)
+where (:repo = '' or f.repo = :repo) and (:workflow = '' or f.workflow = :workflow)
+  and {IS_FETCHING}
+limit 1
+"""
+STILL_FETCHING = (
+    "The jobs of these days are still being fetched, those of failed runs first: until "
+    "then too large a share of the minutes is wasted."
+)
+# For each value of `FETCH_JOBS`, a sentence about the jobs that are missing.
+STORED_JOBS = {
+    "failed": "Only jobs of failed runs are stored (FETCH_JOBS=failed), so the queue "
+    "times and minutes of other runs are missing here.",
+    "default-branch": "The jobs of failed runs and of runs on default branches are "
+    "stored (FETCH_JOBS=default-branch). Queue times and minutes of other runs are "
+    "missing here.",
+    "none": "No jobs are fetched (FETCH_JOBS=none), so queue times and minutes are "
+    "missing here.",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,8 @@ class DashboardPage:
     """The filters in the URL, checked, and the period that they select.
 
     `values` are the filters' values; `problems` are sentences about arguments that
-    cannot be used; `period` has the keys of `PERIOD`.
+    cannot be used, or about missing numbers; `period` has the keys of `PERIOD`;
+    `stored_jobs` says whose jobs are missing.
     """
 
     slug: str
@@ -73,11 +100,12 @@ class DashboardPage:
     names: list[dict[str, Any]] = field(default_factory=list)
     period: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    stored_jobs: str = ""
 
     @property
     def period_text(self) -> str:
         """The filters and the days, as `acme/api · 1 Nov 2026 to 7 Nov 2026 (UTC)`."""
-        first, last = (_day(self.period[key]) for key in ("first_day", "last_day"))
+        first, last = (day_text(self.period[key]) for key in ("first_day", "last_day"))
         days = last if first == last else f"{first} to {last}"
         chosen = [_shown(self.values[name]) for name in SHARED if name in self.values]
         text = f"{days} ({self.period['timezone']})"
@@ -144,6 +172,11 @@ class DashboardPage:
         """The arguments of the URL, and of the requests for the charts' rows."""
         return {name: value for name, value in self.values.items() if value}
 
+    def query_for(self, filters: Iterable[str]) -> dict[str, str]:
+        """The arguments that a dashboard with these filters has, too."""
+        names = set(filters)
+        return {name: value for name, value in self.query().items() if name in names}
+
     def data(
         self, charts: Mapping[str, Mapping[str, Any]], **others: Any
     ) -> dict[str, Any]:
@@ -154,6 +187,7 @@ class DashboardPage:
                 for slug, chart in charts.items()
                 if "query" in chart
             },
+            "slug": self.slug,
             "args": self.query(),
             "selection": {n: v for n, v in self.query().items() if n in SHARED},
             "days": self.days,
@@ -172,11 +206,20 @@ async def fetch_dashboard_page(
     until = _checked_until(page)
     rows = await fetch_snapshot(
         datasette,
-        {"names": NAMES, "period": PERIOD, "today": TODAY},
+        {
+            "names": NAMES,
+            "period": PERIOD,
+            "today": TODAY,
+            "progress": PROGRESS,
+            "settings": SETTINGS,
+        },
         {"days": page.days, "until": until},
     )
     page.names = [dict(row) for row in rows["names"]]
     page.period = dict((rows["period"] or rows["today"])[0])
+    page.problems += filter(None, [progress_text(map(dict, rows["progress"]))])
+    for row in rows["settings"]:
+        page.stored_jobs = await _stored_jobs(datasette, page, row["fetch_jobs"])
     if not rows["period"]:
         page.problems.append(
             f"The days until {until} are outside of the calendar, which begins ten "
@@ -184,6 +227,19 @@ async def fetch_dashboard_page(
         )
         page.values.pop("until", None)
     return page
+
+
+async def _stored_jobs(
+    datasette: Datasette, page: DashboardPage, fetch_jobs: str
+) -> str:
+    """Sentences about jobs that are missing, for good or for now."""
+    found = STORED_JOBS.get(fetch_jobs, "")
+    if fetch_jobs in FAILED_ONLY:
+        return found
+    params = {name: page.values.get(name, "") for name in ("repo", "workflow")}
+    span = {name: page.period[name] for name in ("since", "until")}
+    is_fetching = await fetch_rows(datasette, FETCHING, {**params, **span})
+    return " ".join(filter(None, [found, STILL_FETCHING if is_fetching else ""]))
 
 
 def _check_days(page: DashboardPage) -> None:
@@ -226,11 +282,6 @@ def _stored_value(name: str, value: str, known: list[str]) -> str | None:
         return value if value in known else None
     folded = value.casefold()
     return next((v for v in known if v.casefold() == folded), None)
-
-
-def _day(text: str) -> str:
-    day = date.fromisoformat(text)
-    return f"{day.day} {day:%b %Y}"
 
 
 def _shown(text: str) -> str:

@@ -26,6 +26,7 @@ def filter_words(filters: Filters, hide: Iterable[str], screen: str) -> list[str
         *(f"branch {_clean(name)}" for name in filters.branch),
         *(f"event {_clean(name)}" for name in filters.event),
         *(f"by {_clean(name)}" for name in filters.actor),
+        *(f"team {_clean(name)}" for name in filters.team),
         *(f"“{_clean(text)}”" for text in filters.q),
         *([f"part {screen.replace('of', ' of ')}"] if screen else []),
         *(

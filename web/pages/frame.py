@@ -32,6 +32,7 @@ NO_CONFIG: dict[str, Any] = {
     "timezone": "UTC",
     "version": None,
     "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
+    "screens": [],
     "server_time": None,
     "warnings": [],
 }
@@ -39,13 +40,14 @@ NO_CONFIG: dict[str, Any] = {
 NAVIGATION = {
     "/": "Wall",
     "/runs": "Runs",
+    "/summary": "Summary",
     "/-/dashboards": "Dashboards",
     f"/{DATABASE}": "Data",
     "/api": "API",
 }
 BELOW = {"/-/dashboards": "/-/dashboards/", f"/{DATABASE}": f"/{DATABASE}/"}
 # These keep the display options of the address.
-OUR_PAGES = ("/", "/runs")
+OUR_PAGES = ("/", "/runs", "/summary")
 # In the scope of a request whose frame is known already.
 FOUND = "ci_observer.frame"
 

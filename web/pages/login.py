@@ -14,6 +14,7 @@ from datasette.utils.asgi import Request, Response
 from ci_observer.web.access_token import Login, login_of
 from ci_observer.web.guess_limit import address_of
 from ci_observer.web.pages.frame import FOUND, THEMES, frame_of
+from ci_observer.web.same_site import is_same_site
 from ci_observer.web.urls import with_query
 
 LOGIN = "/login"
@@ -33,7 +34,7 @@ FOREIGN = (
 async def login(datasette: Datasette, request: Request) -> Response:
     """The form; or, for a POST, a cookie and a redirect to the page in `next`.
 
-    The form has no redirect for somebody who is logged in: browsers carry the fragment
+    The form has no redirect for a visitor who is logged in: browsers carry the fragment
     with the token on to the target.
     """
     if request.method != "POST":
@@ -93,9 +94,14 @@ def refusal(
 def challenge(request: Request) -> str:
     """How to prove the token. For Basic, a browser would open a window of its own."""
     schemes = ['Bearer realm="CI Observer"']
-    if not request.headers.get("user-agent", "").startswith("Mozilla/"):
+    if not is_browser(request):
         schemes.insert(0, 'Basic realm="CI Observer", charset="UTF-8"')
     return ", ".join(schemes)
+
+
+def is_browser(request: Request) -> bool:
+    """Whether the client names itself as browsers do."""
+    return bool(request.headers.get("user-agent", "").startswith("Mozilla/"))
 
 
 def login_path(datasette: Datasette, request: Request) -> str:
@@ -116,16 +122,6 @@ def local_target(datasette: Datasette, target: str | None) -> str:
     path = str(datasette.urls.path(path))
     pages = {str(datasette.urls.path(name)) for name in (LOGIN, LOGOUT)}
     return home if urlsplit(path).path.rstrip("/") in pages else path
-
-
-def is_same_site(request: Request) -> bool:
-    """Whether a form of this server was sent, or no browser's form at all."""
-    headers = request.headers
-    if site := headers.get("sec-fetch-site"):
-        return site in ("same-origin", "none")
-    origin = headers.get("origin")
-    # Behind a proxy with TLS, the browser's scheme may be another one.
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 
 
 async def read_form(request: Request) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -33,7 +33,15 @@ from ci_observer.web.pages.times import (
 )
 from ci_observer.web.responses import with_etag
 from ci_observer.web.texts import cut
-from ci_observer.web.urls import web_address, with_query, workflow_path
+from ci_observer.web.urls import (
+    commit_path,
+    is_sha,
+    jobs_path,
+    run_path,
+    web_address,
+    with_query,
+    workflow_path,
+)
 from ci_observer.web.vocabulary import label_of, result_of, state_of
 
 HTML = "text/html; charset=utf-8"
@@ -171,6 +179,10 @@ class Page:
             "link": _linker(datasette, params.display_options),
             "with_query": with_query,
             "workflow_path": workflow_path,
+            "commit_path": commit_path,
+            "run_path": run_path,
+            "jobs_path": jobs_path,
+            "is_sha": is_sha,
         }
 
 
@@ -179,6 +191,8 @@ def _zone(params: PageParams, config: dict[str, Any]) -> ZoneInfo:
 
 
 def _linker(datasette: Datasette, display_options: Pairs) -> Callable[..., str]:
+    # A grid has many links to few pages.
+    @cache
     def link(path: str) -> str:
         """The address of another of our pages, with this page's display options."""
         path, _, query = path.partition("?")

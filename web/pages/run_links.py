@@ -6,7 +6,7 @@ from typing import Any
 from ci_observer.web.filters import COLUMNS
 from ci_observer.web.pages.page import Pairs
 from ci_observer.web.texts import MAX_CHARACTERS
-from ci_observer.web.urls import commit_address, pull_request_address, with_query
+from ci_observer.web.urls import pull_request_address, with_query
 from ci_observer.web.vocabulary import CANCELLED, TIMED_OUT
 
 COMPLETED = "completed"
@@ -58,6 +58,5 @@ def _result(run: dict[str, Any]) -> tuple[str, str | None]:
 def github_links(run: dict[str, Any]) -> dict[str, str | None]:
     """The addresses of a run's commit and pull request, on the host of the run."""
     return {
-        "commit_url": commit_address(run["html_url"], run["head_sha"]),
         "pull_request_url": pull_request_address(run["html_url"], run["pr_number"]),
     }

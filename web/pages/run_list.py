@@ -6,7 +6,7 @@ from typing import Any
 
 from datasette.app import Datasette
 
-from ci_observer.web.api.queries import fetch_runs
+from ci_observer.web.api.listings import RUNS
 from ci_observer.web.api.run_counts import RunCount, fetch_run_count
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.filters import COMMON, Filters
@@ -56,7 +56,7 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
     Raises `BadRequest` for an unknown filter or a bad value.
     """
     filters = Filters.from_args(params.pairs, ALLOWED)
-    response = await fetch_runs(datasette, filters)
+    response = await RUNS.fetch(datasette, filters)
     data = json.loads(response.content)
     count = await _count(datasette, filters, data)
     selection = tuple(p for p in params.pairs if p[0] not in ("limit", "cursor"))

@@ -5,7 +5,6 @@ from typing import Any
 
 from ci_observer.web.pages.times import duration
 from ci_observer.web.pages.workflow_links import Links
-from ci_observer.web.urls import commit_address
 from ci_observer.web.vocabulary import state_of
 
 Tile = dict[str, Any]
@@ -67,16 +66,9 @@ def change_links(tile: Tile, links: Links) -> dict[str, Any] | None:
         # The runs from the first failing one on, or up to the one that passed.
         "at_path": links.runs(**{"since" if change == "broken" else "until": at}),
         "sha": sha,
-        "commit_url": commit_address(_url_of_any_run(tile), sha),
         "usual_fix_seconds": tile["usual_fix_seconds"] if change == "broken" else None,
         "red_seconds": tile["red_seconds"],
     }
-
-
-def _url_of_any_run(tile: Tile) -> str | None:
-    """The page of the run that broke the tile, or of another one that GitHub has."""
-    names = ("broken_html_url", "last_result_html_url", "html_url")
-    return next((tile[name] for name in names if tile[name]), None)
 
 
 def _parts(tile: Tile, change: str) -> list[str]:

@@ -8,7 +8,12 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from ci_observer.web.pages.tile_changes import change_text, change_url
-from ci_observer.web.pages.tile_text import reason_url, state_reason
+from ci_observer.web.pages.tile_text import (
+    error_text,
+    reason_url,
+    same_error,
+    state_reason,
+)
 from ci_observer.web.pages.times import duration, local_time, percent
 from ci_observer.web.urls import web_address
 from ci_observer.web.vocabulary import TIMED_OUT, label_of, state_of
@@ -79,9 +84,10 @@ def table_row(
     `runs_path` is the path of Datasette's table `runs`.
     """
     when = partial(local_time, zone=zone)
+    reasons = (state_reason(tile, when), error_text(tile), same_error(tile, when))
     tile = tile | {
         "change": change_text(tile, now),
-        "reason": state_reason(tile, when),
+        "reason": ", ".join(filter(None, reasons)),
         "since": when(tile["since_at"]),
     }
     runs = {"repo": tile["repo"], "workflow": tile["workflow"]}

@@ -4,11 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ci_observer.web.pages.times import MINUTE, duration
-from ci_observer.web.vocabulary import FAILURES, label_of, state_of
+from ci_observer.web.vocabulary import (
+    FAILURES,
+    STARTUP_FAILURE,
+    label_of,
+    state_of,
+)
 
 Tile = dict[str, Any]
 
 BLOCKED = "GitHub runs nothing here: account or repository blocked (billing, policy)"
+# GitHub's API has no text of the reason, neither in the run nor in jobs.
+NOT_STARTED = "could not start, no job ran; GitHub's page may say why"
 WITHOUT_RUN = {
     "pull_requests_only": "runs on pull requests only",
     "no_run": "no run yet",
@@ -34,6 +41,27 @@ def state_reason(tile: Tile, when: Callable[[str], str]) -> str | None:
     is_lost = tile["lost_run_id"] and not tile["alarm"]
     parts = (reason, "newest commit not tested" if is_lost else None)
     return ", ".join(filter(None, parts)) or None
+
+
+def error_text(tile: Tile) -> str | None:
+    """The error of the failed job; None unless it is why the tile is failing.
+
+    A job that timed out has no other reason.
+    """
+    is_failing = state_of(tile) in ("failing", "invalid_file")
+    timed_out = tile["last_result_cancel_cause"] == "timeout"
+    text: str | None = tile["error_message"]
+    return text if is_failing and not timed_out else None
+
+
+def same_error(tile: Tile, when: Callable[[str], str]) -> str | None:
+    """Which other tiles fail with this error, and since when."""
+    others = tile["error_other_tiles"]
+    if not others or not error_text(tile):
+        return None
+    workflows = "workflow" if others == 1 else "workflows"
+    since = when(tile["error_since_at"])
+    return f"same error in {others} other {workflows} since {since}"
 
 
 def reason_url(tile: Tile) -> str | None:
@@ -67,6 +95,8 @@ def _failure(tile: Tile) -> str | None:
     if tile["last_result_cancel_cause"] == "timeout":
         minutes = limit and limit - limit % MINUTE
         return f"timed out after {duration(minutes)}" if minutes else "timed out"
+    if conclusion == STARTUP_FAILURE:
+        return NOT_STARTED
     return label_of(conclusion) if conclusion in FAILURES[1:] else None
 
 

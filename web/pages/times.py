@@ -7,6 +7,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 MINUTES_PER_HOUR = 60
 ONE_DECIMAL_BELOW = 10
 SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
@@ -59,6 +60,42 @@ def duration(seconds: float | None) -> str:
         text = f"{hours}{SPACE}h"
         return f"{text} {rest // MINUTE}{SPACE}min" if rest >= MINUTE else text
     return f"{int(s / DAY + 0.5)}{SPACE}d"
+
+
+def exact_duration(seconds: float) -> str:
+    """Seconds as text with two units: `45 s`, `10 min 23 s`, `1 h 20 min`, `2 d 3 h`.
+
+    For times that a reader adds up.
+    """
+    s = max(0, int(seconds + 0.5))
+    if s < MINUTE:
+        return f"{s}{SPACE}s"
+    sizes = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+    first = next(n for n, (size, _) in enumerate(sizes) if s >= size)
+    (size, unit), (smaller, smaller_unit) = sizes[first : first + 2]
+    text, rest = f"{s // size}{SPACE}{unit}", s % size // smaller
+    return f"{text} {rest}{SPACE}{smaller_unit}" if rest else text
+
+
+def signed(value: float, text: str) -> str:
+    """The text of a change with its sign, `±0` if there is none."""
+    if not value:
+        return "±0"
+    return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def epoch(instant: str | None) -> int | None:
+    """A stored instant as seconds since 1970; None for a text that is no instant."""
+    try:
+        return int(datetime.fromisoformat(instant or "").timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def later(instant: str, seconds: int) -> str:
+    """A stored instant plus some seconds, as it is stored."""
+    at = datetime.fromisoformat(instant) + timedelta(seconds=seconds)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ago(seconds: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ci_observer.web.pages.charts import Bar, Chart, chart, top_of_seconds
 from ci_observer.web.pages.workflow_links import Links
-from ci_observer.web.urls import web_address
+from ci_observer.web.urls import run_path
 from ci_observer.web.vocabulary import result_of
 
 # Up to this number of days a bar is a day, else a week.
@@ -54,7 +54,7 @@ def _run_bar(run: Row) -> Bar:
         run["duration_seconds"],
         key=str(run["run_id"]),
         css_class=result_of(run).css_class,
-        href=web_address(run["html_url"]),
+        href=run_path(run["run_id"]),
         is_counted=bool(run["is_counted"]),
     )
 

@@ -13,9 +13,19 @@ from ci_observer.web.vocabulary import DECISIVE, FAILURES, FLAKY_FAILURES
 class Links:
     """Datasette's tables and views, narrowed to one feed and one branch."""
 
-    def __init__(self, feed: dict[str, Any], branch: str | None) -> None:
+    def __init__(
+        self,
+        feed: dict[str, Any],
+        branch: str | None,
+        *,
+        has_pull_requests: bool = False,
+    ) -> None:
         self._feed = {"repo": feed["repo"], "workflow": feed["workflow"]}
         self._branch = self._feed | {"tile_branch": branch}
+        self._table_of_days = "tile_run_days"
+        if has_pull_requests:
+            self._table_of_days = "run_days"
+            self._branch |= {"head_repo": feed["repo"]}
         self._first_day = feed["first_day"]
         # Some filters know single tags only, so there all branches are selected.
         name = None if branch == TAGS else branch
@@ -46,9 +56,23 @@ class Links:
             "decisive_runs", self._branch, result=result, created_at__gte=streak_at
         )
 
+    def states(self) -> str:
+        """The states of the feed over time."""
+        return self._table("state_timeline", self._feed, _sort_desc="from_at")
+
+    def breaks(self, since: str) -> str:
+        """The red times of the feed that began at `since` or later."""
+        return self._table("breaks", self._feed, broken_at__gte=since)
+
     def timed(self) -> str:
         """The runs whose durations count."""
         return self._recent(conclusion="success", run_attempt=1, duration_seconds__gt=0)
+
+    def queued(self) -> str:
+        """The runs whose queue times count."""
+        return self._recent(
+            run_attempt=1, queue_seconds__notnull=1, waited_for__isnull=1
+        )
 
     def decided(self, first: str, last: str) -> str:
         return self._days(first, last, DECISIVE)
@@ -60,9 +84,8 @@ class Links:
         return self._recent(run_attempt__gt=1)
 
     def flaky(self) -> str:
-        return self._table(
-            "flaky_runs", self._branch, last_started_at__gte=self._first_day
-        )
+        branch = {name: self._branch[name] for name in (*self._feed, "tile_branch")}
+        return self._table("flaky_runs", branch, last_started_at__gte=self._first_day)
 
     def commit_failures(self, head_sha: str) -> str:
         return self._commit(head_sha, FLAKY_FAILURES)
@@ -103,7 +126,15 @@ class Links:
         # Lets SQLite use the index by time, as in the page's own selects.
         day_before = date.fromisoformat(str(more["day__gte"])) - timedelta(days=1)
         more |= {"started_at__gte": day_before.isoformat(), "_sort_desc": "started_at"}
-        return self._table("tile_run_days", self._branch, **more)
+        return self._table(self._table_of_days, self._branch, **more)
+
+    def tiles_with_error(self, error_id: int) -> str:
+        """The tiles whose last result failed with an error."""
+        return self._table("wall", {"error_id": error_id})
+
+    def jobs_with_error(self, error_id: int) -> str:
+        """The jobs that failed with an error, the newest first."""
+        return self._table("job_errors", {"error_id": error_id}, _sort_desc="failed_at")
 
     @staticmethod
     def _table(table: str, filters: dict[str, Any], **more: str | int | None) -> str:

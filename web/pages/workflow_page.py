@@ -1,16 +1,29 @@
 """The page of one workflow: its state as on the wall, and its history."""
 
 import json
+import sqlite3
+from functools import partial
+from sqlite3 import Connection
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from datasette.app import Datasette
 
 from ci_observer.web.api.run_queries import TAGS
-from ci_observer.web.database import Params, fetch_rows, fetch_snapshot
-from ci_observer.web.errors import BadRequest, NotFound
+from ci_observer.web.database import fetch
+from ci_observer.web.pages import state_timeline
+from ci_observer.web.pages.branch_comparison import (
+    Side,
+    compared,
+    fetch_other_branch,
+    other_branches,
+    read_side,
+)
 from ci_observer.web.pages.page import Content, PageParams
+from ci_observer.web.pages.state_timeline import Timeline
 from ci_observer.web.pages.tile_changes import change_links
-from ci_observer.web.pages.tile_text import reason_url, state_reason
+from ci_observer.web.pages.tile_text import error_text, reason_url, state_reason
+from ci_observer.web.pages.times import exact_duration, zone_of
 from ci_observer.web.pages.workflow_history import (
     branch_rows,
     by_run,
@@ -18,19 +31,12 @@ from ci_observer.web.pages.workflow_history import (
     failure_rate,
 )
 from ci_observer.web.pages.workflow_links import Links
-from ci_observer.web.pages.workflow_queries import (
-    FEED_SQL,
-    FEEDS_SQL,
-    LISTED,
-    SNAPSHOT_SQL,
-)
+from ci_observer.web.pages.workflow_queries import GRID_RUNS, LISTED
+from ci_observer.web.pages.workflow_rollups import read_workflow
+from ci_observer.web.pages.workflow_selection import Selection, fetch_selection
 from ci_observer.web.texts import display_name, display_row
 from ci_observer.web.urls import workflow_path
 from ci_observer.web.vocabulary import label_of
-
-PERIODS = (7, 30, 90, 365)
-DEFAULT_DAYS = 30
-ALLOWED = ("branch", "days")
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -43,15 +49,17 @@ async def fetch_workflow(
 
     Raises `BadRequest` for an unknown argument, `NotFound` for an unknown workflow.
     """
-    arguments = _arguments(params)
-    days = _days(arguments.get("days"))
-    named = arguments.get("branch")
-    feed = await _fetch_feed(datasette, repo, workflow, days=days, branch=named)
-    is_of_tags = feed["is_tag"] or (feed["has_tags_only"] and not named)
-    branch = TAGS if is_of_tags else named or feed["default_branch"]
-    sql_params = {name: feed[name] for name in ("repo", "workflow", "first_day")}
-    sql_params["branch"] = branch
-    snapshot = await fetch_snapshot(datasette, SNAPSHOT_SQL, sql_params)
+    selection = await fetch_selection(
+        datasette, params, repo, workflow, others=("compare",)
+    )
+    feed, branch = selection.feed, selection.branch
+    other = await fetch_other_branch(datasette, selection)
+    snapshot, sides = await fetch(
+        datasette,
+        partial(_read, selection=selection, other=other),
+        key=f"workflow {feed['repo']} {feed['workflow']} {branch} {selection.days}"
+        f" {other and other.branch}",
+    )
     rows = {
         name: [dict(row) if name == "tile" else display_row(dict(row)) for row in found]
         for name, found in snapshot.items()
@@ -62,18 +70,75 @@ async def fetch_workflow(
         "feed": feed,
         "branch": branch,
         "tags": TAGS,
-        "branches": _branches(feed, branch, rows["branches"]),
-        "days": days,
-        "periods": _periods(feed, branch, days),
+        "branches": selection.branches(rows["branches"]),
+        "days": selection.days,
+        "periods": selection.periods(workflow_path),
         "links": links,
+        "other": other and other.branch,
+        "others": other_branches(selection, other, rows),
+        "compared": compared(feed, sides),
     }
     state, history = _state(feed, tile, rows, links), _history(feed, rows, links)
+    states = _states(feed, rows, zone_of(params.tz))
     return Content(
-        context | state | history | {"grid": branch_rows(feed, branch, rows["grid"])},
+        context
+        | state
+        | history
+        | states
+        | {"grid": branch_rows(feed, branch, rows["grid"])},
         revision=int(rows["revision"][0]["revision"]),
-        expires_at=_expires_at(rows),
+        expires_at=_expires_at(rows, states["timeline"]),
         title=_title(state["name"], feed["repo"], tile),
     )
+
+
+def _read(
+    conn: Connection, selection: Selection, other: Selection | None
+) -> tuple[dict[str, list[sqlite3.Row]], list[Side]]:
+    """The rows of the page, and those of the two branches to compare."""
+    rows = read_workflow(conn, selection.params) | _read_states(conn, selection)
+    if other is None:
+        return rows, []
+    return rows, [read_side(conn, selection, rows), read_side(conn, other)]
+
+
+def _read_states(
+    conn: Connection, selection: Selection
+) -> dict[str, list[sqlite3.Row]]:
+    """The states over time, for the branch of the tile only."""
+    feed = selection.feed
+    is_of_tile = feed["has_tags_only"] or selection.branch == feed["default_branch"]
+    if not is_of_tile or selection.branch not in (TAGS, feed["default_branch"]):
+        return {"states": [], "states_known": []}
+    [now] = conn.execute("select now from clock").fetchone()
+    zone = zone_of(feed["timezone"]) or ZoneInfo("UTC")
+    times = {"since": state_timeline.midnight(feed["first_day"], zone), "until": now}
+    names = (feed["repo"], feed["workflow"])
+    return {
+        "states": state_timeline.read_spans(conn, *names, **times),
+        "states_known": state_timeline.read_known(conn, *names, **times),
+    }
+
+
+def _states(feed: Row, rows: Rows, zone: ZoneInfo | None) -> Row:
+    """The bar of the states over time. None on a branch that has no tile."""
+    if not rows["states_known"]:
+        return {"timeline": None}
+    [known] = rows["states_known"]
+    timeline = state_timeline.timeline(
+        rows["states"],
+        since=known["since"],
+        until=known["until"],
+        zone=zone or zone_of(feed["timezone"]) or ZoneInfo("UTC"),
+    )
+    return {
+        "timeline": timeline,
+        "timeline_parts": state_timeline.sums,
+        "exact_duration": exact_duration,
+        "complete_from": known["complete_from"],
+        "recorded_from": known["recorded_from"],
+        "breaks": known["breaks"],
+    }
 
 
 def _state(feed: Row, tile: Row | None, rows: Rows, links: Links) -> Row:
@@ -84,6 +149,8 @@ def _state(feed: Row, tile: Row | None, rows: Rows, links: Links) -> Row:
         "tile": tile,
         "state_reason": state_reason,
         "reason_url": reason_url,
+        "error_text": tile and error_text(tile),
+        "error": next(iter(rows["error"]), None),
         "change": tile and change_links(tile, links),
         "streak_rows": tile and links.streak(tile["last_result"], bounds["streak_at"]),
         "github": links.github(rows["grid"]),
@@ -95,7 +162,7 @@ def _history(feed: Row, rows: Rows, links: Links) -> Row:
         rows[name] for name in ("counts", "durations", "reruns")
     )
     return {
-        "counts": counts,
+        "counts": counts | {"newest": min(counts["total"], GRID_RUNS)},
         "newest": rows["newest"],
         "durations": durations,
         "duration_chart": duration_chart(rows["newest"], durations),
@@ -107,44 +174,12 @@ def _history(feed: Row, rows: Rows, links: Links) -> Row:
     }
 
 
-def _expires_at(rows: Rows) -> str | None:
+def _expires_at(rows: Rows, timeline: Timeline | None) -> str | None:
     """When the page changes by time alone: the tile expires, or a new day starts."""
     instants = [row["tomorrow_at"] for row in rows["bounds"]]
+    instants += [state_timeline.expires_at(timeline)] if timeline else []
     instants += [row["expires_at"] for row in rows["tile"]]
     return min(filter(None, instants), default=None)
-
-
-async def _fetch_feed(
-    datasette: Datasette, repo: str, workflow: str, *, days: int, branch: str | None
-) -> Row:
-    names: Params = {"repo": repo, "workflow": workflow, "branch": branch}
-    feeds = await fetch_rows(datasette, FEED_SQL, names | {"days": days})
-    if not feeds:
-        others = await fetch_rows(datasette, FEEDS_SQL, {"repo": repo})
-        raise NotFound(
-            f"There is no workflow {workflow} of {repo} here: it was never watched."
-            " GH_REPOS and GH_WORKFLOWS name the watched workflows.",
-            feeds=[dict(row) for row in others],
-        )
-    return dict(feeds[0])
-
-
-def _arguments(params: PageParams) -> dict[str, str]:
-    unknown = [name for name, _ in params.pairs if name not in ALLOWED]
-    if unknown:
-        raise BadRequest(
-            f"Unknown argument {unknown[0]!r}. Allowed: {', '.join(ALLOWED)}."
-        )
-    return dict(params.pairs)
-
-
-def _days(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_DAYS
-    if text not in map(str, PERIODS):
-        allowed = ", ".join(map(str, PERIODS))
-        raise BadRequest(f"days={text} is not one of {allowed}.")
-    return int(text)
 
 
 def _name(feed: Row, tile: Row | None) -> str:
@@ -168,25 +203,3 @@ def _icon(tile: Row | None) -> str:
     if state == "untested":
         return "unknown"
     return state if state in ("passing", "failing", "unknown") else "alarm"
-
-
-def _branches(feed: Row, branch: str | None, rows: list[Row]) -> list[str]:
-    names = [feed["default_branch"], branch, *(row["branch"] for row in rows)]
-    return [name for name in dict.fromkeys(names) if name]
-
-
-def _periods(feed: Row, branch: str | None, chosen: int) -> list[Row]:
-    branch_argument = None if branch == feed["default_branch"] else branch
-    return [
-        {
-            "days": days,
-            "path": workflow_path(
-                feed["repo"],
-                feed["workflow"],
-                branch=branch_argument,
-                days=None if days == DEFAULT_DAYS else days,
-            ),
-            "is_current": days == chosen,
-        }
-        for days in PERIODS
-    ]

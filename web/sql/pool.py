@@ -25,7 +25,7 @@ WORKERS = 3
 # From the time limit of a statement, which interrupts it, to the end of its process:
 # within one call of a function such as replace() SQLite ignores an interrupt.
 GRACE_SECONDS = 2
-# For a worker that becomes free, whatever the limit of the statement itself.
+# For a worker that becomes free, with any limit of the statement itself.
 WAIT_SECONDS = 5
 # For the start of a process, on a machine that is busy.
 START_SECONDS = 30

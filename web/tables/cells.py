@@ -201,7 +201,7 @@ def _link(cell: Cell) -> Markup | None:
 
 
 def _commit(cell: Cell) -> Markup | None:
-    return links.commit(cell.value, _repository(cell))
+    return links.commit(cell.path, cell.value, cell.other("repo"), _repository(cell))
 
 
 def _pull_request(cell: Cell) -> Markup | None:

@@ -7,14 +7,19 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from ci_observer.web.database import DATABASE
-from ci_observer.web.urls import web_address, with_query, workflow_path
+from ci_observer.web.urls import (
+    commit_path,
+    is_sha,
+    web_address,
+    with_query,
+    workflow_path,
+)
 
 Path = Callable[[str], str]
 
 SHORT_SHA = 7
 _REPO = re.compile(r"(?!\.+/)[\w.-]+/(?!\.+$)[\w.@-]+", re.ASCII)
 _WORKFLOW = re.compile(r"[\w. @()+-]*\w[\w. @()+-]*")
-_SHA = re.compile(r"[0-9a-f]{7,64}")
 # Part of an address on GitHub → the text of a link to it.
 _WORDS = (
     (re.compile(r"/actions/runs/\d+/job/\d+"), "view job"),
@@ -47,11 +52,21 @@ def repository_of(run_url: object) -> str | None:
     return repository if separator else None
 
 
-def commit(sha: object, repository: str | None) -> Markup | None:
-    """A commit's first seven characters, as a link if its repository is known."""
-    if not isinstance(sha, str) or not _SHA.fullmatch(sha):
+def commit(
+    path: Path, sha: object, repo_name: object, repository: str | None
+) -> Markup | None:
+    """A commit's first seven characters, as a link to its page.
+
+    In a row that does not name the repository, a link to GitHub if there is an address
+    from there.
+    """
+    if not is_sha(sha):
         return None
+    sha = str(sha)
     short = Markup('<code title="{}">{}</code>').format(sha, sha[:SHORT_SHA])
+    if _is_repo(repo_name):
+        address = path(commit_path(str(repo_name), sha))
+        return Markup('<a href="{}">{}</a>').format(address, short)
     if repository is None:
         return short
     return Markup('<a href="{}/commit/{}">{}</a>').format(repository, sha, short)

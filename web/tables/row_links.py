@@ -15,7 +15,7 @@ from datasette.utils import tilde_encode
 from ci_observer.web.database import DATABASE, fetch_row
 from ci_observer.web.errors import WebError
 from ci_observer.web.tables.links import repository_of, workflow_address
-from ci_observer.web.urls import table_path
+from ci_observer.web.urls import commit_path, is_sha, run_path, table_path
 
 # Larger numbers are not counted to their end.
 MAX_COUNTED = 1000
@@ -46,6 +46,8 @@ class RowLink:
 
 _RUN = {"run_id": "run_id"}
 _ATTEMPT = {"run_id": "run_id", "run_attempt": "run_attempt"}
+_JOB = {"job_id": "job_id"}
+_ERROR = {"error_id": "error_id"}
 _FEED = {"repo": "repo", "workflow": "workflow"}
 _COMMIT = {"repo": "repo", "head_sha": "head_sha"}
 
@@ -66,7 +68,17 @@ RELATIONS: dict[str, tuple[Relation, ...]] = {
     "jobs": (
         Relation("runs", "the run", None, _RUN),
         Relation("jobs", "job of this attempt", "jobs of this attempt", _ATTEMPT),
+        Relation("job_errors", "error", "errors", _JOB),
         Relation("run_attempts", "attempt of the run", "attempts of the run", _RUN),
+    ),
+    "job_errors": (
+        Relation("jobs", "the job", None, _JOB),
+        Relation("runs", "the run", None, _RUN),
+        Relation("job_errors", "job with this error", "jobs with this error", _ERROR),
+        Relation("error_groups", "the runs and workflows with it", None, _ERROR),
+    ),
+    "errors": (
+        Relation("job_errors", "job with this error", "jobs with this error", _ERROR),
     ),
     "feeds": (
         Relation("runs", "run", "runs", _FEED, "started_at"),
@@ -81,7 +93,16 @@ RELATIONS: dict[str, tuple[Relation, ...]] = {
     ),
 }
 # Datasette finds the foreign keys of these tables by itself.
-OWN_REFERENCES = ("decisions", "jobs", "pending", "run_attempts", "run_payloads")
+OWN_REFERENCES = (
+    "decisions",
+    "job_errors",
+    "jobs",
+    "pending",
+    "run_attempts",
+    "run_payloads",
+)
+# The tables whose rows have a page of their run.
+OF_RUNS = ("runs", "run_attempts", "jobs", "run_payloads", "decisions")
 # SQLite finds a commit by the index of its first characters only.
 _BY_COMMIT = "substr(head_sha, 1, 7) = substr(:head_sha, 1, 7)"
 _KEYS = {"runs": ("run_id",), "feeds": ("repo", "workflow")}
@@ -117,11 +138,18 @@ async def is_visible(datasette: Datasette, actor: Any, table: str) -> bool:
 
 
 def _pages(datasette: Datasette, table: str, row: Mapping[str, Any]) -> list[RowLink]:
-    """Our page of the row's workflow, and the row's page on GitHub."""
+    """Our pages of the row's workflow, commit and run, and the row's page on GitHub."""
     found = []
     address = workflow_address(row.get("repo"), row.get("workflow"))
     if address and table != "workflows":
         found.append(RowLink("workflow page", str(datasette.urls.path(address))))
+    sha = row.get("head_sha")
+    if address and is_sha(sha):
+        commit_address = commit_path(str(row["repo"]), str(sha))
+        found.append(RowLink("commit page", str(datasette.urls.path(commit_address))))
+    if table in OF_RUNS:
+        run_address = run_path(int(row["run_id"]))
+        found.append(RowLink("run page", str(datasette.urls.path(run_address))))
     url = row.get("html_url")
     if repository_of(url) and not row.get("gone_at"):
         found.append(RowLink("on GitHub", url))

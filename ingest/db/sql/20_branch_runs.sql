@@ -20,6 +20,11 @@ where head_repo = repo
     or created_at <= strftime('%Y-%m-%dT%H:%M:%SZ', gone_at, '-{{retention_days}} days')
   );
 
+-- The few runs that changed long after they were created: those that the wall of a past
+-- time shows in another state than now, even if they are old.
+create view late_runs as
+select * from runs where {{is_late}};
+
 -- The events that a workflow has on a branch, each with the runs that prove it: a run
 -- with an attempt that took time. Ingest stores the events in the table `branch_events`.
 create view timed_events as
@@ -181,6 +186,10 @@ cross join tile_decisions d
   and d.run_id = r.run_id
 join run_attempts a on a.run_id = d.run_id and a.run_attempt = d.run_attempt;
 
+-- The finished runs whose conclusion alone decides nothing.
+create view inconclusive_runs as
+select * from branch_runs where {{is_undecided}};
+
 -- The finished runs that decided nothing, although they were meant to test something, and
 -- why. A run that made room for a newer one does not count: GitHub says that it was
 -- superseded, and the newer one was created before it ended.
@@ -192,9 +201,8 @@ select
     when conclusion = 'stale' then 'stale'
     else 'unknown_conclusion'
   end as reason
-from branch_runs r
-where {{is_undecided}}
-  and not exists (select 1 from decisive_attempts a where a.run_id = r.run_id)
+from inconclusive_runs r
+where not exists (select 1 from decisive_attempts a where a.run_id = r.run_id)
   and not (conclusion is 'cancelled' and cancel_cause is 'superseded' and exists (
     select 1 from branch_runs o
     where o.repo = r.repo and o.workflow = r.workflow

@@ -37,9 +37,11 @@ select
   ) as held_run_id
 from tiles t;
 
--- The newest run with a result, and the newest open one.
+-- The newest run with a result, and the newest open one. `distinct` changes no row, here and
+-- in `tile_later_runs`: it makes SQLite compute each column once, however often other
+-- views refer to it.
 create view tile_key_runs as
-select
+select distinct
   newest.*,
   (
     select run_id from runs where run_id in (passing_run_id, failing_run_id)
@@ -104,6 +106,10 @@ select
   ), null) as broken_run_id
 from tile_last_results l;
 
+-- The runs that passed only when they were run again, found by their index.
+create view mended_decisions as
+select * from decisions indexed by decisions_mended where red_at is not null;
+
 -- The last red spans that have ended: the newest of them, and all lengths. A span
 -- begins with the first start of its failing runs, like `since_at`, and ends when the
 -- first passing run ends. A failure that ended after a newer run had passed was never the
@@ -129,9 +135,9 @@ select l.*, (
           order by d.created_at desc, d.run_id desc limit 1
         ), ''),
         coalesce((
-          select {{run_key}} from decisions d indexed by decisions_mended
+          select {{run_key}} from mended_decisions d
           where d.repo = l.repo and d.workflow = l.workflow and d.branch = l.branch
-            and d.result = 'passing' and d.red_at is not null
+            and d.result = 'passing'
             and (d.created_at, d.run_id)
               <= (substr(walk.run_key, 1, 20), cast(substr(walk.run_key, 21) as integer))
           order by d.created_at desc, d.run_id desc limit 1
@@ -226,8 +232,8 @@ select l.*, (
 ) as red_spans
 from tile_streaks l;
 
--- The runs after the last result. `distinct` changes no row: it makes SQLite compute each
--- column once, however often `tile_facts` refers to it.
+-- The runs after the last result, with the objects of which `tile_facts` reads several
+-- values.
 create view tile_later_runs as
 select distinct
   l.*,
@@ -294,7 +300,15 @@ select distinct
         window newest_first as (order by created_at desc, run_id desc)
       )
     ) having count(*) > 0
-  ) as untested
+  ) as untested,
+  (
+    select durations from tile_durations u
+    where u.repo = l.repo and u.workflow = l.workflow and u.branch = l.branch
+  ) as durations,
+  (
+    select schedule from tile_schedules c
+    where c.repo = l.repo and c.workflow = l.workflow and c.branch = l.branch
+  ) as schedule
 from tile_red_spans l;
 
 -- Of the last 20 successful first attempts that took any time: the median duration, and
@@ -303,7 +317,7 @@ create view tile_durations as
 select
   repo, workflow, branch,
   durations ->> 'median' as median_duration_seconds,
-  durations ->> 'p95' as p95_duration_seconds
+  durations ->> 'p95' as p95_duration_seconds, durations
 from (
   select t.repo, t.workflow, t.branch, (
     select json_object(
@@ -325,6 +339,30 @@ from (
       )
     )
   ) as durations
+  from tiles t
+);
+
+-- The median time for which the last 20 runs that waited for a runner were queued. Runs
+-- of older versions have no queue time: of many, 100 are read.
+create view tile_queues as
+select repo, workflow, branch, usual_queue_seconds from (
+  select t.repo, t.workflow, t.branch, (
+    select cast(round(avg(queue_seconds)) as integer) from (
+      select
+        queue_seconds, row_number() over (order by queue_seconds) as n,
+        count(*) over () as total
+      from (
+        select queue_seconds from (
+          select r.queue_seconds, r.waited_for from tile_runs r
+          where r.repo = t.repo and r.workflow = t.workflow
+            and r.tile_branch = t.branch
+          order by r.created_at desc, r.run_id desc limit 100
+        )
+        where queue_seconds is not null and waited_for is null limit 20
+      )
+    )
+    where n in ((total + 1) / 2, (total + 2) / 2)
+  ) as usual_queue_seconds
   from tiles t
 );
 
@@ -381,10 +419,11 @@ select
   strftime('%Y-%m-%dT%H:%M:%SZ', last_at, grace_seconds || ' seconds') as overdue_at,
   -- After 30 days, the schedule is taken to be gone.
   strftime('%Y-%m-%dT%H:%M:%SZ', last_at, (2592000 + grace_seconds) || ' seconds')
-    as overdue_until_at
+    as overdue_until_at,
+  schedule
 from (
   select
-    repo, workflow, branch,
+    repo, workflow, branch, schedule,
     schedule ->> 'last_at' as last_at, schedule ->> 'grace_seconds' as grace_seconds
   from (
     select t.repo, t.workflow, t.branch, (
@@ -440,7 +479,7 @@ select k.repo, k.workflow, k.branch, (
     ) order by created_at, run_id
   )
 ) as strip
-from tile_key_runs k;
+from tiles k;
 
 -- When a run ended, and its link while GitHub still has it.
 create view run_ends as
@@ -491,10 +530,19 @@ select
   later.streak, later.since_at, later.active_run_id, a.activity,
   strftime(
     '%Y-%m-%dT%H:%M:%SZ', o.started_at,
-    '+' || max(21600, 5 * coalesce(u.p95_duration_seconds, 0)) || ' seconds'
+    '+' || max(21600, 5 * coalesce(later.durations ->> 'p95', 0)) || ' seconds'
   ) as stuck_at,
-  a.given_up_at, u.median_duration_seconds, u.p95_duration_seconds, s.success_rate,
-  f.is_flaky, c.overdue_at, c.overdue_until_at,
+  a.given_up_at, later.durations ->> 'median' as median_duration_seconds,
+  later.durations ->> 'p95' as p95_duration_seconds, s.success_rate,
+  f.is_flaky,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', later.schedule ->> 'last_at',
+    later.schedule ->> 'grace_seconds' || ' seconds'
+  ) as overdue_at,
+  strftime(
+    '%Y-%m-%dT%H:%M:%SZ', later.schedule ->> 'last_at',
+    (2592000 + (later.schedule ->> 'grace_seconds')) || ' seconds'
+  ) as overdue_until_at,
   l.run_id as lost_run_id, l.ended_at as lost_at, l.html_url as lost_html_url,
   later.phantom_failures, later.phantom_run_id,
   iif(p.gone_at is null, p.html_url, null) as phantom_html_url,
@@ -509,7 +557,7 @@ select
   n.html_url as untested_html_url, n.cancelled_by,
   later.stuck_run_id, o.html_url as stuck_html_url,
   strftime('%Y-%m-%dT%H:%M:%SZ', o.started_at, '+{{longest_run_days}} days') as stuck_given_up_at,
-  c.last_scheduled_at,
+  later.schedule ->> 'last_at' as last_scheduled_at,
   later.broken_run_id, b.run_number as broken_run_number,
   ba.run_attempt as broken_run_attempt, b.event as broken_event,
   -- Whoever started the attempt.
@@ -530,12 +578,21 @@ select
     as fixed_actor,
   iif(g.run_id, later.red_spans ->> 'fixed_at', null) as fixed_at,
   iif(g.gone_at is null, g.html_url, null) as fixed_html_url,
-  iif(g.run_id, later.red_spans ->> 'seconds', null) as red_seconds, strips.strip
+  iif(g.run_id, later.red_spans ->> 'seconds', null) as red_seconds,
+  e.message as error_message, e.error_id,
+  -- When a run of the present red span first had this error.
+  (
+    select min(x.failed_at) from job_errors x
+    join runs r on r.run_id = x.run_id and r.tile_branch = later.branch
+      and (r.created_at, r.run_id) > (later.other_created_at, later.other_run_id)
+    where x.error_id = e.error_id and x.repo = later.repo
+      and x.workflow = later.workflow
+  ) as error_first_at,
+  q.usual_queue_seconds, strips.strip
 from tile_later_runs later
-join tile_durations u using (repo, workflow, branch)
 join tile_success_rates s using (repo, workflow, branch)
 join tile_flakiness f using (repo, workflow, branch)
-join tile_schedules c using (repo, workflow, branch)
+join tile_queues q using (repo, workflow, branch)
 join tile_strips strips using (repo, workflow, branch)
 left join runs b on b.run_id = later.broken_run_id
 left join run_attempts ba
@@ -573,4 +630,5 @@ left join jobs j on later.last_result = 'failing' and j.job_id = (
     conclusion = 'cancelled', is_timed_out desc,
     iif(conclusion = 'cancelled', -duration_seconds, 0), completed_at, job_id
   limit 1
-);
+)
+left join job_errors e on e.job_id = j.job_id;

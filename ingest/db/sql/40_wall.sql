@@ -49,20 +49,76 @@ select
 from feeds f
 where f.is_watched;
 
+-- The tiles of the wall that have a row in `tiles`: those of the feeds, and those of other
+-- branches that the settings choose.
+create view followed_tiles as
+select repo, workflow, tile_id from feed_tiles
+union all
+select f.repo, f.workflow, t.rowid
+from chosen_tiles c
+cross join feeds f on f.repo = c.repo and f.workflow = c.workflow
+join tiles t on t.repo = c.repo and t.workflow = c.workflow and t.branch = c.branch
+where f.is_watched and c.branch is not f.default_branch;
+
 -- One row per watched feed and branch with runs, and one per feed for its default branch
--- even without runs.
+-- even without runs. Of these, the wall shows the default branches; where the settings
+-- choose branches, it shows those with runs, and the default one only if there is none.
+-- The constants let SQLite skip the parts that a reader does not need.
 create view wall_branches as
 with branches as (
-  select f.*, f.default_branch as branch, 1 as is_default_branch
+  select
+    f.*, f.default_branch as branch, 1 as is_default_branch,
+    case
+      when not exists (select 1 from tile_branches b where b.repo = f.repo) then 1
+      when exists (
+        select 1 from chosen_tiles c
+        where c.repo = f.repo and c.workflow = f.workflow
+          and c.branch = f.default_branch
+      ) then 1
+      else not exists (
+        select 1 from chosen_tiles c where c.repo = f.repo and c.workflow = f.workflow
+      )
+    end as is_on_wall
   from wall_sources f
   where f.is_watched
   union all
   select
     f.repo, f.workflow, f.workflow_name, f.workflow_state, f.default_branch,
     f.is_watched, f.checked_at, f.error, f.error_kind, f.error_at, f.no_runs_at,
-    t.branch, 0
+    c.branch, 0, 1
+  -- `cross join` makes SQLite start with the repositories that have patterns.
+  from chosen_tiles c
+  cross join feeds f on f.repo = c.repo and f.workflow = c.workflow
+  where f.is_watched and c.branch is not f.default_branch
+  union all
+  select
+    f.repo, f.workflow, f.workflow_name, f.workflow_state, f.default_branch,
+    f.is_watched, f.checked_at, f.error, f.error_kind, f.error_at, f.no_runs_at,
+    t.branch, 0, 0
   from feeds f join tiles t on t.repo = f.repo and t.workflow = f.workflow
   where f.is_watched and t.branch is not f.default_branch
+    and (f.repo not in (select repo from tile_branches) or not exists (
+      select 1 from chosen_tiles c
+      where c.repo = t.repo and c.workflow = t.workflow and c.branch = t.branch
+    ))
+),
+-- The tiles of default branches that fail with a known error. Whether their data are
+-- stale does not matter, so that nothing here depends on the time.
+failing as materialized (
+  select t.rowid as tile_id, t.error_id, t.error_first_at
+  from tiles t
+  cross join feed_tiles x
+    on x.repo = t.repo and x.workflow = t.workflow and x.tile_id = t.rowid
+  join feeds f on f.repo = t.repo and f.workflow = t.workflow
+  left join repos r on r.repo = f.repo
+  where t.error_id is not null
+    and coalesce(f.workflow_state, 'active') = 'active'
+    and coalesce(f.error_kind, '') not in ('not_found', 'forbidden')
+    and r.blocked_run_id is null
+),
+same_errors as materialized (
+  select error_id, count(*) as tiles, min(error_first_at) as since_at
+  from failing group by error_id
 ),
 times as materialized (
   select
@@ -75,7 +131,7 @@ times as materialized (
 ),
 timed as (
   select
-    f.repo, f.workflow, f.branch, f.is_default_branch, f.workflow_name,
+    f.repo, f.workflow, f.branch, f.is_default_branch, f.is_on_wall, f.workflow_name,
     f.workflow_state, f.checked_at, f.error, f.error_kind, r.blocked_run_id,
     -- A feed that was never fetched is stale from its first failure on.
     iif(
@@ -101,7 +157,8 @@ timed as (
     t.last_result_cancel_cause, t.timed_out_seconds,
     t.broken_run_id, t.broken_run_number, t.broken_run_attempt, t.broken_event,
     t.broken_actor, t.broken_head_sha, t.broken_at, t.broken_html_url,
-    t.usual_fix_seconds, t.fixed_run_id, t.fixed_run_number, t.fixed_run_attempt,
+    t.usual_fix_seconds, t.error_message, t.error_id, t.error_first_at,
+    t.rowid as tile_id, t.usual_queue_seconds, t.fixed_run_id, t.fixed_run_number, t.fixed_run_attempt,
     t.fixed_event, t.fixed_actor, t.fixed_at, t.fixed_html_url, t.red_seconds,
     -- Only a passing result needs the proof of the newest run.
     case
@@ -112,8 +169,10 @@ timed as (
     t.untested_runs, t.untested_run_id, t.untested_conclusion, t.untested_at,
     t.untested_html_url, t.cancelled_by,
     case when f.workflow_state is null or f.workflow_state = 'active'
-      then t.overdue_at end as overdue_at,
-    t.overdue_until_at, t.last_scheduled_at,
+      then coalesce(x.overdue_at, t.overdue_at) end as overdue_at,
+    -- An expected schedule is never taken to be gone.
+    iif(x.repo is null, t.overdue_until_at, null) as overdue_until_at,
+    t.last_scheduled_at, fs.team,
     iif(t.given_up_at <= s.now, null, t.active_run_id) as active_run_id,
     iif(t.given_up_at <= s.now, null, t.activity) as activity, t.given_up_at,
     iif(t.stuck_given_up_at <= s.now, null, t.stuck_at) as stuck_at,
@@ -121,6 +180,10 @@ timed as (
   from times s
   cross join branches f
   left join repos r on r.repo = f.repo
+  left join feed_settings fs on fs.repo = f.repo and fs.workflow = f.workflow
+  left join expected_schedules x
+    on x.repo = f.repo and x.workflow = f.workflow and f.is_default_branch
+    and x.schedule_from_at <= s.now
   left join tiles t
     on t.rowid = iif(
       f.is_default_branch,
@@ -147,14 +210,16 @@ alarms as (
       when workflow_state <> 'active' then 'disabled'
       when is_invalid_file then 'invalid_file'
       when stuck_at <= now then 'stuck'
-      when overdue_at <= now and now < overdue_until_at then 'overdue'
+      when overdue_at <= now and (overdue_until_at is null or now < overdue_until_at)
+        then 'overdue'
     end as alarm
   from timed
 )
 select
   w.repo, w.workflow, coalesce(w.workflow_name, n.workflow_name) as workflow_name,
   w.workflow_state, iif(n.is_tag, n.head_branch, w.branch) as branch,
-  w.is_default_branch, iif(n.is_tag, n.head_branch, null) as tag,
+  w.is_default_branch, w.is_on_wall, iif(n.is_tag, n.head_branch, null) as tag,
+  w.team,
   case
     when alarm = 'invalid_file' then 'failing'
     when alarm is not null then alarm
@@ -180,6 +245,15 @@ select
   w.last_result_run_number, w.last_result_display_title, w.last_result_actor,
   w.last_result_html_url, w.failed_job, w.failed_step, w.failed_jobs,
   w.timed_out_seconds,
+  w.error_message, w.error_id,
+  iif(w.error_id is null, null, coalesce((
+    select s.tiles from same_errors s where s.error_id = w.error_id
+  ), 0) - exists (
+    select 1 from failing f where f.tile_id = w.tile_id
+  )) as error_other_tiles,
+  iif(w.error_id is null, null, min(w.error_first_at, coalesce((
+    select s.since_at from same_errors s where s.error_id = w.error_id
+  ), w.error_first_at))) as error_since_at,
   w.broken_run_id, w.broken_run_number, w.broken_run_attempt, w.broken_event,
   w.broken_actor, w.broken_head_sha, w.broken_at, w.broken_html_url,
   w.usual_fix_seconds, w.fixed_run_id, w.fixed_run_number, w.fixed_run_attempt,
@@ -215,7 +289,8 @@ select
   n.display_title, n.head_sha, n.actor, n.triggering_actor, n.pr_number, n.created_at,
   n.started_at, n.duration_seconds,
   iif(n.gone_at is null, n.html_url, null) as html_url,
-  w.median_duration_seconds, w.p95_duration_seconds, w.success_rate,
+  w.median_duration_seconds, w.p95_duration_seconds, w.usual_queue_seconds,
+  w.success_rate,
   coalesce(w.is_flaky, 0) as is_flaky, coalesce(w.strip, '[]') as strip,
   w.stale_at, w.overdue_at,
   -- The schedule was overdue for so long that it is taken to be gone.
@@ -229,24 +304,35 @@ select
   iif(w.stuck_at <= w.now, o.activity, null) as stuck_activity,
   iif(w.stuck_at <= w.now, w.stuck_html_url, null) as stuck_html_url,
   b.html_url as blocked_html_url,
+  m.reason as muted_reason, m.until_at as muted_until,
   -- When the row next changes by time alone.
   nullif(min(
     iif(stale_at > now, stale_at, '~'), iif(w.overdue_at > now, w.overdue_at, '~'),
     iif(overdue_until_at > now, overdue_until_at, '~'),
     iif(w.stuck_at > now, w.stuck_at, '~'),
     iif(w.given_up_at > now, w.given_up_at, '~'),
-    iif(stuck_given_up_at > now, stuck_given_up_at, '~')
+    iif(stuck_given_up_at > now, stuck_given_up_at, '~'),
+    coalesce(m.until_at, '~')
   ), '~') as expires_at
 from alarms w
 left join runs n
   on n.run_id = coalesce(w.active_run_id, w.last_result_run_id, w.newest_run_id)
 left join runs b on b.run_id = w.blocked_run_id
 left join runs u on u.run_id = w.untested_run_id
-left join run_activities o on o.run_id = w.stuck_run_id;
+left join run_activities o on o.run_id = w.stuck_run_id
+-- The longest of the mutes of now.
+left join muted_tiles m on m.mute_id = (
+  select x.mute_id from muted_tiles x
+  where x.repo = w.repo and x.workflow = w.workflow
+    and (x.branch is null or x.branch = iif(n.is_tag, n.head_branch, w.branch))
+    and x.from_at <= w.now and x.until_at > w.now
+  order by x.until_at desc, x.mute_id limit 1
+);
 
--- One row per watched feed, on its repository's default branch.
+-- The tiles of the wall: one row per watched feed, on its repository's default branch or
+-- on each branch that the settings choose.
 create view wall as
-select * from wall_branches where is_default_branch;
+select * from wall_branches where is_on_wall;
 
 -- One row: whether GitHub is being polled and responds, and if not, why.
 create view polling as

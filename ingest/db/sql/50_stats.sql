@@ -36,70 +36,48 @@ union all
 select 'conclusion', conclusion, count(*) from runs
 where conclusion is not null group by conclusion;
 
--- The day of each run in the instance's time zone, daylight saving time included.
+-- The day, the weekday (Monday is 1) and the hour of each run in the instance's time zone,
+-- daylight saving time included.
 create view run_days as
 select
   runs.*,
   date(started_at, (
     select offset_seconds from timezone_offsets
     where from_at <= started_at order by from_at desc limit 1
-  ) || ' seconds') as day
+  ) || ' seconds') as day,
+  -- A cast lets a filter of Datasette, which is a text, find the number.
+  cast((strftime('%w', started_at, (
+    select offset_seconds from timezone_offsets
+    where from_at <= started_at order by from_at desc limit 1
+  ) || ' seconds') + 6) % 7 + 1 as integer) as weekday,
+  cast(strftime('%H', started_at, (
+    select offset_seconds from timezone_offsets
+    where from_at <= started_at order by from_at desc limit 1
+  ) || ' seconds') as integer) as hour
 from runs;
 
 -- The same for the runs that count for a tile, which a workflow's page counts.
 create view tile_run_days as
 select run_days.* from run_days join tile_runs using (run_id);
 
+-- The completed runs of each workflow by day, from the rollups.
 create view run_stats_daily as
 select
-  day, repo, workflow,
-  count(*) as runs,
-  count(*) filter (where conclusion = 'success') as successes,
-  count(*) filter (where effective_conclusion in {{failures}})
-    as failures,
-  count(*) filter (where effective_conclusion = 'cancelled') as cancelled,
-  round(1.0 * sum(effective_conclusion in {{failures}}) / nullif(
-    sum(effective_conclusion in {{decisive}}), 0
+  period as day, repo, workflow,
+  sum(runs - unfinished) as runs,
+  sum(success) as successes,
+  sum(failure + timed_out + startup_failure) as failures,
+  sum(cancelled) as cancelled,
+  round(1.0 * sum(failure + timed_out + startup_failure) / nullif(
+    sum(success + failure + timed_out + startup_failure), 0
   ), 4) as failure_rate,
-  sum(run_attempt > 1) as rerun,
+  sum(reruns - unfinished_reruns) as rerun,
   -- First attempts only, since a re-run may repeat a part; 0 seconds is no duration.
-  avg(duration_seconds) filter (
-    where conclusion = 'success' and run_attempt = 1 and duration_seconds > 0
-  ) as average_duration_seconds
-from run_days
-where status = 'completed'
-group by day, repo, workflow;
-
--- Commits on which one workflow both failed and succeeded, so the failure was not the
--- commit's. Runs that another workflow triggered carry the head of the default branch
--- instead of their own commit, so they are left out. The query starts with the failures,
--- which are rare.
-create view flaky_runs as
-with failed as materialized (
-  select distinct r.repo, r.workflow, r.head_branch, r.head_sha
-  from run_attempts a cross join runs r using (run_id)
-  where a.status = 'completed' and a.effective_conclusion in {{test_failures}}
-    and r.event <> 'workflow_run'
-),
-commits as (
-  select
-    f.repo, f.workflow, f.head_branch, f.head_sha,
-    sum(a.conclusion = 'success') as successes,
-    sum(a.effective_conclusion in {{test_failures}}) as failures,
-    max(a.started_at) as last_started_at,
-    max(r.run_id) as run_id
-  from failed f
-  cross join runs r
-    on substr(r.head_sha, 1, 7) = substr(f.head_sha, 1, 7)
-    and +r.head_sha = f.head_sha and +r.repo = f.repo
-    and +r.workflow = f.workflow and +r.head_branch is f.head_branch
-  join run_attempts a on a.run_id = r.run_id
-  where a.status = 'completed' and r.event <> 'workflow_run'
-  group by f.repo, f.workflow, f.head_branch, f.head_sha
-  having successes > 0
-)
-select commits.*, newest.html_url, newest.tile_branch
-from commits join runs newest using (run_id);
+  1.0 * sum(timed_seconds) / nullif(sum(timed_runs), 0) as average_duration_seconds
+from run_rollups
+where unit = 'day' and repo <> ''
+group by period, repo, workflow
+having sum(runs) > sum(unfinished);
 
 -- Today's date in the instance's time zone, from which the example queries count back.
 create view today as
@@ -161,3 +139,38 @@ select
     replace(replace(workflow, '%', '%25'), '&', '%26'), '+', '%2B'), '#', '%23'
   ), ' ', '%20') as runs_path
 from feeds;
+
+-- The errors of failed jobs, by their normalised text. All but the texts come from one
+-- index, for one error alone if a query names it. `distinct` changes no row: it makes
+-- SQLite compute `found` once.
+create view error_groups as
+select
+  g.error_id, j.message, found ->> 'runs' as runs, found ->> 'workflows' as workflows,
+  found ->> 'first_seen_at' as first_seen_at, found ->> 'last_seen_at' as last_seen_at,
+  g.text
+from (
+  select distinct
+    e.error_id, e.text, (
+      select json_object(
+        'runs', sum(runs), 'workflows', count(*), 'first_seen_at', min(first_seen_at),
+        'last_seen_at', max(last_seen_at), 'job_id', max(job_id)
+      ) from (
+        select
+          count(distinct run_id) as runs, min(failed_at) as first_seen_at,
+          max(failed_at) as last_seen_at, max(job_id) as job_id
+        from job_errors where error_id = e.error_id
+        group by repo, workflow
+      )
+    ) as found
+  from errors e
+) g
+join job_errors j on j.job_id = found ->> 'job_id';
+
+-- A renamed repository or workflow keeps the errors of its runs.
+create trigger runs_move_errors
+after update of repo, workflow on runs
+when (old.repo, old.workflow) is not (new.repo, new.workflow)
+begin
+  update job_errors set repo = new.repo, workflow = new.workflow
+  where run_id = new.run_id;
+end;

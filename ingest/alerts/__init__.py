@@ -1,0 +1,1 @@
+"""Alerts: changes of tiles that are told outside of the browser."""

@@ -1,0 +1,1 @@
+"""What the wall shows in the formats of other tools."""

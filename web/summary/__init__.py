@@ -1,0 +1,1 @@
+"""The summary: the numbers of some days, compared with as many days before."""
