@@ -23,8 +23,12 @@ from bench.harness.table import Row, markdown, replace_marked
 from bench.measure import (
     access_checks,
     bad_statements,
+    command_line,
+    data_pages,
     datasette_pages,
+    idle,
     ingest,
+    rollups,
     run_pages,
     runs_api,
     startup,
@@ -41,9 +45,14 @@ PARTS: dict[str, Callable[[Path, Path, Sizes], Iterable[Row]]] = {
     "access": access_checks.rows,
     "refresh": wall_refresh.rows,
     "datasette": datasette_pages.rows,
+    "data": data_pages.rows,
+    "dashboards": data_pages.dashboard_rows,
     "statements": bad_statements.rows,
     "start": startup.rows,
+    "commands": command_line.rows,
+    "idle": idle.rows,
     "ingest": ingest.rows,
+    "rollups": rollups.rows,
     "page": wall_page.rows,
 }
 

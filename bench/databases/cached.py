@@ -12,6 +12,8 @@ from bench.databases.make_db import make_db
 from bench.harness.servers import ROOT
 from ci_observer.ingest.db import schema
 
+# GitHub's whole objects of more runs would fill the disk.
+MOST_WITH_OBJECTS = 2_000_000
 FOLDER = ROOT / "data" / "bench"
 
 
@@ -25,7 +27,12 @@ def cached_database(folder: Path, runs: int) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         label = f"writing {runs:,} runs"
         with click.progressbar(length=runs, label=label, file=sys.stderr) as bar:
-            make_db(path, runs=runs, progress=bar.update)
+            make_db(
+                path,
+                runs=runs,
+                has_objects=runs <= MOST_WITH_OBJECTS,
+                progress=bar.update,
+            )
     return path
 
 

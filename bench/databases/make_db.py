@@ -1,11 +1,14 @@
 """Write a database of any size with the product's own schema and store.
 
-    python -m bench.databases.make_db PATH                  a million runs, in minutes
-    python -m bench.databases.make_db PATH --runs 10000     in seconds
+    python -m bench.databases.make_db PATH                   a million runs, in minutes
+    python -m bench.databases.make_db PATH --runs 10000      in seconds
+    python -m bench.databases.make_db PATH --runs 10000000 --without-objects
 
-The default is 200 workflows in 50 repositories, 2,000 branches and 200 people. Each
-run has its complete object, some have a second attempt, and failed runs have their
-jobs. Every feed looks as if it was fetched at the time of the call.
+The default is 200 workflows in 40 repositories, 2,000 branches and 200 people. Each
+run has its complete object, some have a second attempt, and the runs on the default
+branch and those that failed have their jobs and steps. Every feed looks as if it was
+fetched at the time of the call. Above 100,000 runs, the store writes a part of them,
+and SQL copies those.
 """
 
 import os
@@ -17,18 +20,22 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
+from bench.databases.copies import build_rollups, fill_with_copies, tune
 from bench.databases.synthetic_runs import SyntheticRun, SyntheticRuns
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.github.rows import job_row
-from ci_observer.ingest.store import feeds, instance, pending
+from ci_observer.ingest.db.vocabulary import FAILURES
+from ci_observer.ingest.store import feeds, instance, jobs
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.store.instance import bump_revision
+from ci_observer.ingest.store.pending import PendingItem
 from ci_observer.ingest.store.run_rows import write_runs
 
 # Runs per step. In a large step, a branch's tile is rarely computed twice.
 CHUNK = 50_000
 REFRESH_SECONDS = 60
+# Up to 100,000 runs, the store writes all of them; of more, this number.
+MOST_WRITTEN, WRITTEN_OF_MORE = 100_000, 20_000
 
 Progress = Callable[[int], object]
 # Repository → workflow file → the workflow's name.
@@ -44,14 +51,17 @@ def make_db(
     actors: int = 200,
     seed: int = 7,
     now: datetime | None = None,
+    has_objects: bool = True,
     progress: Progress = lambda _: None,
 ) -> None:
     """Write a new database; `progress` gets the number of runs of each step.
 
     The file appears at `path` when it is complete. `now` is the fetch time in it, by
-    default the current time.
+    default the current time. `has_objects` is whether it has GitHub's whole objects.
     """
     now = now or datetime.now(UTC)
+    copies = 1 if runs <= MOST_WRITTEN else runs // WRITTEN_OF_MORE
+    runs //= copies
     source = SyntheticRuns(
         runs=runs, feeds=feeds, branches=branches, actors=actors, now=now, seed=seed
     )
@@ -61,11 +71,19 @@ def make_db(
     for feed in source.feeds:
         names.setdefault(feed.repo.full_name, {})[feed.file] = feed.name
     watch(db, names, now, refresh_seconds=REFRESH_SECONDS)
+    # The rollups are built at the end, faster than with each run.
+    db.execute("update rollup_progress set from_run_id = ?", [2**62])
     runs_left = iter(source)
     while chunk := list(islice(runs_left, CHUNK)):
-        save(db, chunk, progress)
+        save(db, chunk, lambda count: progress(count * copies))
+    build_rollups(db)
     db.execute("pragma wal_checkpoint(truncate)")
     db.close()
+    if copies > 1:
+        written = unfinished.rename(path.with_name(f"{path.name}.written"))
+        new_database(unfinished).close()
+        fill_with_copies(unfinished, written, copies=copies, has_objects=has_objects)
+        written.unlink()
     unfinished.replace(path)
 
 
@@ -75,9 +93,7 @@ def new_database(path: Path) -> Database:
     for leftover in path.parent.glob(f"{path.name}*"):
         leftover.unlink()
     db = schema.connect(path)
-    # No other process reads the file yet, and an incomplete file is never used.
-    db.execute("pragma synchronous = off")
-    db.execute("pragma cache_size = -400000")
+    tune(db)
     schema.migrate(db)
     return db
 
@@ -102,7 +118,13 @@ def watch(db: Database, names: Names, now: datetime, *, refresh_seconds: int) ->
         feeds.save_checked(db, feed, now)
 
 
-def save(db: Database, runs: Iterable[SyntheticRun], progress: Progress) -> None:
+def save(
+    db: Database,
+    runs: Iterable[SyntheticRun],
+    progress: Progress,
+    *,
+    has_jobs: bool = True,
+) -> None:
     """Write runs and their jobs, with one transaction for each feed."""
     by_feed: dict[tuple[str, str], list[SyntheticRun]] = {}
     for run in runs:
@@ -112,7 +134,8 @@ def save(db: Database, runs: Iterable[SyntheticRun], progress: Progress) -> None
         with transaction(db):
             write_runs(db, feed_of[name], attempts_of(group))
             bump_revision(db)
-        save_jobs(db, group)
+            if has_jobs:
+                save_jobs(db, group)
         progress(len(group))
 
 
@@ -123,14 +146,17 @@ def attempts_of(group: Iterable[SyntheticRun]) -> Iterator[dict[str, object]]:
 
 
 def save_jobs(db: Database, group: Iterable[SyntheticRun]) -> None:
-    """Write the jobs that ingest would have fetched."""
-    jobs = {run.attempts[-1]["id"]: run.jobs for run in group}
-    for item in pending.next_items(db, "jobs", limit=len(jobs)):
-        rows = [
-            job_row(job, run_id=item.run_id, run_attempt=item.run_attempt)
-            for job in jobs[item.run_id]()
-        ]
-        pending.save_jobs(db, item, rows)
+    """Write the jobs that ingest fetches with FETCH_JOBS=default-branch."""
+    for run in group:
+        newest = run.attempts[-1]
+        is_selected = (
+            newest["head_branch"] == "main" or newest["conclusion"] in FAILURES
+        )
+        if newest["status"] == "completed" and is_selected:
+            item = PendingItem(
+                "jobs", newest["id"], newest["run_attempt"], None, *run.feed
+            )
+            jobs.save_jobs(db, item, run.jobs())
 
 
 @click.command()
@@ -139,7 +165,20 @@ def save_jobs(db: Database, group: Iterable[SyntheticRun]) -> None:
 @click.option("--feeds", default=200, show_default=True)
 @click.option("--branches", default=2000, show_default=True, help="Of all repos.")
 @click.option("--actors", default=200, show_default=True)
-def main(*, path: Path, runs: int, feeds: int, branches: int, actors: int) -> None:
+@click.option(
+    "--without-objects",
+    is_flag=True,
+    help="Without GitHub's whole objects. Applies to more than 100,000 runs.",
+)
+def main(
+    *,
+    path: Path,
+    runs: int,
+    feeds: int,
+    branches: int,
+    actors: int,
+    without_objects: bool,
+) -> None:
     """Write a database with this many runs to PATH."""
     with click.progressbar(length=runs, label=f"{runs:,} runs") as bar:
         make_db(
@@ -148,6 +187,7 @@ def main(*, path: Path, runs: int, feeds: int, branches: int, actors: int) -> No
             feeds=feeds,
             branches=branches,
             actors=actors,
+            has_objects=not without_objects,
             progress=bar.update,
         )
     size = os.stat(path).st_size

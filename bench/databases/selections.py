@@ -7,7 +7,7 @@ from itertools import combinations
 from sqlite3 import Connection
 
 from ci_observer.ingest.times import utc
-from ci_observer.web.api.run_queries import encode_cursor
+from ci_observer.web.api.cursors import encode_cursor
 from ci_observer.web.filters import COLUMNS, Filters
 
 Values = Mapping[str, Sequence[str]]

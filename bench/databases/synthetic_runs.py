@@ -14,6 +14,12 @@ from random import Random
 from typing import Any
 
 from bench.databases.random_words import some_words
+from ci_observer.demo.scenario.workflow_jobs import (
+    BROWSER_JOBS,
+    DOCS_JOBS,
+    SMALL_JOBS,
+    TEST_JOBS,
+)
 from ci_observer.demo.seeded_random import seeded_random, stable_sha
 from ci_observer.demo.server.job_objects import job_objects
 from ci_observer.demo.server.model import Json, Run, RunVersion, Workflow
@@ -23,7 +29,20 @@ from ci_observer.demo.server.world import World
 SPAN = timedelta(days=365)
 FIRST_ID, STEP = 21_000_000_007, 10_471
 # Workflow file → its share of the runs of a repository, in percent.
-WORKFLOWS = {"ci.yml": 55, "lint.yml": 25, "deploy.yml": 15, "nightly.yml": 5}
+WORKFLOWS = {
+    "ci.yml": 50,
+    "lint.yml": 22,
+    "deploy.yml": 13,
+    "browsers.yml": 10,
+    "nightly.yml": 5,
+}
+JOBS = {
+    "ci.yml": TEST_JOBS,
+    "lint.yml": SMALL_JOBS,
+    "deploy.yml": DOCS_JOBS,
+    "browsers.yml": BROWSER_JOBS,
+    "nightly.yml": TEST_JOBS,
+}
 CONCLUSIONS = {
     "success": 840,
     "failure": 90,
@@ -36,7 +55,13 @@ CONCLUSIONS = {
 MAIN_SHARE = 0.4
 RERUN_RATE = 0.4  # of the failed runs
 UNFINISHED = timedelta(minutes=10)  # half of the runs this new are in progress
-SECONDS = {"ci.yml": 420, "lint.yml": 60, "deploy.yml": 240, "nightly.yml": 1800}
+SECONDS = {
+    "ci.yml": 420,
+    "lint.yml": 60,
+    "deploy.yml": 240,
+    "browsers.yml": 900,
+    "nightly.yml": 1800,
+}
 OVERLAP = 3  # this many branches of a repository have runs at the same time
 
 
@@ -84,13 +109,16 @@ class SyntheticRuns:
 
     def _feed(self, number: int) -> Workflow:
         repo, file = divmod(number, len(WORKFLOWS))
-        return self.world.workflow(f"acme/service-{repo:03}", [*WORKFLOWS][file])
+        workflow = self.world.workflow(f"acme/service-{repo:03}", [*WORKFLOWS][file])
+        workflow.jobs = JOBS[workflow.file]
+        return workflow
 
     def _synthetic_run(self, number: int, at: datetime) -> SyntheticRun:
         random = self._random
         [workflow] = random.choices(self.feeds, cum_weights=self._weights)
         run = self._run(number, at, workflow)
         versions = self._versions(run, _pick(random, CONCLUSIONS))
+        run.versions += versions
         sites = self.world.sites
         last = versions[-1]
         return SyntheticRun(

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-SLOWDOWN = 6
 
 
 @contextmanager
@@ -29,13 +28,13 @@ def chromium() -> Iterator["Browser"]:
 
 @contextmanager
 def slow_page(
-    browser: "Browser", viewport: dict[str, int]
+    browser: "Browser", viewport: dict[str, int], slowdown: int
 ) -> Iterator[tuple["Page", "CDPSession"]]:
-    """A page with a throttled CPU and without a cache."""
+    """A page without a cache, whose CPU is throttled to a fraction."""
     context = browser.new_context(viewport=viewport)  # type: ignore[arg-type]
     page = context.new_page()
     session = context.new_cdp_session(page)
-    session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slowdown})
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     session.send("Performance.enable")
     yield page, session

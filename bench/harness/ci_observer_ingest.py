@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bench.harness.pass_loop import run_passes
+from ci_observer.ingest.commands.runtime import open_runner
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.github.app_jwt import AppSettings
@@ -28,7 +29,7 @@ def main() -> None:
     config = Config.from_environ(os.environ)
     db = schema.connect(config.db_path)
     schema.migrate(db)
-    with only_ingest(config.db_path), asyncio.Runner() as runner:
+    with only_ingest(config.db_path), open_runner() as runner:
         instance.save_settings(db, config, version="bench", now=now())
         http = open_http("bench")
         pool = RequestPool()

@@ -59,13 +59,12 @@ class GitHubProcess:
 def _serve(
     pipe: Connection, repos: int, workflows: int, runs: int, latency: float
 ) -> None:
-    # Imported here to keep the measuring process small, because the peak memory of a
-    # child starts at its parent's.
-    from ci_observer.demo.scenario import synthetic_world  # noqa: PLC0415
+    # Only this process needs them.
+    from bench.databases import varied_world  # noqa: PLC0415
     from ci_observer.demo.server.github_server import GitHubServer  # noqa: PLC0415
     from ci_observer.demo.times import utc_now  # noqa: PLC0415
 
-    world = synthetic_world.build(repos, workflows, runs, now=utc_now())
+    world = varied_world.build(repos, workflows, runs, now=utc_now())
     newest = _newest_runs(world, workflows)
     with GitHubServer(world, clock=utc_now, latency=latency) as github:
         github.limits.per_user = 1_000_000

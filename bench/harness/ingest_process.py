@@ -32,6 +32,7 @@ class IngestProcess:
             text=True,
         )
         self.pid = self._child.pid
+        self._peak_memory = 0.0
 
     def make_pass(self) -> float:
         """Make a pass; returns the CPU seconds of the process since its start."""
@@ -42,13 +43,14 @@ class IngestProcess:
         line = self._child.stdout.readline()
         if not line:
             raise SystemExit("The measured process ended early.")
-        return float(json.loads(line)["cpu"])
+        used = json.loads(line)
+        self._peak_memory = used["peak_memory"]
+        return float(used["cpu"])
 
     def stop(self) -> float:
         """Wait for the end of the process; returns its peak memory in MB."""
         if self._child.stdin is not None and self._child.stdout is not None:
             self._child.stdin.close()
             self._child.stdout.close()
-        _, status, usage = os.wait4(self.pid, 0)
-        self._child.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_maxrss / 1024
+        self._child.wait()
+        return self._peak_memory

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from ci_observer.ingest.commands.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60
@@ -47,6 +48,10 @@ class Server:
         A process that has ended counts with its parent.
         """
         return sum(map(_cpu_seconds, self.pids()))
+
+    def running_seconds(self) -> float:
+        """The CPU time of its living threads, to the microsecond; on Linux only."""
+        return sum(map(_running_seconds, self.pids()))
 
     def pids(self) -> list[int]:
         """The process and its descendants; works on Linux only."""
@@ -85,6 +90,16 @@ def _cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _CLOCK_TICKS
 
 
+def _running_seconds(pid: int) -> float:
+    nanoseconds = 0
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            # A thread may end meanwhile.
+            with suppress(OSError):
+                nanoseconds += int((thread / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
+
+
 def send_request(
     connection: http.client.HTTPConnection,
     path: str,
@@ -114,6 +129,20 @@ def ci_observer(db: Path) -> Iterator[Server]:
     port = free_port()
     environment = {"CI_OBSERVER_DB": str(db), "CI_OBSERVER_PORT": str(port)}
     with start_server(["-m", "ci_observer", "serve"], port, environment) as server:
+        yield server
+
+
+@contextmanager
+def up(db: Path) -> Iterator[Server]:
+    """`ci-observer up`, the container's command, without settings to poll with."""
+    port = free_port()
+    environment = {
+        "CI_OBSERVER_DB": str(db),
+        "CI_OBSERVER_PORT": str(port),
+        "GH_REPOS": "",
+        "GH_WORKFLOWS": "",
+    }
+    with start_server(["-m", "ci_observer", "up"], port, environment) as server:
         yield server
 
 
@@ -198,14 +227,6 @@ def start_server(
         finally:
             child.terminate()
             child.wait(STOP_TIMEOUT)
-
-
-def free_port() -> int:
-    """A port that is not in use."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _wait_until_ready(child: "subprocess.Popen[bytes]", port: int, path: str) -> bool:

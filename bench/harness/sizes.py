@@ -11,9 +11,10 @@ class Sizes:
     times; requests after a change, once for each of `changes`. `walls` clients refresh
     every `refresh_seconds`, `refreshes` times, while a run changes every
     `change_seconds`. An endless query is stopped after `slow_query_seconds`. Servers
-    are started `starts` times, and the page is loaded `page_loads` times.
-    `ingested_runs` are fetched `ingest_rounds` times, with `latency_ms` before each
-    response.
+    are started `starts` times, and the page is loaded `page_loads` times, by a CPU that
+    is slowed down `slowdown` times. `ingested_runs` are fetched `ingest_rounds` times,
+    with `latency_ms` before each response. A pass without changes over `idle_repos` is
+    made `idle_passes` times.
     """
 
     rounds: int = 5
@@ -28,8 +29,11 @@ class Sizes:
     starts: int = 5
     ingest_rounds: int = 3
     page_loads: int = 7
+    slowdown: int = 6
     ingested_runs: int = 10_000
     latency_ms: int = 80
+    idle_repos: int = 100
+    idle_passes: int = 12
 
 
 FULL = Sizes()
@@ -46,6 +50,9 @@ QUICK = Sizes(
     starts=1,
     ingest_rounds=1,
     page_loads=1,
+    slowdown=1,
     ingested_runs=80,
     latency_ms=0,
+    idle_repos=2,
+    idle_passes=2,
 )

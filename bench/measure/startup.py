@@ -1,4 +1,4 @@
-"""The time from the start of `ci-observer serve` to its first response."""
+"""The time from the start of `ci-observer serve`, or `up`, to the first response."""
 
 import subprocess
 import sys
@@ -15,13 +15,16 @@ SUBJECT = "start of serve until the first wall"
 
 
 def rows(small: Path, large: Path, sizes: Sizes) -> Iterator[Row]:
-    """The start, vs stock Datasette, a small database, and the import of Datasette."""
+    """The starts, vs stock Datasette, a small database, and the import of Datasette."""
     large_seconds, small_seconds, stock_seconds, import_seconds = [], [], [], []
+    up_seconds = []
     for _ in range(sizes.starts):
         with servers.ci_observer(large) as server:
             large_seconds.append(server.start_seconds)
         with servers.ci_observer(small) as server:
             small_seconds.append(server.start_seconds)
+        with servers.up(large) as server:
+            up_seconds.append(server.start_seconds)
         with servers.stock_datasette(large) as server:
             stock_seconds.append(server.start_seconds)
         import_seconds.append(time_import())
@@ -37,6 +40,12 @@ def rows(small: Path, large: Path, sizes: Sizes) -> Iterator[Row]:
             unit="s",
             goal=goal,
         )
+    yield Row(
+        title="start of up, the container's command, until the first wall, vs serve",
+        ours=median(up_seconds),
+        baseline=median(large_seconds),
+        unit="s",
+    )
 
 
 def time_import() -> float:

@@ -12,9 +12,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
-from bench.harness.servers import HOST, free_port
+from bench.harness.servers import HOST
 from bench.soak.judge import RunState, Sample
 from bench.soak.processes import LASTING, memory_bytes, open_files, processes_of
+from ci_observer.ingest.commands.ports import free_port
 
 START_SECONDS = 120
 STOP_SECONDS = 20
