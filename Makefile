@@ -84,6 +84,8 @@ release: $(DEVELOPMENT) ## check, write the changelog heading and tag: make rele
 
 lock: ## pin every dependency, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra alerts --extra mcp pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra replica pyproject.toml -c requirements.lock -o requirements-replica.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra lake pyproject.toml -c requirements.lock -o requirements-lake.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header requirements-plugins.in -o requirements-plugins.lock
 
