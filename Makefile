@@ -18,7 +18,7 @@ AUTH_PLUGINS := import datasette, pathlib; print(pathlib.Path(datasette.__file__
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test test-datasette-1 lint bench soak docs screenshots pictures wheel lock release port
+.PHONY: help setup demo run test test-datasette-1 lint bench soak scale docs screenshots pictures wheel lock release port
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ bench: $(DEVELOPMENT) ## measure speed, memory and size next to baselines
 MINUTES ?= 10
 soak: $(DEVELOPMENT) ## run an instance under load and faults for MINUTES, and judge it
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
+
+scale: $(DEVELOPMENT) ## measure replicas, shards and the lake on this machine, in 15 minutes
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 docs: $(DEVELOPMENT) ## update the generated parts of the docs
 	$(BIN)/python -m cogapp -r README.md docs/*.md

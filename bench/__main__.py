@@ -6,9 +6,6 @@
 The first call takes longer, because it writes the databases to `data/bench`.
 """
 
-import os
-import platform
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +15,7 @@ import click
 
 from bench.databases.cached import FOLDER, cached_database
 from bench.harness import sizes
+from bench.harness.machine import machine
 from bench.harness.sizes import Sizes
 from bench.harness.table import Row, markdown, replace_marked
 from bench.measure import (
@@ -114,17 +112,7 @@ def echo_rows(rows: Iterable[Row]) -> Iterator[Row]:
 def conditions(runs: int, small: int, minutes: float) -> Iterator[str]:
     """The sizes of the databases, and the machine."""
     yield f"{runs:,} runs vs {small:,} runs, measured in {minutes:.0f} minutes."
-    yield (
-        f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.release()}."
-    )
-
-
-def processor() -> str:
-    """The name of the processor; only Linux has it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    yield machine()
 
 
 if __name__ == "__main__":

@@ -48,12 +48,15 @@ def fill_with_copies(
     *,
     copies: int,
     has_objects: bool = True,
+    is_complete: bool = True,
     progress: Progress = no_progress,
 ) -> None:
     """Fill the new database `target` with `copies` of each run of `source`.
 
     The original counts as the first copy. The copies of a run have the ids below its
-    own, so there are fewer than `STEP`.
+    own, so there are fewer than `STEP`. If `is_complete` is false, only runs and
+    attempts are copied: tiles and the tables that count runs keep the values of
+    `source`, the rollups are empty, and the indexes are missing that can wait.
     """
     if not 1 <= copies < STEP:
         raise ValueError(f"copies is {copies}: at least 1, less than {STEP}.")
@@ -66,17 +69,20 @@ def fill_with_copies(
         db.execute("attach ? as source", [str(source.absolute())])
         _add_numbers(db, copies)
         _add_stretches(db)
-        skipped = () if has_objects else PAYLOADS
+        skipped = set(() if has_objects else PAYLOADS)
+        if not is_complete:
+            skipped |= {*OF_RUNS} - {"runs", "run_attempts"}
         tables = [name for name in _tables(db) if name not in skipped]
         for table in progress(tables, "copying"):
             _copy(db, table)
             db.conn.commit()
         db.execute("detach source")
         schema.migrate(db, progress=progress)
-        # Those that ingest makes between its passes.
-        for _ in progress(indexes.pending(db), "creating indexes"):
-            indexes.make_next(db)
-        _count(db, progress)
+        if is_complete:
+            # Those that ingest makes between its passes.
+            for _ in progress(indexes.pending(db), "creating indexes"):
+                indexes.make_next(db)
+            _count(db, progress)
         db.execute("pragma wal_checkpoint(truncate)")
 
 

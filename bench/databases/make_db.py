@@ -52,12 +52,14 @@ def make_db(
     seed: int = 7,
     now: datetime | None = None,
     has_objects: bool = True,
+    has_jobs: bool = True,
     progress: Progress = lambda _: None,
 ) -> None:
     """Write a new database; `progress` gets the number of runs of each step.
 
     The file appears at `path` when it is complete. `now` is the fetch time in it, by
-    default the current time. `has_objects` is whether it has GitHub's whole objects.
+    default the current time. `has_objects` is whether it has GitHub's whole objects,
+    `has_jobs` whether it has jobs.
     """
     now = now or datetime.now(UTC)
     copies = 1 if runs <= MOST_WRITTEN else runs // WRITTEN_OF_MORE
@@ -75,7 +77,7 @@ def make_db(
     db.execute("update rollup_progress set from_run_id = ?", [2**62])
     runs_left = iter(source)
     while chunk := list(islice(runs_left, CHUNK)):
-        save(db, chunk, lambda count: progress(count * copies))
+        save(db, chunk, lambda n: progress(n * copies), has_jobs=has_jobs)
     build_rollups(db)
     db.execute("pragma wal_checkpoint(truncate)")
     db.close()
