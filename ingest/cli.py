@@ -106,6 +106,7 @@ def serve(*, read_only: bool) -> None:
     from ci_observer.web import server
     from ci_observer.web.errors import IncompleteInstallation
     from ci_observer.web.hosts import LOOPBACK
+    from ci_observer.web.peers.peer import Peer
     from ci_observer.web.settings import WebSettings
 
     config = load_config(with_token=False)
@@ -123,6 +124,8 @@ def serve(*, read_only: bool) -> None:
             secret=datasette_secret(),
             adhoc_sql=config.adhoc_sql,
             csv_formulas=config.csv_formulas,
+            peers=tuple(Peer(*peer) for peer in config.peers_with_tokens),
+            github_api_url=config.api_url,
         )
         datasette = server.build_datasette(config.db_path, root=ROOT, web=web)
     except IncompleteInstallation as error:
@@ -200,7 +203,7 @@ def demo(*, seed: int) -> None:
 @main.command()
 @explaining_errors
 def check() -> None:
-    """Test the settings, the database and every feed.
+    """Test the settings, the database, every feed and every peer.
 
     The first line is the verdict: OK, or the number of problems, which the next lines
     name with what to do. Then come the settings, the proxy and a line for each feed. A
@@ -213,13 +216,24 @@ def check() -> None:
     """
     import asyncio
 
-    from ci_observer.ingest.commands.check import disk_warnings, report_lines, run_check
+    from ci_observer.ingest.commands.check import (
+        disk_warnings,
+        report_lines,
+        run_check,
+        with_peers,
+    )
     from ci_observer.ingest.config import load_config
     from ci_observer.ingest.texts import escaped
 
     config = load_config()
     config = replace(config, warnings=(*config.warnings, *disk_warnings(config)))
     result = asyncio.run(run_check(config))
+    if config.peers:
+        from ci_observer.web.peers.check import try_peers
+        from ci_observer.web.peers.peer import Peer
+
+        peers = [Peer(*peer) for peer in config.peers_with_tokens]
+        result = with_peers(result, asyncio.run(try_peers(peers)))
     for line in report_lines(config, result):
         click.echo(escaped(line))
     if any(not line.is_good for line in result.lines):

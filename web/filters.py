@@ -23,8 +23,10 @@ COLUMNS = {
 }
 COMMON = (*COLUMNS, "since", "until", "q")
 WALL = (*COMMON, "state", "team")
+PEERS = "peers"
+WALL_AND_PEERS = (*WALL, PEERS)
 # The wall of now, or that of a past time.
-ANY_WALL = (*WALL, "at")
+ANY_WALL = (*WALL_AND_PEERS, "at")
 EXPORT = (*COMMON, "raw")
 EXPORT_CSV = (*EXPORT, "formulas")
 RUNS = (*EXPORT, "limit", "cursor")
@@ -36,7 +38,7 @@ JOBS_COMMON = (*COLUMNS, "job", "since", "until")
 JOBS = (*JOBS_COMMON, "limit", "cursor")
 STATS_COMMON = ("repo", "workflow", "since", "until", "default_branch")
 STATS = (*STATS_COMMON, "limit", "cursor")
-EVERY = (*RUNS, "state", "team", "at", "label")
+EVERY = (*RUNS, "state", "team", "at", "label", PEERS)
 
 Arguments = Mapping[str, Iterable[str]] | Iterable[tuple[str, str]]
 
@@ -72,6 +74,8 @@ class Filters:
     default_branch: bool = False
     # How to write CSV; None for the setting `CSV_FORMULAS`.
     formulas: str | None = None
+    # "no" for the data of this instance only.
+    peers: str | None = None
     # The text on the left of a badge.
     label: str | None = None
 

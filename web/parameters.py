@@ -181,6 +181,15 @@ def _default_branch(values: list[str]) -> bool:
     return values[-1] == "1"
 
 
+def _peers(values: list[str]) -> str:
+    if values[-1] != "no":
+        raise BadRequest(
+            f"peers={values[-1]} is not known. Write peers=no for what this instance "
+            "has itself, or leave it out."
+        )
+    return values[-1]
+
+
 def _formulas(values: list[str]) -> str:
     if values[-1] not in CHOICES:
         raise BadRequest(
@@ -326,6 +335,12 @@ PARAMETERS: dict[str, Parameter] = {
         meaning="1 adds raw_json, GitHub's whole run object.",
         values=("0", "1"),
         default="0",
+    ),
+    "peers": Parameter(
+        parse=_peers,
+        meaning="no leaves out what the instances in PEERS have.",
+        values=("no",),
+        default="with peers, if the setting PEERS names some",
     ),
     "formulas": Parameter(
         parse=_formulas,

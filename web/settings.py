@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from datasette.app import Datasette
 
 from ci_observer.csv_formulas import NEUTRALISE
+from ci_observer.web.peers.peer import Peer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,7 @@ class WebSettings:
     `base_url` begins and ends with a slash. `allowed_hosts` is empty if any name is
     accepted, and `access_token` is None while everybody may read. `secret` signs the
     cookies of Datasette and its plugins; without it, a restart ends their logins.
+    `github_api_url` says on which host the pages of runs are.
     """
 
     base_url: str = "/"
@@ -24,6 +26,8 @@ class WebSettings:
     secret: str | None = field(default=None, repr=False)
     adhoc_sql: str = "on"
     csv_formulas: str = NEUTRALISE
+    peers: tuple[Peer, ...] = ()
+    github_api_url: str = "https://api.github.com"
 
 
 _SETTINGS: WeakKeyDictionary[Datasette, WebSettings] = WeakKeyDictionary()

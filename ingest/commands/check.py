@@ -1,9 +1,9 @@
 """The command `check`: tests the settings and every feed, and prints the result."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ci_observer.ingest.alerts.receivers import names_of
@@ -73,6 +73,7 @@ class CheckResult:
     lines: list[Line]
     feeds: int = 0
     not_tried: int = 0
+    peers: int = 0
     budget: str = ""
 
 
@@ -80,7 +81,9 @@ async def run_check(config: Config) -> CheckResult:
     """Test the database and every feed. On a terminal, a line shows the progress."""
     lines = [*check_database(config), *alert_lines(config)]
     if config.why_not_polling:
-        return CheckResult([*lines, Line(config.why_not_polling, is_good=False)])
+        # An instance may have no other purpose than to show its peers.
+        line = Line(config.why_not_polling, is_good=bool(config.peers))
+        return CheckResult([*lines, line])
     status = StatusLine()
     slots = asyncio.Semaphore(MAX_REQUESTS)
     status.show("waiting for GitHub")
@@ -94,7 +97,13 @@ async def run_check(config: Config) -> CheckResult:
             budget = budget_text(config, github.connection.stats, now=utc_now())
     finally:
         status.clear()
-    return CheckResult(lines, feeds.tried, feeds.not_tried, budget)
+    return CheckResult(lines, feeds.tried, feeds.not_tried, budget=budget)
+
+
+def with_peers(result: CheckResult, peers: Sequence[tuple[str, bool]]) -> CheckResult:
+    """The result with a line for each peer, which has a text and whether it is good."""
+    lines = [Line(text, is_good=is_good) for text, is_good in peers]
+    return replace(result, lines=[*result.lines, *lines], peers=len(lines))
 
 
 def report_lines(config: Config, result: CheckResult) -> Iterator[str]:
@@ -123,8 +132,9 @@ def verdict(result: CheckResult, warnings: Collection[str]) -> str:
             f"check again.{warned if warnings else ''}"
         )
     left_out = f", {result.not_tried} not tried" if result.not_tried else ""
+    peers = f" {_number(result.peers, 'peer')} can be shown." if result.peers else ""
     return (
-        f"OK: {_number(result.feeds, 'workflow')} can be polled{left_out}."
+        f"OK: {_number(result.feeds, 'workflow')} can be polled{left_out}.{peers}"
         f"{warned if warnings else ''}"
     )
 
@@ -160,6 +170,8 @@ def settings_text(config: Config) -> str:
         "FORWARDED_ALLOW_IPS": config.forwarded_allow_ips,
         "ACCESS_TOKEN": MASK if config.access_token else "none (everybody may read)",
         "ACCESS_TOKEN_FILE": config.access_token_file or "",
+        "PEERS": ",".join(config.peers),
+        "PEER_TOKENS_FILE": config.peer_tokens_file or "",
         "ADHOC_SQL": config.adhoc_sql,
         "CSV_FORMULAS": config.csv_formulas,
         "MINUTE_MULTIPLIERS": multipliers_text(config.minute_multipliers),

@@ -14,7 +14,7 @@ from ci_observer.ingest.db.permissions import (
 )
 
 # Read by the launcher as ingest: the operator's secret file need not be web's.
-INLINE = {"ACCESS_TOKEN_FILE": "ACCESS_TOKEN"}
+INLINE = {"ACCESS_TOKEN_FILE": "ACCESS_TOKEN", "PEER_TOKENS_FILE": "PEER_TOKENS"}
 
 log = logging.getLogger("ci_observer")
 

@@ -90,7 +90,7 @@ def read_app_key(path: Path, *, known: bytes | None = None) -> bytes:
     return pem
 
 
-def open_permissions_text(path: Path) -> str | None:
+def open_permissions_text(path: Path, name: str = NAME) -> str | None:
     """The fault of the permissions of the file; None if there is none."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -100,7 +100,7 @@ def open_permissions_text(path: Path) -> str | None:
     if not is_open or SECRETS_FOLDER in path.parents:
         return None
     return (
-        f"{NAME}: other users of this machine can read or replace {path} (its mode is "
+        f"{name}: other users of this machine can read or replace {path} (its mode is "
         f"{mode:04o}). Run chmod 600 {path}"
     )
 

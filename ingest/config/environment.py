@@ -13,6 +13,7 @@ from ci_observer.ingest.config.names import (
     near_misses,
     unknown_in_file,
 )
+from ci_observer.ingest.config.peers import TOKENS as PEER_TOKENS
 from ci_observer.ingest.config.settings import (
     OF_ACCESS_TOKEN,
     OF_APP,
@@ -174,7 +175,9 @@ def _warnings(file: EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
     yield from file.warnings
     yield from unknown_in_file(file.values, SETTINGS)
     given = [name for name in SETTINGS if environ.get(name)]
-    others = _without((*file.values, DATABASE_REQUIRED, DATABASE_GROUP), os.environ)
+    others = _without(
+        (*file.values, DATABASE_REQUIRED, DATABASE_GROUP, PEER_TOKENS), os.environ
+    )
     yield from near_misses(others, SETTINGS, given)
     for name in TEMPORARY_FOLDERS:
         folder = os.environ.get(name)

@@ -349,6 +349,12 @@ class SettingsFile(_Model):
     access_token_file: Path | None = _setting(
         "ACCESS_TOKEN_FILE", "A file that holds the token that everybody needs to read."
     )
+    peers: Hosts | None = _setting(
+        "PEERS", "The addresses of other instances whose tiles the wall shows, too."
+    )
+    peer_tokens_file: Path | None = _setting(
+        "PEER_TOKENS_FILE", "A file with an address of a peer and its token on a line."
+    )
     db: Path | None = _setting("CI_OBSERVER_DB", "The database file.")
     host: Simple | None = _setting("CI_OBSERVER_HOST", "The address to serve on.")
     port: Whole | None = _setting(

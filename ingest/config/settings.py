@@ -33,6 +33,12 @@ from ci_observer.ingest.config.multipliers import (
     Multipliers,
     parse_multipliers,
 )
+from ci_observer.ingest.config.peers import (
+    TOKENS,
+    add_peer_tokens,
+    parse_peers,
+    refuse_itself,
+)
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
     choice_parser,
@@ -76,7 +82,7 @@ OF_ACCESS_TOKEN = ("ACCESS_TOKEN", "ACCESS_TOKEN_FILE")
 # Only for the processes that poll.
 SECRETS = (*OF_TOKEN, *OF_APP, *OF_ALERTS)
 # Only for the web side.
-WEB_SECRETS = (*OF_ACCESS_TOKEN, "DATASETTE_SECRET")
+WEB_SECRETS = (*OF_ACCESS_TOKEN, "DATASETTE_SECRET", "PEER_TOKENS_FILE", TOKENS)
 FETCH_JOBS = ("failed", "default-branch", "all", "none")
 ADHOC_SQL = ("on", "off")
 MIN_REFRESH_SECONDS = 5
@@ -93,7 +99,9 @@ class Config:
     `*`. If either is empty, nothing is polled, and `why_not_polling` gives the reason
     in a sentence. From `repo_settings` on, the YAML file `config_file` gives the
     values; `sources` says, for the name of a variable, where its value comes from.
-    `proxy` and `certificates` are those for requests to GitHub. `warnings` are
+    `peers` are addresses of other instances, without a slash
+    at the end, and `peer_tokens` has the token of some. `proxy` and `certificates` are
+    those for requests to GitHub. `warnings` are
     sentences about what is allowed and probably wrong.
     """
 
@@ -119,6 +127,9 @@ class Config:
     forwarded_allow_ips: str = "127.0.0.1"
     access_token: str | None = field(default=None, repr=False)
     access_token_file: Path | None = None
+    peers: tuple[str, ...] = ()
+    peer_tokens_file: Path | None = None
+    peer_tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     adhoc_sql: str = "on"
     csv_formulas: str = NEUTRALISE
     minute_multipliers: Multipliers = tuple(GITHUBS.items())
@@ -157,6 +168,12 @@ class Config:
     def owners(self) -> tuple[str, ...]:
         """The owners of the patterns, whose lists of repositories are fetched."""
         return unrepeated(map(owner_of, self.patterns))
+
+    @property
+    def peers_with_tokens(self) -> tuple[tuple[str, str | None], ...]:
+        """The address of each peer, and its token if it has one."""
+        tokens = dict(self.peer_tokens)
+        return tuple((peer, tokens.get(peer)) for peer in self.peers)
 
     @property
     def wall_address(self) -> str:
@@ -220,6 +237,8 @@ class Config:
             refuse_weak_token(
                 token, "ACCESS_TOKEN_FILE" if has_file else "ACCESS_TOKEN"
             )
+        refuse_itself(values, vars(cls))
+        add_peer_tokens(values, _text_of(environ, TOKENS))
         add_alert_urls(values, values.get("api_url", cls.api_url))
         return cls(**values)
 
@@ -349,6 +368,8 @@ PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "FORWARDED_ALLOW_IPS": ("forwarded_allow_ips", parse_proxies),
     "ACCESS_TOKEN": ("access_token", parse_token),
     "ACCESS_TOKEN_FILE": ("access_token_file", parse_path),
+    "PEERS": ("peers", parse_peers),
+    "PEER_TOKENS_FILE": ("peer_tokens_file", parse_path),
     "ADHOC_SQL": ("adhoc_sql", choice_parser(ADHOC_SQL)),
     "CSV_FORMULAS": ("csv_formulas", choice_parser(CSV_FORMULAS)),
     "MINUTE_MULTIPLIERS": ("minute_multipliers", parse_multipliers),

@@ -80,13 +80,14 @@ def test_only_the_commands_know_both_sides():
 
 
 def test_one_module_talks_http_for_each_purpose():
-    """To GitHub, to an instance to check, and from one web process to the other."""
+    """To GitHub, to an instance to check, between the web processes, and to peers."""
     assert importers_of("httpx", "ingest", "web", "plugins") == [
         # Parses addresses; the others send requests.
         "ingest/github/addresses.py",
         "ingest/github/transport.py",
         "ingest/smoke/client.py",
         "web/forwarding.py",
+        "web/peers/client.py",
     ]
 
 

@@ -89,6 +89,7 @@ def test_the_commented_out_settings_of_the_example_are_the_defaults() -> None:
     shown.pop("GITHUB_TOKEN_FILE")
     shown.pop("ACCESS_TOKEN_FILE")
     shown.pop("ALERT_URLS_FILE")
+    shown.pop("PEER_TOKENS_FILE")
 
     assert Config.from_environ(shown) == Config()
 

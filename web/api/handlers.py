@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
@@ -82,6 +83,7 @@ async def run(call: Call) -> Response:
 
 async def wall(datasette: Datasette, selection: Filters) -> CachedResponse:
     """The tiles now, or at the time of the filter `at`."""
+    selection = replace(selection, peers=None)
     if selection.at is not None:
         return await fetch_past_wall(datasette, selection)
     return await queries.fetch_wall(datasette, selection)
@@ -101,6 +103,7 @@ async def summary(call: Call) -> Response:
 
 async def config(datasette: Datasette, selection: Filters) -> CachedResponse:
     """The public settings, the state of polling, and the ETag of the wall."""
+    selection = replace(selection, peers=None)
     settings = await queries.fetch_config(datasette)
     # A wall with this ETag need not request /api/wall.
     wall_etag = await queries.fetch_wall_etag(datasette, selection)

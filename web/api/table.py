@@ -197,7 +197,7 @@ ROUTES = Routes(
         json_of(handlers.config),
         "The public settings, the state of polling, and the ETag of the wall.",
         shapes.CONFIG,
-        filters.WALL,
+        filters.WALL_AND_PEERS,
     ),
     Route(
         HEALTH,
