@@ -589,3 +589,45 @@ def prune(*, payloads_before: datetime | None, vacuum: bool, yes: bool) -> None:
         freed = database.vacuum(db, config.db_path)
         click.echo(f"The file is {megabytes(freed)} smaller.")
     db.close()
+
+
+@main.command()
+@click.option(
+    "--every",
+    metavar="TIME",
+    help="Merge again and again, such as 10m; at least 1m. Units: s, m, h, d.",
+)
+@click.option(
+    "--optimize",
+    is_flag=True,
+    help="Also compact small files and delete old ones now; --every does it daily.",
+)
+@click.option(
+    "--retention",
+    metavar="TIME",
+    default="7d",
+    show_default=True,
+    help="How long files that are no longer part of a table are kept for readers.",
+)
+@click.argument("uri")
+@explaining_errors
+def lake(*, every: str | None, optimize: bool, retention: str, uri: str) -> None:
+    """Write runs, attempts, jobs and tiles as Delta tables to URI.
+
+    URI is a folder or s3://BUCKET/PREFIX; credentials and the server come from the
+    variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL. Only what
+    has changed is written, however often it is stopped. The database is only read: it
+    may be a replica. Several instances may write to one lake.
+
+    It needs ci-observer[lake]. Exit 0 when done or stopped, 1 if the lake cannot be
+    written, 2 if an option is wrong.
+    """
+    from ci_observer.ingest.commands.lake_options import Options, ensure_installed
+    from ci_observer.ingest.config import aws_variables, load_config
+
+    options = Options.of(every=every, retention=retention, is_optimized=optimize)
+    ensure_installed()
+    from ci_observer.ingest.commands.lake import run_lake
+
+    config = load_config(with_token=False, with_access_token=False)
+    sys.exit(run_lake(config.db_path, uri, aws_variables(), options))

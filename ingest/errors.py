@@ -9,6 +9,7 @@ CIObserverError
 ├── IncompleteInstallation  a file of the package is missing
 ├── ExportError            the file cannot be written
 ├── BackupError            a backup cannot be made or restored
+├── LakeError              the lake cannot be read or written
 └── GitHubError            an error response from GitHub, or no response
     ├── Unauthorized       401: the token is bad or has expired
     ├── Forbidden          403 that is no rate limit: the token lacks a permission
@@ -66,6 +67,10 @@ class ExportError(CIObserverError):
 
 class BackupError(CIObserverError):
     """A backup cannot be made or restored; the text says why and what to do."""
+
+
+class LakeError(CIObserverError):
+    """The lake cannot be read or written; the text says why and what to do."""
 
 
 class GitHubError(CIObserverError):

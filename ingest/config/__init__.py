@@ -7,6 +7,7 @@ from ci_observer.ingest.config.app_key import open_permissions_text, read_app_ke
 from ci_observer.ingest.config.environment import (
     DATABASE_GROUP,
     DATABASE_REQUIRED,
+    aws_variables,
     database_group,
     datasette_secret,
     is_database_required,
@@ -34,6 +35,7 @@ __all__ = [
     "SETTINGS",
     "WEB_SECRETS",
     "Config",
+    "aws_variables",
     "database_group",
     "datasette_secret",
     "is_database_required",

@@ -187,3 +187,9 @@ def _warnings(file: EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
                 " files go elsewhere. Write the path of one that exists, or remove the "
                 "variable."
             )
+
+
+def aws_variables() -> dict[str, str]:
+    """AWS's variables for an S3 server; they hold credentials."""
+    environ = _merged(read_env_file(), os.environ)
+    return {name: value for name, value in environ.items() if name.startswith("AWS_")}

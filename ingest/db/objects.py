@@ -30,6 +30,7 @@ SQL_FILES = (
     "45_feed_states.sql",
     "46_state_spans.sql",
     "47_alerts.sql",
+    "48_run_changes.sql",
     "50_stats.sql",
     "60_flaky_shas.sql",
     "60_steps.sql",

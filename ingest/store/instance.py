@@ -16,6 +16,8 @@ from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.times import utc
 
 POLLS_KEPT = 10_000
+# Of 20 bytes each. A lake that has missed more is filled again.
+CHANGES_KEPT = 1_000_000
 NO_OFFSET_BEFORE = "0001-01-01T00:00:00Z"
 
 
@@ -72,7 +74,7 @@ def save_token_expiration(db: Database, expires_at: datetime | None) -> None:
 
 
 def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
-    """Record a poll pass, and delete the oldest records."""
+    """Record a poll pass, and delete the oldest records and changes of runs."""
     with transaction(db):
         names, marks = ", ".join(poll), ", ".join(f":{name}" for name in poll)
         poll_id = db.execute(
@@ -81,6 +83,12 @@ def save_poll(db: Database, poll: Mapping[str, Any]) -> None:
         ).lastrowid
         db.execute(
             "delete from polls where poll_id <= ?", [(poll_id or 0) - POLLS_KEPT]
+        )
+        # The last one stays, so that no id is used twice.
+        db.execute(
+            "delete from run_changes"
+            " where change_id <= (select max(change_id) from run_changes) - ?",
+            [CHANGES_KEPT],
         )
 
 

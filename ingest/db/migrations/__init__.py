@@ -24,6 +24,7 @@ from ci_observer.ingest.db.migrations import (
     m280_expected_schedules,
     m290_branch_rollups,
     m300_alerts,
+    m310_run_changes,
 )
 from ci_observer.ingest.db.migrations.registry import migrations, statements
 
@@ -43,6 +44,7 @@ MODULES = (
     m280_expected_schedules,
     m290_branch_rollups,
     m300_alerts,
+    m310_run_changes,
 )
 
 
