@@ -14,7 +14,7 @@ from pathlib import Path
 from ci_observer.ingest.commands.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT = 60
+START_TIMEOUT = 120
 RETRY_SECONDS = 0.005
 STOP_TIMEOUT = 60
 RESPONSE_TIMEOUT = 60

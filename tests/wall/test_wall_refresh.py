@@ -37,6 +37,11 @@ WATCH = """
   });
 }
 """
+WIDE_FONT = """
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("* { font-family: 'DejaVu Sans', Verdana, sans-serif !important }");
+    document.adoptedStyleSheets = [sheet];
+"""
 
 
 class ApiRequests(list[str]):
@@ -122,6 +127,8 @@ def test_strips_without_room_are_not_requested(
     db: Database, visit: "Visit", expect: Any
 ) -> None:
     save_wall(db, 90, kinds=["passing"], names=["Build and deploy to production"])
+    # In a narrow font they would have room.
+    visit.page.add_init_script(WIDE_FONT)
     requests = ApiRequests(visit.page)
     page = visit.open()
     expect(page.locator(".more")).to_contain_text("not shown")
