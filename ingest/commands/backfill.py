@@ -28,6 +28,7 @@ from ci_observer.ingest.commands.terminal import (
     history_display,
 )
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.shard import number_of
 from ci_observer.ingest.config.watching import fits
 from ci_observer.ingest.db.schema import StorageError
 from ci_observer.ingest.db.storage_errors import explain
@@ -129,6 +130,7 @@ class Backfill:
         if self._config.why_not_polling:
             raise ConfigError(self._config.why_not_polling)
         self._check_repos(self._config.repos)
+        self._check_shard()
         job_walk.start_again(self._db)
         instance.save_settings(
             self._db, self._config, version=VERSION, now=self._clock()
@@ -270,6 +272,15 @@ class Backfill:
                     f"--repo: {repo} is not watched. "
                     f"Write one of {', '.join(sorted(watched)) or 'none'}, "
                     "or add it to GH_REPOS or the settings file first."
+                )
+
+    def _check_shard(self) -> None:
+        shard = self._config.shard
+        for repo in self._repos:
+            if shard and not shard.has(repo):
+                raise ConfigError(
+                    f"--repo: {repo} does not belong to {shard.name}, but to shard "
+                    f"{number_of(repo, shard.count)}. Run the command there."
                 )
 
     def _set_date(self) -> None:

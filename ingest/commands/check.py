@@ -180,6 +180,7 @@ def settings_text(config: Config) -> str:
         "ALERT_EVENTS": ",".join(config.alert_events),
         "ALERT_AFTER": config.alert_after,
         "ALERT_REPOS": ",".join(config.alert_repos) or "all",
+        "SHARD": config.shard or "",
         "CI_OBSERVER_CONFIG": config.config_file or "",
     }
     sources = {name: f"   ({source})" for name, source in config.sources}

@@ -81,14 +81,14 @@ class FeedChecks:
             yield line
         if text := self._left_out_text():
             yield Line(text)
-        elif is_good and not self._lists.known:
+        elif is_good and not self._lists.known and not self._config.shard:
             yield Line(NO_WORKFLOW, is_good=False)
 
     async def _lines(self) -> AsyncIterator[Line]:
         repos: dict[str, str] = {}
         for owner in self._config.owners:
             yield await self._check_owner(owner, repos)
-        for line in self._selected.lines():
+        for line in (*self._selected.lines(), *self._selected.shard_lines()):
             yield line
         repos |= {repo.lower(): repo for repo in self._config.named_repos}
         topics = self._selected.topics()

@@ -21,11 +21,24 @@ class SelectedRepos:
         self._owners: set[str] = set()
 
     def select(self, owner: str, live: Iterable[Repository]) -> list[str]:
-        """The selected ones among the live repositories of an owner."""
+        """The selected ones among the live repositories of an owner, in this shard."""
         found = list(live)
         self._live += found
         self._owners.add(owner.lower())
-        return [r.full_name for r in found if self._is_selected(r)]
+        names = [r.full_name for r in found if self._is_selected(r)]
+        return list(filter(self._config.is_in_shard, names))
+
+    def shard_lines(self) -> Iterator[Line]:
+        """How many of the selected repositories this shard has."""
+        if self._config.shard is None:
+            return
+        names = {name.lower() for name in self._config.all_named_repos}
+        names |= {r.full_name.lower() for r in self._live if self._is_selected(r)}
+        own = sum(map(self._config.is_in_shard, names))
+        noun = "repository" if len(names) == 1 else "repositories"
+        yield Line(
+            f"{self._config.shard.name.capitalize()}: {own} of {len(names)} {noun}"
+        )
 
     def topics(self) -> dict[str, tuple[str, ...]]:
         """The topics of each repository in the lists, by its name in small letters."""

@@ -166,6 +166,11 @@ def unknown_key_text(
     key: str, known: Iterable[str], variables: Mapping[str, str]
 ) -> str:
     """Which key was probably meant, or which there are."""
+    if key.lower() == "shard":
+        return (
+            "'shard' is not set here, so that all shards can share the file. Set the "
+            "variable SHARD in the environment of each instance."
+        )
     names = sorted(known)
     own = {variable.lower(): name for name, variable in variables.items()}
     plain = key.lower().replace("-", "_")

@@ -39,6 +39,7 @@ from ci_observer.ingest.config.peers import (
     parse_peers,
     refuse_itself,
 )
+from ci_observer.ingest.config.shard import Shard, parse_shard
 from ci_observer.ingest.config.tokens import parse_token, read_token_file
 from ci_observer.ingest.config.values import (
     choice_parser,
@@ -138,6 +139,7 @@ class Config:
     alert_events: tuple[str, ...] = ALERT_EVENTS
     alert_after: int = 1
     alert_repos: tuple[str, ...] = ()
+    shard: Shard | None = None
     config_file: Path | None = None
     repo_settings: tuple[RepoSettings, ...] = ()
     topics: tuple[str, ...] = ()
@@ -151,7 +153,12 @@ class Config:
 
     @property
     def named_repos(self) -> tuple[str, ...]:
-        """The repositories with a name of their own in the settings."""
+        """The repositories of this shard with a name of their own in the settings."""
+        return tuple(r for r in self.all_named_repos if self.is_in_shard(r))
+
+    @property
+    def all_named_repos(self) -> tuple[str, ...]:
+        """Those of all shards."""
         return tuple(r for r in self.repos if r[0] != EXCLUSION and not is_pattern(r))
 
     @property
@@ -168,6 +175,10 @@ class Config:
     def owners(self) -> tuple[str, ...]:
         """The owners of the patterns, whose lists of repositories are fetched."""
         return unrepeated(map(owner_of, self.patterns))
+
+    def is_in_shard(self, repo: str) -> bool:
+        """Whether this instance watches a repository if it is selected."""
+        return self.shard is None or self.shard.has(repo)
 
     @property
     def peers_with_tokens(self) -> tuple[tuple[str, str | None], ...]:
@@ -189,13 +200,13 @@ class Config:
         missing = [
             name
             for name, items in (
-                ("GH_REPOS", self.named_repos or self.patterns),
+                ("GH_REPOS", self.all_named_repos or self.patterns),
                 ("GH_WORKFLOWS", has_workflows),
             )
             if not items
         ]
         if not missing:
-            return None
+            return self._empty_shard_text
         verb = "is" if len(missing) == 1 else "are"
         file = (
             f" Or write repositories and workflows in {self.config_file}."
@@ -206,6 +217,18 @@ class Config:
             f"{' and '.join(missing)} {verb} empty, so nothing is polled. "
             "Set GH_REPOS=owner/repo,… or owner/*, and GH_WORKFLOWS=ci.yml,… or *, and "
             f"restart.{file}"
+        )
+
+    @property
+    def _empty_shard_text(self) -> str | None:
+        """Why nothing is polled although the settings select repositories."""
+        if self.shard is None or self.named_repos or self.patterns:
+            return None
+        count = len(self.all_named_repos)
+        return (
+            f"{self.shard.name.capitalize()} has none of the {count} selected "
+            f"{'repository' if count == 1 else 'repositories'}, so nothing is polled "
+            "here. That is no error: the other shards watch them."
         )
 
     @classmethod
@@ -378,6 +401,7 @@ PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "ALERT_EVENTS": ("alert_events", parse_alert_events),
     "ALERT_AFTER": ("alert_after", integer_parser(1, MAX_AFTER)),
     "ALERT_REPOS": ("alert_repos", parse_alert_repos),
+    "SHARD": ("shard", parse_shard),
     "CI_OBSERVER_CONFIG": ("config_file", parse_path),
 }
 SETTINGS = tuple(PARSERS)

@@ -20,6 +20,7 @@ from ci_observer.ingest.feeds.refresh_schedule import RefreshSchedule
 from ci_observer.ingest.feeds.refresh_times import REFRESH_EVERY
 from ci_observer.ingest.feeds.renames import Renames
 from ci_observer.ingest.feeds.selection import FeedSelection
+from ci_observer.ingest.feeds.shard_record import ShardRecord
 from ci_observer.ingest.feeds.source_errors import SourceErrors
 from ci_observer.ingest.feeds.workflow_log import WorkflowLog
 from ci_observer.ingest.feeds.workflows import assign_runs, workflow_rows
@@ -70,6 +71,7 @@ class FeedDiscovery:
         self._sought_files: set[tuple[str, str]] = set()
         self._schedule = RefreshSchedule(config, db, github, clock, self._selection)
         self._errors = SourceErrors(config, db, clock, self._selection, self._schedule)
+        self._shard_record = ShardRecord(config, db, self._selection)
 
     def start(self) -> None:
         """Watch what the settings select among the stored repositories."""
@@ -86,6 +88,7 @@ class FeedDiscovery:
             tile_settings.save_repos(
                 self._db, self._config, self._selection.repos(), self._clock()
             )
+            self._shard_record.save()
         self._schedule.start()
 
     def feeds(self) -> list[Feed]:
@@ -125,14 +128,24 @@ class FeedDiscovery:
                     self._renames.reconcile(found.full_name, found)
             repos.save_listed(self._db, owner.name, pages)
             listed = self._selection.listed(owner.name)
-            for repo in before ^ listed:
+            for repo in (before ^ listed) | self._renamed_away(owner.name):
                 self._update_watched(repo)
+            self._shard_record.save()
         _log_changes(owner, before, listed)
         self._errors.clear_owner(owner.name)
         self._schedule.postpone(owner, REFRESH_EVERY)
-        if not listed:
+        if not listed and not self._selection.listed_in_all_shards(owner.name):
             raise NotFound(self._nothing_listed_text(owner.name))
         self._errors.update_owner(owner.name)
+
+    def _renamed_away(self, owner: str) -> set[str]:
+        """The repositories with feeds whose present name is not watched here."""
+        return {
+            feed.repo
+            for feed in self.feeds()
+            if owner_of(feed.repo).lower() == owner.lower()
+            and not self._selection.is_watched(feed.repo)
+        }
 
     def _nothing_listed_text(self, owner: str) -> str:
         if repos.listed(self._db, owner):
@@ -177,6 +190,7 @@ class FeedDiscovery:
                 now=self._clock(),
             )
         self._schedule.record_refresh(repo)
+        self._shard_record.save_if_empty()
         self._errors.update_owner(owner_of(repo))
         self._workflow_log.log_gone(repo, before)
         if self._selection.follows_list(repo):
@@ -285,8 +299,12 @@ class FeedDiscovery:
         return not before < last <= utc(now)
 
     def _update_watched(self, repo: str, *, is_listed: bool = False) -> None:
-        selected = self._selection.workflows(
-            repo, self.feeds_of(repo), is_listed=is_listed
+        selected = (
+            []
+            if self._renames.is_alias(repo)
+            else self._selection.workflows(
+                repo, self.feeds_of(repo), is_listed=is_listed
+            )
         )
         with transaction(self._db):
             feeds.save_watched_in(self._db, repo, selected)

@@ -16,6 +16,7 @@ from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.github.wire import Repository
 from ci_observer.ingest.store import feeds, repos
 from ci_observer.ingest.store.database import transaction
+from ci_observer.ingest.store.repos import Repo
 
 log = logging.getLogger("ci_observer.ingest")
 
@@ -32,7 +33,7 @@ class Renames:
     def start(self) -> None:
         """Restore the state of renamed repositories from the database."""
         for repo in repos.known(self._db):
-            if repo.alias_of and not self._selection.is_watched(repo.alias_of):
+            if repo.alias_of and not self._is_watched_in_any_shard(repo):
                 repos.remove_alias(self._db, repo.repo)
             if repo.is_renamed and repo.repo_id:
                 self._request_by_id(repo.repo, repo.repo_id, repo.full_name)
@@ -62,6 +63,8 @@ class Renames:
         """
         with transaction(self._db):
             self._set_former_aside(repo, found)
+            if not _is_called(found, repo) and self._has_moved_away(repo, found):
+                return False
             for other in repos.other_names(self._db, found.repo_id, exclude=repo):
                 if self._selection.is_watched(other) and not _is_called(found, repo):
                     repos.rename(self._db, repo, other)
@@ -77,6 +80,32 @@ class Renames:
             self._request_by_id(repo, found.repo_id, found.full_name)
             _log_rename(repo, found.full_name)
         return True
+
+    def _has_moved_away(self, repo: str, found: Repository) -> bool:
+        """Stop watching a repository whose present name belongs to another shard.
+
+        Only if the settings select that name: otherwise no shard would watch it.
+        """
+        name, topics = found.full_name, found.topics or ()
+        if not self._selection.is_in_other_shard(name, topics):
+            return False
+        repos.rename(self._db, repo, name)
+        feeds.save_watched_in(self._db, name, [])
+        repos.save(self._db, name, found)
+        repos.save_alias(self._db, repo, found, alias_of=name)
+        log.warning(
+            "%s is renamed to %s, which another shard watches. Its history until now "
+            "stays here under the new name; its shard begins another one",
+            repo,
+            name,
+        )
+        return True
+
+    def _is_watched_in_any_shard(self, alias: Repo) -> bool:
+        name = alias.alias_of or ""
+        return self._selection.is_watched(name) or self._selection.is_in_other_shard(
+            name, alias.topic_list
+        )
 
     def _set_former_aside(self, repo: str, found: Repository) -> None:
         """Move the rows of the repository that had this name before."""

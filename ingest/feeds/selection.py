@@ -20,6 +20,7 @@ from ci_observer.ingest.store.workflows import DELETED, DISABLED_FORK
 class FeedSelection:
     """Which repositories and workflows the settings select. Writes nothing.
 
+    With shards, all of it is that of this shard, unless the name says otherwise.
     A repository is *named* when the settings have its name, *listed* when it is in the
     list of an owner and a pattern such as `owner/*` selects it.
     """
@@ -42,12 +43,24 @@ class FeedSelection:
         return [repo for key, repo in every.items() if key not in aliases]
 
     def listed(self, owner: str) -> set[str]:
-        """The live repositories in an owner's list that the settings select."""
+        """The live repositories in an owner's list that are watched here."""
         return {
             repo.repo
             for repo in repos.listed(self._db, owner)
-            if self._is_selected(repo)
+            if self._config.is_in_shard(repo.repo) and self._is_selected(repo)
         }
+
+    def listed_in_all_shards(self, owner: str) -> set[str]:
+        """The live repositories in an owner's list that any shard watches."""
+        return {r.repo for r in repos.listed(self._db, owner) if self._is_selected(r)}
+
+    def all_repos(self) -> int:
+        """The number of repositories that all shards watch."""
+        every = {repo.lower() for repo in self._config.all_named_repos}
+        for owner in self._config.owners:
+            every |= {repo.lower() for repo in self.listed_in_all_shards(owner)}
+        aliases = {r.repo.lower() for r in repos.known(self._db) if r.alias_of}
+        return len(every - aliases)
 
     def has_owner(self, owner: str) -> bool:
         """Whether the list of this owner's repositories is fetched."""
@@ -64,11 +77,25 @@ class FeedSelection:
         known = repos.get(self._db, repo)
         if known is None or known.listed_in is None:
             return False
-        return self._is_selected(known)
+        return self._config.is_in_shard(repo) and self._is_selected(known)
+
+    def is_in_other_shard(self, repo: str, topics: Iterable[str]) -> bool:
+        """Whether the settings select this repository for another shard."""
+        if self._config.is_in_shard(repo):
+            return False
+        named = {name.lower() for name in self._config.all_named_repos}
+        return repo.lower() in named or is_selected_repo(
+            self._config, repo, set(topics)
+        )
 
     def _is_selected(self, repo: Repo) -> bool:
         topics = repo.topic_list if self._config.topics else ()
         return is_selected_repo(self._config, repo.repo, topics)
+
+    def has_metadata(self, repo: str) -> bool:
+        """Whether the metadata of a repository was fetched."""
+        known = repos.get(self._db, repo)
+        return known is not None and known.metadata_at is not None
 
     def follows_list(self, repo: str) -> bool:
         """Whether GitHub's list of workflows decides which of them are watched."""

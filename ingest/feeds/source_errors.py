@@ -55,7 +55,8 @@ class SourceErrors:
         listed = self._selection.listed(name)
         if any(map(self._schedule.is_due, listed)):
             return
-        if any(map(self._is_on_wall, listed)):
+        # Other shards may have workflows: `ShardRecord` tells of an empty one.
+        if self._config.shard or any(map(self._is_on_wall, listed)):
             watch_errors.delete(self._db, owner)
             return
         sought = (

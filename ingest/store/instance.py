@@ -54,6 +54,30 @@ def save_settings(
             bump_revision(db)
 
 
+def save_shard(
+    db: Database, shard: Mapping[str, int] | None, empty_reason: str | None
+) -> None:
+    """Write the shard of the instance, and why it has no feeds if it has none.
+
+    `shard` has its `number`, the `count` of shards, the `repos` that it watches and
+    `all_repos` of all shards.
+    """
+    values = {
+        "shard": json.dumps(shard) if shard else None,
+        "empty_shard": empty_reason,
+    }
+    stored = dict(
+        db.execute(
+            "select key, value from instance where key in ('shard', 'empty_shard')"
+        ).fetchall()
+    )
+    if all(stored.get(key) == value for key, value in values.items()):
+        return
+    with transaction(db):
+        _save_values(db, values)
+        bump_revision(db)
+
+
 def save_next_poll(db: Database, next_poll_at: datetime) -> None:
     """Write when the next poll is due. The wall checks by it that ingest is running."""
     with transaction(db):

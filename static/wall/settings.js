@@ -37,6 +37,13 @@ const screenLinks = (screens) => (!screens.length ? [] : [section("Screens",
   build("p", { className: "screens" }, ...screens.map(({ name }) =>
     build("a", { href: `${base}s/${name}`, textContent: name }))))]);
 
+// The part of the repositories that this instance watches.
+const shardText = (shard) => (!shard ? [] : [build("p", {
+  className: "quiet",
+  textContent: `Shard ${shard.number} of ${shard.count}: ${shard.repos} of ${
+    shard.all_repos} ${shard.all_repos === 1 ? "repository" : "repositories"}`,
+})]);
+
 export function makeSettings({ opener, getView, change, showKeys }) {
   let branches = [];
   let isFirstChange = true;
@@ -85,6 +92,7 @@ export function makeSettings({ opener, getView, change, showKeys }) {
         attributes: { "aria-label": "Close" } })),
     build("form", { className: "drawer__body", onsubmit: (event) => event.preventDefault() },
       presets.root,
+      ...shardText(getView().shard),
       ...screenLinks(getView().screens),
       fields.search,
       section("Show only", ...rootsOf(only)),

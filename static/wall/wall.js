@@ -156,7 +156,9 @@ function drawEmpty(isFull, texts) {
   if (!isFull && filters && texts) filters.drawEmpty(view, tiles, texts);
   setText(find("empty-word"), banner ? banner.word : "No workflows are watched yet");
   setText(find("empty-reason"), banner ? banner.text : "");
-  find("empty-how").hidden = state.config.polling.state !== "off";
+  // A shard without repositories needs no setting.
+  const isEmptyShard = Boolean(state.config.shard && state.config.repos.length);
+  find("empty-how").hidden = state.config.polling.state !== "off" || isEmptyShard;
 }
 
 // Returns whether the title or the space for the tiles may have changed.
@@ -272,7 +274,10 @@ async function loadControls() {
     opener: find("settings"),
     grid: find("tiles"),
     tileOf: grid.tileOf,
-    getView: () => ({ view, tiles, screens: connection.state().config.screens }),
+    getView: () => {
+      const { screens, shard } = connection.state().config;
+      return { view, tiles, screens, shard };
+    },
     change,
   });
 }

@@ -10,10 +10,13 @@ import pytest
 import yaml
 
 from ci_observer.ingest.config import SETTINGS
+from ci_observer.ingest.config.shard import parse_shard
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "contrib/kubernetes/ci-observer.yaml"
 OBJECTS = {item["kind"]: item for item in yaml.safe_load_all(MANIFEST.read_text())}
+SHARDS_MANIFEST = ROOT / "contrib/kubernetes/ci-observer-shards.yaml"
+SHARDS = {o["kind"]: o for o in yaml.safe_load_all(SHARDS_MANIFEST.read_text())}
 POD = OBJECTS["Deployment"]["spec"]["template"]["spec"]
 [CONTAINER] = POD["containers"]
 USER = 10001
@@ -42,6 +45,45 @@ def test_each_object_fits_the_schema_of_kubernetes(
     kind: str, kubernetes_validate: ModuleType
 ) -> None:
     kubernetes_validate.validate(OBJECTS[kind], "1.33", strict=True)
+
+
+@pytest.mark.parametrize("kind", SHARDS)
+def test_each_object_of_the_shards_fits_the_schema_of_kubernetes(
+    kind: str, kubernetes_validate: ModuleType
+) -> None:
+    kubernetes_validate.validate(SHARDS[kind], "1.33", strict=True)
+
+
+def test_each_pod_of_the_shards_has_its_own_number_token_and_volume() -> None:
+    spec = SHARDS["StatefulSet"]["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+    names = [variable["name"] for variable in container["env"]]
+    values = {v["name"]: v.get("value", "") for v in container["env"]}
+    numbers = [spec["ordinals"]["start"] + n for n in range(spec["replicas"])]
+    shards = [values["SHARD"].replace("$(POD_INDEX)", str(n)) for n in numbers]
+
+    assert [str(parse_shard(text, "SHARD")) for text in shards] == ["1/3", "2/3", "3/3"]
+    # Kubernetes replaces only variables that are defined further up.
+    assert names[0] == "POD_INDEX"
+    assert values["GITHUB_TOKEN_FILE"].endswith("/github-token-$(POD_INDEX)")
+    assert set(SHARDS["ConfigMap"]["data"]) | set(names[1:]) <= set(SETTINGS)
+    [claim] = spec["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert SHARDS["Service"]["metadata"]["name"] == spec["serviceName"]
+    assert spec["selector"]["matchLabels"] == SHARDS["Service"]["spec"]["selector"]
+
+
+def test_a_pod_of_the_shards_is_as_confined_as_the_single_one() -> None:
+    pod = SHARDS["StatefulSet"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    other = {"env", "envFrom"}
+
+    assert {k: v for k, v in container.items() if k not in other} == {
+        k: v for k, v in CONTAINER.items() if k not in other
+    }
+    assert pod["securityContext"] == POD["securityContext"]
+    assert pod["enableServiceLinks"] is False
+    assert pod["automountServiceAccountToken"] is False
 
 
 def test_the_schema_refuses_an_unknown_key(kubernetes_validate: ModuleType) -> None:

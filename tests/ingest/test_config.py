@@ -6,6 +6,7 @@ import pytest
 from factories import UNUSUAL_FILES
 
 from ci_observer.ingest.config import SETTINGS, Config, load_config, read_token_file
+from ci_observer.ingest.config.shard import Shard
 from ci_observer.ingest.errors import ConfigError
 
 TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
@@ -45,6 +46,7 @@ def test_every_setting_is_read():
         "ALERT_EVENTS": "fixed, Broken",
         "ALERT_AFTER": "3",
         "ALERT_REPOS": "acme/*, !acme/old",
+        "SHARD": "1/1",
         "CI_OBSERVER_CONFIG": "teams.yml",
     }
 
@@ -52,7 +54,7 @@ def test_every_setting_is_read():
 
     # Of a file, a token or an App, only one can be set.
     others = {"GITHUB_TOKEN_FILE", "ACCESS_TOKEN_FILE", "ALERT_URLS_FILE"}
-    others |= {name for name in SETTINGS if name.startswith("GITHUB_APP_")}
+    others |= {name for name in SETTINGS if name.startswith(("GITHUB_APP_", "PEER"))}
     assert set(environ) == set(SETTINGS) - others
     assert config == Config(
         token=TOKEN,
@@ -86,6 +88,7 @@ def test_every_setting_is_read():
             ("self-hosted", 0),
             ("ubuntu-latest-16-cores", 1.5),
         ),
+        shard=Shard(1, 1),
         config_file=Path("teams.yml"),
     )
     assert config.why_not_polling is None

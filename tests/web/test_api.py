@@ -319,6 +319,7 @@ async def test_config_has_the_public_settings(
         "repos": ["acme/api", "acme/web"],
         "workflows": ["ci.yml"],
         "screens": [],
+        "shard": None,
         "version": "0.1.0",
         "revision": int(revision),
         "polling": {

@@ -73,6 +73,7 @@ select json_object(
     select json_group_array(json_object('name', name, 'query', query))
     from (select name, query from screens order by position)
   )),
+  'shard', json(max(value) filter (where key = 'shard')),
   'version', max(value) filter (where key = 'version'),
   'revision', cast(max(value) filter (where key = 'revision') as integer),
   'polling', (

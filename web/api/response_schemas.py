@@ -98,6 +98,7 @@ CONFIG = object_of(
         "repos": list_of(_TEXT),
         "workflows": list_of(_TEXT),
         "screens": list_of(object_of({"name": _TEXT, "query": _TEXT})),
+        "shard": {"type": ["object", "null"]},
         "version": _TEXT_OR_NULL,
         "revision": _OK["revision"],
         "polling": object_of(

@@ -111,8 +111,8 @@ CONFIG = Shape(
     schema=responses.CONFIG,
     sample='{"ok": true, "title": "CI Observer", "refresh_seconds": 60,\n'
     ' "stale_seconds": 180, "timezone": "UTC", "repos": ["acme/api"],\n'
-    ' "workflows": ["ci.yml"], "screens": [], "version": "…",\n'
-    ' "revision": 7,\n'
+    ' "workflows": ["ci.yml"], "screens": [], "shard": null,\n'
+    ' "version": "…", "revision": 7,\n'
     f' "polling": {{{_FACTS},\n'
     '  "next_poll_at": "…", "token_expires_at": null,\n'
     '  "rate_limit": {"limit": 5000, "remaining": 4998, "reset_at": "…"}},\n'

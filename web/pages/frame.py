@@ -33,6 +33,7 @@ NO_CONFIG: dict[str, Any] = {
     "version": None,
     "polling": {"state": "no_database", "last_success_at": None, "next_poll_at": None},
     "screens": [],
+    "shard": None,
     "server_time": None,
     "warnings": [],
 }

@@ -342,7 +342,14 @@ with facts as (
     strftime('%Y-%m-%dT%H:%M:%SZ', c.now, -s.stale_seconds || ' seconds') as stale_to,
     -- A later time is from before the clock was set back, and proves nothing.
     strftime('%Y-%m-%dT%H:%M:%SZ', c.now, '+{{clock_tolerance_seconds}} seconds') as now_at_most,
-    max(i.value) filter (where i.key = 'why_not_polling') as why_not_polling,
+    -- A shard that has no feeds has nothing to poll, which is no failure.
+    coalesce(
+      max(i.value) filter (where i.key = 'why_not_polling'),
+      iif(
+        exists (select 1 from wall_sources where is_watched), null,
+        max(i.value) filter (where i.key = 'empty_shard')
+      )
+    ) as why_not_polling,
     max(i.value) filter (where i.key = 'ingest_started_at') as ingest_started_at,
     max(i.value) filter (where i.key = 'next_poll_at') as next_poll_at,
     max(i.value) filter (where i.key = 'poll_started_at') as poll_started_at,
