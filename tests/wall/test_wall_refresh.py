@@ -39,7 +39,8 @@ WATCH = """
 """
 WIDE_FONT = """
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync("* { font-family: 'DejaVu Sans', Verdana, sans-serif !important }");
+    sheet.replaceSync(
+      "* { font-family: 'DejaVu Sans', Verdana, sans-serif !important }");
     document.adoptedStyleSheets = [sheet];
 """
 
