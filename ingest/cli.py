@@ -25,6 +25,7 @@ from ci_observer.ingest.commands.terminal import escape_unencodable
 
 if TYPE_CHECKING:
     from ci_observer.ingest.config import Config
+    from ci_observer.web.schema_check import Schema
 
 DAY = DateTime(["%Y-%m-%d"])
 
@@ -87,14 +88,19 @@ def ingest(*, once: bool) -> None:
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Do not bring the database up to date before.",
+    help="Read a file that others write, such as a replica: never open it for writing, "
+    "wait until it is there, and refuse another version's schema.",
 )
 @explaining_errors
 def serve(*, read_only: bool) -> None:
     """Serve the wall, the API and Datasette, read-only.
 
-    This process never reads the GitHub token. A user who may not write the database
-    serves it as it is, like --read-only.
+    This process never reads the GitHub token. At its start it brings the database up to
+    date, if this user may write it.
+
+    With --read-only: nothing is changed, and no -wal or -shm file is made. The file may
+    be replaced, or written by Litestream, at any time. A database of another version is
+    refused with exit code 1 at the start, and with status 503 later.
     """
     from ci_observer.ingest.commands.ports import refuse_busy_port
     from ci_observer.ingest.commands.runtime import (
@@ -104,7 +110,7 @@ def serve(*, read_only: bool) -> None:
     from ci_observer.ingest.config import datasette_secret, load_config
     from ci_observer.ingest.config.values import is_loopback
     from ci_observer.web import server
-    from ci_observer.web.errors import IncompleteInstallation
+    from ci_observer.web.errors import IncompleteInstallation, OtherSchema
     from ci_observer.web.hosts import LOOPBACK
     from ci_observer.web.peers.peer import Peer
     from ci_observer.web.settings import WebSettings
@@ -126,9 +132,11 @@ def serve(*, read_only: bool) -> None:
             csv_formulas=config.csv_formulas,
             peers=tuple(Peer(*peer) for peer in config.peers_with_tokens),
             github_api_url=config.api_url,
+            schema=_schema() if read_only else None,
         )
         datasette = server.build_datasette(config.db_path, root=ROOT, web=web)
-    except IncompleteInstallation as error:
+        server.refuse_other_schema(datasette)
+    except (IncompleteInstallation, OtherSchema) as error:
         raise click.ClickException(str(error)) from error
     if config.access_token and not is_loopback(config.host):
         log.warning(
@@ -139,6 +147,14 @@ def serve(*, read_only: bool) -> None:
     with logs.stderr_as_log():
         exit_code = server.serve(datasette, config.host, config.port)
     sys.exit(exit_code)
+
+
+def _schema() -> "Schema":
+    from ci_observer.ingest.commands.runtime import VERSION
+    from ci_observer.ingest.db import schema
+    from ci_observer.web.schema_check import Schema
+
+    return Schema(VERSION, schema.migration_names(), schema.shipped_views())
 
 
 @main.command()

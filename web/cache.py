@@ -146,9 +146,9 @@ async def get_or_compute(
     Concurrent requests for a key share one computation. Raises what `compute` raises.
     """
     cache = _caches.setdefault(datasette, ResponseCache())
-    # A replaced file may have the same revision.
-    key = (datasette.get_database(DATABASE).file.check(), key)
     row = await fetch_row(datasette, REVISION_AND_NOW_SQL)
+    # A replaced file may have the same revision.
+    key = (await datasette.get_database(DATABASE).file.current(), key)
     cache.clear_if_set_back(row["now"])
     cache.drop_former(int(row["revision"]))
     cached = cache.get(key)

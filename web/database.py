@@ -10,11 +10,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from datasette.app import Datasette
 from datasette.database import Database, QueryInterrupted, Results
@@ -23,10 +24,12 @@ from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.database_file import CurrentConnection, DatabaseFile, FileState
 from ci_observer.web.disk import DiskSpace
-from ci_observer.web.errors import BadRequest, Unavailable
+from ci_observer.web.errors import BadRequest, OtherSchema, Unavailable
 from ci_observer.web.metadata import tables_of
 from ci_observer.web.read_connection import ReadConnection
+from ci_observer.web.read_only_file import HOT_JOURNAL, FileChanged, ReadOnlyFile
 from ci_observer.web.read_pool import Connect, ReadPool
+from ci_observer.web.settings import is_read_only, settings_of
 from ci_observer.web.sql import table_hints
 from ci_observer.web.sql.pool import SqlPool, Statement
 from ci_observer.web.sql.statements import (
@@ -43,6 +46,7 @@ from ci_observer.web.sql.table_pages import (
     within_limits,
 )
 from ci_observer.web.texts import display_name, display_text, display_title
+from ci_observer.web.transactions import in_transaction
 
 DATABASE = "ci_observer"
 # Processor time of an inline read. The elapsed time may be longer: on a busy machine a
@@ -89,8 +93,9 @@ _ADVICE = {
     "disk I/O error": "The disk of {path} returns errors, or is full: check it.",
     "no such": "The database {path} has no CI Observer tables of this version. Run"
     " ci-observer migrate.",
-    "locked": "The database {path} is locked by another program. Close that"
-    " program; this page recovers by itself.",
+    "locked": "The database {path} is locked by another program, which may be a"
+    " replication that writes. This page recovers by itself when it has ended; if it"
+    " does not, close that program.",
     "busy": "The database {path} is busy. Try again in a moment.",
     "interrupted": "The database took longer than {seconds} seconds to answer. Narrow"
     " the selection, for example with repo= and since=.",
@@ -109,7 +114,12 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.file = DatabaseFile(str(self.path))
+        schema = settings_of(self.ds).schema
+        self.file = (
+            DatabaseFile(str(self.path))
+            if schema is None
+            else ReadOnlyFile(str(self.path), schema)
+        )
         self.disk = DiskSpace(Path(self.path).absolute().parent)
         self.inline = InlineReader(self._connect_prepared, self.file)
         self.pool = ReadPool(self._connect_prepared, self.file)
@@ -117,7 +127,9 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         self.past = ReadPool(self._connect_past, self.file, threads=1)
         self.workers = SqlPool()
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        # Those that are closed disappear by themselves.
+        self._connections_lock = threading.Lock()
+        self._connections: WeakSet[sqlite3.Connection] = WeakSet()
         self.slow_queries = SlowQueryMemo()
 
     def _connect_prepared(self) -> sqlite3.Connection:
@@ -143,6 +155,29 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
 
         Raises `QueryInterrupted`, `sqlite3.DatabaseError` and `Unavailable`.
         """
+
+        async def run() -> Results:
+            return await self._execute(
+                sql,
+                params,
+                is_truncated=truncate,
+                custom_time_limit=custom_time_limit,
+                page_size=page_size,
+                is_logged=log_sql_errors,
+            )
+
+        return await self.file.read_one_state(run)
+
+    async def _execute(
+        self,
+        sql: str,
+        params: Any,
+        *,
+        is_truncated: bool,
+        custom_time_limit: int | None,
+        page_size: int | None,
+        is_logged: bool,
+    ) -> Results:
         limit_ms: int = self.ds.sql_time_limit_ms
         if custom_time_limit and custom_time_limit < limit_ms:
             limit_ms = custom_time_limit
@@ -158,10 +193,28 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             uri=self._uri(state),
             key=state.key,
             seconds=limit_ms / 1000,
-            max_rows=max_rows if truncate and max_rows else None,
+            max_rows=max_rows if is_truncated and max_rows else None,
+            unchanged=self._file_facts(state),
         )
+        await self._refuse_other_schema()
         with trace("sql", database=self.name, sql=sql.strip(), params=params):
-            return await self._results(statement, is_logged=log_sql_errors)
+            results = await self._results(statement, is_logged=is_logged)
+        if state.is_read_only and state.has_no_wal and self.file.check() != state:
+            # A writer has begun, without whose -wal file the rows may be mixed.
+            raise FileChanged
+        return results
+
+    def _file_facts(self, state: FileState) -> tuple[Any, ...] | None:
+        """What a worker compares with the file at the end of a statement."""
+        if state.stamp is None:
+            return None
+        return (str(Path(self.path).absolute()), *state.database, *state.stamp)
+
+    async def _refuse_other_schema(self) -> None:
+        """Raise `Unavailable` if the database has the schema of another version."""
+        if is_read_only(self.ds):
+            with explained_errors(self):
+                await self.read(in_transaction(lambda _: None), key="schema")
 
     def _made_fast(self, sql: str, params: Any, limit_ms: int) -> tuple[str, int]:
         """The statement of a table's page, and its time limit."""
@@ -184,6 +237,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         try:
             return results_of(await run_statement(self.workers, statement))
         except sqlite3.DatabaseError as error:
+            await self._refuse_other_schema()
             if is_logged:
                 log_error(error, statement)
             # Datasette would show the message on the page of a statement, as its fault.
@@ -234,10 +288,29 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         def run() -> T:
             if not hasattr(self._local, "current"):
                 self._local.current = CurrentConnection(self._connect_plain, self.file)
-            return fn(self._local.current.get())
+            return in_transaction(fn)(self._local.current.get())
 
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.ds.executor, run)
+        return await self.file.read_one_state(
+            lambda: loop.run_in_executor(self.ds.executor, run)
+        )
+
+    async def read(
+        self,
+        transaction: Callable[[sqlite3.Connection], T],
+        *,
+        key: str,
+        inline: bool = True,
+    ) -> T:
+        """The result of a transaction, run inline or in the pool; see `fetch`."""
+        if inline and key not in self.slow_queries:
+            try:
+                return self.inline.read(transaction, seconds=INLINE_SECONDS)
+            except sqlite3.OperationalError as error:
+                if not _may_succeed_in_pool(error):
+                    raise
+                self.slow_queries.add(key)
+        return await self.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
 
     def _connect_plain(self) -> sqlite3.Connection:
         conn = self.connect()
@@ -248,35 +321,58 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         """A new read-only connection; raises `Unavailable` when `write` is true."""
         if write:
             raise Unavailable("The web side only reads: ci-observer ingest writes.")
-        conn: sqlite3.Connection = sqlite3.connect(
-            self._uri(self.file.check()),
+        state = self.file.check()
+        conn: ReadConnection = sqlite3.connect(
+            self._uri(state),
             uri=True,
             check_same_thread=False,
             timeout=BUSY_SECONDS,
             factory=ReadConnection,
         )
-        self._connections.append(conn)
+        conn.guard = self.file.guard(state)
+        with self._connections_lock:
+            self._connections.add(conn)
         return conn
 
     def _uri(self, state: FileState) -> str:
         # Datasette puts the path into the URI as it is: a ? or # would end it.
-        uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
-        # Read the file without a -wal file, which is not its own or not there.
-        return f"{uri}&immutable=1" if state.has_no_wal else uri
+        return f"{Path(self.path).absolute().as_uri()}?{state.uri_options}"
+
+    def _open_connections(self) -> list[sqlite3.Connection]:
+        with self._connections_lock:
+            return list(self._connections)
+
+    def refuse_other_schema(self) -> None:
+        """Raise `OtherSchema` for the database of another version; see `WebSettings`.
+
+        Nothing stays open, so that this process can be forked.
+        """
+        if not is_read_only(self.ds):
+            return
+        try:
+            with closing(self._connect_plain()) as conn:
+                in_transaction(lambda _: None)(conn)
+        except OtherSchema:
+            raise
+        except (sqlite3.DatabaseError, Unavailable, FileChanged):
+            return  # The pages show it.
+        finally:
+            self.file.close()
 
     def close(self) -> None:
         """Close all connections, and end the worker processes."""
         self.workers.close()
         super().close()
-        for conn in self._connections:
+        for conn in self._open_connections():
             conn.close()
+        self.file.close()
 
     def interrupt(self) -> None:
         """Stop all running queries, and start no other in the pools."""
         self.pool.close()
         self.past.close()
         self.workers.close()
-        for conn in self._connections:
+        for conn in self._open_connections():
             # Connections to a replaced file are closed.
             with suppress(sqlite3.ProgrammingError):
                 conn.interrupt()
@@ -389,16 +485,11 @@ async def fetch(
     `BadRequest` when the statement is too large.
     """
     database: ReadOnlyDatabase = datasette.get_database(DATABASE)
-    transaction = _in_transaction(select)
+    transaction = in_transaction(select)
     with explained_errors(database):
-        if inline and key not in database.slow_queries:
-            try:
-                return database.inline.read(transaction, seconds=INLINE_SECONDS)
-            except sqlite3.OperationalError as error:
-                if not _may_succeed_in_pool(error):
-                    raise
-                database.slow_queries.add(key)
-        return await database.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
+        return await database.file.read_one_state(
+            lambda: database.read(transaction, key=key, inline=inline)
+        )
 
 
 async def fetch_past(
@@ -409,9 +500,11 @@ async def fetch_past(
     In one transaction, which keeps the temporary tables. Raises as `fetch` does.
     """
     database: ReadOnlyDatabase = datasette.get_database(DATABASE)
-    transaction = _in_transaction(select, keeps=True)
+    transaction = in_transaction(select, keeps=True)
     with explained_errors(database):
-        return await database.past.read(transaction, seconds=TIME_LIMIT_SECONDS)
+        return await database.file.read_one_state(
+            lambda: database.past.read(transaction, seconds=TIME_LIMIT_SECONDS)
+        )
 
 
 @contextmanager
@@ -429,24 +522,6 @@ def explained_errors(database: ReadOnlyDatabase) -> Iterator[None]:
         raise Unavailable(advice_on(error, Path(database.path).name)) from error
 
 
-def _in_transaction(
-    select: Callable[[sqlite3.Connection], T], *, keeps: bool = False
-) -> Callable[[sqlite3.Connection], T]:
-    """The same in one transaction; with `keeps`, temporary tables keep their rows."""
-
-    def run(conn: sqlite3.Connection) -> T:
-        conn.execute("begin")
-        try:
-            result = select(conn)
-            if keeps:
-                conn.commit()
-            return result
-        finally:
-            conn.rollback()
-
-    return run
-
-
 def _may_succeed_in_pool(error: sqlite3.OperationalError) -> bool:
     """Whether the read missed its deadline, or met a lock that the pool waits for."""
     return any(word in str(error) for word in ("interrupted", "locked", "busy"))
@@ -454,6 +529,8 @@ def _may_succeed_in_pool(error: sqlite3.OperationalError) -> bool:
 
 def advice_on(error: sqlite3.DatabaseError, path: str) -> str:
     """SQLite's error in plain words: what is wrong, and what to do."""
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_READONLY_ROLLBACK":
+        return HOT_JOURNAL.format(path=path)
     for words, advice in _ADVICE.items():
         if words in str(error):
             return advice.format(path=path, seconds=TIME_LIMIT_SECONDS)

@@ -7,16 +7,17 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.errors import Unavailable
 
 FileId = tuple[int, int]
+T = TypeVar("T")
 
 log = logging.getLogger("ci_observer")
 
@@ -37,13 +38,17 @@ class FileState:
 
     `former_wal` is the -wal file of a replaced database that still lies next to it.
     Its pages are not those of the new file, so that must be read without it. A file is
-    at rest if no program has it open for writing, and this user cannot create the -wal
-    file that SQLite needs even for reading.
+    at rest if no program has it open for writing, and this process does not create the
+    -wal file that SQLite needs even for reading. The others are of `serve --read-only`
+    only: `stamp` is the file's modification time in nanoseconds and its size, if it
+    changes in place, and `is_read_only` is true.
     """
 
     database: FileId
     former_wal: FileId | None = None
     is_at_rest: bool = False
+    stamp: tuple[int, int] | None = None
+    is_read_only: bool = False
 
     @property
     def has_no_wal(self) -> bool:
@@ -51,9 +56,30 @@ class FileState:
         return self.former_wal is not None or self.is_at_rest
 
     @property
-    def key(self) -> tuple[FileId, FileId | None, bool]:
+    def key(self) -> tuple[Any, ...]:
         """The state as a tuple, for another process."""
-        return self.database, self.former_wal, self.is_at_rest
+        return astuple(self)
+
+    @property
+    def uri_options(self) -> str:
+        """The query of SQLite's URI: https://www.sqlite.org/uri.html"""
+        if self.has_no_wal:
+            return "mode=ro&immutable=1"
+        # Without the last option SQLite would create a missing -shm file.
+        return "mode=ro&readonly_shm=1" if self.is_read_only else "mode=ro"
+
+
+class ReadGuard:
+    """Checks of a read transaction; these are of `serve --read-only` only."""
+
+    # Whether the connection is of no use any more.
+    is_outdated = False
+
+    def check_begin(self, conn: sqlite3.Connection) -> None:
+        """Raise `Unavailable` if the file must not be read."""
+
+    def check_end(self) -> None:
+        """Raise an exception if the rows may be of two states of the file."""
 
 
 class DatabaseFile:
@@ -70,24 +96,48 @@ class DatabaseFile:
     def check(self) -> FileState:
         """The state of the file now; raises `Unavailable` if there is none."""
         with self._lock:
-            database, wal = file_id(self.path), file_id(f"{self.path}-wal")
-            if database is None:
-                text = GONE if self._state else NEVER_SEEN
-                self.log_problem(text.format(path=self.path))
-                raise Unavailable(text.format(path=Path(self.path).name))
-            before = self._state or FileState(database)
-            is_former = wal is not None and (
-                wal == before.former_wal
-                or (database != before.database and wal == self._wal)
-                or (self._state is None and is_recorded_as_former(self.path))
-            )
-            if database != before.database:
-                self._logged = ""
-            is_at_rest = wal is None and not os.access(self._folder, os.W_OK)
-            self._state = FileState(database, wal if is_former else None, is_at_rest)
-            if not is_former:
-                self._wal = wal
-            return self._state
+            return self._check()
+
+    def _check(self) -> FileState:
+        database, wal = file_id(self.path), file_id(f"{self.path}-wal")
+        if database is None:
+            raise self._missing()
+        before = self._state or FileState(database)
+        is_former = wal is not None and (
+            wal == before.former_wal
+            or (database != before.database and wal == self._wal)
+            or (self._state is None and is_recorded_as_former(self.path))
+        )
+        if database != before.database:
+            self._logged = ""
+        is_at_rest = wal is None and not os.access(self._folder, os.W_OK)
+        self._state = FileState(database, wal if is_former else None, is_at_rest)
+        if not is_former:
+            self._wal = wal
+        return self._state
+
+    def _missing(self) -> Unavailable:
+        return self.problem(GONE if self._state else NEVER_SEEN)
+
+    def problem(self, text: str, kind: type[Unavailable] = Unavailable) -> Unavailable:
+        """The error for a text with `{path}`, which is logged with the whole path."""
+        self.log_problem(text.format(path=self.path))
+        return kind(text.format(path=Path(self.path).name))
+
+    async def current(self) -> FileState:
+        """The state of the file, when it can be read; raises `Unavailable`."""
+        return self.check()
+
+    async def read_one_state(self, read: Callable[[], Awaitable[T]]) -> T:
+        """The result of `read`, which may be repeated."""
+        return await read()
+
+    def guard(self, state: FileState) -> ReadGuard:
+        """The checks for a new connection to the file in this state."""
+        return ReadGuard()
+
+    def close(self) -> None:
+        """Close what is open of the file."""
 
     def log_problem(self, text: str) -> None:
         """Log a problem with the whole path, which visitors do not see.
@@ -117,7 +167,9 @@ class CurrentConnection:
         """
         state = self._file.check() if self._file else None
         if self._conn is not None and state == self._state:
-            return self._conn
+            guard: ReadGuard | None = getattr(self._conn, "guard", None)
+            if guard is None or not guard.is_outdated:
+                return self._conn
         if self._conn is not None:
             self._conn.close()
             self._conn = None

@@ -46,6 +46,10 @@ class Unavailable(WebError):
     status = 503
 
 
+class OtherSchema(Unavailable):
+    """The database belongs to another version; the message names both versions."""
+
+
 class IncompleteInstallation(Exception):
     """A file that the web side needs at the start is missing or broken.
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from datasette.utils.sqlite import sqlite3
 
+from ci_observer.web.database_file import ReadGuard
+
 TRIES = 50
 SECONDS_BETWEEN_TRIES = 0.002
 MID_UPDATE = "SQLITE_READONLY_RECOVERY"
@@ -17,6 +19,8 @@ MID_UPDATE = "SQLITE_READONLY_RECOVERY"
 
 class ReadConnection(sqlite3.Connection):  # type: ignore[misc]  # Datasette has no types
     """A connection whose statements wait for the end of an update of the -shm file."""
+
+    guard: ReadGuard
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """A cursor that waits, too."""

@@ -102,6 +102,11 @@ def build_datasette(
     return datasette
 
 
+def refuse_other_schema(datasette: Datasette) -> None:
+    """Raise `OtherSchema` if the database is of another version and must not change."""
+    datasette.get_database(DATABASE).refuse_other_schema()
+
+
 def _read_metadata(path: Path) -> dict[str, Any]:
     # libyaml's parser takes 22 ms, the one in Python 150 ms. PyYAML's wheels have both.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -7,6 +7,7 @@ from datasette.app import Datasette
 
 from ci_observer.csv_formulas import NEUTRALISE
 from ci_observer.web.peers.peer import Peer
+from ci_observer.web.schema_check import Schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,8 @@ class WebSettings:
     accepted, and `access_token` is None while everybody may read. `secret` signs the
     cookies of Datasette and its plugins; without it, a restart ends their logins.
     `github_api_url` says on which host the pages of runs are.
+    `schema` is the only one that `serve --read-only` reads, and None without that
+    option.
     """
 
     base_url: str = "/"
@@ -28,6 +31,7 @@ class WebSettings:
     csv_formulas: str = NEUTRALISE
     peers: tuple[Peer, ...] = ()
     github_api_url: str = "https://api.github.com"
+    schema: Schema | None = field(default=None, repr=False)
 
 
 _SETTINGS: WeakKeyDictionary[Datasette, WebSettings] = WeakKeyDictionary()
@@ -41,3 +45,8 @@ def remember_settings(datasette: Datasette, settings: WebSettings) -> None:
 def settings_of(datasette: Datasette) -> WebSettings:
     """The settings that `build_datasette` was given."""
     return _SETTINGS[datasette]
+
+
+def is_read_only(datasette: Datasette) -> bool:
+    """Whether this is `serve --read-only`: others write and replace the file."""
+    return settings_of(datasette).schema is not None

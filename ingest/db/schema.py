@@ -213,6 +213,17 @@ def _reading_advice(path: Path, error: sqlite3.Error) -> str:
     )
 
 
+def migration_names() -> tuple[str, ...]:
+    """The names of this version's migrations, in their order."""
+    with closing(Database(memory=True)) as empty:
+        return tuple(migration.name for migration in migrations.pending(empty))
+
+
+def shipped_views() -> dict[str, str]:
+    """The `create view` statements of this version by name."""
+    return _views(objects.shipped())
+
+
 def migrate(db: Database, *, progress: Progress = log_progress) -> list[str]:
     """Bring the schema up to date; return the names of the migrations that ran.
 

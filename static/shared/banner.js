@@ -8,6 +8,7 @@ const LOST_AFTER_REFRESHES = 3;
 const WARN_DAYS = 14;
 const DAY = 86400;
 
+const OLD_DATA = "Old data";
 const POLLING = {
   off: "Polling is off",
   stale: "Polling has stopped",
@@ -73,7 +74,7 @@ export function bannerOf(state) {
   const lastGood = at === null ? ""
     : ` GitHub's last good response is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
   if (polling === "ok") {
-    if (isOld(state)) return { word: "Old data", text: lastGood.trim() };
+    if (isOld(state)) return { word: OLD_DATA, text: lastGood.trim() };
     return warnings
       ? { isCalm: true, word: "Warning", text: warnings }
       : tokenBanner(seconds(config.polling.token_expires_at), now);
@@ -82,7 +83,10 @@ export function bannerOf(state) {
   const why = (reason || "").replace(/[^.!?]$/, "$&.");
   return {
     isCalm: polling === "starting",
-    word: POLLING[polling] || labelOf(polling),
+    // A replica cannot know what has stopped.
+    word: config.read_only && polling === "stale"
+      ? OLD_DATA
+      : POLLING[polling] || labelOf(polling),
     text: `${why}${lastGood}${due > now ? ` Next try at ${calendar.time(due)}.` : ""} ${warnings}`,
   };
 }

@@ -338,6 +338,7 @@ async def test_config_has_the_public_settings(
         },
         "server_time": "2026-03-01T18:00:00Z",
         "warnings": [],
+        "read_only": False,
     }
 
 

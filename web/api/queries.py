@@ -22,6 +22,8 @@ from ci_observer.web.database_file import read_problem
 from ci_observer.web.errors import Unavailable
 from ci_observer.web.filter_sql import state_sql, team_sql, where_sql
 from ci_observer.web.filters import Filters
+from ci_observer.web.replica_age import age_of_copy
+from ci_observer.web.settings import is_read_only
 from ci_observer.web.vocabulary import STATES
 
 _TILE = tile_json_sql(TILE_COLUMNS_WITHOUT_STRIP)
@@ -103,6 +105,7 @@ HEALTH_SQL = """
 select
   (select value from instance where key = 'revision') as revision,
   is_healthy, state, reason, last_success_at, feeds, stale_feeds,
+  (select now from clock) as now,
   (select json_group_array(warning) from alert_warnings) as warnings
 from polling
 """
@@ -152,7 +155,11 @@ async def fetch_wall(datasette: Datasette, filters: Filters) -> CachedResponse:
             wall_json({"ok": True, "revision": revision}, tiles),
             revision,
             first_expiry(tiles),
-            etag_source=_wall_version(filters, revision, tiles),
+            etag_source=(
+                None
+                if is_read_only(datasette)
+                else _wall_version(filters, revision, tiles)
+            ),
         )
 
     return await get_or_compute(datasette, ("wall", filters), compute)
@@ -166,7 +173,12 @@ async def fetch_tiles(datasette: Datasette, filters: Filters) -> list[dict[str, 
 
 
 async def fetch_wall_etag(datasette: Datasette, filters: Filters) -> str:
-    """The ETag of `fetch_wall`, without computing the tiles."""
+    """The ETag of `fetch_wall`, without computing the tiles.
+
+    A file that others replace may have other tiles at the same revision.
+    """
+    if is_read_only(datasette):
+        return (await fetch_wall(datasette, filters)).etag
 
     async def compute() -> CachedResponse:
         sql, params = wall_sql(filters, TIMED_SQL)
@@ -280,7 +292,10 @@ async def fetch_config(datasette: Datasette) -> dict[str, Any]:
     """The public settings and the state of polling; never a secret."""
     row = await fetch_row(datasette, CONFIG_SQL)
     config: dict[str, Any] = {"ok": True} | json.loads(row["config"])
-    config["polling"] |= problem_of(datasette, config["polling"]["state"])
+    polling = config["polling"]
+    polling |= problem_of(datasette, polling["state"])
+    polling |= age_of_copy(datasette, polling, config["server_time"])
+    config["read_only"] = is_read_only(datasette)
     config["warnings"] += _warnings(datasette)
     return config
 
@@ -295,6 +310,7 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
     names = ("state", "last_success_at", "feeds", "stale_feeds")
     facts = {name: row[name] for name in (*names, "reason")}
     facts |= problem_of(datasette, row["state"])
+    facts |= age_of_copy(datasette, facts, row["now"])
     facts["warnings"] = json.loads(row["warnings"]) + _warnings(datasette)
     if not row["is_healthy"]:
         raise Unavailable(facts.pop("reason") or "Nothing was fetched lately.", **facts)

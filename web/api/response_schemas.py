@@ -111,6 +111,7 @@ CONFIG = object_of(
         ),
         "server_time": {"type": "string", "format": "date-time"},
         "warnings": _WARNINGS,
+        "read_only": {"type": "boolean"},
         "wall_etag": _TEXT,
     }
 )

@@ -117,6 +117,7 @@ CONFIG = Shape(
     '  "next_poll_at": "…", "token_expires_at": null,\n'
     '  "rate_limit": {"limit": 5000, "remaining": 4998, "reset_at": "…"}},\n'
     ' "server_time": "2026-03-01T18:00:20Z", "warnings": [],\n'
+    ' "read_only": false,\n'
     ' "wall_etag": "the ETag of /api/wall with the same parameters"}',
 )
 HEALTH = Shape(

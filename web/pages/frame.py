@@ -36,6 +36,7 @@ NO_CONFIG: dict[str, Any] = {
     "shard": None,
     "server_time": None,
     "warnings": [],
+    "read_only": False,
 }
 # The navigation, and below which routes the pages of an entry are, if not at its own.
 NAVIGATION = {
@@ -135,7 +136,10 @@ def unreadable(error: WebError) -> dict[str, Any]:
 
 def stable_config(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without the keys that change with every poll."""
-    names = ("title", "refresh_seconds", "stale_seconds", "timezone", "version")
+    names = (
+        *("title", "refresh_seconds", "stale_seconds", "timezone", "version"),
+        "read_only",
+    )
     polling = {name: config["polling"].get(name) for name in ("state", "reason")}
     return {name: config[name] for name in names} | {"polling": polling}
 

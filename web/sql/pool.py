@@ -56,6 +56,8 @@ class Statement:
     """A statement for a worker.
 
     `key` changes when the file at `uri` is another one; `max_rows` is None for all.
+    `unchanged` has the path, the device, the inode, the modification time and the size
+    of a file that must be the same at the end; None if nothing is compared.
     """
 
     sql: str
@@ -64,6 +66,7 @@ class Statement:
     key: tuple[Any, ...]
     seconds: float
     max_rows: int | None
+    unchanged: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)

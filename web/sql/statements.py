@@ -10,6 +10,8 @@ from datasette.database import QueryInterrupted, Results
 from datasette.utils.sqlite import sqlite3
 
 from ci_observer.web.errors import Unavailable
+from ci_observer.web.read_only_file import FileChanged
+from ci_observer.web.sql import worker as sql_worker
 from ci_observer.web.sql.large_results import admit_result
 from ci_observer.web.sql.pool import Busy, Crashed, Killed, Outcome, SqlPool, Statement
 
@@ -28,7 +30,7 @@ _NAMES = re.compile(r"[:@$](\w+)")
 async def run_statement(pool: SqlPool, statement: Statement) -> Outcome:
     """A worker's response; raises `QueryInterrupted` and `sqlite3.DatabaseError`.
 
-    Raises `Unavailable` while all workers are busy.
+    Raises `Unavailable` while all workers are busy, and `FileChanged`.
     """
     try:
         outcome = await pool.run(statement)
@@ -102,6 +104,8 @@ def _interrupted(statement: Statement) -> Exception:
 
 
 def _error(name: str, message: str, statement: Statement) -> Exception:
+    if name == sql_worker.CHANGED:
+        return FileChanged()
     if message == "interrupted":
         return _interrupted(statement)
     kinds: dict[str, type[Exception]] = vars(sqlite3)

@@ -92,12 +92,18 @@ READY, REQUEST, ROWS, END, ERROR = b".", b"?", b"r", b"e", b"!"
 
 # The class of errors to which Datasette responds with 400.
 REFUSED = "OperationalError"
+# Instead of such a class: the file has changed during the statement.
+CHANGED = "FileChanged"
 
 Frame = tuple[bytes, Any]
 
 
 class TooLarge(Exception):
     """The result exceeds a limit; the message says which one."""
+
+
+class FileChanged(Exception):
+    """The file is not the one that the request names, or has been changed."""
 
 
 def to_frame(kind: bytes, value: Any) -> bytes:
@@ -186,8 +192,25 @@ def escape_fts(query: str) -> str:
 def run(conn: sqlite3.Connection, request: dict[str, Any]) -> Iterator[Frame]:
     """The frames of a response: chunks of rows, then the columns.
 
-    Raises `TooLarge`, `sqlite3.Error` and `MemoryError`.
+    Raises `TooLarge`, `FileChanged`, `sqlite3.Error` and `MemoryError`.
     """
+    if request["unchanged"] is None:
+        yield from _rows(conn, request)
+        return
+    # The transaction keeps its lock on the file until the file has been compared.
+    conn.execute("begin")
+    try:
+        yield from _rows(conn, request)
+    except sqlite3.Error:
+        # An error about a file that has changed since is none of the file now.
+        _refuse_changed_file(request["unchanged"])
+        raise
+    finally:
+        if conn.in_transaction:
+            conn.execute("rollback")
+
+
+def _rows(conn: sqlite3.Connection, request: dict[str, Any]) -> Iterator[Frame]:
     cursor = _execute(conn, request["sql"], request["params"])
     max_rows = request["max_rows"]
     chunk: list[tuple[Any, ...]] = []
@@ -212,7 +235,21 @@ def run(conn: sqlite3.Connection, request: dict[str, Any]) -> Iterator[Frame]:
     description = cursor.description
     columns = None if description is None else [column[0] for column in description]
     cursor.close()
+    _refuse_changed_file(request["unchanged"])
     yield END, (columns, is_truncated, count)
+
+
+def _refuse_changed_file(expected: tuple[Any, ...] | None) -> None:
+    """Raise `FileChanged` if the file differs from these facts about it."""
+    if expected is None:
+        return
+    path, *facts = expected
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise FileChanged from None
+    if [found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size] != facts:
+        raise FileChanged
 
 
 def _execute(conn: sqlite3.Connection, sql: str, params: Any) -> sqlite3.Cursor:
@@ -239,6 +276,8 @@ def respond(connection: Connection, request: dict[str, Any]) -> Iterator[Frame]:
         yield from run(conn, request)
     except MemoryError:
         yield ERROR, (REFUSED, TOO_MUCH_MEMORY)
+    except FileChanged:
+        yield ERROR, (CHANGED, "")
     except sqlite3.Error as error:
         plain = [ours for words, ours in PLAIN_WORDS.items() if words in str(error)]
         name = REFUSED if plain else type(error).__name__
