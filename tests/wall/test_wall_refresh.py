@@ -40,7 +40,7 @@ WATCH = """
 WIDE_FONT = """
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(
-      "* { font-family: 'DejaVu Sans', Verdana, sans-serif !important }");
+      "* { font-family: 'DejaVu Sans', Verdana !important }");
     document.adoptedStyleSheets = [sheet];
 """
 
