@@ -5,9 +5,15 @@ FROM python:3.13-slim-trixie AS builder
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
 # Dependencies first, because they change less often than the code.
-COPY requirements.lock ./
+COPY requirements.lock requirements-replica.lock requirements-lake.lock ./
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --require-hashes -r requirements.lock
+# Names of more locked packages: --build-arg EXTRAS=replica, or lake, or "replica lake".
+ARG EXTRAS=
+RUN for extra in $EXTRAS; do \
+      /opt/venv/bin/python -m pip install --require-hashes -r "requirements-$extra.lock" \
+      || exit 1; \
+    done
 COPY . .
 # chmod: a clone with a strict umask must be readable by another user.
 # Datasette depends on pip and setuptools, but only its `install` command uses them.

@@ -30,6 +30,8 @@ if [ "$(id -u)" -eq 0 ]; then
     if ! setpriv --reuid "$uid" --regid "$app" --clear-groups test -w "$data"; then
         echo "uid $uid cannot write to $data: make it writable for its owner, and mount it without :ro." >&2
     fi
+    # Litestream writes the database like ingest, and starts nothing as web.
+    [ "$1" != litestream ] || web=$uid
     export CI_OBSERVER_DB_GROUP="$app"
     exec setpriv --ruid "$web" --euid "$uid" --regid "$app" --clear-groups --no-new-privs -- "$@"
 fi

@@ -194,6 +194,48 @@ def up() -> None:
 
 @main.command()
 @click.option(
+    "--interval",
+    default="1s",
+    show_default=True,
+    metavar="TIME",
+    help="Between two looks for changes, as 1s or 1m.",
+)
+@click.option("--follow", "is_following", is_flag=True, hidden=True)
+@click.argument("url")
+@explaining_errors
+def replica(*, interval: str, is_following: bool, url: str) -> None:
+    """Serve a copy of another instance's database, kept up to date by Litestream.
+
+    URL is where litestream replicate writes next to that instance, such as
+    s3://BUCKET/PATH. Credentials are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    The copy is at CI_OBSERVER_DB, which has to be in a folder of its own.
+
+    Nothing is polled, and no token is needed. If Litestream ends, the database is
+    restored again; the former copy is shown until then, with its age. docs/scaling.md
+    explains all of it. Needs ci-observer[replica].
+    """
+    from ci_observer.ingest.commands import supervise
+    from ci_observer.ingest.commands.ports import refuse_busy_port
+    from ci_observer.ingest.commands.runtime import refuse_missing_temporary_folder
+    from ci_observer.ingest.config import load_config
+    from ci_observer.ingest.replica import litestream
+    from ci_observer.ingest.replica.follower import follow
+
+    config = load_config(with_token=False)
+    db_path = config.db_path.absolute()
+    if is_following:
+        sys.exit(follow(url, db_path, interval))
+    _log_warnings(config)
+    litestream.refuse_url(url)
+    litestream.refuse_interval(interval)
+    litestream.program()
+    refuse_missing_temporary_folder()
+    refuse_busy_port(config.host, config.port)
+    supervise.run_replica(db_path, url, interval)
+
+
+@main.command()
+@click.option(
     "--seed", default=1, show_default=True, help="Another seed gives other runs."
 )
 @explaining_errors

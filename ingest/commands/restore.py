@@ -40,6 +40,7 @@ def restore(backup: Path, database: Path, *, is_confirmed: bool, now: datetime) 
     try:
         if file_id(backup) is not None and file_id(backup) == file_id(database):
             raise BackupError(f"{backup} is the database itself.")
+        _refuse_litestream(database)
         with closing(copies.open_backup(backup)) as source:
             _refuse_newer(source, backup)
             with (
@@ -78,6 +79,20 @@ def _verified_copy(
         ) from damage
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_litestream(database: Path) -> None:
+    """Raise `BackupError` if Litestream uploads the changes of a database.
+
+    It would go on with the former file, which it has open, and with the new -wal file.
+    """
+    folder = database.with_name(f".{database.name}-litestream")
+    if folder.exists():
+        raise BackupError(
+            f"Litestream replicates {database}, and would mix the two files. Stop "
+            f"Litestream, delete the folder {folder}, and restore again; Litestream "
+            "then begins with a new snapshot. Nothing has been changed."
+        )
 
 
 def _refuse_newer(source: sqlite3.Connection, backup: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands `up` and `demo`: this process becomes Supervisor, which runs the others.
+"""`up`, `demo` and `replica`: this process becomes Supervisor, which runs the others.
 
 Options: http://supervisord.org/configuration.html. As `python -m`, this module is the
 supervising process.
@@ -10,8 +10,9 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from configparser import RawConfigParser
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,11 +36,13 @@ from ci_observer.ingest.config import (
     WEB_SECRETS,
     Config,
     database_group,
+    litestream_variables,
     without_network,
 )
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.keeper import WalKeeper, check_in
 from ci_observer.ingest.errors import DatabaseError
+from ci_observer.ingest.replica import copy_file
 from ci_observer.ingest.store import feed_states
 
 SUPERVISOR = {
@@ -77,10 +80,11 @@ class Program:
     name: str
     command: list[str]
     unset: tuple[str, ...]
+    is_web: bool = False
 
 
 INGEST = Program("ingest", ["ci_observer", "ingest"], unset=WEB_SECRETS)
-WEB = Program("web", ["ci_observer", "serve"], unset=SECRETS)
+WEB = Program("web", ["ci_observer", "serve"], unset=SECRETS, is_web=True)
 # A process of its own, so that it can tell of a dead ingest.
 ALERTS = Program(
     "alerts",
@@ -93,6 +97,19 @@ def run(config: Config) -> None:
     """Become the supervisor of ingest, web and alerts; does not return."""
     programs = [INGEST, WEB, *([ALERTS] if config.alert_urls else [])]
     _become_supervisor(programs, dict(os.environ), config.db_path)
+
+
+def run_replica(db_path: Path, url: str, interval: str) -> None:
+    """Become the supervisor of a follower and web; does not return."""
+    mark = copy_file.claim(db_path)
+    follow = ["ci_observer", "replica", "--follow", "--interval", interval, url]
+    web = replace(
+        WEB,
+        command=["ci_observer", "serve", "--read-only"],
+        unset=(*SECRETS, *litestream_variables()),
+    )
+    programs = [Program("follow", follow, unset=(*SECRETS, *WEB_SECRETS)), web]
+    _become_supervisor(programs, dict(os.environ), mark, is_written=False)
 
 
 def run_demo(db_path: Path, *, seed: int) -> None:
@@ -163,8 +180,16 @@ def create_demo_database(config: Config) -> Path:
 
 
 def _become_supervisor(
-    programs: list[Program], environ: dict[str, str], db_path: Path
+    programs: list[Program],
+    environ: dict[str, str],
+    db_path: Path,
+    *,
+    is_written: bool = True,
 ) -> None:
+    """Become the supervisor of programs that share a file, which web has to read.
+
+    `is_written` says that it is a database with a writer, and so with a -wal file.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ci-observer-"))
     environ = {**environ, DATABASE_REQUIRED: "1"}
     path = folder / "supervisord.conf"
@@ -173,7 +198,8 @@ def _become_supervisor(
     for output, duplicate in ((1, STDOUT), (2, STDERR)):
         os.dup2(output, duplicate, inheritable=True)
     users.make_web_real()
-    arguments = ["-m", "ci_observer.ingest.commands.supervise", str(path), str(db_path)]
+    arguments = ["-m", "ci_observer.ingest.commands.supervise", str(path)]
+    arguments += [str(db_path)] if is_written else []
     os.execve(sys.executable, [sys.executable, *arguments], environ)  # noqa: S606
 
 
@@ -199,7 +225,7 @@ def _configuration(
 
 
 def _command_line(program: Program, two: Users, db_path: Path) -> list[str]:
-    is_web = program is WEB
+    is_web = program.is_web
     spec = {
         # This process becomes the supervisor.
         "parent": os.getpid(),
@@ -239,13 +265,18 @@ def _ignore_error(_: Handler) -> None:
     """Ignore that the output is closed: the processes continue without a reader."""
 
 
-def main(configuration: Path, db_path: Path) -> None:
-    """Run the programs of a configuration file, and delete its folder at the end."""
+def main(configuration: Path, db_path: Path | None) -> None:
+    """Run the programs of a configuration file, and delete its folder at the end.
+
+    `db_path` is a database with a writer; its -wal file is kept until the end.
+    """
     Handler.handleError = _ignore_error
     orphans.adopt_orphans()
-    keeper = WalKeeper(db_path, group=database_group())
-    keeper.look()
-    events.subscribe(events.Tick5Event, lambda _: keeper.look())
+    with nullcontext() if db_path is None else _kept(db_path):
+        _run_programs(configuration)
+
+
+def _run_programs(configuration: Path) -> None:
     options = Options()
     try:
         options.realize(["--configuration", str(configuration)])
@@ -254,11 +285,22 @@ def main(configuration: Path, db_path: Path) -> None:
         options.close_httpservers()
         options.close_logger()
     finally:
-        keeper.close()
         orphans.end_children()
-        check_in(db_path)
         shutil.rmtree(configuration.parent, ignore_errors=True)
 
 
+@contextmanager
+def _kept(db_path: Path) -> Iterator[None]:
+    """Keep a database readable, and write its -wal file into it at the end."""
+    keeper = WalKeeper(db_path, group=database_group())
+    keeper.look()
+    events.subscribe(events.Tick5Event, lambda _: keeper.look())
+    try:
+        yield
+    finally:
+        keeper.close()
+        check_in(db_path)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None)

@@ -32,6 +32,8 @@ DATASETTE_SECRET = "DATASETTE_SECRET"  # noqa: S105 (the name of a variable)
 DATABASE_REQUIRED = "CI_OBSERVER_DB_REQUIRED"
 # SQLite and Python fall back on other folders.
 TEMPORARY_FOLDERS = ("TMPDIR", "SQLITE_TMPDIR")
+# Variables of Litestream and of Amazon's client, which have its credentials.
+OF_LITESTREAM = ("AWS_", "LITESTREAM_")
 # Set by the container's entrypoint; not a setting.
 DATABASE_GROUP = "CI_OBSERVER_DB_GROUP"
 
@@ -116,6 +118,24 @@ def proxy_variables() -> dict[str, str]:
     environ = _merged(read_env_file(), os.environ)
     names = {*PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES)}
     return {name: value for name, value in environ.items() if name in names}
+
+
+def litestream_variables() -> tuple[str, ...]:
+    """The names of the variables that only Litestream needs."""
+    return tuple(name for name in os.environ if name.startswith(OF_LITESTREAM))
+
+
+def litestream_environment() -> dict[str, str]:
+    """The environment for Litestream: without the settings of CI Observer.
+
+    Its client cannot use the variable of a certificate bundle, and ends with an error;
+    the variable of Go's own library has the same meaning.
+    """
+    environ = _without((*SETTINGS, *WEB_SECRETS), os.environ)
+    bundle = environ.pop("AWS_CA_BUNDLE", "")
+    if bundle:
+        environ.setdefault("SSL_CERT_FILE", bundle)
+    return environ
 
 
 def datasette_secret() -> str | None:

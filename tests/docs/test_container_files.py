@@ -29,8 +29,14 @@ def compose(**variables: str) -> Any:
     return yaml.safe_load(text)
 
 
+def default_services(**variables: str) -> list[Any]:
+    """The services that `docker compose up` starts, without a profile."""
+    services = compose(**variables)["services"].values()
+    return [service for service in services if "profiles" not in service]
+
+
 def test_compose_runs_one_service_with_the_documented_names() -> None:
-    [service] = compose()["services"].values()
+    [service] = default_services()
 
     assert service["container_name"] == "ci-observer-dashboard-prod"
     assert service["ports"] == ["8089:8089"]
@@ -39,12 +45,15 @@ def test_compose_runs_one_service_with_the_documented_names() -> None:
 
 
 def test_three_variables_separate_a_second_instance() -> None:
-    second = compose(
-        CI_OBSERVER_NAME="test", CI_OBSERVER_PORT="8090", CI_OBSERVER_DATA="./data-test"
-    )
-    [service] = second["services"].values()
+    variables = {
+        "CI_OBSERVER_NAME": "test",
+        "CI_OBSERVER_PORT": "8090",
+        "CI_OBSERVER_DATA": "./data-test",
+    }
+    [service] = default_services(**variables)
 
-    assert (second["name"], service["container_name"], service["image"]) == (
+    name = compose(**variables)["name"]
+    assert (name, service["container_name"], service["image"]) == (
         "test",
         "test",
         "test",
@@ -54,14 +63,37 @@ def test_three_variables_separate_a_second_instance() -> None:
     assert "CI_OBSERVER_PORT=8089" in service["environment"]
 
 
-def test_the_container_has_only_the_capabilities_to_change_its_user() -> None:
-    [service] = compose()["services"].values()
+@pytest.mark.parametrize("name", ["ci-observer", "litestream", "replica"])
+def test_the_container_has_only_the_capabilities_to_change_its_user(name: str) -> None:
+    service = compose()["services"][name]
 
     assert service["cap_drop"] == ["ALL"]
     assert service["cap_add"] == ["CHOWN", "SETGID", "SETUID"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]  # noqa: S108 (its only writable place)
+
+
+def test_the_profile_of_replicas_has_an_image_with_litestream() -> None:
+    services = compose(REPLICA_URL="s3://bucket/path", REPLICA_PORTS="8090-8099")
+    litestream, replica = (services["services"][n] for n in ("litestream", "replica"))
+
+    for service in (litestream, replica):
+        assert service["profiles"] == ["replicas"]
+        assert service["build"]["args"] == {"EXTRAS": "replica"}
+        assert service["image"] == "ci-observer-dashboard-prod-replica"
+        assert not any("GITHUB" in line for line in service["environment"])
+    assert litestream["volumes"] == ["./data:/app/data"]
+    assert replica["command"] == ["replica", "s3://bucket/path"]
+    assert replica["ports"] == ["8090-8099:8089"]
+    # A disk of its own.
+    assert replica["volumes"] == ["/app/data"]
+
+
+def test_only_the_replicas_have_the_credentials_of_the_s3_server() -> None:
+    [service] = default_services()
+
+    assert not any("AWS" in line for line in service["environment"])
 
 
 def test_the_image_is_built_from_existing_files() -> None:
@@ -77,11 +109,15 @@ def test_the_image_is_built_from_existing_files() -> None:
 
 def test_the_image_installs_locked_packages_only() -> None:
     installs = re.findall(r"pip install (.+?)(?: \\)?$", DOCKERFILE, re.M)
+    extras = [path.name for path in ROOT.glob("requirements-*.lock")]
 
     assert installs == [
         "--require-hashes -r requirements.lock",
+        '--require-hashes -r "requirements-$extra.lock"',
         "--no-deps --no-build-isolation -e .",
     ]
+    assert "ARG EXTRAS=\n" in DOCKERFILE
+    assert {"requirements-replica.lock", "requirements-lake.lock"} <= set(extras)
     assert "apt-get" not in DOCKERFILE
 
 
@@ -135,6 +171,12 @@ def test_root_becomes_the_owner_of_the_data_and_web_another_user(
     assert result.stdout.splitlines()[-1] == (
         f"setpriv {user} --regid 10001 --clear-groups --no-new-privs -- echo it runs"
     )
+
+
+def test_litestream_is_one_user(tools: Path) -> None:
+    result = enter(tools, 0, "1000:1000", "litestream", "replicate")
+
+    assert result.stdout.splitlines()[-1].startswith("setpriv --ruid 1000 --euid 1000 ")
 
 
 def test_files_in_a_folder_that_only_its_owner_may_open_get_its_owner(

@@ -25,6 +25,21 @@ PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 # Variables of the Compose file only, for a second instance on one machine.
 COMPOSE_VARIABLES = {"CI_OBSERVER_NAME", "CI_OBSERVER_DATA"}
+# Those of its profile.
+REPLICA_VARIABLES = {"REPLICA_URL", "REPLICA_PORTS"}
+# The settings that `ci-observer serve` reads itself; the others are in the database.
+OF_WEB = (
+    "CI_OBSERVER_DB",
+    "CI_OBSERVER_HOST",
+    "CI_OBSERVER_PORT",
+    "CI_OBSERVER_BASE_URL",
+    "CI_OBSERVER_ALLOWED_HOSTS",
+    "FORWARDED_ALLOW_IPS",
+    "ACCESS_TOKEN",
+    "ACCESS_TOKEN_FILE",
+    "ADHOC_SQL",
+    "CSV_FORMULAS",
+)
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 
 
@@ -102,18 +117,26 @@ def test_the_readmes_settings_exist() -> None:
 
 
 def test_compose_passes_every_setting_and_no_other() -> None:
-    [service] = yaml.safe_load(COMPOSE)["services"].values()
+    service = yaml.safe_load(COMPOSE)["services"]["ci-observer"]
     names = [item.partition("=")[0] for item in service["environment"]]
 
     assert sorted(names) == sorted((*SETTINGS, *PROXY_VARIABLES))
 
 
+def test_compose_passes_the_settings_of_the_web_side_to_replicas() -> None:
+    service = yaml.safe_load(COMPOSE)["services"]["replica"]
+    names = {item.partition("=")[0] for item in service["environment"]}
+
+    assert {name for name in names if not name.startswith("AWS_")} == set(OF_WEB)
+
+
 def test_compose_uses_documented_variables_only() -> None:
     names = set(re.findall(r"\$\{?([A-Z_]+)", COMPOSE))
 
-    assert names == COMPOSE_VARIABLES | {"CI_OBSERVER_PORT"}
+    assert names == COMPOSE_VARIABLES | REPLICA_VARIABLES | {"CI_OBSERVER_PORT"}
     for name in names:
-        assert f"`{name}`" in text_of("docs/operations.md")
+        page = "scaling" if name in REPLICA_VARIABLES else "operations"
+        assert f"`{name}`" in text_of(f"docs/{page}.md")
 
 
 def test_the_table_of_network_variables_names_each() -> None:
@@ -145,7 +168,7 @@ def test_every_option_is_in_its_commands_section_and_no_other(name: str) -> None
     options = {
         option
         for parameter in command.get_params(context)
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for option in parameter.opts
         if option.startswith("--")
     }

