@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.development
+# The folder of Spark, which is half a gigabyte.
+SPARK := $(VENV)/spark
 # The folder of packages that only single tests use.
 AUTH_PLUGINS := import datasette, pathlib; print(pathlib.Path(datasette.__file__).parents[2] / "auth-plugins")
 
@@ -62,7 +64,7 @@ MINUTES ?= 10
 soak: $(DEVELOPMENT) ## run an instance under load and faults for MINUTES, and judge it
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
 
-scale: $(DEVELOPMENT) ## measure replicas, shards and the lake on this machine, in 15 minutes
+scale: $(SPARK) ## measure replicas, shards and the lake on this machine, in 15 minutes
 	@$(BIN)/python -m bench.scale $(ARGS)
 
 docs: $(DEVELOPMENT) ## update the generated parts of the docs
@@ -90,6 +92,7 @@ lock: ## pin every dependency, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra replica pyproject.toml -c requirements.lock -o requirements-replica.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra lake pyproject.toml -c requirements.lock -o requirements-lake.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-spark.in -o requirements-spark.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header requirements-plugins.in -o requirements-plugins.lock
 
 .env:
@@ -126,4 +129,10 @@ $(DEVELOPMENT): $(INSTALLED) requirements-dev.lock requirements-plugins.lock
 	@echo 'Installing the development packages, which takes about a minute ...'
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --require-hashes --no-deps --upgrade --target "$$($(BIN)/python -c '$(AUTH_PLUGINS)')" -r requirements-plugins.lock
+	@touch $@
+
+$(SPARK): $(DEVELOPMENT) requirements-spark.lock
+	@echo 'Installing Apache Spark, which takes some minutes ...'
+	@rm -rf $@
+	@$(PIP) install --require-hashes --no-build-isolation --target $@ -r requirements-spark.lock
 	@touch $@

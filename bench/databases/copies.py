@@ -56,7 +56,7 @@ def fill_with_copies(
     The original counts as the first copy. The copies of a run have the ids below its
     own, so there are fewer than `STEP`. If `is_complete` is false, only runs and
     attempts are copied: tiles and the tables that count runs keep the values of
-    `source`, the rollups are empty, and the indexes are missing that can wait.
+    `source`, the rollups are empty, and there are no indexes but those of keys.
     """
     if not 1 <= copies < STEP:
         raise ValueError(f"copies is {copies}: at least 1, less than {STEP}.")
@@ -77,12 +77,10 @@ def fill_with_copies(
             _copy(db, table)
             db.conn.commit()
         db.execute("detach source")
-        schema.migrate(db, progress=progress)
         if is_complete:
-            # Those that ingest makes between its passes.
-            for _ in progress(indexes.pending(db), "creating indexes"):
-                indexes.make_next(db)
-            _count(db, progress)
+            _complete(db, progress)
+        else:
+            _create_triggers(db)
         db.execute("pragma wal_checkpoint(truncate)")
 
 
@@ -144,6 +142,21 @@ def _value(column: str) -> str:
     if column.endswith("_at"):
         return TIME.format(column=column)
     return VALUES.get(column, f"b.{column}")
+
+
+def _complete(db: Database, progress: Progress) -> None:
+    """Bring the schema up to date, and fill the tables that are made from others."""
+    schema.migrate(db, progress=progress)
+    # Those that ingest makes between its passes.
+    for _ in progress(indexes.pending(db), "creating indexes"):
+        indexes.make_next(db)
+    _count(db, progress)
+
+
+def _create_triggers(db: Database) -> None:
+    for (kind, _), sql in objects.shipped().items():
+        if kind == "trigger":
+            db.execute(sql)
 
 
 def _count(db: Database, progress: Progress) -> None:

@@ -47,7 +47,7 @@ class Server:
 
         A process that has ended counts with its parent.
         """
-        return sum(map(_cpu_seconds, self.pids()))
+        return sum(map(cpu_seconds, self.pids()))
 
     def running_seconds(self) -> float:
         """The CPU time of its living threads, to the microsecond; on Linux only."""
@@ -79,7 +79,7 @@ class Server:
         return response
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """The time of a process and of those of its children that have ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()

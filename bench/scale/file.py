@@ -1,12 +1,11 @@
-"""The part `file`: one SQLite file with 2 M runs, to compare the lake with."""
+"""The part `file`: SQLite reads a file with 2 M runs, to compare the lake with."""
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 
 from bench.scale.figures import Figure
-from bench.scale.questions import connect_archive, questions
+from bench.scale.questions import ask, connect_archive
 from bench.scale.runs_file import write_runs_file
 
 PART = "file"
@@ -25,11 +24,8 @@ def archive(scratch: Path, say: Callable[[str], None]) -> Path:
 def measure(scratch: Path, say: Callable[[str], None]) -> Generator[Figure, None, None]:
     path = archive(scratch, say)
     size = path.stat().st_size / RUNS
-    note = f"{RUNS:,} synthetic runs without GitHub's objects and without jobs"
+    note = f"{RUNS:,} synthetic runs and their attempts, without objects, jobs, indexes"
     yield Figure(PART, "bytes per run", size, note)
     with closing(connect_archive(path)) as conn:
-        for name, sql in questions().items():
-            start = time.monotonic()
-            rows = conn.execute(sql).fetchall()
-            seconds = time.monotonic() - start
-            yield Figure(PART, f"{name}, seconds", seconds, f"SQLite, {len(rows)} rows")
+        for name, result in ask(conn.execute).items():
+            yield Figure(PART, f"{name}, seconds", result.seconds, result.note)

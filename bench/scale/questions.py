@@ -4,14 +4,35 @@ They read a table `runs` with the columns of the archive's table, and `month` (Y
 """
 
 import sqlite3
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.servers import ROOT
 
 FOLDER = ROOT / "contrib" / "spark" / "questions"
-# A row of a result: texts and numbers.
-Result = list[tuple[object, ...]]
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The rows of a question in any order, and the seconds that they took.
+
+    `cpu_seconds` is the processor time of all threads, if it was measured.
+    """
+
+    rows: Sequence[Row]
+    seconds: float
+    cpu_seconds: float | None = None
+
+    @property
+    def note(self) -> str:
+        """The rows and the processor time, in words."""
+        count = f"{len(self.rows):,} rows"
+        if self.cpu_seconds is None:
+            return count
+        return f"{count}, {self.cpu_seconds:.2f} s of CPU time"
 
 
 def questions() -> dict[str, str]:
@@ -19,11 +40,23 @@ def questions() -> dict[str, str]:
     return {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.sql"))}
 
 
+def ask(select: Callable[[str], Iterable[Row]]) -> dict[str, Result]:
+    """The result of each question; `select` runs a statement in this process."""
+    results = {}
+    for name, sql in questions().items():
+        start, cpu = time.monotonic(), time.process_time()
+        rows = list(select(sql))
+        results[name] = Result(
+            rows, time.monotonic() - start, time.process_time() - cpu
+        )
+    return results
+
+
 def connect_archive(path: Path) -> sqlite3.Connection:
     """A read-only connection to the archive, with `runs` as the questions need it."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     conn = sqlite3.connect(uri, uri=True)
-    # The name of the table in a temporary view hides the table.
+    # A temporary view hides the table of the same name.
     conn.execute(
         "create temp view runs as"
         " select *, substr(created_at, 1, 7) as month from main.runs"
@@ -31,10 +64,15 @@ def connect_archive(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def results_of_archive(path: Path) -> dict[str, Result]:
-    """The rows of each question in SQLite, in ascending order."""
-    with closing(connect_archive(path)) as conn:
-        return {
-            name: sorted(conn.execute(sql).fetchall())
-            for name, sql in questions().items()
-        }
+def refuse_differences(
+    expected: Mapping[str, Result], found: Mapping[str, Result], engine: str
+) -> None:
+    """Raise `ValueError` unless every number is equal."""
+    for name, result in expected.items():
+        ours, theirs = ({*of.rows} for of in (result, found[name]))
+        different = sorted(ours ^ theirs, key=repr)
+        if different or len(result.rows) != len(found[name].rows):
+            raise ValueError(
+                f"{engine} has {len(found[name].rows)} rows for {name}, SQLite has"
+                f" {len(result.rows)}; the first that differs is {different[:1]}"
+            )

@@ -1,8 +1,7 @@
 """A database with millions of runs, written in a minute or two.
 
 The store writes few runs, and SQL copies their rows in `runs` and `run_attempts`, which
-the lake reads. Nothing else is complete: no objects, jobs, counts or indexes that can
-wait.
+the lake reads. Nothing else is complete: there are no objects, jobs, counts or indexes.
 """
 
 from collections.abc import Callable
