@@ -27,5 +27,7 @@ def fill_lake(file: Path, lake: Path) -> None:
         [sys.executable, "-m", "ci_observer", "lake", lake],
         cwd=ROOT,
         env=os.environ | {"CI_OBSERVER_DB": str(file)},
+        # The table is on stdout.
+        stdout=sys.stderr,
         check=True,
     )

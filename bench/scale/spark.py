@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -70,14 +70,17 @@ def _figures(
         yield Figure(PART, f"{name} in {engine}, seconds", result.seconds, note)
 
 
-def run_job(lake: Path, master: str, folder: Path) -> dict[str, Result]:
-    """The results of `contrib/spark/lake_job.py` on a cluster.
+def run_job(
+    lake: Path, master: str, folder: Path, names: Sequence[str] = ()
+) -> dict[str, Result]:
+    """The results of `contrib/spark/lake_job.py`; `names` chooses questions.
 
     Raises `RuntimeError` with the end of its output if it fails.
     """
-    settings = [f"--conf={name}={value}" for name, value in SETTINGS.items()]
+    options = [f"--conf={name}={value}" for name, value in SETTINGS.items()]
+    options += [f"--question={name}" for name in names]
     job = subprocess.run(  # noqa: S603 (fixed arguments)
-        [sys.executable, JOB, lake, "--master", master, *settings],
+        [sys.executable, JOB, lake, "--master", master, *options],
         env=environment(PACKAGES / "pyspark", folder) | {"PYTHONPATH": str(PACKAGES)},
         capture_output=True,
         text=True,
