@@ -29,7 +29,7 @@ WALL_AND_PEERS = (*WALL, PEERS)
 ANY_WALL = (*WALL_AND_PEERS, "at")
 EXPORT = (*COMMON, "raw")
 EXPORT_CSV = (*EXPORT, "formulas")
-RUNS = (*EXPORT, "limit", "cursor")
+RUNS = (*EXPORT, "limit", "cursor", PEERS)
 FEED = (*WALL, "limit")
 BADGE = ("branch", "label")
 ATTEMPTS = (*COMMON, "limit", "cursor")
@@ -38,7 +38,7 @@ JOBS_COMMON = (*COLUMNS, "job", "since", "until")
 JOBS = (*JOBS_COMMON, "limit", "cursor")
 STATS_COMMON = ("repo", "workflow", "since", "until", "default_branch")
 STATS = (*STATS_COMMON, "limit", "cursor")
-EVERY = (*RUNS, "state", "team", "at", "label", PEERS)
+EVERY = (*RUNS, "state", "team", "at", "label")
 
 Arguments = Mapping[str, Iterable[str]] | Iterable[tuple[str, str]]
 

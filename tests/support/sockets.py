@@ -52,12 +52,12 @@ class Connection:
 
 
 @asynccontextmanager
-async def listening(app: Any, limits: Limits) -> AsyncIterator["Server"]:
+async def listening(app: Any, limits: Limits, port: int = 0) -> AsyncIterator["Server"]:
     """Serve an ASGI application on loopback until the `with` block ends."""
     config = uvicorn.Config(
         app,
         host=LOOPBACK,
-        port=0,
+        port=port,
         http=bounded_protocol(limits),
         lifespan="off",
         log_config=None,

@@ -1,8 +1,8 @@
 """Cursors: the sort key of the last row of a page, as opaque text for a URL."""
 
 import base64
-import binascii
 import json
+from typing import Any
 
 from ci_observer.web.errors import BadRequest
 
@@ -19,24 +19,28 @@ def encode_cursor(key: str) -> str:
 def decode_cursor(cursor: str, *kinds: type) -> Key:
     """The sort key in a cursor, with values of these kinds; raises `BadRequest`."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        key = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        key = decode_json(cursor)
         if [*map(type, key)] != [*kinds]:
             raise TypeError(key)
         for value in key:
             _check(value)
-    except (
-        binascii.Error,
-        ValueError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-    ):
-        raise BadRequest(
-            f"cursor={cursor} is not a cursor of this API. Use the value of next, or"
-            " leave it out for the first page."
-        ) from None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise bad_cursor(cursor) from None
     return tuple(key)
+
+
+def decode_json(cursor: str) -> Any:
+    """The JSON in a cursor. Raises `ValueError` or `RecursionError`."""
+    padded = cursor + "=" * (-len(cursor) % 4)
+    return json.loads(base64.b64decode(padded, b"-_", validate=True))
+
+
+def bad_cursor(cursor: str) -> BadRequest:
+    """The error for a text that is no cursor."""
+    return BadRequest(
+        f"cursor={cursor} is not a cursor of this API. Use the value of next, or"
+        " leave it out for the first page."
+    )
 
 
 def _check(value: str | int) -> None:

@@ -39,8 +39,12 @@ def json_of(fetch: Fetch) -> Handler:
     return handle
 
 
-def page_of(listing: Listing) -> Handler:
-    """A handler that responds with one page of a list, and a link to the next one."""
+def page_of(listing: Listing, fetch_page: Fetch | None = None) -> Handler:
+    """A handler that responds with one page of a list, and a link to the next one.
+
+    `fetch_page` takes the place of `listing.fetch`.
+    """
+    fetch_page = fetch_page or listing.fetch
 
     async def handle(call: Call) -> Response:
         cursors = []
@@ -48,7 +52,7 @@ def page_of(listing: Listing) -> Handler:
         async def fetch() -> CachedResponse:
             query = call.request.query_string
             filters = listing.filters.from_query(query, call.route.parameters)
-            cached = await listing.fetch(call.datasette, filters)
+            cached = await fetch_page(call.datasette, filters)
             cursors.append(cached.next_cursor)
             return cached
 

@@ -54,6 +54,37 @@ def page_of(name: str, item: str) -> Schema:
     return object_of({**_OK, name: list_of(reference(item)), "next": _CURSOR})
 
 
+# A run of several instances: where it comes from, and its page there.
+_OF_INSTANCE: dict[str, Schema] = {
+    "peer": _TEXT_OR_NULL
+    | {"description": "The address of the peer that has the run; null for own runs."},
+    "page_url": _TEXT
+    | {
+        "description": "The page of the run on the instance that has it.",
+        "examples": ["/runs/5"],
+    },
+}
+_MISSING_PEER = object_of(
+    {
+        "peer": _TEXT | {"examples": ["https://ci.example.com"]},
+        "reason": _TEXT | {"examples": ["it does not respond (connection refused)"]},
+        "since": {"type": "string", "format": "date-time"},
+    }
+)
+# An instance without peers leaves out what is about them.
+RUNS = object_of(
+    {
+        **_OK,
+        "runs": list_of(reference("ListedRun")),
+        "missing_peers": list_of(_MISSING_PEER)
+        | {
+            "description": "The peers whose runs are not on this page.",
+            "examples": [[]],
+        },
+        "next": _CURSOR,
+    },
+    "missing_peers",
+)
 INDEX = object_of(
     {
         "ok": _OK["ok"],
@@ -163,10 +194,13 @@ def components(tables: Mapping[str, Any]) -> dict[str, Schema]:
         name: row_schema(name, columns, DEFINITIONS | described)
         for (name, columns), described in zip(rows.items(), descriptions, strict=True)
     }
-    job = schemas["Job"]
+    run, job = schemas["Run"], schemas["Job"]
     steps = {"steps": list_of(reference("Step"))}
     return {
         **schemas,
+        "ListedRun": object_of(
+            run["properties"] | _OF_INSTANCE, "raw_json", *_OF_INSTANCE
+        ),
         "JobWithSteps": object_of(job["properties"] | steps),
         "SummaryNumbers": {"type": "object", "properties": numbers},
         "Error": ERROR,

@@ -1,6 +1,6 @@
 """The shapes of responses, as `/api` shows them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ci_observer.web.api import response_schemas as responses
 from ci_observer.web.api.json_schemas import Schema
@@ -57,7 +57,7 @@ def _ndjson(part: str, columns: tuple[str, ...]) -> Shape:
     return Shape(sample=f"{part}\n{part}\n…", part=part, columns=columns)
 
 
-RUNS = _page_of("runs", "RUN", RUN_COLUMNS, "Run")
+RUNS = replace(_page_of("runs", "RUN", RUN_COLUMNS, "Run"), schema=responses.RUNS)
 RUNS_CSV = _csv("run", RUN_COLUMNS)
 RUNS_PARQUET = Shape(
     sample="a file for pyarrow, DuckDB or pandas; 501 if pyarrow is not installed",

@@ -19,6 +19,7 @@ from ci_observer.web.api.writers import CSV, NDJSON, PARQUET
 from ci_observer.web.cache import CachedResponse
 from ci_observer.web.filters import DayFilters, Filters
 from ci_observer.web.integrations.routes import ROUTES as INTEGRATIONS
+from ci_observer.web.peers.merged_runs import fetch_runs
 from ci_observer.web.responses import vary_by
 from ci_observer.web.summary import span
 from ci_observer.web.urls import linker, origin_of
@@ -105,7 +106,7 @@ ROUTES = Routes(
     ),
     Route(
         "/api/runs",
-        page_of(RUNS),
+        page_of(RUNS, fetch_runs),
         "Runs, newest first, page by page.",
         shapes.RUNS,
         filters.RUNS,
