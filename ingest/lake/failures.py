@@ -49,6 +49,10 @@ _MEANINGS = (
         "Other writers have changed the table for ten minutes, so that no commit was"
         " possible. The next merge tries again.",
     ),
+    (
+        r"(?i)no such file or directory|os error 2\b",
+        "This folder cannot be created. Check the address.",
+    ),
     (r"(?i)no space left|os error 28|os error 122", "The disk is full."),
     (r"(?i)not a directory|os error 20|os error 17", "It is not a folder."),
 )

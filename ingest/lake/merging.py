@@ -93,7 +93,7 @@ def merge_table(
 def _next_step(table: LakeTable, source: Source, place: Place) -> Step | None:
     """Write one chunk; None if the table has everything."""
     lake = place.open(table)
-    mark, newest = read_watermark(lake, source.database_id), source.newest()
+    mark, newest = read_watermark(table, lake, source.database_id), source.newest()
     if mark is not None and _is_behind(mark, newest):
         return Step(Merged(table.name, is_behind=True))
     if mark is None or not source.has(mark):
@@ -124,6 +124,9 @@ def _merge_changes(
     """Merge all changes up to `newest`; only the last commit moves the mark."""
     merged, after, count = Merged(table.name), 0, 0
     with source.changed_runs(mark, newest):
+        if not source.has(mark):
+            # Ingest has just deleted it from the log: the next step fills the table.
+            return Step(merged, is_filling=True)
         while True:
             rows = source.changed_rows(table, after=after, limit=CHUNK)
             count += rows.count
@@ -138,7 +141,9 @@ def _write(
     table: LakeTable, lake: DeltaTable, source: Source, rows: Rows, mark: Watermark
 ) -> Merged:
     """Merge rows in one commit that also moves the watermark."""
-    commit = CommitProperties(app_transactions=mark.transactions(source.database_id))
+    commit = CommitProperties(
+        app_transactions=mark.transactions(table, source.database_id)
+    )
     if rows.data is None:
         # Nothing to write but the mark.
         lake.create_write_transaction(
@@ -165,12 +170,14 @@ def merge_tiles(source: Source, place: Place) -> Merged:
 
 def _merge_tiles(table: LakeTable, source: Source, place: Place) -> Merged:
     lake = place.open(table)
-    mark, newest = read_watermark(lake, source.database_id), source.newest()
+    mark, newest = read_watermark(table, lake, source.database_id), source.newest()
     if mark is not None and newest.revision <= mark.revision:
         return Merged(table.name, is_behind=newest.revision < mark.revision)
     tiles = source.tiles(table)
     own = f"t.{SOURCE} = '{source.database_id}'"
-    commit = CommitProperties(app_transactions=newest.transactions(source.database_id))
+    commit = CommitProperties(
+        app_transactions=newest.transactions(table, source.database_id)
+    )
     metrics = (
         _merge(lake, tiles, is_same_sql(table, ()), commit)
         .when_matched_update_all(predicate=is_newer_sql(table))

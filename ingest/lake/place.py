@@ -1,11 +1,12 @@
 """Where the lake is: a folder, or a prefix of a bucket on an S3 server."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ci_observer.ingest.errors import LakeError
 from ci_observer.ingest.lake.arrow import schema_of
@@ -46,6 +47,7 @@ class Place:
             return known
         lake = self._open_or_create(table)
         _refuse_other_columns(table, lake, self.table_uri(table))
+        _add_new_columns(table, lake)
         self._tables[table.name] = lake
         return lake
 
@@ -55,6 +57,8 @@ class Place:
             return DeltaTable(uri, storage_options=options)
         except TableNotFoundError:
             self._refuse_other_files()
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
         try:
             return DeltaTable.create(
                 uri,
@@ -64,9 +68,11 @@ class Place:
                 configuration=CONFIGURATION,
                 storage_options=options,
             )
-        except (CommitFailedError, DeltaError):
-            # Another writer has created it in the meantime.
-            return DeltaTable(uri, storage_options=options)
+        except (DeltaError, OSError) as error:
+            # Another writer may have created it in the meantime.
+            with suppress(TableNotFoundError):
+                return DeltaTable(uri, storage_options=options)
+            raise error from None
 
     def _refuse_other_files(self) -> None:
         """Raise `LakeError` if the folder has anything but the tables."""
@@ -97,3 +103,11 @@ def _refuse_other_columns(table: LakeTable, lake: DeltaTable, uri: str) -> None:
             " does not know: a newer one has written it. Nothing was written. Update"
             " this program, or give another address."
         )
+
+
+def _add_new_columns(table: LakeTable, lake: DeltaTable) -> None:
+    """Add the columns that an older version did not have; their rows come later."""
+    found = {field.name for field in lake.schema().fields}
+    wanted = Schema.from_arrow(schema_of(table)).fields
+    if missing := [field for field in wanted if field.name not in found]:
+        lake.alter.add_columns(missing)

@@ -47,6 +47,7 @@ class Source:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        db.execute("pragma temp_store = memory")
         try:
             [[self.database_id]] = db.execute(
                 "select value from instance, (select count(*) from run_changes)"

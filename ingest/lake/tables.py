@@ -7,6 +7,7 @@ stays in its partition.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from ci_observer import column_kinds as kinds
 
@@ -15,8 +16,6 @@ MONTH_SQL = (
     "iif({run}.created_at glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-*',"
     " substr({run}.created_at, 1, 7), 'unknown')"
 )
-# Changes with the meaning of a column, so that tables are filled again.
-FORMAT = 1
 
 RUNS = (
     *("run_id", "repo", "workflow", "workflow_name", "run_number", "run_attempt"),
@@ -77,6 +76,11 @@ class LakeTable:
     def partitions(self) -> list[str]:
         """The columns by which its files are in folders."""
         return [self.partition] if self.partition else []
+
+    @property
+    def columns_id(self) -> str:
+        """A short text that differs if the columns do."""
+        return f"{crc32(' '.join(self.columns).encode()):08x}"
 
     def kind(self, column: str) -> str:
         """The kind of value in a column, one of `column_kinds`."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 
 from deltalake import DeltaTable, Transaction
 
-from ci_observer.ingest.lake.tables import FORMAT
+from ci_observer.ingest.lake.tables import LakeTable
 
 # Above every run id: the table has been filled.
 ALL_RUNS = 2**63 - 1
@@ -33,23 +33,26 @@ class Watermark:
         """Whether all runs have been written once."""
         return self.filled_to == ALL_RUNS
 
-    def transactions(self, database_id: str) -> list[Transaction]:
+    def transactions(self, table: LakeTable, database_id: str) -> list[Transaction]:
         """The application transactions of a commit that gets to this mark."""
         return [
-            Transaction(_app_id(database_id, name), value)
+            Transaction(_app_id(table, database_id, name), value)
             for name, value in asdict(self).items()
         ]
 
 
-def read_watermark(table: DeltaTable, database_id: str) -> Watermark | None:
+def read_watermark(
+    table: LakeTable, lake: DeltaTable, database_id: str
+) -> Watermark | None:
     """The mark of a database in a table; None if it has nothing of it yet."""
     found = {
-        field.name: table.transaction_version(_app_id(database_id, field.name))
+        field.name: lake.transaction_version(_app_id(table, database_id, field.name))
         for field in fields(Watermark)
     }
     values = {name: value for name, value in found.items() if value is not None}
     return Watermark(**values) if len(values) == len(found) else None
 
 
-def _app_id(database_id: str, name: str) -> str:
-    return f"ci-observer {FORMAT} {database_id} {name}"
+def _app_id(table: LakeTable, database_id: str, name: str) -> str:
+    """Differs if the columns do: a table with new columns is filled again."""
+    return f"ci-observer {database_id} {table.columns_id} {name}"

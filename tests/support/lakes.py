@@ -3,15 +3,35 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlite_utils import Database
 
-from ci_observer.ingest.lake.tables import ALL_TABLES, LakeTable
+from ci_observer import column_kinds as kinds
+from ci_observer.ingest.lake.passes import Pass, run_pass
+from ci_observer.ingest.lake.place import Place
+from ci_observer.ingest.lake.tables import ALL_TABLES, REVISION, SOURCE, LakeTable
 
 TABLES = {table.name: table for table in ALL_TABLES}
+Rows = list[dict[str, Any]]
+
+
+def merge(db_path: Path, folder: Path) -> dict[str, tuple[int, int]]:
+    """Merge a database; the inserted and updated rows of each table that changed."""
+    return written(run_pass(db_path, Place(str(folder), folder=folder)))
+
+
+def written(found: Pass) -> dict[str, tuple[int, int]]:
+    """The inserted and updated rows of each table that changed."""
+    return {
+        merged.table: (merged.inserted, merged.updated)
+        for merged in found.merged
+        if merged.inserted or merged.updated or merged.deleted
+    }
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -22,41 +42,70 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 class Lake:
-    """A lake and the database that it is from, in one session of DuckDB."""
+    """A lake in a folder, in a session of DuckDB."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, uri: str, db_path: Path
-    ) -> None:
-        self._connection = connection
-        self.uri = uri
-        self._db_path = db_path
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self.connection = connection
+        self.folder = folder
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a select, in which `{lake}` and `{db}` are the addresses."""
-        filled = sql.format(lake=self.uri, db=self._db_path)
-        return self._connection.execute(filled).fetchall()
+        """The rows of a select."""
+        return self.connection.execute(sql).fetchall()
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
+    def rows(self, name: str) -> Rows:
         """The rows of a table in the order of its key, without `revision`."""
         table = TABLES[name]
-        columns = [column for column in table.columns if column != "revision"]
+        # DuckDB needs pytz for times with a zone.
+        values = ", ".join(
+            f"epoch({column})" if table.kind(column) == kinds.TIME else column
+            for column in _columns(table)
+        )
         found = self.query(
-            f"select {', '.join(columns)} from delta_scan('{{lake}}/{name}')"
+            f"select {values} from delta_scan('{self.folder}/{name}')"
             f" order by {', '.join(table.key)}"
         )
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return [dict(zip(_columns(table), row, strict=True)) for row in found]
 
-    def table(self, name: str) -> LakeTable:
-        """What is known about a table."""
-        return TABLES[name]
+    def files(self) -> set[Path]:
+        """All files of the lake."""
+        return {path for path in self.folder.rglob("*") if path.is_file()}
+
+
+def stored_rows(db: Database, name: str) -> Rows:
+    """The rows that a table of the lake should have: times are seconds since 1970."""
+    table = TABLES[name]
+    values = {
+        "revision": 0,
+        "source": db.execute(
+            "select value from instance where key = 'database_id'"
+        ).fetchone()[0],
+    }
+    cursor = db.execute(f"{table.select_sql} from {table.from_sql}", values)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in cursor.fetchall()]
+    typed = [
+        {c: _typed(table.kind(c), row[c]) for c in _columns(table)} for row in rows
+    ]
+    return sorted(typed, key=lambda row: [row[column] for column in table.key])
+
+
+def _columns(table: LakeTable) -> list[str]:
+    return [column for column in table.columns if column not in (REVISION, SOURCE)]
+
+
+def _typed(kind: str, value: Any) -> Any:
+    match kind:
+        case kinds.TIME if value is not None:
+            return datetime.fromisoformat(value).timestamp()
+        case kinds.BOOLEAN if value is not None:
+            return bool(value)
+    return value
 
 
 @contextmanager
-def reading_lake(uri: str, db_path: Path) -> Iterator[Lake]:
+def reading_lake(folder: Path) -> Iterator[Lake]:
     """DuckDB with its extensions for Delta and SQLite."""
     config = {"allow_unsigned_extensions": "true", "threads": "1"}
     with duckdb.connect(config=config) as connection:
         for name in ("delta", "sqlite_scanner"):
             load_extension(connection, name)
-        connection.execute("set timezone = 'UTC'")
-        yield Lake(connection, uri, db_path)
+        yield Lake(connection, folder)
