@@ -29,12 +29,13 @@ def serving(
     environ: Mapping[str, str],
     folder: Path,
     command: Sequence[str] = CI_OBSERVER,
+    options: Sequence[str] = (),
 ) -> Iterator[httpx.Client]:
     """Run `ci-observer serve` in a folder; give a client once it accepts connections.
 
     At the end SIGTERM must stop it with exit code 0.
     """
-    with serving_log(environ, folder, command) as (web, _):
+    with serving_log(environ, folder, command, options) as (web, _):
         yield web
 
 
@@ -43,11 +44,12 @@ def serving_log(
     environ: Mapping[str, str],
     folder: Path,
     command: Sequence[str] = CI_OBSERVER,
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[httpx.Client, Callable[[], str]]]:
     """Like `serving`; also gives a function that returns the log after the end."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 (our own command)
-        [*command, "serve"],
+        [*command, "serve", *options],
         env={**environ, "CI_OBSERVER_PORT": str(port)},
         cwd=folder,
         stderr=subprocess.PIPE,

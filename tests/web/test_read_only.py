@@ -28,12 +28,11 @@ from ci_observer.web.database import DATABASE
 
 FEED = ("acme/api", "ci.yml")
 STATEMENT = "/ci_observer.json?sql=select+count(*)+from+runs&_shape=arrays"
+# One for each kind of read: inline, the export's own, past walls, workers, and the
+# threads in which Datasette reads the schema.
 ROUTES = (
-    *("/", "/runs", "/summary", "/api/runs", "/api/runs.csv", "/api/runs/1"),
-    *("/api/wall", "/api/wall?at=2026-03-01T17:00:00Z", "/api/filters", "/api/config"),
-    *("/api/health", "/metrics", "/workflows/acme/api/ci.yml", STATEMENT),
-    *("/ci_observer", "/ci_observer/runs?status=completed", "/ci_observer/wall"),
-    *("/ci_observer/runs/1", "/ci_observer/failing_now", "/-/dashboards/ci-observer"),
+    *("/", "/api/runs", "/api/runs.csv", "/api/wall?at=2026-03-01T17:00:00Z"),
+    *("/metrics", "/ci_observer/runs", STATEMENT),
 )
 
 
