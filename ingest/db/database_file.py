@@ -18,7 +18,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ci_observer.ingest.db.storage_errors import REPAIR
-from ci_observer.ingest.errors import DamagedDatabase, DatabaseGone
+from ci_observer.ingest.errors import DamagedDatabase, DatabaseError, DatabaseGone
 
 log = logging.getLogger("ci_observer")
 
@@ -63,6 +63,19 @@ def refuse_empty_file(path: Path) -> None:
                 "delete the file."
             )
         time.sleep(EMPTY_SECONDS / 50)
+
+
+def refuse_replica(path: Path) -> None:
+    """Raise `DatabaseError` for a file that Litestream writes, as its -txid file shows.
+
+    A second writer would damage it, and the locks of WAL mode would stop Litestream.
+    """
+    if Path(f"{path}-txid").exists():
+        raise DatabaseError(
+            f"The database {path} is a replica that Litestream writes, as {path.name}"
+            "-txid shows. Read it with ci-observer serve --read-only. To make it the "
+            "writer's database, stop the replication and delete that file."
+        )
 
 
 def keep_damaged_wal(path: Path) -> None:

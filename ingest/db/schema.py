@@ -21,6 +21,7 @@ from ci_observer.ingest.db.database_file import (
     discard_files_of_former,
     keep_damaged_wal,
     refuse_empty_file,
+    refuse_replica,
 )
 from ci_observer.ingest.db.disk import existing_folder
 from ci_observer.ingest.db.locks import use_wal, write_transaction
@@ -71,6 +72,7 @@ def connect(path: Path) -> Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         discard_files_of_former(path)
         if path.exists():
+            refuse_replica(path)
             refuse_empty_file(path)
             keep_damaged_wal(path)
         create_file(path)

@@ -123,3 +123,23 @@ def test_another_version_at_the_start_is_one_sentence_and_exit_code_1(
     assert "with the migration m900_next, which this version" in line
     assert line.endswith("update this process to the writer's version.")
     assert files_of(path.parent) == before
+
+
+@pytest.mark.parametrize("command", ["serve", "ingest", "up", "migrate"])
+def test_no_command_writes_a_replica_of_litestream(
+    made: Path, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "ci_observer.db"
+    shutil.copyfile(made / "1.db", path)
+    Path(f"{path}-txid").write_text("1")
+    before = files_of(path.parent)
+
+    result = CliRunner().invoke(
+        main,
+        [command],
+        env={"CI_OBSERVER_DB": str(path), "CI_OBSERVER_PORT": str(free_port())},
+    )
+
+    assert result.exit_code == 1
+    assert "Read it with ci-observer serve --read-only." in result.stderr
+    assert files_of(path.parent) == before
