@@ -56,6 +56,9 @@ ELAPSED_FACTOR = 10
 TIME_LIMIT_SECONDS = 10
 # How long a read in the pool waits for a lock on the file.
 BUSY_SECONDS = 5
+# The same for a replica. Its replication waits for the end of a visitor's statement,
+# which is killed after 7 seconds, and lets no other read begin meanwhile.
+REPLICA_BUSY_SECONDS = 8
 # Instructions of SQLite's virtual machine between two checks of the deadline: 20 µs.
 INSTRUCTIONS = 2000
 # Page cache of the inline connection, in KiB: the index pages that every page of runs
@@ -309,7 +312,8 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             except sqlite3.OperationalError as error:
                 if not _may_succeed_in_pool(error):
                     raise
-                self.slow_queries.add(key)
+                if "interrupted" in str(error):
+                    self.slow_queries.add(key)
         return await self.pool.read(transaction, seconds=TIME_LIMIT_SECONDS)
 
     def _connect_plain(self) -> sqlite3.Connection:
@@ -326,7 +330,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
             self._uri(state),
             uri=True,
             check_same_thread=False,
-            timeout=BUSY_SECONDS,
+            timeout=REPLICA_BUSY_SECONDS if state.is_read_only else BUSY_SECONDS,
             factory=ReadConnection,
         )
         conn.guard = self.file.guard(state)
