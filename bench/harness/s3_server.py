@@ -61,7 +61,7 @@ class S3Server:
 
     def start(self) -> None:
         """Start it, and wait until it has the bucket and accepts requests."""
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "s3.json"
         settings.write_text(json.dumps({"identities": [_identity()]}))
         options = {
