@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,12 @@ def select(database: Path, sql: str) -> list[tuple[object, ...]]:
         return db.execute(sql).fetchall()
 
 
-def digest(rows: list[tuple[object, ...]]) -> str:
+def identities(rows: list[tuple[object, ...]]) -> set[tuple[int, str]]:
+    """The numbers and times of runs, which never change."""
+    return {(int(str(row[0])), str(row[-1])) for row in rows}
+
+
+def digest(rows: Sequence[object]) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
 
 
