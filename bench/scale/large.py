@@ -26,6 +26,7 @@ from bench.scale.lake_folder import fill_lake, filled_lake
 from bench.scale.questions import Result, ask, connect_archive, refuse_differences
 from bench.scale.spark import PACKAGES, run_job
 from bench.scale.spark_cluster import spark_cluster
+from ci_observer.ingest.lake.merging import WRITER
 
 # More than the copies in the file of each run, whose ids are next to each other.
 ID_STEP = 1_000
@@ -91,7 +92,9 @@ def append_copy(small: Path, lake: Path, number: int) -> None:
             f"select * replace (run_id - {number * ID_STEP} as run_id,"
             f" duration_seconds + {number} as duration_seconds) from runs"
         ).to_arrow_reader(100_000)
-        deltalake.write_deltalake(lake / "runs", rows, mode="append")
+        deltalake.write_deltalake(
+            lake / "runs", rows, mode="append", writer_properties=WRITER
+        )
 
 
 def copy_columns(conn: sqlite3.Connection, path: Path, copies: int) -> None:
