@@ -547,6 +547,49 @@ def restore(*, yes: bool, file: Path) -> None:
 
 @main.command()
 @click.option(
+    "--shards",
+    type=click.IntRange(1, 1000),
+    required=True,
+    metavar="N",
+    help="The number of databases to write: one for each value of SHARD.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder for them; a missing one is created.",
+)
+@click.argument(
+    "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
+)
+@explaining_errors
+def reshard(*, shards: int, output: Path, files: tuple[Path, ...]) -> None:
+    """Split and join databases for another number of shards.
+
+    Reads the databases of all former shards, or the only one, and writes
+    DIR/shard-1-of-N.db and so on: complete databases, each with the repositories of its
+    shard and their whole history. Each run is there once, also if several files have
+    it: its newest state counts, with the attempts of all.
+
+    \b
+    From one to four:     ci-observer reshard --shards 4 --output new ci_observer.db
+    From four to twelve:  ci-observer reshard --shards 12 --output new shard-*.db
+    Back to one:          ci-observer reshard --shards 1 --output new shard-*.db
+
+    Stop CI Observer first. The files are only read; the new ones get their names when
+    all are complete and checked, so a command that was killed leaves none. Then start
+    each instance with its file, SHARD=1/N and so on, and the same GH_REPOS as before.
+    """
+    from ci_observer.ingest.commands.reshard import reshard as write_shards
+    from ci_observer.ingest.commands.runtime import interrupted_by_sigterm
+
+    with interrupted_by_sigterm():
+        write_shards(files, output, shards=shards)
+
+
+@main.command()
+@click.option(
     "--token",
     envvar="ACCESS_TOKEN",
     metavar="TOKEN",

@@ -95,7 +95,7 @@ class Renames:
         repos.save_alias(self._db, repo, found, alias_of=name)
         log.warning(
             "%s is renamed to %s, which another shard watches. Its history until now "
-            "stays here under the new name; its shard begins another one",
+            "stays here under the new name; ci-observer reshard joins both parts",
             repo,
             name,
         )

@@ -1,0 +1,6 @@
+"""Splits and joins databases by repository, for another number of shards.
+
+`sources` opens the files, `plan` decides where each repository and each run goes,
+`tables` says how each table is handled, `copying` fills an output, and `rebuilding`
+makes what the copied rows do not have.
+"""
