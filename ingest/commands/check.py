@@ -82,7 +82,9 @@ async def run_check(config: Config) -> CheckResult:
     lines = [*check_database(config), *alert_lines(config)]
     if config.why_not_polling:
         # An instance may have no other purpose than to show its peers.
-        line = Line(config.why_not_polling, is_good=bool(config.peers))
+        is_empty_shard = config.why_not_polling == config.why_shard_is_empty
+        is_good = bool(config.peers) or is_empty_shard
+        line = Line(config.why_not_polling, is_good=is_good)
         return CheckResult([*lines, line])
     status = StatusLine()
     slots = asyncio.Semaphore(MAX_REQUESTS)

@@ -206,7 +206,7 @@ class Config:
             if not items
         ]
         if not missing:
-            return self._empty_shard_text
+            return self.why_shard_is_empty
         verb = "is" if len(missing) == 1 else "are"
         file = (
             f" Or write repositories and workflows in {self.config_file}."
@@ -220,11 +220,14 @@ class Config:
         )
 
     @property
-    def _empty_shard_text(self) -> str | None:
-        """Why nothing is polled although the settings select repositories."""
-        if self.shard is None or self.named_repos or self.patterns:
-            return None
+    def why_shard_is_empty(self) -> str | None:
+        """Why nothing is polled although the settings select repositories.
+
+        None if something is. An empty shard is no error.
+        """
         count = len(self.all_named_repos)
+        if self.shard is None or self.named_repos or self.patterns or not count:
+            return None
         return (
             f"{self.shard.name.capitalize()} has none of the {count} selected "
             f"{'repository' if count == 1 else 'repositories'}, so nothing is polled "

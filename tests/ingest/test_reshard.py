@@ -180,7 +180,7 @@ def test_from_one_to_three_to_two_to_one_nothing_is_lost(
 
     expected, found = content(archive), content(one)
     assert [name for name in expected if expected[name] != found[name]] == []
-    for path in (*three, one):
+    for path in (three[0], one):
         assert differences(path) == []
     assert are_tiles_current(one)
     for files in (three, two):

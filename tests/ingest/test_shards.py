@@ -4,11 +4,13 @@ import hashlib
 import logging
 
 import pytest
+from click.testing import CliRunner
 from polling import Ingest, add_runs
 from sqlite_utils import Database
 
 from ci_observer.demo.server.github_server import GitHubServer
 from ci_observer.demo.server.world import World
+from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.config.shard import Shard, number_of, parse_shard
 from ci_observer.ingest.errors import ConfigError
@@ -113,6 +115,19 @@ def test_an_empty_shard_is_healthy_and_says_so(populated, ingest, db, repos):
     state, reason, is_healthy = polling(db)
     assert (state, is_healthy) == ("off", 1)
     assert "Shard 2 of 7 has none of the 4 selected repositories" in str(reason)
+
+
+def test_check_says_that_an_empty_shard_is_no_error(tmp_path):
+    environ = {
+        "CI_OBSERVER_DB": str(tmp_path / "ci_observer.db"),
+        "GH_REPOS": ",".join(REPOS),
+        "GH_WORKFLOWS": "ci.yml",
+        "SHARD": "2/7",
+    }
+    result = CliRunner().invoke(main, ["check"], env=environ)
+
+    assert (result.exit_code, result.output.split(":")[0]) == (0, "OK")
+    assert "Shard 2 of 7 has none of the 4 selected repositories" in result.output
 
 
 def test_a_shard_without_workflows_is_healthy_and_says_so(
