@@ -14,6 +14,7 @@ from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
 from ci_observer.web.api import queries
+from ci_observer.web.cache import CachedResponse
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import Filters
@@ -25,12 +26,14 @@ from ci_observer.web.pages.filter_text import (
 )
 from ci_observer.web.pages.frame import FOUND, unreadable, visitor_frame
 from ci_observer.web.pages.muted import is_accepted, muted_text, split_muted
+from ci_observer.web.pages.page import HTML
 from ci_observer.web.pages.past_bar import past_bar
 from ci_observer.web.pages.screens import Screen, find_screen, with_view
 from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import exact_time, seconds_ahead, zone_of
 from ci_observer.web.pages.wall_files import ROUTE, send_wall_file, wall_files
 from ci_observer.web.past.wall import fetch_past_wall, past_time
+from ci_observer.web.responses import with_etag
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import ACTIVITIES, ALARMS, STATES, state_of
 
@@ -39,7 +42,7 @@ FIRST_COLUMNS = TILE_COLUMNS_WITHOUT_STRIP
 # More tiles may not fit a screen; the page then has the script for that at once.
 MANY_TILES = 60
 FILTERS = ("repo", "workflow", "branch", "event", "actor", "team", "state", "q")
-BAD_REQUEST = 400
+OK, BAD_REQUEST = 200, 400
 HIDEABLE = set(STATES) - set(ACTIVITIES)
 # The parameters that leave tiles out.
 HIDING = {*FILTERS, "hide", "mute", "screen"}
@@ -66,7 +69,7 @@ async def wall_page(
     datasette: Datasette, request: Request, stored: Screen | None = None
 ) -> Response:
     """The wall with the view of a query string; `stored` is the screen that has it."""
-    status = 200
+    status = OK
     try:
         await ensure_visible(datasette, request.actor)
         page = await fetch_page(datasette, request)
@@ -97,15 +100,27 @@ async def wall_page(
     }
     if page.get("past"):
         page |= past_page(datasette, request, page)
-        html = await datasette.render_template("past_wall.html", page, request=request)
-        return Response.html(html, headers={"Cache-Control": "no-store"})
+        return await html_of(datasette, request, "past_wall.html", page)
     page["wall_files"] = wall_files(
         datasette,
         is_filtered=page["is_filtered"],
         may_overflow=page["may_overflow"],
     )
-    html = await datasette.render_template("wall.html", page, request=request)
-    return Response.html(html, status=status, headers={"Cache-Control": "no-store"})
+    return await html_of(datasette, request, "wall.html", page, status)
+
+
+async def html_of(
+    datasette: Datasette,
+    request: Request,
+    template: str,
+    page: dict[str, Any],
+    status: int = OK,
+) -> Response:
+    """A page, compressed if the client accepts that, or an error."""
+    html = await datasette.render_template(template, page, request=request)
+    if status != OK:
+        return Response.html(html, status=status)
+    return await with_etag(request, CachedResponse(html.encode(), revision=0), HTML)
 
 
 def table_of(

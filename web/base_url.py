@@ -13,6 +13,7 @@ from datasette.utils import PrefixedUrlString
 from datasette.utils.asgi import Request
 
 from ci_observer.web.access import QuickDatasette
+from ci_observer.web.cache_control import with_cache_control
 from ci_observer.web.database import DATABASE
 from ci_observer.web.datasette_csv import with_csv_formulas
 from ci_observer.web.debug_pages import for_debugging
@@ -56,7 +57,8 @@ class PrefixedDatasette(QuickDatasette):
 
     def app(self) -> App:
         """The ASGI application, for requests with the prefix or without it."""
-        return with_prefix(super().app(), self.setting("base_url"))
+        app = with_cache_control(self, super().app())
+        return with_prefix(app, self.setting("base_url"))
 
     def _routes(self) -> list[tuple[str, View]]:
         return [

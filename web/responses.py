@@ -1,7 +1,7 @@
 """HTTP responses: allowed methods, ETags, compression and JSON errors."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -85,7 +85,8 @@ def error_response(
 ) -> Response:
     """`{"ok": false, "error": …, "status": …}`, and the facts as further keys."""
     body = json.dumps({"ok": False, "error": message, "status": status} | (facts or {}))
-    return _response(request, body.encode(), JSON, status, headers or {})
+    headers = {"Cache-Control": "no-store"} | (headers or {})
+    return _response(request, body.encode(), JSON, status, headers)
 
 
 async def with_etag(
@@ -98,16 +99,14 @@ async def with_etag(
     request_headers = request.headers
     is_large = len(cached.content) >= GZIP_MIN_BYTES
     is_gzipped = is_large and "gzip" in request_headers.get("accept-encoding", "")
-    headers = {"ETag": cached.etag}
-    if is_large:
-        headers["Vary"] = "Accept-Encoding"
+    # Also for a small body: the next one of this route may be large.
+    headers = {"ETag": cached.etag, "Vary": "Accept-Encoding"}
     if is_gzipped:
         # Weak: the same content in other bytes.
         headers["ETag"] = f"W/{cached.etag}"
     if cached.modified_at:
         headers["Last-Modified"] = _http_date(cached.modified_at)
     if _has_content(request_headers, cached):
-        headers["Cache-Control"] = "no-cache"
         return Response("", status=304, headers=headers, content_type=content_type)
     if is_gzipped:
         headers["Content-Encoding"] = "gzip"
@@ -137,37 +136,6 @@ def where_needed(is_needed: Callable[[], bool], wrapped: App, app: App) -> App:
         return chosen(scope, receive, send)
 
     return choose
-
-
-def with_privacy(send: Send) -> Send:
-    """Mark responses as private, for an instance that may refuse a visitor."""
-
-    async def send_private(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = message | {"headers": _private(message["headers"])}
-        await send(message)
-
-    return send_private
-
-
-def _private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers with `Cache-Control: private`, and `Vary` by the credentials."""
-    others, values = [], {b"cache-control": b"", b"vary": b""}
-    for name, value in headers:
-        key = name.lower()
-        if key in values:
-            values[key] = b", ".join(filter(None, (values[key], value)))
-        else:
-            others.append((name, value))
-    control, vary = values[b"cache-control"], values[b"vary"]
-    if not any(word in control for word in (b"private", b"no-store")):
-        control = b"private, no-cache"
-    present = vary.lower()
-    missing = [
-        name for name in (b"Cookie", b"Authorization") if name.lower() not in present
-    ]
-    vary = b", ".join(filter(None, (vary, *missing)))
-    return [*others, (b"cache-control", control), (b"vary", vary)]
 
 
 def _has_content(request_headers: Mapping[str, str], cached: CachedResponse) -> bool:
@@ -211,11 +179,6 @@ def _response(
     return Response(
         b"" if request.method == "HEAD" else content,
         status=status,
-        headers=headers
-        | {
-            # Browsers keep the response and revalidate it before every use.
-            "Cache-Control": "no-cache",
-            "Content-Length": str(len(content)),
-        },
+        headers=headers | {"Content-Length": str(len(content))},
         content_type=content_type,
     )

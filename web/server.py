@@ -18,6 +18,7 @@ from datasette.plugins import pm
 from ci_observer.web import memory, open_files
 from ci_observer.web.admission import with_admission
 from ci_observer.web.base_url import PrefixedDatasette, with_prefix
+from ci_observer.web.cache_control import with_cache_control
 from ci_observer.web.connection_limits import Limits
 from ci_observer.web.connections import bounded_protocol
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
@@ -135,6 +136,7 @@ def serve(datasette: Datasette, host: str, port: int) -> int:
             # Here, so that wrong access tokens are counted in one process, and before
             # the forwarder's client adds a missing Host.
             app = with_host_check(datasette, with_admission(datasette, app))
+            app = with_cache_control(datasette, app)
             app = with_prefix(app, datasette.setting("base_url"))
             app = with_response_counts(datasette, app)
             run(make_server(datasette, host, port, app=app), datasette)

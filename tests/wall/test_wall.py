@@ -247,9 +247,9 @@ async def test_other_methods_are_refused(datasette: Datasette) -> None:
     assert (await datasette.client.head("/")).status_code == 200
 
 
-async def test_the_page_is_never_cached(datasette: Datasette) -> None:
+async def test_the_page_is_cached_for_seconds_only(datasette: Datasette) -> None:
     response = await datasette.client.get("/")
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "max-age=1, stale-while-revalidate=4"
 
 
 async def test_without_a_database_the_page_says_what_to_do(tmp_path: Path) -> None:

@@ -476,7 +476,6 @@ async def test_an_unchanged_page_is_not_sent_again(
     save_runs(db, run_payload(9, **times("15:00")))
     changed = await datasette.client.get("/runs", headers={"If-None-Match": etag})
 
-    assert first.headers["cache-control"] == "no-cache"
     assert (again.status_code, again.text) == (304, "")
     assert changed.status_code == 200
 

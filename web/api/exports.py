@@ -160,7 +160,8 @@ def _start(listing: Listing, output_format: OutputFormat) -> Message:
     headers = {
         "Content-Type": output_format.content_type,
         "Content-Disposition": f'attachment; filename="{filename}"',
-        "Cache-Control": "no-cache",
+        # nginx would otherwise collect it in a file.
+        "X-Accel-Buffering": "no",
     }
     pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
     return {"type": "http.response.start", "status": 200, "headers": pairs}

@@ -94,8 +94,8 @@ async def send_wall_file(datasette: Datasette, request: Request) -> Response:
     cached = CachedResponse(joined.content, revision=0)
     content_type = FORMATS[names["ending"]].content_type
     response = await with_etag(request, cached, content_type)
-    if names["version"] == joined.version:
-        response.headers["Cache-Control"] = FOR_EVER
+    is_present = names["version"] == joined.version
+    response.headers["Cache-Control"] = FOR_EVER if is_present else "no-cache"
     return response
 
 
