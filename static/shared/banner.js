@@ -4,7 +4,7 @@ import { find, setText } from "./dom.js";
 import { ago, seconds } from "./format.js";
 import { labelOf } from "./vocabulary.js";
 
-const LOST_AFTER_REFRESHES = 3;
+export const LOST_AFTER_REFRESHES = 3;
 const WARN_DAYS = 14;
 const DAY = 86400;
 
@@ -49,7 +49,8 @@ function tokenBanner(expiresAt, now) {
   };
 }
 
-function lostBanner({ now, lastResponseAt, calendar, scriptError, serverError }) {
+function lostBanner({ now, lastResponseAt, calendar, scriptError, serverError, isRepeated }) {
+  const cause = serverError || (isRepeated && "A cache repeats an old response.");
   const age = `The data shown are from ${calendar.point(lastResponseAt, now)}, `
     + `${ago(lastResponseAt, now)}, and may be wrong.`;
   if (scriptError) {
@@ -60,7 +61,7 @@ function lostBanner({ now, lastResponseAt, calendar, scriptError, serverError })
   }
   return {
     word: serverError ? "CI Observer has no data" : "No connection to CI Observer",
-    text: [serverError, age, "Retrying automatically."].filter(Boolean).join(" "),
+    text: [cause, age, "Retrying automatically."].filter(Boolean).join(" "),
   };
 }
 

@@ -1,11 +1,13 @@
 // A page's connection to the server: regular refreshes, the last good response, and the
 // server's clock.
 
+import { LOST_AFTER_REFRESHES } from "./banner.js";
 import { seconds } from "./format.js";
 
 const TIMEOUT_MS = 15 * 1000;
 const JUMP_SECONDS = 5;
 const RELOAD_AFTER_MS = 9 * 1000;
+const CHECK_MS = 4 * 1000;
 
 // Returns a response, or throws an Error. Its `reason` is our own server's error text, and
 // missing when the response came from somewhere else.
@@ -32,6 +34,14 @@ function makeClock() {
   let slept = 0;
   return {
     now: () => stopwatch() + offset,
+    // The seconds that may have passed without the stopwatch.
+    slept: () => slept,
+    // The page itself may be old: a browser or a cache may have kept it.
+    setFirst(time, limit) {
+      const unseen = offset - offsetOf(time);
+      this.set(time);
+      if (unseen > limit) slept = unseen;
+    },
     set(time) {
       [offset, lastLocal, slept] = [offsetOf(time), localOffset(), 0];
     },
@@ -57,14 +67,41 @@ function makeClock() {
 export function makeConnection({ config, load, onData, onError, onTick }) {
   const clock = makeClock();
   const state = {};
+  const heard = new Set();
   let request = null;
   let timer = null;
+  let isChecking = false;
 
-  function accept(newConfig) {
-    const serverTime = seconds(newConfig.server_time);
+  // A cache may repeat a response, also for hours after its server has died. So a response
+  // proves something only once: `heard` has the times of the server in all of them.
+  // `isCurrent` is false if the data that came along are older.
+  function accept(newConfig, isCurrent = true) {
+    const time = seconds(newConfig.server_time);
+    const refreshSeconds = newConfig.refresh_seconds;
+    const isFirst = !heard.size;
+    const isRepeated = heard.has(time);
+    Object.assign(state, { config: newConfig, serverError: "", isRepeated });
+    if (isRepeated) {
+      clock.assumeSleep();
+      return;
+    }
+    let age = 0;
     // A server that cannot read its database sends no time.
-    if (serverTime !== null) clock.set(serverTime);
-    Object.assign(state, { config: newConfig, lastResponseAt: clock.now(), serverError: "" });
+    if (time !== null) {
+      heard.add(time);
+      const unseen = time - clock.now();
+      if (isFirst) clock.setFirst(time, LOST_AFTER_REFRESHES * refreshSeconds);
+      // Either the screen's clock is wrong, or the response is as old as it looks. Then the
+      // next one is the same: look once more.
+      else if (clock.slept() && !isChecking && unseen < clock.slept() / 2) isChecking = true;
+      else {
+        age = Math.min(Math.max(0, -unseen), refreshSeconds);
+        clock.set(time);
+      }
+    }
+    if (clock.slept()) schedule(CHECK_MS);
+    else isChecking = false;
+    if (isCurrent && !isChecking) state.lastResponseAt = clock.now() - age;
   }
 
   function fail(error) {
@@ -73,8 +110,9 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
     onError();
   }
 
-  function schedule() {
-    timer = setTimeout(refresh, state.config.refresh_seconds * 1000);
+  function schedule(delay) {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, delay || state.config.refresh_seconds * 1000);
   }
 
   // One request at a time. The next is scheduled before the callbacks run, so that an error
@@ -97,7 +135,7 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
   }
 
   accept(config);
-  schedule();
+  if (!clock.slept()) schedule();
   setInterval(() => {
     if (clock.jumped()) refresh();
     onTick();

@@ -69,10 +69,15 @@ async function load(signal) {
 function onData({ config, wall }) {
   if (mustReload(config)) return location.reload();
   if (wall) setTiles(wall);
-  connection.accept(config);
+  connection.accept(config, areCurrent(config));
   if (loadError) retryLoading();
   if (!scriptError) draw();
 }
+
+// A cache may have older tiles than the server, for some seconds. They prove nothing if they
+// have not changed either since the last refresh. A proxy may have removed the ETag.
+const areCurrent = ({ wall_etag: etag }) => loaded.etag === etag || loaded.etag === '""'
+  || loaded.revision > connection.state().config.revision;
 
 function setTiles(wall) {
   loaded = wall;

@@ -1,12 +1,15 @@
 """Fixtures for tests in a browser: Chromium, and the real server on a port."""
 
 import asyncio
+import re
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ from waiting import HANG_SECONDS
 
 from ci_observer.demo.server.github_server import PromptServer, bound_socket
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.times import utc
 from ci_observer.web.database import DATABASE, ReadOnlyDatabase
+from ci_observer.web.responses import App
 from ci_observer.web.server import build_datasette
 from ci_observer.web.settings import WebSettings
 
@@ -29,6 +34,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Half the processor time of Chromium, which opens a whole window for each page. It has
 # no notifications, and blocks no sounds.
 HEADLESS_SHELL = ("chromium-headless-shell", *CHROMIUM)
+STOPPED_CLOCK = "create view clock as select '(.+)' as now"
 TWO_FRAMES = (
     "() => new Promise((done) =>"
     " requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -66,20 +72,49 @@ class WallServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}/"
 
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def app(self) -> App:
+        """What the server runs."""
+        app: App = self._datasette.app()
+        return app
+
     def start(self) -> None:
         self._listener = bound_socket("127.0.0.1", self._port)
         self._port = self._listener.getsockname()[1]
         self._datasette = build_datasette(self._db_path, root=ROOT, web=self.web)
         self._server = _Server(
-            uvicorn.Config(
-                self._datasette.app(), log_config=None, log_level="critical", ws="none"
-            )
+            uvicorn.Config(self.app(), log_config=None, log_level="critical", ws="none")
         )
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}
         )
         self._thread.start()
         assert self._server.ready.wait(HANG_SECONDS), "The server did not start."
+
+    def tick(self) -> None:
+        """Let the stopped clock of the views go on by a second.
+
+        For a page, a response with the same time is one that a cache repeats.
+        """
+        uri = f"{self._db_path.as_uri()}?mode=rw"
+        with (
+            suppress(sqlite3.OperationalError),
+            closing(sqlite3.connect(uri, uri=True, timeout=HANG_SECONDS)) as db,
+        ):
+            row = db.execute("select sql from sqlite_schema where name = 'clock'")
+            [sql] = row.fetchone() or [""]
+            stopped = re.fullmatch(
+                "create view clock as select '(.+)' as now", sql, re.I
+            )
+            if stopped:
+                now = utc(datetime.fromisoformat(stopped[1]) + timedelta(seconds=1))
+                db.executescript(
+                    "begin immediate; drop view clock;"
+                    f" create view clock as select '{now}' as now; commit"
+                )
 
     def stop(self) -> None:
         self._server.stop()
@@ -143,6 +178,7 @@ class Visit:
 
     def refresh(self) -> None:
         """Let the time of one refresh pass, and wait until the page has settled."""
+        self.server.tick()
         self.page.clock.fast_forward(REFRESH_SECONDS * 1000)
         self.settle()
 
