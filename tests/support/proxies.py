@@ -1,10 +1,11 @@
 """Real proxies, started with the example files of contrib/proxy."""
 
+import os
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ ALL = sorted(
 )
 NAME = "localhost"
 NGINX = """
+{user}
 pid {folder}/nginx.pid;
 error_log stderr;
 daemon off;
@@ -86,14 +88,18 @@ def program(name: str) -> str:
 
 @contextmanager
 def running_proxy(
-    example: str, upstream: int, certificate: Certificate, folder: Path
+    example: str,
+    upstream: int,
+    certificate: Certificate,
+    folder: Path,
+    edit: Callable[[str], str] = lambda text: text,
 ) -> Iterator[Proxy]:
     """Run nginx or Caddy with an example file, in front of a port on loopback.
 
-    Only names, ports and the paths of the certificate are replaced.
+    Only names, ports and paths are replaced, and what `edit` changes.
     """
     ports = {80: free_port(), 443: free_port()}
-    text = (EXAMPLES / example).read_text()
+    text = edit((EXAMPLES / example).read_text())
     file = folder / Path(example).name
     file.write_text(_for_this_machine(text, ports, upstream, certificate))
     kind = example.partition("/")[0]
@@ -112,6 +118,10 @@ def _for_this_machine(
         ("/etc/ssl/certs/ci.example.com.pem", str(certificate.path)),
         ("/etc/ssl/private/ci.example.com.key", str(certificate.key)),
         # nginx.
+        (
+            "/var/cache/nginx/ci_observer",
+            str(certificate.path.parent / f"cache-{ports[80]}"),
+        ),
         ("listen 80;", f"listen {ports[80]};"),
         ("listen 443 ", f"listen {ports[443]} "),
         # Caddy.
@@ -127,7 +137,9 @@ def _for_this_machine(
 
 def _nginx(example: Path, folder: Path) -> list[str]:
     main = folder / "nginx.conf"
-    main.write_text(NGINX.format(folder=folder, example=example))
+    # Else its workers would be another user, who may not enter the folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    main.write_text(NGINX.format(user=user, folder=folder, example=example))
     return [program("nginx"), "-p", str(folder), "-c", str(main)]
 
 
