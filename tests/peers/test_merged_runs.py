@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from peer_team import HOSTILE_RUN, Instance, add_runs, instance, payload_of
 from raw_server import OPEN, head, raw_server
+from sqlite_utils import Database
 from web_client import get_error, get_json
 
 from ci_observer.web.api.cursors import encode_cursor
@@ -256,6 +257,21 @@ async def test_a_peer_with_a_large_response_is_missing(
     assert [run["run_id"] for run in page["runs"]] == [1]
     assert "larger than" in page["missing_peers"][0]["reason"]
     assert page["next"]
+
+
+async def test_the_page_of_runs_links_to_those_of_the_peers(
+    db: Database, db_path: Path
+) -> None:
+    peers = ["https://a.example/ci", "https://b.example"]
+    path = "/runs?repo=acme/none&limit=5"
+    async with instance(db_path, peers) as own, instance(db_path) as alone:
+        page = (await own.datasette.client.get(path)).text
+        without_peers = (await alone.datasette.client.get(path)).text
+
+    assert "2 peers: their runs are in the JSON, too, and at" in page
+    links = [f'<a href="{peer}/runs?repo=acme%2Fnone">' for peer in peers]
+    assert all(link in page for link in links)
+    assert "peer" not in without_peers
 
 
 async def test_a_slow_peer_is_missing(

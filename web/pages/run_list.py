@@ -12,6 +12,7 @@ from ci_observer.web.errors import Unavailable
 from ci_observer.web.filters import COMMON, Filters
 from ci_observer.web.pages.page import Content, PageParams, Pairs
 from ci_observer.web.pages.run_links import FilterLinks, github_links
+from ci_observer.web.peers.client import peers_of
 from ci_observer.web.texts import cut, display_row
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import FAILURES, UNFINISHED
@@ -77,6 +78,10 @@ async def fetch_run_list(datasette: Datasette, params: PageParams) -> Content:
         "shortcuts": _shortcuts(selection),
         "is_first_page": filters.cursor is None,
         "first_page": with_query("/runs", selection),
+        "peers": [
+            (peer.name, f"{peer.address}{with_query('/runs', selection)}")
+            for peer in peers_of(datasette)
+        ],
         "next_page": data["next"] and _next_page(params.pairs, data["next"]),
     }
     return Content(context, revision=min(response.revision, count.revision))
