@@ -13,7 +13,6 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
-from ci_observer.web.api import queries
 from ci_observer.web.cache import CachedResponse
 from ci_observer.web.columns import TILE_COLUMNS_WITHOUT_STRIP
 from ci_observer.web.errors import BadRequest, WebError
@@ -33,6 +32,7 @@ from ci_observer.web.pages.tile_table import COLUMNS, table_row
 from ci_observer.web.pages.times import exact_time, seconds_ahead, zone_of
 from ci_observer.web.pages.wall_files import ROUTE, send_wall_file, wall_files
 from ci_observer.web.past.wall import fetch_past_wall, past_time
+from ci_observer.web.peers import merged
 from ci_observer.web.responses import with_etag
 from ci_observer.web.urls import with_query
 from ci_observer.web.vocabulary import ACTIVITIES, ALARMS, STATES, state_of
@@ -147,8 +147,11 @@ def zone_on_page(request: Request, page: dict[str, Any]) -> ZoneInfo:
 
 def columns_of(page: dict[str, Any]) -> dict[str, Any]:
     """The tiles for the script, as names of columns and lists of values."""
-    names = (*FIRST_COLUMNS, "is_recorded") if page.get("past") else FIRST_COLUMNS
-    values = [[tile[name] for name in names] for tile in page["all_tiles"]]
+    others: tuple[str, ...] = ("is_recorded",) if page.get("past") else ()
+    if "peers" in page["config"] and not others:
+        others = merged.PEER_COLUMNS
+    names = (*FIRST_COLUMNS, *others)
+    values = [[tile.get(name) for name in names] for tile in page["all_tiles"]]
     return {"columns": names, "values": values}
 
 
@@ -169,6 +172,9 @@ def past_page(
         zone=zone_on_page(request, page),
         address=address,
     )
+    if peers := page["config"].get("peers"):
+        names = ", ".join(peer["name"] for peer in peers)
+        bar["notes"] = [*bar["notes"], f"Without the tiles of {names}."]
     bar["kept"] = [
         (name, value)
         for name in request.args
@@ -198,7 +204,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     if filters.at:
         zone = zone_of(request.args.get("tz"))
         filters = replace(filters, at=await past_time(datasette, filters.at, zone))
-    fetch = fetch_past_wall if filters.at else queries.fetch_wall
+    fetch = fetch_past_wall if filters.at else merged.fetch_wall
     no_filters = Filters(branch=filters.branch, at=filters.at)
     response = await fetch(datasette, no_filters)
     whole = json.loads(response.content)
@@ -214,7 +220,7 @@ async def fetch_page(datasette: Datasette, request: Request) -> dict[str, Any]:
     )
     hidden = [state for state in request.args.getlist("hide") if state in HIDEABLE]
     return {
-        "config": await queries.fetch_config(datasette),
+        "config": await merged.fetch_config(datasette),
         "etag": response.etag,
         "past": whole if filters.at else None,
         "all_tiles": all_tiles,

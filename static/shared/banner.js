@@ -18,14 +18,17 @@ const POLLING = {
   failed: "No data from GitHub",
   starting: "Starting",
   no_database: "The database cannot be read",
+  no_peers: "No other instance responds",
 };
-
 
 // `scriptError` is an error in the page's own script, `serverError` the text of a server
 // that responds without data.
 export const isLost = ({ config, now, lastResponseAt, scriptError, serverError }) =>
   Boolean(scriptError || serverError)
     || now - lastResponseAt > LOST_AFTER_REFRESHES * config.refresh_seconds;
+
+// Whether another instance is missing, or its tiles prove nothing.
+export const lacksPeer = ({ config }) => (config.peers || []).some(({ state }) => state !== "ok");
 
 const isOld = ({ config, now }) =>
   now - seconds(config.polling.last_success_at) > config.stale_seconds;
@@ -74,10 +77,10 @@ export function bannerOf(state) {
   const at = seconds(last);
   const lastGood = at === null ? ""
     : ` GitHub's last good response is from ${calendar.point(at, now)}, ${ago(at, now)}.`;
-  if (polling === "ok") {
+  if (["ok", "peers"].includes(polling)) {
     if (isOld(state)) return { word: OLD_DATA, text: lastGood.trim() };
     return warnings
-      ? { isCalm: true, word: "Warning", text: warnings }
+      ? { isCalm: !lacksPeer(state), word: lacksPeer(state) ? "Other instances" : "Warning", text: warnings }
       : tokenBanner(seconds(config.polling.token_expires_at), now);
   }
   const due = polling === "off" ? null : seconds(next);

@@ -14,7 +14,10 @@ const DISABLED = {
 
 // Each tag that decides a tile is its branch; the tile stays the same.
 export const keyOf = (tile) =>
-  [tile.repo, tile.workflow, tile.tag ? "" : tile.branch].join("\n");
+  [tile.peer, tile.repo, tile.workflow, tile.tag ? "" : tile.branch].join("\n");
+
+// The branch, and the instance if another one watches it.
+export const placeOf = ({ branch, peer }) => [branch, peer].filter(Boolean).join(" · ");
 
 // GitHub names a workflow without a name by its path.
 export const nameOf = (tile) =>
@@ -22,7 +25,7 @@ export const nameOf = (tile) =>
 
 // Returns a function from a tile to its [repository, workflow], as short as the tiles can be
 // told apart: with the owner where repositories of two owners have the same name, with the
-// file where two workflows of a repository do, and with the branch where one has two tiles.
+// file where two workflows of a repository do, and with the place where one has two tiles.
 export function makeTitles(tiles) {
   const values = new Map();
   const add = (key, value) => values.set(key, (values.get(key) || new Set()).add(value));
@@ -35,13 +38,13 @@ export function makeTitles(tiles) {
     const [repo, name, file] = keysOf(tile);
     add(repo, tile.repo.toLowerCase());
     add(name, tile.workflow);
-    add(file, tile.branch);
+    add(file, placeOf(tile));
   }
   return (tile) => {
     const [repo, name, file] = keysOf(tile).map(isShared);
     return [
       repo ? tile.repo : tile.repo.split("/")[1],
-      nameOf(tile) + (name ? ` (${tile.workflow})` : "") + (file ? ` · ${tile.branch}` : ""),
+      nameOf(tile) + (name ? ` (${tile.workflow})` : "") + (file ? ` · ${placeOf(tile)}` : ""),
     ];
   };
 }
@@ -134,7 +137,7 @@ export function breakage(tile, now) {
     ["run", `#${tile.broken_run_number}`, url],
     ["commit", starterOf(tile, "broken") || sha.slice(0, 7),
       sha && other.replace(/\/actions\/.*/, `/commit/${sha}`)],
-    ["at", ago(seconds(at), now), `${base}runs?${runs}`],
+    ["at", ago(seconds(at), now), `${tile.peer_url || base}runs?${runs}`],
   ].filter(([, text]) => text);
 }
 

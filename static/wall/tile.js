@@ -3,7 +3,7 @@
 import { base, find, setAttr, setStyle, setText } from "../shared/dom.js";
 import { ago, duration, percent, seconds } from "../shared/format.js";
 import { activity, activityText, breakage, detailUrl, details, errorLines, isLoud, isUntested,
-  nameOf, roughly, stateFacts, stateOf }
+  nameOf, placeOf, roughly, stateFacts, stateOf }
   from "../shared/tile_text.js";
 import { labelOf } from "../shared/vocabulary.js";
 
@@ -82,11 +82,11 @@ export const setLink = (node, url) =>
   setAttr(node, "href", /^(https?:\/\/|\/(?![/\\]))/.test(url || "") && url);
 
 // The page of the tile's workflow, in the theme and time zone of this page.
-function pageOf({ repo, workflow, branch, is_default_branch: isDefault }, { display }) {
+function pageOf({ repo, workflow, branch, is_default_branch: isDefault, peer_url: url }, { display }) {
   const path = `${repo}/${workflow}`.split("/").map(encodeURIComponent).join("/");
   const query = isDefault || !branch ? display
     : `${display || "?"}&branch=${encodeURIComponent(branch)}`.replace("?&", "?");
-  return `${base}workflows/${path}${query}`;
+  return `${url || base}workflows/${path}${query}`;
 }
 
 // Changes only nodes that differ. `title` is the wrapped title, and missing when nothing but the
@@ -108,7 +108,7 @@ export function fillTile(node, tile, context, title) {
   const isReason = tile.error_id !== null;
   keepText(node, "error", isReason && error);
   keepText(node, "exit", !isReason && error);
-  keepLink(node, "same", same, `${base}ci_observer/wall?error_id=${tile.error_id}`);
+  keepLink(node, "same", same, `${tile.peer_url || base}ci_observer/wall?error_id=${tile.error_id}`);
   setBreakage(node, tile, broken);
   setActivity(node, tile, newer);
   setAge(parts.age, tile, now);
@@ -143,7 +143,7 @@ function fillData(node, tile, context, { repo, workflow }) {
   setRun(parts.run, tile);
   const actor = isUntested(tile) ? "" : tile.last_result_actor;
   setLine(parts.actor, (tile.activity ? tile.actor : actor) || "");
-  setLine(parts.branch, tile.branch || "");
+  setLine(parts.branch, placeOf(tile));
   setStats(parts.stats, tile);
   setAttr(parts.strip, "hidden", !tile.run_id);
 }
@@ -164,7 +164,7 @@ function setName(node, { skip, head, cut, tail }) {
 function setLabel(node, tile, facts, lines) {
   const title = [
     nameOf(tile),
-    `${tile.repo} ${tile.branch || ""}`,
+    `${tile.repo} ${placeOf(tile)}`,
     [labelOf(stateOf(tile)), ...facts.map(([, text]) => text)].join(", "),
     ...lines,
   ].filter(Boolean).join("\n");

@@ -62,7 +62,7 @@ export function makeTileMenu({ grid, tileOf, getView, change }) {
       ...pagesOf(tile).map(([text, path, branch]) => makeItem(text, "", () => {
         const query = new URLSearchParams(displayQuery(view));
         if (branch) query.set("branch", branch);
-        location.assign(`${base}${path}?${query}`);
+        location.assign(`${tile.peer_url || base}${path}?${query}`);
       })),
     );
     menu.setAttribute("aria-label", nameOf(tile));

@@ -1,6 +1,6 @@
 // The tab's title and icon.
 
-import { isLost, isOutdated } from "../shared/banner.js";
+import { isLost, isOutdated, lacksPeer } from "../shared/banner.js";
 import { base, find, setAttr } from "../shared/dom.js";
 import { isAccepted, isGreen } from "../shared/tile_text.js";
 import { ALARMS } from "../shared/vocabulary.js";
@@ -16,6 +16,7 @@ function headline(tiles, muted, state, texts) {
   const words = [];
   if (failing) words.push(`${failing} failing`);
   if (alarms) words.push(`${alarms} ${alarms > 1 ? "alarms" : "alarm"}`);
+  if (lacksPeer(state)) words.push("instance missing");
   if (words.length) return [failing ? "failing" : "alarm", words.join(", ")];
   const isTrusted = !isOutdated(state);
   if (isTrusted && !muted.every(isAccepted)) return ["unknown", texts ? texts.muted : ""];

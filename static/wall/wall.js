@@ -1,6 +1,6 @@
 // The wall: draws the tiles that the address selects, and keeps them up to date.
 
-import { bannerOf, dataAge, drawBanner, isOutdated } from "../shared/banner.js";
+import { bannerOf, dataAge, drawBanner, isOutdated, lacksPeer } from "../shared/banner.js";
 import { getJson, makeConnection } from "../shared/connection.js";
 import { base, find, setText } from "../shared/dom.js";
 import { calendar, firstCalendar } from "../shared/format.js";
@@ -32,6 +32,7 @@ let controls = null;
 let messages = null;
 let filters = null;
 let loadError = "";
+let drawPeers = null;
 
 const connection =
   makeConnection({ config: initial.config, load, onData, onError: tick, onTick: tick });
@@ -48,7 +49,7 @@ function context(allTiles, muted, texts) {
     now: state.now,
     calendar: times,
     age: dataAge(state),
-    isTrusted: Boolean(texts) && !isOutdated(state),
+    isTrusted: Boolean(texts) && !isOutdated(state) && !lacksPeer(state),
     display: displayQuery(view),
     allTiles,
     muted,
@@ -172,6 +173,7 @@ function drawStatus() {
   const state = getState();
   setText(find("clock"), times.time(state.now));
   setText(find("age"), dataAge(state));
+  if (drawPeers) drawPeers(state);
   const notes = [
     ignored.length && `Not understood in the address: ${ignored.join(", ")}`,
     ...(messages ? messages.problems() : []),
@@ -329,6 +331,7 @@ window.addEventListener("popstate", () => {
   showView(before);
 });
 
+if (initial.config.peers) import("./peers.js").then((made) => { ({ drawPeers } = made); drawStatus(); }, () => {});
 find("settings").hidden = false;
 prepareMessages();
 tiles = initial.tiles.map((values) =>

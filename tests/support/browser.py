@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -128,7 +128,12 @@ class WallServer:
 class _Server(PromptServer):
     """A server that waits for open requests, which may be opening a file."""
 
+    # Ends what the app itself has begun.
+    close: Callable[[], Awaitable[None]] | None = None
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.close is not None:
+            await self.close()
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

@@ -18,6 +18,7 @@ from ci_observer.web.cache import CachedResponse
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import Filters
 from ci_observer.web.past.wall import fetch_past_wall
+from ci_observer.web.peers import merged
 from ci_observer.web.responses import (
     JSON,
     error_response,
@@ -87,10 +88,9 @@ async def run(call: Call) -> Response:
 
 async def wall(datasette: Datasette, selection: Filters) -> CachedResponse:
     """The tiles now, or at the time of the filter `at`."""
-    selection = replace(selection, peers=None)
     if selection.at is not None:
-        return await fetch_past_wall(datasette, selection)
-    return await queries.fetch_wall(datasette, selection)
+        return await fetch_past_wall(datasette, replace(selection, peers=None))
+    return await merged.fetch_wall(datasette, selection)
 
 
 async def filter_values(datasette: Datasette, _: Filters) -> CachedResponse:
@@ -107,10 +107,9 @@ async def summary(call: Call) -> Response:
 
 async def config(datasette: Datasette, selection: Filters) -> CachedResponse:
     """The public settings, the state of polling, and the ETag of the wall."""
-    selection = replace(selection, peers=None)
-    settings = await queries.fetch_config(datasette)
+    settings = await merged.fetch_config(datasette, selection)
     # A wall with this ETag need not request /api/wall.
-    wall_etag = await queries.fetch_wall_etag(datasette, selection)
+    wall_etag = await merged.fetch_wall_etag(datasette, selection)
     text = json.dumps(settings | {"wall_etag": wall_etag})
     return CachedResponse(text.encode(), revision=settings["revision"])
 

@@ -6,6 +6,7 @@ revision.
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from sqlite3 import Row
 from typing import Any
 
@@ -23,7 +24,7 @@ from ci_observer.web.errors import Unavailable
 from ci_observer.web.filter_sql import state_sql, team_sql, where_sql
 from ci_observer.web.filters import Filters
 from ci_observer.web.replica_age import age_of_copy
-from ci_observer.web.settings import is_read_only
+from ci_observer.web.settings import is_read_only, settings_of
 from ci_observer.web.vocabulary import STATES
 
 _TILE = tile_json_sql(TILE_COLUMNS_WITHOUT_STRIP)
@@ -207,7 +208,7 @@ def _wall_version(filters: Filters, revision: int, tiles: list[Row]) -> bytes:
         for tile in tiles
         if tile["is_shown"]
     )
-    parts = [_WALL_FORMAT, repr(filters), revision, _counts(tiles), timed]
+    parts = [_WALL_FORMAT, repr(filters), revision, counts_of(tiles), timed]
     text = json.dumps(parts)
     return hashlib.sha256(text.encode()).digest()
 
@@ -229,7 +230,7 @@ def wall_json(head: dict[str, Any], tiles: list[Row]) -> bytes:
 
     Raises `UnicodeDecodeError` if SQLite has made damaged JSON.
     """
-    head |= {"counts": _counts(tiles)}
+    head |= {"counts": counts_of(tiles)}
     # Up to a megabyte, so each piece is copied only once.
     pieces = [json.dumps(head)[:-1].encode(), b', "tiles": [']
     separator = b""
@@ -254,7 +255,7 @@ def _record(tile: Row) -> tuple[bytes, ...]:
     return (b', "is_recorded": ', b"true" if tile["is_recorded"] else b"false")
 
 
-def _counts(tiles: list[Row]) -> dict[str, int]:
+def counts_of(tiles: Sequence[Row | Mapping[str, Any]]) -> dict[str, int]:
     """How many tiles are in each state; a tile may count for up to three.
 
     A muted tile counts as `muted` and in the total only.
@@ -312,7 +313,10 @@ async def fetch_health(datasette: Datasette) -> CachedResponse:
     facts |= problem_of(datasette, row["state"])
     facts |= age_of_copy(datasette, facts, row["now"])
     facts["warnings"] = json.loads(row["warnings"]) + _warnings(datasette)
-    if not row["is_healthy"]:
+    is_healthy = row["is_healthy"]
+    if row["state"] == "off" and not row["feeds"] and settings_of(datasette).peers:
+        is_healthy, facts["reason"] = True, "This instance only shows its peers."
+    if not is_healthy:
         raise Unavailable(facts.pop("reason") or "Nothing was fetched lately.", **facts)
     return CachedResponse(
         json.dumps({"ok": True} | facts).encode(), revision=int(row["revision"])

@@ -110,14 +110,29 @@ _OF_PAST = (
     *("at", "archive_since", "recorded_since"),
     *("previous_change_at", "next_change_at"),
 )
+_PEER: dict[str, Schema] = {
+    **dict.fromkeys(("name", "address", "state"), _TEXT),
+    "reason": _TEXT_OR_NULL,
+}
+_PEER_DETAILS: dict[str, Schema] = {
+    **_PEER,
+    "title": _TEXT_OR_NULL,
+    "version": _TEXT_OR_NULL,
+    "tiles": _INTEGER,
+    "age_seconds": {"type": ["integer", "null"]},
+    "last_response_at": _TIME_OR_NULL,
+}
 WALL = object_of(
     {
         **_OK,
         **dict.fromkeys(_OF_PAST, _TIME_OR_NULL),
         "counts": {"type": "object", "additionalProperties": _INTEGER},
+        "peers": list_of(object_of(_PEER)),
         "tiles": list_of(reference("Tile")),
     },
     *_OF_PAST,
+    # Only with PEERS.
+    "peers",
 )
 CONFIG = object_of(
     {
@@ -143,8 +158,10 @@ CONFIG = object_of(
         "server_time": {"type": "string", "format": "date-time"},
         "warnings": _WARNINGS,
         "read_only": {"type": "boolean"},
+        "peers": list_of(object_of(_PEER_DETAILS)),
         "wall_etag": _TEXT,
-    }
+    },
+    "peers",
 )
 # A visitor who may not see the data gets `ok` only.
 _HEALTH = {**_FACTS, "warnings": _WARNINGS}

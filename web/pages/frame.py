@@ -16,10 +16,10 @@ from datasette.utils.asgi import Forbidden, Request
 
 from ci_observer.web.access import ensure_visible
 from ci_observer.web.access_token import ACTOR, can_log_out
-from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.database import DATABASE
 from ci_observer.web.errors import WebError
 from ci_observer.web.pages.times import zone_of
+from ci_observer.web.peers.merged import fetch_config
 from ci_observer.web.urls import route_of, with_query
 
 THEMES = ("dark", "light", "auto")

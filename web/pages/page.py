@@ -11,7 +11,6 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.access import ensure_visible
-from ci_observer.web.api.queries import fetch_config
 from ci_observer.web.cache import CachedResponse, get_or_compute
 from ci_observer.web.errors import BadRequest, WebError
 from ci_observer.web.filters import MAX_ARGUMENTS
@@ -31,6 +30,7 @@ from ci_observer.web.pages.times import (
     percent,
     zone_of,
 )
+from ci_observer.web.peers.merged import fetch_config
 from ci_observer.web.responses import with_etag
 from ci_observer.web.texts import cut
 from ci_observer.web.urls import (

@@ -57,11 +57,15 @@ def _result(tile: Tile) -> str:
     )
 
 
+def _with_peer(text: str, tile: Tile) -> str:
+    return f"{text} ({tile['peer']})" if tile.get("peer") else text
+
+
 CHANGE = "Broken or fixed"
 # Column title → the text of a cell.
 COLUMNS: dict[str, Callable[[Tile], str]] = {
     "Workflow": lambda tile: tile["workflow_name"] or tile["workflow"],
-    "Repository": lambda tile: tile["repo"],
+    "Repository": lambda tile: _with_peer(tile["repo"], tile),
     "Branch": lambda tile: tile["branch"] or "",
     "State": _state,
     "Since": lambda tile: tile["since"],
@@ -90,6 +94,8 @@ def table_row(
         "reason": ", ".join(filter(None, reasons)),
         "since": when(tile["since_at"]),
     }
+    if peer_url := tile.get("peer_url"):
+        runs_path = f"{peer_url}ci_observer/runs"
     runs = {"repo": tile["repo"], "workflow": tile["workflow"]}
     links = {
         "Workflow": run_url(tile),

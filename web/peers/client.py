@@ -80,8 +80,10 @@ class PeerClient:
 
     async def close(self) -> None:
         """Cancel the requests and close the connections."""
-        for task in self._running.values():
+        tasks = [*self._running.values()]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.aclose()
 

@@ -29,7 +29,7 @@ Text = Annotated[str | None, BeforeValidator(_shown)]
 class Polling(BaseModel):
     """The state of the peer's polling."""
 
-    state: Annotated[str, Field(pattern=r"\A[a-z_]{1,30}\Z")]
+    state: Annotated[str, Field(pattern=r"\A[a-z_]{1,30}\z")]
     reason: Text = None
     last_success_at: AwareDatetime | None = None
 

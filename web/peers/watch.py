@@ -1,0 +1,156 @@
+"""Watches the peers in the background, so that no visitor waits for one.
+
+It begins with the first visit and goes on until the process ends. Each peer has a task
+of its own: one that hangs delays neither the others nor the own tiles.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from datasette.app import Datasette
+
+from ci_observer.web.peers.client import PeerClient, PeerResponse, Query, client_of
+from ci_observer.web.peers.facts import fetch_facts
+from ci_observer.web.peers.links import link_check
+from ci_observer.web.peers.peer import Peer, PeerError
+from ci_observer.web.peers.state import PeerState, Report
+from ci_observer.web.peers.tiles import Tile, parse_tiles
+from ci_observer.web.settings import settings_of
+
+ROUTE = "/api/wall"
+EVERY_SECONDS = 10.0
+# After a failure, the peer may just restart.
+RETRY_SECONDS = 3.0
+# A visitor waits that long for peers that were never asked.
+FIRST_SECONDS = 1.0
+# Branches that visitors want to see, at once, and how long each is watched.
+MAX_SELECTIONS = 10
+SELECTION_SECONDS = 300.0
+
+Branches = tuple[str, ...]
+
+
+class PeerWatch:
+    """The states of all peers, for each selection of branches that visitors want."""
+
+    def __init__(
+        self,
+        client: PeerClient,
+        peers: tuple[Peer, ...],
+        github_api_url: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._peers = peers
+        self._checks = {peer: link_check(peer, github_api_url) for peer in peers}
+        self._clock = clock
+        self._selections: dict[Branches, _Selection] = {}
+
+    async def reports(self, branches: Branches = ()) -> list[Report]:
+        """The state of each peer, in the order of the settings.
+
+        Returns at once, but for the first time: then after `FIRST_SECONDS` at most.
+        """
+        selection = self._select(branches)
+        if not selection.is_known:
+            selection.is_known = True
+            waits = [asyncio.create_task(each.tried.wait()) for each in selection.all]
+            _, pending = await asyncio.wait(waits, timeout=FIRST_SECONDS)
+            for wait in pending:
+                wait.cancel()
+        return [each.state.report(self._clock()) for each in selection.all]
+
+    async def close(self) -> None:
+        """End all tasks and their requests."""
+        for selection in self._selections.values():
+            selection.stop()
+        await self._client.close()
+
+    def _select(self, branches: Branches) -> "_Selection":
+        selection = self._selections.get(branches)
+        if selection is None:
+            self._drop_oldest()
+            selection = _Selection([_Watched(PeerState(peer)) for peer in self._peers])
+            self._selections[branches] = selection
+        selection.visited = self._clock()
+        for each in selection.all:
+            # A task also ends by an error of ours, which asyncio logs.
+            if each.task is None or each.task.done():
+                each.task = asyncio.create_task(self._watch(each, branches))
+        return selection
+
+    def _drop_oldest(self) -> None:
+        """Make room for another selection. That of the default branches stays."""
+        others = [branches for branches in self._selections if branches]
+        if len(others) >= MAX_SELECTIONS:
+            oldest = min(others, key=lambda b: self._selections[b].visited)
+            self._selections.pop(oldest).stop()
+
+    async def _watch(self, each: "_Watched", branches: Branches) -> None:
+        """Ask a peer again and again, while somebody wants these branches."""
+        while self._is_wanted(branches):
+            await self._refresh(each.state, branches)
+            each.tried.set()
+            failed = each.state.failures > 0
+            await asyncio.sleep(RETRY_SECONDS if failed else EVERY_SECONDS)
+
+    def _is_wanted(self, branches: Branches) -> bool:
+        selection = self._selections[branches]
+        return not branches or self._clock() - selection.visited < SELECTION_SECONDS
+
+    async def _refresh(self, state: PeerState, branches: Branches) -> None:
+        query: Query = tuple(("branch", branch) for branch in branches)
+        peer = state.peer
+        try:
+            facts = await fetch_facts(self._client, peer, query)
+            if state.etag and facts.wall_etag == state.etag:
+                state.accept(facts, None, state.etag, now=self._clock())
+                return
+            response = await self._client.get(peer, ROUTE, query)
+            tiles = await asyncio.to_thread(self._parse, response, peer)
+            state.accept(facts, tiles, response.etag, now=self._clock())
+        except PeerError as error:
+            state.fail(str(error))
+
+    def _parse(self, response: PeerResponse, peer: Peer) -> list[Tile]:
+        return parse_tiles(response, peer, self._checks[peer])
+
+
+@dataclass
+class _Watched:
+    """A state, the task that keeps it up to date, and whether it has tried once."""
+
+    state: PeerState
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass
+class _Selection:
+    """The states of all peers for some branches; `visited` is the last time."""
+
+    all: list[_Watched]
+    visited: float = 0.0
+    is_known: bool = False
+
+    def stop(self) -> None:
+        """End the tasks."""
+        for each in self.all:
+            if each.task is not None:
+                each.task.cancel()
+
+
+_WATCHES: WeakKeyDictionary[Datasette, PeerWatch] = WeakKeyDictionary()
+
+
+def watch_of(datasette: Datasette) -> PeerWatch:
+    """The watch of a server, for its event loop."""
+    if datasette not in _WATCHES:
+        settings = settings_of(datasette)
+        _WATCHES[datasette] = PeerWatch(
+            client_of(datasette), settings.peers, settings.github_api_url
+        )
+    return _WATCHES[datasette]
