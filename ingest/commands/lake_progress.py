@@ -19,14 +19,14 @@ class FillProgress(Progress):
         self._line_at = 0.0
 
     def start(self, table: str, rows: int) -> None:
-        """The table is being filled with so many rows."""
+        """A table is being filled, of which the database has `rows` rows."""
         self._table, self._rows, self._done = table, rows, 0
         self._line_at = time.monotonic()
         self._bar = progress_bar(None, rows, f"filling {table}")
         self._bar.__enter__()
 
     def advance(self, rows: int) -> None:
-        """So many more rows are written."""
+        """More rows are written."""
         if self._bar is None:
             return
         self._done += rows

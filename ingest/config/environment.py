@@ -210,6 +210,8 @@ def _warnings(file: EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def aws_variables() -> dict[str, str]:
-    """AWS's variables for an S3 server; they hold credentials."""
-    environ = _merged(read_env_file(), os.environ)
-    return {name: value for name, value in environ.items() if name.startswith("AWS_")}
+    """AWS's variables for an S3 server; they hold credentials.
+
+    Not those of `.env`: the library of the object store reads the environment.
+    """
+    return {name: value for name, value in os.environ.items() if name[:4] == "AWS_"}

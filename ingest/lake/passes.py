@@ -16,7 +16,7 @@ from ci_observer.ingest.lake.tables import TABLES, LakeTable
 
 @dataclass(frozen=True)
 class Pass:
-    """What a pass has written to each table, in how many seconds."""
+    """The rows that a pass has written to each table, and its duration."""
 
     merged: tuple[Merged, ...]
     seconds: float
@@ -35,10 +35,10 @@ class Progress:
     """Shows how far a table is filled; this one shows nothing."""
 
     def start(self, table: str, rows: int) -> None:
-        """The table is being filled with so many rows."""
+        """A table is being filled, of which the database has `rows` rows."""
 
     def advance(self, rows: int) -> None:
-        """So many more rows are written."""
+        """More rows are written."""
 
     def end(self) -> None:
         """The table is filled, or it was stopped."""
