@@ -22,13 +22,13 @@ from ci_observer.ingest.commands.terminal import (
     progress_bar,
 )
 from ci_observer.ingest.db import copies, objects, schema
-from ci_observer.ingest.db.copies import Damaged
+from ci_observer.ingest.db.copies import Damaged, open_for_bulk
 from ci_observer.ingest.db.storage_errors import explain
 from ci_observer.ingest.errors import BackupError
 from ci_observer.ingest.progress import no_progress
 from ci_observer.ingest.reshard import rebuilding
 from ci_observer.ingest.reshard.copying import ShardCopy
-from ci_observer.ingest.reshard.plan import attached, make_plan, open_for_bulk
+from ci_observer.ingest.reshard.plan import attached, make_plan
 from ci_observer.ingest.reshard.sources import NOTHING_WRITTEN, Source, open_sources
 
 # Indexes are sorted on the disk, and the plan has a row for each run.

@@ -87,6 +87,19 @@ def _open(path: Path, options: str) -> sqlite3.Connection:
     raise BackupError(f"{path} is not a database of CI Observer.")
 
 
+def open_for_bulk(path: Path) -> sqlite3.Connection:
+    """Open a file that no other process reads, and that a failure deletes."""
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rwc", uri=True, isolation_level=None
+    )
+    for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -200000"):
+        conn.execute(f"pragma {pragma}").fetchall()
+    # The default is /tmp, which is small in a container.
+    folder = str(path.absolute().parent).replace("'", "''")
+    conn.execute(f"pragma temp_store_directory = '{folder}'")
+    return conn
+
+
 def contents(conn: sqlite3.Connection) -> Contents:
     """The contents of the database in the connection's transaction."""
     # Virtual tables have no pages, and may need an extension that is not loaded.

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ci_observer.ingest.config.shard import number_of
+from ci_observer.ingest.db.copies import open_for_bulk
 from ci_observer.ingest.reshard.sources import Source
 from ci_observer.ingest.reshard.tables import DERIVED, SUMMED
 
@@ -109,19 +110,6 @@ def make_plan(
         for source in sources if len(sources) > 1 else ():
             _add_former(conn, source)
         conn.execute("drop table newest")
-
-
-def open_for_bulk(path: Path) -> sqlite3.Connection:
-    """Open a file that no other process reads, and that a failure deletes."""
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rwc", uri=True, isolation_level=None
-    )
-    for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -200000"):
-        conn.execute(f"pragma {pragma}").fetchall()
-    # The default is /tmp, which is small in a container.
-    folder = str(path.absolute().parent).replace("'", "''")
-    conn.execute(f"pragma temp_store_directory = '{folder}'")
-    return conn
 
 
 def runs_of(conn: sqlite3.Connection, shard: int) -> int:

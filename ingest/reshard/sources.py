@@ -124,7 +124,7 @@ def _without_ingest(path: Path) -> Iterator[None]:
 @contextmanager
 def _unchanged(source: Source) -> Iterator[None]:
     """Raise `BackupError` at the end if another process has written to the file."""
-    with closing(sqlite3.connect(source.uri, uri=True)) as conn:
+    with closing(copies.open_backup(source.path)) as conn:
         before = _version(conn, source.path)
         yield
         if _version(conn, source.path) != before:
