@@ -106,13 +106,7 @@ def test_one_module_reads_the_settings_and_three_pass_the_environment_on():
 def test_sqlite_is_opened_for_writing_in_one_place_and_for_copies_in_another():
     openers = users_of("sqlite3", "connect", folders=("ingest",))
 
-    assert openers == [
-        "ingest/db/copies.py",
-        "ingest/db/schema.py",
-        # Files of its own, which no other process reads, and sources for reading.
-        "ingest/reshard/plan.py",
-        "ingest/reshard/sources.py",
-    ]
+    assert openers == ["ingest/db/copies.py", "ingest/db/schema.py"]
 
 
 @pytest.mark.parametrize(
