@@ -23,6 +23,7 @@ from bench.harness.timing import Clock, min_milliseconds
 from ci_observer.web.api.run_queries import read_run_page
 from ci_observer.web.database import ReadOnlyDatabase
 from ci_observer.web.filters import Filters
+from ci_observer.web.settings import WebSettings, remember_settings
 
 GOAL = "<= 1.3x"
 LIMIT = 100
@@ -145,6 +146,8 @@ def count_runs(db: Connection, filters: Filters) -> int:
 
 def connect(path: Path) -> Connection:
     """A connection like those of the web side."""
-    db: Connection = ReadOnlyDatabase(Datasette([]), str(path)).connect()
+    datasette = Datasette([])
+    remember_settings(datasette, WebSettings())
+    db: Connection = ReadOnlyDatabase(datasette, str(path)).connect()
     db.row_factory = sqlite3.Row
     return db

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from bench.scale.figures import Figure
 
 # In the order in which they run. Together they take at most `MAX_MINUTES`.
-NAMES = ("file", "lake", "spark", "replicas", "cache", "peer_runs", "peers")
+NAMES = ("file", "lake", "spark", "replicas", "cache", "shards", "peer_runs", "peers")
 MAX_MINUTES = 15
 
 

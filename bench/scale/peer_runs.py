@@ -15,7 +15,7 @@ from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.db import schema
 
 PART = "peer_runs"
-MINUTES = 1.5
+MINUTES = 1
 INSTANCES = 3
 RUNS = 150_000
 PAGES = 200

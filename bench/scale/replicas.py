@@ -31,7 +31,7 @@ from bench.scale.replica_setup import (
 )
 
 PART = "replicas"
-MINUTES = 4
+MINUTES = 3.5
 WRITES = 30
 OUTAGE_SECONDS = 60
 

@@ -17,7 +17,7 @@ from ci_observer.ingest.commands.reshard import reshard
 from ci_observer.ingest.config.shard import number_of
 
 PART = "shards"
-MINUTES = 2
+MINUTES = 1
 NAMES, SHARDS = 10_000, 12
 # Repositories of the simulated GitHub, polled by three instances.
 REPOS, INSTANCES = 60, 3

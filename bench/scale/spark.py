@@ -21,7 +21,7 @@ from bench.scale.questions import Result, ask, connect_archive, refuse_differenc
 from bench.scale.spark_cluster import WORKERS, environment, spark_cluster
 
 PART = "spark"
-MINUTES = 4
+MINUTES = 3.5
 JOB = ROOT / "contrib" / "spark" / "lake_job.py"
 # `make scale` installs the package here, which is too large for the other targets.
 PACKAGES = ROOT / ".venv" / "spark"
