@@ -8,6 +8,7 @@ const TIMEOUT_MS = 15 * 1000;
 const JUMP_SECONDS = 5;
 const RELOAD_AFTER_MS = 9 * 1000;
 const CHECK_MS = 4 * 1000;
+const MAX_HEARD = 1000;
 
 // Returns a response, or throws an Error. Its `reason` is our own server's error text, and
 // missing when the response came from somewhere else.
@@ -79,16 +80,18 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
     const time = seconds(newConfig.server_time);
     const refreshSeconds = newConfig.refresh_seconds;
     const isFirst = !heard.size;
-    const isRepeated = heard.has(time);
+    // The newest times stay: a wall runs for months.
+    const isRepeated = heard.delete(time);
     Object.assign(state, { config: newConfig, serverError: "", isRepeated });
+    // A server that cannot read its database sends no time.
+    if (time !== null) heard.add(time);
+    if (heard.size > MAX_HEARD) heard.delete(heard.values().next().value);
     if (isRepeated) {
       clock.assumeSleep();
       return;
     }
     let age = 0;
-    // A server that cannot read its database sends no time.
     if (time !== null) {
-      heard.add(time);
       const unseen = time - clock.now();
       if (isFirst) clock.setFirst(time, LOST_AFTER_REFRESHES * refreshSeconds);
       // Either the screen's clock is wrong, or the response is as old as it looks. Then the

@@ -24,8 +24,8 @@ DRIVER = """
   const states = ["passing", "failing", "stale", "unknown", "overdue"];
   let refresh, tick, finish, config, wall;
   let round = 0;
-  window.setTimeout = (act, ms) => {
-    if (ms !== 60000) return 0;
+  window.setTimeout = (act) => {
+    if (act.name !== "refresh") return 0;
     refresh = act;
     if (finish) finish();
     return 1;
@@ -46,7 +46,9 @@ DRIVER = """
 
   async function respond(url) {
     if (round % 50 === 0) throw new TypeError("Failed to fetch");
-    const body = url.includes("config") ? config : { ...wall, tiles: varied() };
+    const time = new Date(Date.parse(config.server_time) + round * 60000);
+    const body = url.includes("config") ? { ...config, server_time: time.toISOString() }
+      : { ...wall, tiles: varied() };
     return new Response(JSON.stringify(body), { headers: { ETag: `"${round}"` } });
   }
 
