@@ -3,7 +3,7 @@
 Nothing is created or changed next to the file. SQLite opens it by its state:
 
 - In WAL mode, with the -wal and -shm files of a writer: by these.
-- In WAL mode without them, as a backup is: alone, as a file that nobody changes.
+- In WAL mode without them, as a backup is: alone, as a file without a writer.
 - In rollback-journal mode, as a replica of Litestream is: with locks.
 
 Litestream writes the pages of a replica in place, under an exclusive lock, and does not
@@ -64,7 +64,7 @@ SECONDS_BETWEEN_CHECKS = 0.02
 TICK_NS = 20_000_000
 # Of a read during which the file changes.
 TRIES = 5
-# Where an SQLite file says whether it is in WAL mode, and what it says then.
+# Where an SQLite file says whether it is in WAL mode, and its two values.
 # https://www.sqlite.org/fileformat2.html#file_format_version_numbers
 VERSIONS_AT = 18
 WAL = 2

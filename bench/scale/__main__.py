@@ -24,7 +24,7 @@ from bench.scale import parts
 from bench.scale.deadline import deadline
 from bench.scale.figures import FAILED, Figure, failure, markdown
 
-# A part is stopped after so many times its minutes: the machine may be slow.
+# A part is stopped after this multiple of its minutes: the machine may be slow.
 PATIENCE = 3
 
 

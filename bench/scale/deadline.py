@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def deadline(minutes: float) -> Iterator[None]:
-    """Raise `TimeoutError` in the body after so many minutes; main thread only."""
+    """Raise `TimeoutError` in the body after these minutes; main thread only."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"stopped after {minutes:g} minutes")

@@ -14,7 +14,7 @@ FAILED = "failed"
 class Figure:
     """A measured value. Its unit is in the name, such as "lag, seconds".
 
-    `value` is a number or a word such as "equal". `note` says what was measured, in
+    `value` is a number or a word such as "equal". `note` names the measured thing, in
     plain text.
     """
 

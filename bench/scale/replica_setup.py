@@ -1,4 +1,4 @@
-"""The processes of the part `replicas`, and what is read of them."""
+"""The processes of the part `replicas`, and the reading of them."""
 
 import hashlib
 import http.client

@@ -46,7 +46,7 @@ def run_lake(db_path: Path, uri: str, aws: Mapping[str, str], options: Options) 
     if work.stop.is_set():
         log.info("Stopped.")
     if thread.is_alive():
-        # Python would wait for the merge. What it has not committed is repeated.
+        # Python would wait for the merge. Its uncommitted rows are merged again.
         logging.shutdown()
         os._exit(0)
     if work.error is not None:

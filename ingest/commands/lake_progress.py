@@ -19,7 +19,7 @@ class FillProgress(Progress):
         self._line_at = 0.0
 
     def start(self, table: str, rows: int) -> None:
-        """A table is being filled, of which the database has `rows` rows."""
+        """A table is being filled; the database has `rows` rows of it."""
         self._table, self._rows, self._done = table, rows, 0
         self._line_at = time.monotonic()
         self._bar = progress_bar(None, rows, f"filling {table}")

@@ -46,7 +46,7 @@ def schema_of(table: LakeTable) -> Schema:
 
 
 def batch_of(table: LakeTable, rows: Sequence[Sequence[Any]]) -> RecordBatch:
-    """Rows with a value for each column, of which there is at least one."""
+    """Rows with a value for each column; there is at least one row."""
     values = zip(*rows, strict=True)
     arrays = [
         _array(column, table.kind(name))
@@ -93,7 +93,7 @@ def _array(values: Sequence[Any], kind: str) -> Array:
     try:
         return build(values)
     except (TypeError, ValueError, OverflowError):
-        # SQLite keeps any value in any column, if somebody writes it there.
+        # SQLite keeps any value in any column, if a user writes it there.
         return build([None if value is None else repair(value) for value in values])
 
 

@@ -9,7 +9,7 @@ from deltalake.exceptions import DeltaError
 from ci_observer.ingest.errors import LakeError
 from ci_observer.ingest.texts import one_line
 
-# Parts of the errors of object_store, of S3 servers and of Linux, and what they mean.
+# Parts of the errors of object_store, of S3 servers and of Linux, and their meaning.
 _MEANINGS = (
     (
         r"NoSuchBucket|bucket does not exist|specified bucket",

@@ -66,7 +66,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class Step:
-    """What a step has written, of so many rows that it has read."""
+    """The rows that a step has read, and those that it has written."""
 
     merged: Merged
     rows: int = 0

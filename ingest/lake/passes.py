@@ -35,7 +35,7 @@ class Progress:
     """Shows how far a table is filled; this one shows nothing."""
 
     def start(self, table: str, rows: int) -> None:
-        """A table is being filled, of which the database has `rows` rows."""
+        """A table is being filled; the database has `rows` rows of it."""
 
     def advance(self, rows: int) -> None:
         """More rows are written."""

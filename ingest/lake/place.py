@@ -12,7 +12,7 @@ from ci_observer.ingest.errors import LakeError
 from ci_observer.ingest.lake.arrow import schema_of
 from ci_observer.ingest.lake.tables import ALL_TABLES, REVISION, LakeTable
 
-# Commits between two checkpoints: a reader reads at most so many files of the log.
+# Commits between two checkpoints: the most files of the log that a reader reads.
 CONFIGURATION = {
     "delta.checkpointInterval": "50",
     "delta.logRetentionDuration": "interval 7 days",

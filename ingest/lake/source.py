@@ -1,4 +1,4 @@
-"""Reads the database: what has changed, and rows by ranges of runs.
+"""Reads the database: the changed runs, and rows by ranges of runs.
 
 A read never lasts longer than a chunk: a long one would keep the writer from emptying
 its write-ahead log.

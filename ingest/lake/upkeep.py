@@ -16,7 +16,7 @@ from ci_observer.ingest.lake.place import Place
 from ci_observer.ingest.lake.retries import retrying_conflicts
 from ci_observer.ingest.lake.tables import ALL_TABLES, LakeTable
 
-# A merge rewrites every file of which it changes a row: larger ones take longer.
+# A merge rewrites every file with a changed row: larger ones take longer.
 FILE_BYTES = 32_000_000
 DAY = 24 * 3600
 # Records the day of the last compaction, so that one of many writers does it.

@@ -2,5 +2,5 @@
 
 `sources` opens the files, `plan` decides where each repository and each run goes,
 `tables` says how each table is handled, `copying` fills an output, and `rebuilding`
-makes what the copied rows do not have.
+makes the rows that are not copied.
 """

@@ -3,7 +3,7 @@
 | table | rows |
 | --- | --- |
 | `places` | repository: its shard, and the source that knows it best |
-| `shared` | repository of which several sources have rows |
+| `shared` | repository with rows in several sources |
 | `chosen` | run: the source with its newest state, and its shard |
 | `former` | the same run in another source |
 """

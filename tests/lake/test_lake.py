@@ -1,4 +1,4 @@
-"""The lake has what the database has, however often and from where it is merged."""
+"""The lake has the rows of the database, however often and from where it is merged."""
 
 import shutil
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The example of nginx as a cache: many walls, and what is never stored."""
+"""The example of nginx as a cache: many walls, and responses that are never stored."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""`ci-observer replica`: what is refused, its file, and what it logs of Litestream."""
+"""`ci-observer replica`: its refusals, its file, and its log of Litestream."""
 
 import logging
 import os

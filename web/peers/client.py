@@ -89,7 +89,7 @@ class PeerClient:
 
     def _forget(self, key: Any) -> None:
         task = self._running.pop(key)
-        # An exception that nobody waits for any more is no error.
+        # An exception without a waiting caller is no error.
         if not task.cancelled():
             task.exception()
 

@@ -41,7 +41,7 @@ class MergedPage:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nobody but missing instances can have another run."""
+        """Whether only missing instances can have another run."""
         return bool(
             self.missing
             and not self.runs

@@ -1,6 +1,6 @@
-"""What this instance knows of a peer: its last good response, and what is wrong now.
+"""The state of a peer: its last good response, and its problem now.
 
-Times are those of our own clocks: the stopwatch, which nobody can set, and the time of
+Times are those of our own clocks: the stopwatch, which cannot be set, and the time of
 day only for people.
 """
 
@@ -83,7 +83,7 @@ class PeerState:
         return self._polling(self.facts, silent)
 
     def _polling(self, facts: Facts, silent: float) -> tuple[str, str | None]:
-        """The state by what the peer says of its own data."""
+        """The state by the facts of the peer about its own data."""
         polling = facts.polling
         if polling.state == "off" and not self.tiles:
             return OK, None

@@ -90,7 +90,7 @@ class PeerWatch:
             self._selections.pop(oldest).stop()
 
     async def _watch(self, each: "_Watched", branches: Branches) -> None:
-        """Ask a peer again and again, while somebody wants these branches."""
+        """Send requests to a peer at intervals, while visitors want these branches."""
         while self._is_wanted(branches):
             await self._refresh(each.state, branches)
             each.tried.set()
