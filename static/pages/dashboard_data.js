@@ -47,7 +47,9 @@ export async function fetchRows(dashboard, chart, args) {
   let response;
   let body = {};
   try {
-    response = await fetch(`${base}-/dashboards/${path}.json?${new URLSearchParams(args)}`);
+    const url = `${base}-/dashboards/${path}.json?${new URLSearchParams(args)}`;
+    // The browser may hold rows of a moment ago: the server knows whether they are current.
+    response = await fetch(url, { cache: "no-cache" });
     body = await response.json();
   } catch {
     throw new LoadError(response ? `The response is not JSON (status ${response.status}).` : NO_RESPONSE);

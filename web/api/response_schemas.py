@@ -61,7 +61,7 @@ _OF_INSTANCE: dict[str, Schema] = {
     "page_url": _TEXT
     | {
         "description": "The page of the run on the instance that has it.",
-        "examples": ["/runs/5"],
+        "examples": ["https://ci.example.com/runs/5"],
     },
 }
 _MISSING_PEER = object_of(
