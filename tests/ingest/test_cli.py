@@ -31,7 +31,11 @@ from ci_observer.ingest.db import schema
 
 TOKEN = "github_pat_secret123"  # noqa: S105 (made up)
 # Imported by the commands that need them.
-LATE_IMPORTS = ("ci_observer.ingest.commands.supervise", "ci_observer.web.server")
+LATE_IMPORTS = (
+    "_strptime",
+    "ci_observer.ingest.commands.supervise",
+    "ci_observer.web.server",
+)
 
 pytestmark = pytest.mark.usefixtures("only_own_settings")
 
