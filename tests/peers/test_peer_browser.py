@@ -77,3 +77,17 @@ def test_a_wall_never_says_all_passing_while_an_instance_is_missing(
     expect(page.locator(".tile")).to_have_count(1)
     assert page.title().startswith("instance missing")
     assert "passing" not in page.title()
+
+
+def test_the_age_of_an_instance_leaves_the_title_whole_on_a_phone(
+    both: Cycle, new_visit: NewVisit, expect: Any
+) -> None:
+    a, b = both
+    a.wait_for(b.name, "ok")
+    page = new_visit(viewport={"width": 390, "height": 844}).open()
+    expect(page.locator("#age")).to_contain_text(b.name, timeout=60_000)
+
+    lines = page.locator(".head__name").evaluate(
+        "node => node.offsetHeight / parseFloat(getComputedStyle(node).lineHeight)"
+    )
+    assert lines == pytest.approx(1, abs=0.2)
