@@ -1,18 +1,16 @@
 """Reads the body of a response, within a limit that a compressed body cannot pass."""
 
 import zlib
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable
 
+from ci_observer.gzip_parts import GzipParts
 from ci_observer.ingest.errors import GitHubUnavailable, InvalidResponse, TooLarge
 
 # A page of 100 runs has 2 MB. Requests ask for no other compression than gzip.
 MAX_BYTES = 32 * 2**20
 # Only the message of an error response is of use.
 MAX_ERROR_BYTES = 2**20
-PART_BYTES = 2**18
 GZIP = ("gzip", "x-gzip")
-# The gzip header and trailer, with the largest window: https://docs.python.org/3/library/zlib.html
-GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 
 async def read_body(
@@ -43,30 +41,23 @@ async def _read_plain(chunks: AsyncIterable[bytes], limit: int) -> bytes:
 
 
 async def _read_gzip(chunks: AsyncIterable[bytes], limit: int) -> bytes:
-    unzip = zlib.decompressobj(GZIP_WINDOW_BITS)
+    unzip = GzipParts()
     body = bytearray()
     received = 0
     async for chunk in chunks:
         received += len(chunk)
         _refuse_too_large(body, received, limit)
-        for part in _unzipped(unzip, chunk):
-            body += part
-            _refuse_too_large(body, len(body), limit)
-    if received and not unzip.eof:
-        raise GitHubUnavailable("GitHub's response ends too early.")
-    return bytes(body)
-
-
-def _unzipped(unzip: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
-    """The decompressed parts of a chunk, which may have a thousand times its size."""
-    while chunk and not unzip.eof:
         try:
-            yield unzip.decompress(chunk, PART_BYTES)
+            for part in unzip.of(chunk):
+                body += part
+                _refuse_too_large(body, len(body), limit)
         except zlib.error as error:
             raise GitHubUnavailable(
                 f"GitHub's response cannot be decompressed: {error}."
             ) from error
-        chunk = unzip.unconsumed_tail
+    if received and not unzip.is_complete:
+        raise GitHubUnavailable("GitHub's response ends too early.")
+    return bytes(body)
 
 
 def _refuse_too_large(body: bytearray, size: int, limit: int) -> None:
