@@ -65,15 +65,21 @@ def refuse_empty_file(path: Path) -> None:
         time.sleep(EMPTY_SECONDS / 50)
 
 
+def txid_path(path: Path) -> Path:
+    """The file that Litestream writes after each change, next to a database."""
+    return path.with_name(f"{path.name}-txid")
+
+
 def refuse_replica(path: Path) -> None:
     """Raise `DatabaseError` for a file that Litestream writes, as its -txid file shows.
 
     A second writer would damage it, and the locks of WAL mode would stop Litestream.
     """
-    if Path(f"{path}-txid").exists():
+    txid = txid_path(path)
+    if txid.exists():
         raise DatabaseError(
-            f"The database {path} is a replica that Litestream writes, as {path.name}"
-            "-txid shows. Read it with ci-observer serve --read-only. To make it the "
+            f"The database {path} is a replica that Litestream writes, as {txid.name} "
+            "shows. Read it with ci-observer serve --read-only. To make it the "
             "writer's database, stop the replication and delete that file."
         )
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ci_observer.ingest.db.database_file import lock_path
+from ci_observer.ingest.db.database_file import lock_path, txid_path
 from ci_observer.ingest.db.permissions import FILE_MODE, restrict
 from ci_observer.ingest.errors import ConfigError, DatabaseError
 
@@ -50,11 +50,6 @@ def claim(database: Path) -> Path:
             " this user, or set CI_OBSERVER_DB to a file in another folder."
         ) from error
     return mark
-
-
-def txid_path(database: Path) -> Path:
-    """The file that Litestream writes after each change, next to a database."""
-    return database.with_name(f"{database.name}-txid")
 
 
 def empty_folder(database: Path) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ci_observer.ingest.commands import launch
 from ci_observer.ingest.config import database_group, litestream_environment
+from ci_observer.ingest.db.database_file import txid_path
 from ci_observer.ingest.replica import copy_file, litestream
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -42,7 +43,7 @@ def follow(url: str, database: Path, interval: str) -> int:
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_BETWEEN_LOOKS)
         # Litestream writes this file before it applies the first change.
-        if copy_file.txid_path(restored).exists():
+        if txid_path(restored).exists():
             copy_file.publish(restored, database, group=database_group())
             log.info("The replica is restored, and follows %s.", url.partition("?")[0])
             process.wait()

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import litestream_environment, litestream_variables
+from ci_observer.ingest.db.database_file import txid_path
 from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.replica import copy_file, litestream
 
@@ -80,7 +81,7 @@ def restored_file(database: Path, content: bytes) -> Path:
     """A file as Litestream restores it, with the other file that it writes then."""
     restored = copy_file.empty_folder(database) / database.name
     restored.write_bytes(content)
-    copy_file.txid_path(restored).write_text("0000000000000001")
+    txid_path(restored).write_text("0000000000000001")
     return restored
 
 
@@ -92,7 +93,7 @@ def test_a_new_copy_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
         restored = restored_file(database, b"2" * 100)
         # Until the new one is complete, the former one and its -txid file are there.
         assert database.read_bytes().startswith(b"1")
-        assert copy_file.txid_path(database).exists()
+        assert txid_path(database).exists()
 
         copy_file.publish(restored, database, group=None)
 
@@ -100,7 +101,7 @@ def test_a_new_copy_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
     written = database.read_bytes()
     # A rollback journal: nothing waits for a reader's lock of the other kind.
     assert (written[:18], written[18:20]) == (b"2" * 18, b"\1\1")
-    txid = copy_file.txid_path(database)
+    txid = txid_path(database)
     assert txid.stat().st_mtime_ns >= database.stat().st_mtime_ns
     # Litestream writes it where it has restored the file.
     assert txid.resolve().parent == restored.parent
