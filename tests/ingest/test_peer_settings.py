@@ -38,6 +38,7 @@ def test_addresses_are_written_in_one_way() -> None:
         ("https://", "address 1 is not the address of an instance"),
         ("https://a.example:0x", "address 1 is not valid"),
         ("http://a.example", "address 1 begins with http://"),
+        ("http://a.localhost:8090", "address 1 begins with http://"),
         ("https://a.example,https://ada:hunter2@b.example", "address 2 has a user"),
         ("https://a.example/?x=1", "address 1 has a query or a fragment"),
         ("https://a.example#x", "address 1 has a query or a fragment"),

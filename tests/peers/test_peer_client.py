@@ -12,7 +12,7 @@ from raw_server import OPEN, head, raw_server
 
 from ci_observer.web.peers import client as client_module
 from ci_observer.web.peers.body import MAX_BYTES
-from ci_observer.web.peers.client import PeerClient
+from ci_observer.web.peers.client import PeerClient, PeerResponse
 from ci_observer.web.peers.peer import Peer, PeerError
 
 WALL = "/api/wall"
@@ -48,7 +48,7 @@ async def test_a_request_is_for_the_own_tiles_and_has_the_token(
         peer = Peer(f"{server.url}/team", TOKEN)
         response = await client.get(peer, WALL, (("branch", "a b&c"),))
 
-    assert response.json == {"ok": True}
+    assert response.json() == {"ok": True}
     [request] = server.requests
     line, *headers = request.splitlines()
     assert line == "GET /team/api/wall?branch=a+b%26c&peers=no HTTP/1.1"
@@ -65,7 +65,7 @@ async def test_an_unchanged_response_is_not_sent_again(client: PeerClient) -> No
     ]
     with raw_server(lambda _: chunks.pop(0)) as server:
         peer = Peer(server.url)
-        found = [(await client.get(peer, WALL)).json for _ in range(3)]
+        found = [(await client.get(peer, WALL)).json() for _ in range(3)]
 
     assert found == [[1], [1], [2]]
     assert ["If-None-Match" in request for request in server.requests] == [
@@ -123,13 +123,15 @@ async def test_only_some_requests_wait(
     with raw_server(lambda _: [OPEN]) as server:
         peer = Peer(server.url)
         queries = [(("branch", str(number)),) for number in range(25)]
+        # The wall of the default branches has a place, whatever visitors want.
         results = await asyncio.gather(
-            *(client.get(peer, WALL, q) for q in queries), return_exceptions=True
+            *(client.get(peer, WALL, q) for q in [*queries, ()]), return_exceptions=True
         )
 
     texts = [str(result) for result in results]
     assert len([t for t in texts if t.startswith("too many requests")]) == 5
-    assert len([t for t in texts if "does not respond within" in t]) == 20
+    assert len([t for t in texts if "does not respond within" in t]) == 21
+    assert "does not respond within" in texts[-1]
 
 
 @pytest.mark.asyncio
@@ -156,6 +158,28 @@ async def test_a_small_body_may_not_become_a_large_one(client: PeerClient) -> No
     message = await error_of(client, *body(bomb, "Content-Encoding: gzip"))
 
     assert message == "its response is larger than 20 MB"
+
+
+@pytest.mark.asyncio
+async def test_a_configuration_has_a_smaller_limit(client: PeerClient) -> None:
+    with (
+        raw_server(lambda _: body(b" " * (2**20 + 1))) as server,
+        pytest.raises(PeerError, match="larger than 1 MB"),
+    ):
+        await client.get(Peer(server.url), "/api/config")
+
+
+def test_a_small_body_may_not_take_much_memory() -> None:
+    response = PeerResponse(b"[" + b"[]," * 1_000_001 + b"[]]", "")
+
+    with pytest.raises(PeerError, match="too many values"):
+        response.json()
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_no_host_can_have(client: PeerClient) -> None:
+    with pytest.raises(PeerError, match="its name is not valid"):
+        await client.get(Peer("https://xn--ls8h.example"), WALL)
 
 
 @pytest.mark.asyncio
@@ -222,7 +246,7 @@ async def test_a_body_that_is_no_json(client: PeerClient, content: bytes) -> Non
     with raw_server(lambda _: body(content)) as server:
         response = await client.get(Peer(server.url), WALL)
         with pytest.raises(PeerError, match="not JSON"):
-            _ = response.json
+            response.json()
 
 
 @pytest.mark.asyncio
@@ -258,7 +282,7 @@ async def test_a_proxy_of_the_environment_does_not_count(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     with raw_server(lambda _: body(b"[]")) as server:
-        assert (await client.get(Peer(server.url), WALL)).json == []
+        assert (await client.get(Peer(server.url), WALL)).json() == []
 
 
 def test_certificates_are_verified() -> None:

@@ -105,13 +105,25 @@ def test_data_grow_old_while_a_peer_is_silent(known: PeerState) -> None:
     assert known.report(131).state == "stale"
 
 
-def test_a_peer_without_tiles_may_be_off() -> None:
-    found = PeerState(Peer("https://a.example"))
-    assert found.report(0).sentence() == "a.example has not responded yet."
-    said = facts(state="off", last_success_at=None)
-    found.accept(
-        said.model_copy(update={"server_time": datetime.now(UTC)}), [], "", now=0
-    )
+@pytest.mark.parametrize(
+    ("shard", "sentence"),
+    [
+        ({"number": 3, "count": 12}, None),
+        # Its database may be lost, and with it tiles that were shown before.
+        (None, "a.example: its polling is off: No GH_REPOS."),
+    ],
+)
+def test_only_a_shard_may_be_off_without_tiles(
+    shard: dict[str, int] | None, sentence: str | None, known: PeerState
+) -> None:
+    said = facts(state="off", last_success_at=None, reason="No GH_REPOS.")
 
-    assert found.report(0).state == "ok"
-    assert found.report(0).sentence() is None
+    known.accept(said.model_copy(update={"shard": shard}), [], '"y"', now=100)
+
+    assert known.report(100).sentence() == sentence
+
+
+def test_a_peer_that_has_not_responded_is_named() -> None:
+    found = PeerState(Peer("https://a.example"))
+
+    assert found.report(0).sentence() == "a.example has not responded yet."

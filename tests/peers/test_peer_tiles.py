@@ -1,18 +1,25 @@
 """The tiles of a peer are checked: its words, its links, its texts."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from archive import NOW
 from sqlite_utils import Database
 from walls import LOUD, QUIET, UNTESTED, save_wall
 from web_client import get_json, serving
 
+from ci_observer import column_kinds as kinds
+from ci_observer.web.columns import TILE_COLUMNS
+from ci_observer.web.pages.tile_table import table_row
 from ci_observer.web.peers.client import PeerResponse
 from ci_observer.web.peers.links import link_check
 from ci_observer.web.peers.peer import Peer, PeerError
 from ci_observer.web.peers.tiles import parse_tiles, rank_of, sort_key
+from ci_observer.web.vocabulary import STATES, state_of
 
 PEER = Peer("https://a.example/team")
 GITHUB = "https://api.github.com"
@@ -61,6 +68,11 @@ async def test_a_true_wall_passes_unchanged_and_in_its_order(
         {"repo": None},
         {"workflow": "ci\n.yml"},
         {"since_at": "yesterday"},
+        {"since_at": "2026-99-99T99:99:99Z"},
+        {"since_at": "0001-01-01T00:00:00Z"},
+        {"success_rate": 1e308},
+        {"last_result_run_id": 1},
+        {"fixed_run_id": 1},
         {"streak": "many"},
         {"streak": 2**64},
         {"success_rate": float("nan")},
@@ -80,8 +92,50 @@ def test_a_value_of_another_type_refuses_the_response(changes: dict[str, Any]) -
 def test_too_many_tiles_are_refused() -> None:
     wall = {"ok": True, "tiles": [LEAST] * 2001}
 
-    with pytest.raises(PeerError, match="not valid"):
+    with pytest.raises(PeerError, match="it has 2,001 tiles, and at most 2,000 fit"):
         tiles_of(json.dumps(wall).encode())
+
+
+# Values of each kind that a database never has.
+EXTREMES: dict[str, tuple[Any, ...]] = {
+    kinds.TIME: ("1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"),
+    kinds.BOOLEAN: (True, False),
+    kinds.INTEGER: (0, -(2**63) + 1, 2**63 - 1),
+    kinds.NUMBER: (0, 10**10),
+}
+TEXTS = ("", "schedule", "timeout", "cancelled", "\u202e", "<b>", "x" * 5000)
+STATES_AND_ALARMS = {
+    "tile_state": (*STATES, "splendid"),
+    "last_result": ("passing", "failing", "unknown"),
+    "alarm": (*STATES, "splendid"),
+}
+
+
+def random_tile(chance: random.Random) -> dict[str, Any]:
+    """A tile of any values that have the right types, a third of them null."""
+    values = {}
+    for name in TILE_COLUMNS:
+        extremes = EXTREMES.get(kinds.kind_of(name), TEXTS)
+        known = STATES_AND_ALARMS.get(name, extremes)
+        values[name] = chance.choice(known) if chance.random() < 2 / 3 else None
+    return values
+
+
+def test_every_tile_that_is_not_refused_can_be_shown() -> None:
+    chance = random.Random(7)  # noqa: S311 (a seeded sample)
+    least = LEAST | {"is_default_branch": True, "is_flaky": False, "strip": []}
+    needed = {"last_result_run_attempt": 1, "fixed_at": "2026-03-01T12:00:00Z"}
+    for _ in range(100):
+        values = random_tile(chance) | {"repo": "acme/api", "workflow": "ci.yml"}
+        some = {k: v for k, v in values.items() if v is not None and k != "strip"}
+        tile = parsed(**(least | needed | some))
+
+        for zone in ("America/New_York", "Asia/Tokyo"):
+            row = table_row(tile, "/runs", now=NOW, zone=ZoneInfo(zone))
+            assert all(isinstance(text, str) for text, _ in row)
+        if state_of(tile) == "passing":
+            assert some.get("last_result", "passing") == "passing"
+            assert "alarm" not in some
 
 
 @pytest.mark.parametrize(
@@ -90,6 +144,10 @@ def test_too_many_tiles_are_refused() -> None:
         {"tile_state": "splendid"},
         {"last_result": "splendid"},
         {"alarm": "splendid"},
+        # They contradict each other.
+        {"alarm": "stale"},
+        {"last_result": "failing"},
+        {"last_result": None},
     ],
 )
 def test_a_word_of_a_newer_version_is_never_green(changes: dict[str, Any]) -> None:

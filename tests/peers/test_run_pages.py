@@ -39,7 +39,9 @@ def parse(content: bytes, position: Key = START) -> RunPage:
         (page_with(RUN | {"run_id": 2**63 - 1}), "the run_id of"),
         (page_with(RUN | {"run_id": None}), "the run_id of"),
         (page_with(RUN | {"started_at": "now"}), "the started_at of"),
+        (page_with(RUN | {"started_at": "2026-02-30T12:00:00Z"}), "the started_at of"),
         (page_with(RUN | {"actor": {}}), "the actor of"),
+        (page_with(RUN | {"actor": "x" * 5001}), "the actor of"),
         (page_with(RUN | {"is_tag": 1}), "the is_tag of"),
         (page_with(RUN | {"duration_seconds": float("nan")}), "the duration_s"),
     ],
@@ -67,6 +69,13 @@ def test_columns_of_another_version_are_left_out_or_null() -> None:
     assert [*parsed.values] == [*RUN_COLUMNS]
     assert parsed.values["event"] is None
     assert parsed.values["is_tag"] is False
+
+
+@pytest.mark.parametrize("host", ["x" * 61, "\U0001f600", "a\nb", "\ud800"])
+def test_a_host_that_does_not_fit_into_a_cursor_is_left_out(host: str) -> None:
+    [run] = parse(page_with(RUN | {"html_url": f"https://{host}/acme/api"})).runs
+
+    assert run.identity == ("", RUN["run_id"])
 
 
 @pytest.mark.parametrize(

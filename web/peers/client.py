@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,8 +22,12 @@ from ci_observer.web.settings import settings_of
 # Of a whole request with its wait for the one before it, in seconds.
 TOTAL_SECONDS = 10.0
 CONNECT_SECONDS = 4.0
-# Requests with other arguments that wait for a route of a peer.
+# Requests with arguments that wait for a route of a peer. The background has none.
 MAX_WAITING = 20
+# Of the body of a configuration; of all others, `body.MAX_BYTES`.
+MAX_BYTES_OF = {"/api/config": 2**20}
+# `[],` has three bytes and takes 64 in memory. A wall of 2,000 tiles has 600,000.
+MAX_VALUES = 1_000_000
 # Of the responses that are kept to be confirmed by a 304.
 MAX_KEPT = 100
 MAX_KEPT_BYTES = 64_000_000
@@ -44,9 +47,13 @@ class PeerResponse:
     content: bytes
     etag: str
 
-    @cached_property
     def json(self) -> Any:
-        """The body as JSON, parsed once. Raises `PeerError` if it is none."""
+        """Parse the body. Raises `PeerError` if it is no JSON, or has too many values.
+
+        The result is not kept, since it may take more memory than the body.
+        """
+        if self.content.count(b",") > MAX_VALUES:
+            raise PeerError("its response has too many values")
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -95,7 +102,7 @@ class PeerClient:
 
     async def _get(self, peer: Peer, route: str, query: Query) -> PeerResponse:
         place = (peer.address, route)
-        if self._waiting.get(place, 0) >= MAX_WAITING:
+        if query and self._waiting.get(place, 0) >= MAX_WAITING:
             raise PeerError("too many requests wait for its response")
         self._waiting[place] = self._waiting.get(place, 0) + 1
         try:
@@ -108,6 +115,8 @@ class PeerClient:
             ) from None
         except httpx.HTTPError as error:
             raise PeerError(_error_text(error)) from None
+        except (httpx.InvalidURL, UnicodeError):
+            raise PeerError("its name is not valid") from None
         except OSError:
             raise PeerError("it does not respond (the connection failed)") from None
         finally:
@@ -128,7 +137,7 @@ class PeerClient:
                 return kept
             encoding = response.headers.get("content-encoding", "").strip().lower()
             is_good = response.status_code == httpx.codes.OK
-            limit = MAX_BYTES if is_good else MAX_ERROR_BYTES
+            limit = MAX_BYTES_OF.get(route, MAX_BYTES) if is_good else MAX_ERROR_BYTES
             try:
                 content = await read_body(response.aiter_raw(), encoding, limit=limit)
             except PeerError:

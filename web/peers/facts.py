@@ -42,6 +42,7 @@ class Facts(BaseModel):
     server_time: AwareDatetime
     stale_seconds: Annotated[int, Field(ge=1, le=10**7)]
     wall_etag: Annotated[str, Field(max_length=200)]
+    shard: dict[str, Any] | None = None
     polling: Polling
 
     @property
@@ -60,7 +61,7 @@ class Facts(BaseModel):
 def parse_facts(response: PeerResponse) -> Facts:
     """The facts in a response. Raises `PeerError` if it has another shape."""
     try:
-        return Facts.model_validate(response.json)
+        return Facts.model_validate(response.json())
     except ValidationError:
         raise PeerError(
             "its response is not that of a CI Observer of this version"

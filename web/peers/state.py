@@ -85,17 +85,19 @@ class PeerState:
     def _polling(self, facts: Facts, silent: float) -> tuple[str, str | None]:
         """The state by the facts of the peer about its own data."""
         polling = facts.polling
-        if polling.state == "off" and not self.tiles:
+        # No repository may belong to a shard.
+        if polling.state == "off" and facts.shard is not None and not self.tiles:
             return OK, None
         word = polling.state.replace("_", " ")
         why = f"its polling is {word}{f': {polling.reason}' if polling.reason else ''}"
+        why = why.rstrip(".")
         if facts.age is None:
             return (STALE, why) if self.tiles else (DEGRADED, why)
         if facts.age + silent > facts.stale_seconds:
             if polling.state in _CALM:
                 return STALE, "its data are old"
-            return STALE, why.rstrip(".")
-        return (OK, None) if polling.state in _CALM else (DEGRADED, why.rstrip("."))
+            return STALE, why
+        return (OK, None) if polling.state in _CALM else (DEGRADED, why)
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,6 @@ class Report:
     def name(self) -> str:
         """The name of the peer."""
         return self.of.peer.name
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the wall has nothing to warn of."""
-        return self.state == OK
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ of its own: one that hangs delays neither the others nor the own tiles.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -22,9 +23,9 @@ from ci_observer.web.settings import settings_of
 
 ROUTE = "/api/wall"
 EVERY_SECONDS = 10.0
-# After a failure, the peer may just restart.
+# After the first failure: the peer may just restart.
 RETRY_SECONDS = 3.0
-# A visitor waits that long for peers that were never asked.
+# Visitors wait that long for the first responses.
 FIRST_SECONDS = 1.0
 # Branches that visitors want to see, at once, and how long each is watched.
 MAX_SELECTIONS = 10
@@ -52,15 +53,14 @@ class PeerWatch:
     async def reports(self, branches: Branches = ()) -> list[Report]:
         """The state of each peer, in the order of the settings.
 
-        Returns at once, but for the first time: then after `FIRST_SECONDS` at most.
+        Returns at once, but in the first `FIRST_SECONDS`: then when each was tried.
         """
         selection = self._select(branches)
-        if not selection.is_known:
-            selection.is_known = True
-            waits = [asyncio.create_task(each.tried.wait()) for each in selection.all]
-            _, pending = await asyncio.wait(waits, timeout=FIRST_SECONDS)
-            for wait in pending:
-                wait.cancel()
+        remaining = selection.began + FIRST_SECONDS - self._clock()
+        if remaining > 0:
+            tries = (each.tried.wait() for each in selection.all)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*tries), remaining)
         return [each.state.report(self._clock()) for each in selection.all]
 
     async def close(self) -> None:
@@ -73,7 +73,8 @@ class PeerWatch:
         selection = self._selections.get(branches)
         if selection is None:
             self._drop_oldest()
-            selection = _Selection([_Watched(PeerState(peer)) for peer in self._peers])
+            watched = [_Watched(PeerState(peer)) for peer in self._peers]
+            selection = _Selection(watched, began=self._clock())
             self._selections[branches] = selection
         selection.visited = self._clock()
         for each in selection.all:
@@ -94,8 +95,8 @@ class PeerWatch:
         while self._is_wanted(branches):
             await self._refresh(each.state, branches)
             each.tried.set()
-            failed = each.state.failures > 0
-            await asyncio.sleep(RETRY_SECONDS if failed else EVERY_SECONDS)
+            is_first = each.state.failures == 1
+            await asyncio.sleep(RETRY_SECONDS if is_first else EVERY_SECONDS)
 
     def _is_wanted(self, branches: Branches) -> bool:
         selection = self._selections[branches]
@@ -133,8 +134,8 @@ class _Selection:
     """The states of all peers for some branches; `visited` is the last time."""
 
     all: list[_Watched]
+    began: float
     visited: float = 0.0
-    is_known: bool = False
 
     def stop(self) -> None:
         """End the tasks."""
