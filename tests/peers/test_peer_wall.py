@@ -180,8 +180,8 @@ NONSENSE: list[tuple[bytes | None, bytes, str]] = [
     (b"[]", b"", "its response is not that of a CI Observer"),
     (b"<html>", b"", "its response is not JSON"),
     (None, b'{"ok": true, "tiles": [{}]}', "its tiles are not valid (tiles 0 repo)"),
-    (None, b'{"ok": true, "tiles": 5}', "its tiles are not valid (tiles)"),
-    (None, b'{"ok": false, "tiles": []}', "its tiles are not valid (tiles ok)"),
+    (None, b'{"ok": true, "tiles": 5}', "its response is not a list of tiles"),
+    (None, b'{"ok": false, "tiles": []}', "its response is not a list of tiles"),
     (None, b"[" + b" " * MAX_BYTES, "its response is larger than 20 MB"),
 ]
 

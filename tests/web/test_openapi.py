@@ -15,6 +15,7 @@ from archive import save_runs, watch
 from browser import WallServer
 from datasette.app import Datasette
 from factories import run_payload
+from instances import A, B, instances
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from sqlite_utils import Database
@@ -24,6 +25,7 @@ from walls import save_poll
 from web_client import get_json, serving_example
 
 from ci_observer.web.api.table import ROUTES
+from ci_observer.web.peers.peer import Peer
 
 in_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,6 +121,46 @@ async def test_every_response_follows_its_schema(
             checked += 1
 
     assert checked > 10
+
+
+# As JSON only.
+WITH_PEERS = (
+    *("/api/wall", "/api/wall?state=failing", "/api/wall?peers=no", "/api/config"),
+    *("/api/config?peers=no", "/api/runs", "/api/runs?raw=1", "/api/runs?peers=no"),
+)
+
+
+def test_responses_with_peers_follow_their_schemas(
+    tmp_path: Path, migrated_file: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instances(tmp_path, migrated_file, monkeypatch) as new_instance:
+        peer = new_instance(B)
+        own = new_instance(A, peers=(Peer(peer.address),))
+        own.wait_for(peer.name, "ok")
+        document = own.get("/api/openapi.json").json()
+
+        def check(path: str, status: int = 200) -> dict[str, Any]:
+            response = own.get(path)
+            assert response.status_code == status
+            route = document["paths"][path.partition("?")[0]]["get"]
+            declared = route["responses"]["200"]["content"]["application/json"]
+            error = {"$ref": "#/components/schemas/Error"}
+            schema = declared["schema"] if status == 200 else error
+            value: dict[str, Any] = response.json()
+            assert (path, problems(document, schema, value)) == (path, [])
+            return value
+
+        for path in WITH_PEERS:
+            check(path)
+        assert check("/api/runs")["missing_peers"] == []
+        peer.stop()
+        own.wait_for(peer.name, "missing")
+        for path in WITH_PEERS:
+            check(path)
+        page = check("/api/runs")
+        assert [missing["peer"] for missing in page["missing_peers"]] == [peer.address]
+        stuck = check(f"/api/runs?cursor={page['next']}", status=503)
+        assert stuck["missing_peers"][0]["peer"] == peer.address
 
 
 @in_loop
