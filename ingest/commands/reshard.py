@@ -147,11 +147,6 @@ def _write_shard(
     shutil.copy(path.with_name(EMPTY), path)
     with closing(open_for_bulk(path)) as conn:
         db = Database(conn)
-        # A lake must not take it for another shard.
-        conn.execute(
-            "update instance set value = lower(hex(randomblob(8)))"
-            " where key = 'database_id'"
-        )
         conn.execute("attach ? as plan", [f"{plan.absolute().as_uri()}?mode=ro"])
         facts = [rebuilding.facts_of(conn, source) for source in sources]
         newest = max(

@@ -145,22 +145,29 @@ def _write(
         app_transactions=mark.transactions(table, source.database_id)
     )
     if rows.data is None:
-        # Nothing to write but the mark.
-        lake.create_write_transaction(
-            [],
-            mode="append",
-            schema=lake.schema(),
-            partition_by=list(lake.metadata().partition_columns),
-            commit_properties=commit,
-        )
+        _commit_mark(lake, commit)
         return Merged(table.name)
+    version = lake.version()
     metrics = (
         _merge(lake, rows.data, is_same_sql(table, rows.months), commit)
         .when_matched_update_all(predicate=is_newer_sql(table))
         .when_not_matched_insert_all()
         .execute()
     )
+    if lake.version() == version:
+        _commit_mark(lake, commit)
     return _merged(table, metrics)
+
+
+def _commit_mark(lake: DeltaTable, commit: CommitProperties) -> None:
+    """Move the watermark alone: a merge that changes no row makes no commit."""
+    lake.create_write_transaction(
+        [],
+        mode="append",
+        schema=lake.schema(),
+        partition_by=list(lake.metadata().partition_columns),
+        commit_properties=commit,
+    )
 
 
 def merge_tiles(source: Source, place: Place) -> Merged:
@@ -173,8 +180,7 @@ def _merge_tiles(table: LakeTable, source: Source, place: Place) -> Merged:
     mark, newest = read_watermark(table, lake, source.database_id), source.newest()
     if mark is not None and newest.revision <= mark.revision:
         return Merged(table.name, is_behind=newest.revision < mark.revision)
-    tiles = source.tiles(table)
-    own = f"t.{SOURCE} = '{source.database_id}'"
+    tiles, version = source.tiles(table), lake.version()
     commit = CommitProperties(
         app_transactions=newest.transactions(table, source.database_id)
     )
@@ -182,10 +188,31 @@ def _merge_tiles(table: LakeTable, source: Source, place: Place) -> Merged:
         _merge(lake, tiles, is_same_sql(table, ()), commit)
         .when_matched_update_all(predicate=is_newer_sql(table))
         .when_not_matched_insert_all()
-        .when_not_matched_by_source_delete(predicate=own)
+        .when_not_matched_by_source_delete(predicate=_is_own_tile_sql(source))
         .execute()
     )
+    if lake.version() == version:
+        _commit_mark(lake, commit)
     return _merged(table, metrics)
+
+
+def _is_own_tile_sql(source: Source) -> str:
+    """Whether the tile `t` is of this database, or was before `ci-observer reshard`.
+
+    Tiles of other repositories of the former databases are left to the other shards.
+    """
+    own = f"t.{SOURCE} = {_quoted(source.database_id)}"
+    if not (former := source.former_ids()) or not (repos := source.repos()):
+        return own
+    return (
+        f"({own} or (t.{SOURCE} in ({', '.join(map(_quoted, former))})"
+        f" and t.repo in ({', '.join(map(_quoted, repos))})))"
+    )
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
 
 
 def _merge(

@@ -5,6 +5,7 @@ its write-ahead log.
 """
 # ruff: noqa: S608 (own names, and no value)
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,18 @@ class Source:
             [mark.change_id, mark.nonce],
         )
         return found.fetchone() is not None
+
+    def former_ids(self) -> list[str]:
+        """The ids of the databases that `ci-observer reshard` made this one of."""
+        [[text]] = self._db.execute(
+            "select coalesce(max(value), '[]') from instance"
+            " where key = 'former_database_ids'"
+        )
+        return [str(former) for former in json.loads(text)]
+
+    def repos(self) -> list[str]:
+        """The repositories that are or were watched."""
+        return [repo for [repo] in self._db.execute("select distinct repo from feeds")]
 
     def count_rows(self, table: LakeTable) -> int:
         """The number of rows, from an index."""

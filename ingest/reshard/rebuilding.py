@@ -1,8 +1,10 @@
 """Makes a filled database of a shard complete: indexes, triggers, derived tables."""
 # ruff: noqa: S608 (own names, and no value)
 
+import json
+import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -98,7 +100,10 @@ def _save_instance(db: Database, facts: Sequence[Facts]) -> None:
     instances = [f["instance"] for f in facts]
     values: dict[str, str] = {
         # Greater than any that a client knows with other content.
-        "revision": str(max(int(i["revision"]) for i in instances) + 1)
+        "revision": str(max(int(i["revision"]) for i in instances) + 1),
+        # A lake must not take it for another shard, and has tiles of the former ones.
+        "database_id": secrets.token_hex(8),
+        "former_database_ids": json.dumps(sorted(_database_ids(instances))),
     }
     for key in tables.INSTANCE_KEYS_OF_ROWS:
         known = {i.get(key) for i in instances}
@@ -110,6 +115,12 @@ def _save_instance(db: Database, facts: Sequence[Facts]) -> None:
         "insert or replace into main.instance (key, value) values (?, ?)",
         list(values.items()),
     )
+
+
+def _database_ids(instances: Sequence[Mapping[str, str]]) -> set[str]:
+    """The ids of the sources, and of those that they were made of."""
+    former = (json.loads(i.get("former_database_ids", "[]")) for i in instances)
+    return {i["database_id"] for i in instances}.union(*former)
 
 
 def _set_counted(db: Database, runs: int) -> None:
