@@ -560,11 +560,18 @@ def restore(*, yes: bool, file: Path) -> None:
     metavar="DIR",
     help="The folder for them; a missing one is created.",
 )
+@click.option(
+    "--incomplete",
+    is_flag=True,
+    help="Go on without the file of a former shard, whose history is then left out.",
+)
 @click.argument(
     "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
 )
 @explaining_errors
-def reshard(*, shards: int, output: Path, files: tuple[Path, ...]) -> None:
+def reshard(
+    *, shards: int, output: Path, incomplete: bool, files: tuple[Path, ...]
+) -> None:
     """Split and join databases for another number of shards.
 
     Reads the databases of all former shards, or the only one, and writes
@@ -585,7 +592,7 @@ def reshard(*, shards: int, output: Path, files: tuple[Path, ...]) -> None:
     from ci_observer.ingest.commands.runtime import interrupted_by_sigterm
 
     with interrupted_by_sigterm():
-        write_shards(files, output, shards=shards)
+        write_shards(files, output, shards=shards, is_incomplete=incomplete)
 
 
 @main.command()

@@ -14,6 +14,7 @@ from ci_observer.ingest.commands.runtime import open_github, utc_now
 from ci_observer.ingest.commands.terminal import StatusLine
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.config.multipliers import multipliers_text
+from ci_observer.ingest.config.shard import mismatch_text
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.disk import (
     STEPS,
@@ -25,6 +26,7 @@ from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.github.headers import parse_expiration
 from ci_observer.ingest.github.http_messages import RequestStats
 from ci_observer.ingest.polling.concurrency import MAX_REQUESTS
+from ci_observer.ingest.store.instance import stored_shard
 
 MASK = "********"
 
@@ -57,6 +59,16 @@ def alert_lines(config: Config) -> list[Line]:
     return lines + [Line(warning, is_warning=True) for (warning,) in rows]
 
 
+def shard_lines(config: Config) -> list[Line]:
+    """A warning if the database is that of another shard."""
+    try:
+        with closing(schema.connect_read_only(config.db_path)) as db:
+            text = mismatch_text(stored_shard(db), config.shard)
+    except (DatabaseError, schema.StorageError):
+        return []
+    return [Line(text, is_warning=True)] if text else []
+
+
 def disk_warnings(config: Config) -> tuple[str, ...]:
     """The warning about a disk that is nearly full, if it is."""
     folder = existing_folder(config.db_path)
@@ -79,7 +91,7 @@ class CheckResult:
 
 async def run_check(config: Config) -> CheckResult:
     """Test the database and every feed. On a terminal, a line shows the progress."""
-    lines = [*check_database(config), *alert_lines(config)]
+    lines = [*check_database(config), *shard_lines(config), *alert_lines(config)]
     if config.why_not_polling:
         # An instance may have no other purpose than to show its peers.
         is_empty_shard = config.why_not_polling == config.why_shard_is_empty

@@ -17,10 +17,8 @@ import click
 from sqlite_utils import Database
 
 from ci_observer.ingest.commands.backup import create_folder, refuse_full_disk
-from ci_observer.ingest.commands.terminal import (
-    megabytes,
-    progress_bar,
-)
+from ci_observer.ingest.commands.terminal import megabytes, progress_bar
+from ci_observer.ingest.config.shard import Shard
 from ci_observer.ingest.db import copies, objects, schema
 from ci_observer.ingest.db.copies import Damaged, open_for_bulk
 from ci_observer.ingest.db.storage_errors import explain
@@ -29,7 +27,12 @@ from ci_observer.ingest.progress import no_progress
 from ci_observer.ingest.reshard import rebuilding
 from ci_observer.ingest.reshard.copying import ShardCopy
 from ci_observer.ingest.reshard.plan import attached, make_plan
-from ci_observer.ingest.reshard.sources import NOTHING_WRITTEN, Source, open_sources
+from ci_observer.ingest.reshard.sources import (
+    NOTHING_WRITTEN,
+    Source,
+    open_sources,
+    refuse_missing_shards,
+)
 
 # Indexes are sorted on the disk, and the plan has a row for each run.
 SIZE_FACTOR = 1.3
@@ -37,11 +40,13 @@ SIZE_FACTOR = 1.3
 EMPTY = "empty.db"
 
 
-def reshard(files: Sequence[Path], folder: Path, *, shards: int) -> None:
+def reshard(
+    files: Sequence[Path], folder: Path, *, shards: int, is_incomplete: bool = False
+) -> None:
     """Write the databases of all shards into a folder, and report them.
 
-    Raises `BackupError`; then the folder has none of them, and the sources are as they
-    were.
+    `is_incomplete` allows that the file of a former shard is missing. Raises
+    `BackupError`; then the folder has none of them, and the sources are as they were.
     """
     create_folder(folder)
     outputs = [folder / f"shard-{n}-of-{shards}.db" for n in range(1, shards + 1)]
@@ -49,6 +54,8 @@ def reshard(files: Sequence[Path], folder: Path, *, shards: int) -> None:
     try:
         with _temporary_folder(folder) as part:
             with open_sources(files) as sources:
+                if not is_incomplete:
+                    refuse_missing_shards(sources)
                 size = sum(source.size for source in sources)
                 refuse_full_disk(part, round(SIZE_FACTOR * size))
                 written = _write(part, sources, shards)
@@ -74,7 +81,8 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
     """A locked folder for unfinished files, which is deleted at the end."""
     part = folder / ".reshard.part"
     part.mkdir(0o750, exist_ok=True)
-    descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY)
+    # Another user's link would have the files of its target deleted.
+    descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for former in part.iterdir():
@@ -110,7 +118,8 @@ def _write(
             written = []
             for number in range(1, shards + 1):
                 path = part / f"shard-{number}-of-{shards}.db"
-                runs = _write_shard(path, plan, sources, number, step)
+                shard = Shard(number, shards)
+                runs = _write_shard(path, plan, sources, shard, step)
                 written.append((path, runs))
     except Damaged as damage:
         raise BackupError(
@@ -118,11 +127,18 @@ def _write(
             "deleted. Check each FILE with ci-observer backup, which verifies it."
         ) from damage
     except sqlite3.DatabaseError as error:
+        copies.raise_if_interrupted(error)
         raise BackupError(
-            f"The databases cannot be written: {explain(error, path)} All unfinished "
+            f"The databases cannot be written: {_advice(error, path)} All unfinished "
             "ones were deleted."
         ) from error
     return written
+
+
+def _advice(error: sqlite3.DatabaseError, path: Path) -> str:
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_FULL":
+        return f"{error}. Make room, or choose a folder on another disk."
+    return explain(error, path)
 
 
 def _write_empty(path: Path) -> None:
@@ -141,7 +157,7 @@ def _write_shard(
     path: Path,
     plan: Path,
     sources: Sequence[Source],
-    number: int,
+    shard: Shard,
     step: Callable[[str], None],
 ) -> int:
     shutil.copy(path.with_name(EMPTY), path)
@@ -153,21 +169,21 @@ def _write_shard(
             sources,
             key=lambda s: facts[s.number]["instance"].get("ingest_started_at") or "",
         )
-        copy = ShardCopy(conn, number)
+        copy = ShardCopy(conn, shard.number)
         for source in sources:
-            step(f"shard {number}: copying {source.path.name}")
+            step(f"shard {shard}: copying {source.path.name}")
             with attached(conn, source):
                 copy.copy_best(source, newest)
         for source in sources:
-            step(f"shard {number}: joining {source.path.name}")
+            step(f"shard {shard}: joining {source.path.name}")
             with attached(conn, source):
                 if len(sources) > 1:
                     copy.copy_rest(source)
                 copy.copy_to_all(source)
-        step(f"shard {number}: creating indexes")
-        rebuilding.complete(db, copy, number, facts, no_progress)
-        step(f"shard {number}: checking")
-        runs = rebuilding.check(conn, number)
+        step(f"shard {shard}: creating indexes")
+        rebuilding.complete(db, copy, shard, facts, no_progress)
+        step(f"shard {shard}: checking")
+        runs = rebuilding.check(conn, shard.number)
         conn.execute("detach plan")
     with path.open("rb") as file:
         os.fsync(file.fileno())

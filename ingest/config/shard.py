@@ -40,11 +40,25 @@ def number_of(repo: str, count: int) -> int:
     return int.from_bytes(digest[:HASHED_BYTES]) % count + 1
 
 
+def mismatch_text(stored: Shard | None, configured: Shard | None) -> str | None:
+    """What is wrong if a database is that of another shard; None if it is not."""
+    if stored is None or stored == configured:
+        return None
+    setting = f"SHARD is {configured}" if configured else "SHARD is not set"
+    return (
+        f"The database is that of {stored.name}, and {setting}: correct SHARD or "
+        "CI_OBSERVER_DB, unless the number of shards has changed; then ci-observer "
+        "reshard moves the histories."
+    )
+
+
 def parse_shard(text: str, name: str) -> Shard:
     """The text of a setting, such as `3/12`. Raises `ConfigError`."""
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match:
-        unset = " $(POD_INDEX) was not replaced: define it above." * ("$" in text)
+        unset = ""
+        if "$" in text:
+            unset = " It was not replaced: in Kubernetes, env defines it above SHARD."
         raise ConfigError(
             f"{name}: {text!r} is not a shard. Write NUMBER/SHARDS without spaces, for "
             f"example {name}=3/12 for the third of twelve instances.{unset}"

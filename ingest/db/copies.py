@@ -82,9 +82,19 @@ def _open(path: Path, options: str) -> sqlite3.Connection:
             return conn
     except sqlite3.DatabaseError as error:
         conn.close()
-        raise BackupError(f"{path} cannot be read: {error}.") from error
+        raise BackupError(_unreadable_text(path, error)) from error
     conn.close()
     raise BackupError(f"{path} is not a database of CI Observer.")
+
+
+def _unreadable_text(path: Path, error: sqlite3.DatabaseError) -> str:
+    text = f"{path} cannot be read: {error}."
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_CANTOPEN":
+        text += (
+            f" SQLite has to write to its folder, because of {path.name}-wal: copy "
+            "both files to a folder that is writable."
+        )
+    return text
 
 
 def open_for_bulk(path: Path) -> sqlite3.Connection:
@@ -94,6 +104,8 @@ def open_for_bulk(path: Path) -> sqlite3.Connection:
     )
     for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -200000"):
         conn.execute(f"pragma {pragma}").fetchall()
+    # Python runs its handler of a signal, such as Ctrl-C, between two calls.
+    conn.set_progress_handler(lambda: 0, CHECK_INSTRUCTIONS)
     # The default is /tmp, which is small in a container.
     folder = str(path.absolute().parent).replace("'", "''")
     conn.execute(f"pragma temp_store_directory = '{folder}'")
@@ -171,14 +183,18 @@ def verify(copy: Path, expected: Contents, on_progress: Callable[[], None]) -> N
             problems = [row[0] for row in conn.execute("pragma integrity_check")]
             found = contents(conn)
         except sqlite3.DatabaseError as error:
-            # A signal, such as Ctrl-C, ends the statement.
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
-                raise KeyboardInterrupt from None
+            raise_if_interrupted(error)
             raise Damaged(str(error)) from error
     if problems != ["ok"]:
         raise Damaged(str(problems[0]))
     if found.rows != expected.rows:
         raise Damaged("rows are missing")
+
+
+def raise_if_interrupted(error: sqlite3.DatabaseError) -> None:
+    """Raise `KeyboardInterrupt` if a signal, such as Ctrl-C, has ended a statement."""
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_INTERRUPT":
+        raise KeyboardInterrupt from None
 
 
 def give_to_owner(path: Path, owner: os.stat_result) -> None:

@@ -29,6 +29,7 @@ from ci_observer.ingest.github.names import owner_of
 from ci_observer.ingest.store import (
     feed_states,
     feeds,
+    instance,
     repos,
     responses,
     tile_settings,
@@ -75,7 +76,7 @@ class FeedDiscovery:
 
     def start(self) -> None:
         """Watch what the settings select among the stored repositories."""
-        before = self.feeds()
+        before, former_shard = self.feeds(), instance.stored_shard(self._db)
         self._renames.start()
         pairs = [
             (repo, workflow)
@@ -89,6 +90,7 @@ class FeedDiscovery:
                 self._db, self._config, self._selection.repos(), self._clock()
             )
             self._shard_record.save()
+        self._shard_record.log_change(former_shard, before)
         self._schedule.start()
 
     def feeds(self) -> list[Feed]:

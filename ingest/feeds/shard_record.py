@@ -1,10 +1,17 @@
 """Writes which part of the selected repositories this shard watches, for the wall."""
 
+import logging
+from collections.abc import Iterable
+
 from sqlite_utils import Database
 
 from ci_observer.ingest.config import Config
+from ci_observer.ingest.config.shard import Shard, mismatch_text
 from ci_observer.ingest.feeds.selection import FeedSelection
 from ci_observer.ingest.store import feeds, instance
+from ci_observer.ingest.store.feeds import Feed
+
+log = logging.getLogger("ci_observer.ingest")
 
 
 class ShardRecord:
@@ -27,13 +34,29 @@ class ShardRecord:
             return
         own, every = self._selection.repos(), self._selection.all_repos()
         self._has_feeds = bool(feeds.watched(self._db))
-        record = {
-            "number": shard.number,
-            "count": shard.count,
-            "repos": len(own),
-            "all_repos": every,
-        }
+        record = instance.shard_text(shard, repos=len(own), all_repos=every)
         instance.save_shard(self._db, record, self._empty_text(len(own), every))
+
+    def log_change(self, former: Shard | None, watched: Iterable[Feed]) -> None:
+        """Log at a start that the database had another shard until now.
+
+        `watched` are its feeds until now.
+        """
+        leaving = {f.repo for f in watched if not self._config.is_in_shard(f.repo)}
+        text = mismatch_text(former, self._config.shard)
+        if text:
+            log.warning(text)
+        elif leaving:
+            log.warning(
+                "SHARD=%s is new for this database; ci-observer reshard divides it",
+                self._config.shard,
+            )
+        if leaving:
+            log.warning(
+                "Repositories of other shards that are not watched here any more: %s. "
+                "Their history stays in this database",
+                len(leaving),
+            )
 
     def save_if_empty(self) -> None:
         """Write it again if the shard had no workflow to watch."""

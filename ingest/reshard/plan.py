@@ -2,7 +2,7 @@
 
 | table | rows |
 | --- | --- |
-| `places` | repository: its shard, and the source that knows it best |
+| `places` | repository: its shard, the source that knows it best, if it is watched |
 | `shared` | repository with rows in several sources |
 | `chosen` | run: the source with its newest state, and its shard |
 | `former` | the same run in another source |
@@ -16,13 +16,16 @@ from pathlib import Path
 
 from ci_observer.ingest.config.shard import number_of
 from ci_observer.ingest.db.copies import open_for_bulk
-from ci_observer.ingest.reshard.sources import Source
+from ci_observer.ingest.db.migrations import table_names
+from ci_observer.ingest.db.storage_errors import is_damage
+from ci_observer.ingest.errors import BackupError
+from ci_observer.ingest.reshard.sources import NOTHING_WRITTEN, Source
 from ci_observer.ingest.reshard.tables import DERIVED, SUMMED
 
 _TABLES = """
 create table places (
     repo text primary key collate nocase,
-    shard integer not null, source integer not null
+    shard integer not null, source integer not null, is_watched integer not null
 ) without rowid;
 create table shared (repo text primary key collate nocase) without rowid;
 create table newest (
@@ -76,10 +79,20 @@ class Repos:
 
 @contextmanager
 def attached(conn: sqlite3.Connection, source: Source) -> Iterator[None]:
-    """Attach a source as `source`, and read one state of it."""
+    """Attach a source as `source`, and read one state of it.
+
+    Raises `BackupError` if it is damaged.
+    """
     conn.execute("attach ? as source", [source.uri])
     try:
         yield
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        raise BackupError(
+            f"{source.path} is damaged ({error}): restore a backup of it, or repair it "
+            f"with sqlite3's .recover. {NOTHING_WRITTEN}"
+        ) from error
     finally:
         conn.execute("detach source")
 
@@ -122,16 +135,11 @@ def runs_of(conn: sqlite3.Connection, shard: int) -> int:
 
 def _repos(conn: sqlite3.Connection) -> set[str]:
     """Every name of a repository, and `owner/*`, that has rows."""
-    tables = conn.execute(
-        "select m.name from source.sqlite_master m"
-        " join pragma_table_info(m.name, 'source') c on c.name = 'repo'"
-        " where m.type = 'table'"
-    ).fetchall()
-    left_out = {*DERIVED, *SUMMED, "muted_tiles"}
     found: set[str] = set()
-    for (table,) in tables:
-        if table not in left_out:
-            rows = conn.execute(f'select distinct repo from source."{table}"')
+    for table in table_names() - {*DERIVED, *SUMMED, "muted_tiles"}:
+        columns = conn.execute(f"pragma source.table_info({table})")
+        if "repo" in [name for _, name, *_ in columns]:
+            rows = conn.execute(f"select distinct repo from source.{table}")
             found.update(repo for (repo,) in rows if isinstance(repo, str))
     return found
 
@@ -166,8 +174,8 @@ def _save_places(conn: sqlite3.Connection, repos: Repos, shards: int) -> None:
         name = repos.names[key]
         best = max(by_source, key=lambda number: (by_source[number], -number))
         conn.execute(
-            "insert into places values (?, ?, ?)",
-            [name, number_of(repos.home(key), shards), best],
+            "insert into places values (?, ?, ?, ?)",
+            [name, number_of(repos.home(key), shards), best, by_source[best][0]],
         )
         # A list of an owner has repositories that another source watches.
         if sum(bool(watched or at) for watched, at, _ in by_source.values()) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.config.shard import Shard
 from ci_observer.ingest.db import derived, indexes, objects
 from ci_observer.ingest.db import rollups as rollup_tables
 from ci_observer.ingest.db.copies import Damaged
@@ -18,7 +19,7 @@ from ci_observer.ingest.reshard import tables
 from ci_observer.ingest.reshard.copying import ShardCopy
 from ci_observer.ingest.reshard.plan import attached, runs_of
 from ci_observer.ingest.reshard.sources import Source
-from ci_observer.ingest.store import rollups, states
+from ci_observer.ingest.store import instance, rollups, states
 from ci_observer.ingest.store.payloads import REPACKED_TO
 
 RUNS_PER_STEP = 2000
@@ -44,7 +45,7 @@ def facts_of(conn: sqlite3.Connection, source: Source) -> Facts:
 def complete(
     db: Database,
     copy: ShardCopy,
-    shard: int,
+    shard: Shard,
     facts: Sequence[Facts],
     progress: Progress,
 ) -> None:
@@ -54,16 +55,16 @@ def complete(
         for (repo,) in db.execute(
             "select repo from plan.shared join plan.places using (repo)"
             " where shard = ?",
-            [shard],
+            [shard.number],
         ).fetchall()
     ]
     counts_can_be_copied = not shared and all(
         f["are_runs_counted"] and f["offsets"] == facts[0]["offsets"] for f in facts
     )
-    _save_instance(db, facts)
+    _save_instance(db, shard, facts)
     if counts_can_be_copied:
         copy.add_sums()
-        _set_counted(db, runs_of(db.conn, shard))
+        _set_counted(db, runs_of(db.conn, shard.number))
     wanted = objects.shipped()
     for name in progress([n for k, n in wanted if k == "index"], "creating indexes"):
         indexes.replace(db, name)
@@ -96,7 +97,7 @@ def check(conn: sqlite3.Connection, shard: int) -> int:
     return int(runs)
 
 
-def _save_instance(db: Database, facts: Sequence[Facts]) -> None:
+def _save_instance(db: Database, shard: Shard, facts: Sequence[Facts]) -> None:
     instances = [f["instance"] for f in facts]
     values: dict[str, str] = {
         # Greater than any that a client knows with other content.
@@ -111,6 +112,9 @@ def _save_instance(db: Database, facts: Sequence[Facts]) -> None:
             values[key] = value
     if repacked := [int(i[REPACKED_TO]) for i in instances if i.get(REPACKED_TO)]:
         values[REPACKED_TO] = str(min(repacked))
+    if shard.count > 1:
+        # A start with another SHARD is noticed by it.
+        values["shard"] = _shard_record(db, shard)
     db.conn.executemany(
         "insert or replace into main.instance (key, value) values (?, ?)",
         list(values.items()),
@@ -121,6 +125,15 @@ def _database_ids(instances: Sequence[Mapping[str, str]]) -> set[str]:
     """The ids of the sources, and of those that they were made of."""
     former = (json.loads(i.get("former_database_ids", "[]")) for i in instances)
     return {i["database_id"] for i in instances}.union(*former)
+
+
+def _shard_record(db: Database, shard: Shard) -> str:
+    [[repos, all_repos]] = db.execute(
+        "select count(*) filter (where shard = ?), count(*) from plan.places"
+        " where is_watched",
+        [shard.number],
+    ).fetchall()
+    return instance.shard_text(shard, repos=repos, all_repos=all_repos)
 
 
 def _set_counted(db: Database, runs: int) -> None:

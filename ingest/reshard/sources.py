@@ -10,11 +10,13 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from ci_observer.ingest.config.shard import Shard
 from ci_observer.ingest.db import copies, objects
 from ci_observer.ingest.db.database_file import file_id, lock_path
 from ci_observer.ingest.db.migrations import migrations, table_names
 from ci_observer.ingest.db.schema import refuse_newer_version
 from ci_observer.ingest.errors import BackupError, DatabaseError
+from ci_observer.ingest.store.instance import stored_shard
 
 NOTHING_WRITTEN = "Nothing has been written."
 
@@ -23,14 +25,15 @@ NOTHING_WRITTEN = "Nothing has been written."
 class Source:
     """A database to read. `number` is its place in the command, from 0.
 
-    `uri` opens it read-only; `size` is in bytes. `others` are the names of tables,
-    views and columns in it that belong to its user.
+    `uri` opens it read-only; `size` is in bytes. `shard` is that of its instance.
+    `others` are the names of tables, views and columns that belong to its user.
     """
 
     number: int
     path: Path
     uri: str
     size: int
+    shard: Shard | None
     others: tuple[str, ...]
 
 
@@ -69,8 +72,29 @@ def _open(number: int, path: Path) -> Source:
                 f"{NOTHING_WRITTEN}"
             )
         return Source(
-            number, path, _uri(path), copies.size_of(conn), tuple(_others(db))
+            number,
+            path,
+            _uri(path),
+            copies.size_of(conn),
+            stored_shard(db),
+            tuple(_others(db)),
         )
+
+
+def refuse_missing_shards(sources: Sequence[Source]) -> None:
+    """Raise `BackupError` if the file of a shard is not among the sources."""
+    known = {source.shard for source in sources if source.shard}
+    for count in sorted({shard.count for shard in known}):
+        every = {Shard(number, count) for number in range(1, count + 1)}
+        missing = sorted(shard.number for shard in every - known)
+        if missing:
+            names = ", ".join(map(str, missing))
+            noun = "shard" if len(missing) == 1 else "shards"
+            raise BackupError(
+                f"The FILEs are those of {count} shards, without {noun} {names}: name "
+                "every file. With --incomplete, the history of the missing ones is "
+                f"left out. {NOTHING_WRITTEN}"
+            )
 
 
 def _uri(path: Path) -> str:
@@ -134,7 +158,9 @@ def _unchanged(source: Source) -> Iterator[None]:
             )
 
 
-def _version(conn: sqlite3.Connection, path: Path) -> tuple[int, ...]:
+def _version(conn: sqlite3.Connection, path: Path) -> tuple[object, ...]:
     [version] = conn.execute("pragma data_version").fetchone()
-    found = path.stat()
-    return version, found.st_ino, found.st_size, found.st_mtime_ns
+    found, wal = path.stat(), Path(f"{path}-wal")
+    # Without its content, an empty -wal file is not read.
+    added = wal.stat().st_size if wal.exists() else 0
+    return version, found.st_ino, found.st_size, found.st_mtime_ns, added

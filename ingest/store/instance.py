@@ -12,6 +12,8 @@ from sqlite_utils import Database
 from ci_observer.ingest.alerts import settings as alert_settings
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.config.multipliers import Multipliers, multipliers_text
+from ci_observer.ingest.config.shard import Shard, parse_shard
+from ci_observer.ingest.errors import ConfigError
 from ci_observer.ingest.store.database import transaction
 from ci_observer.ingest.times import utc
 
@@ -54,18 +56,34 @@ def save_settings(
             bump_revision(db)
 
 
-def save_shard(
-    db: Database, shard: Mapping[str, int] | None, empty_reason: str | None
-) -> None:
-    """Write the shard of the instance, and why it has no feeds if it has none.
+def stored_shard(db: Database) -> Shard | None:
+    """The shard of the instance that wrote the database last; None if it had none.
 
-    `shard` has its `number`, the `count` of shards, the `repos` that it watches and
-    `all_repos` of all shards.
+    Also None for a value that no version has written.
     """
-    values = {
-        "shard": json.dumps(shard) if shard else None,
-        "empty_shard": empty_reason,
-    }
+    found = db.execute("select value from instance where key = 'shard'").fetchone()
+    try:
+        record = json.loads(found[0] or "{}") if found else {}
+        return parse_shard(f"{record['number']}/{record['count']}", "shard")
+    except (ConfigError, ValueError, KeyError, TypeError):
+        return None
+
+
+def shard_text(shard: Shard, *, repos: int, all_repos: int) -> str:
+    """A shard as it is stored, with the repositories that it and all shards watch."""
+    return json.dumps(
+        {
+            "number": shard.number,
+            "count": shard.count,
+            "repos": repos,
+            "all_repos": all_repos,
+        }
+    )
+
+
+def save_shard(db: Database, shard: str | None, empty_reason: str | None) -> None:
+    """Write the `shard_text` of the instance, and why it has no feeds if so."""
+    values = {"shard": shard, "empty_shard": empty_reason}
     stored = dict(
         db.execute(
             "select key, value from instance where key in ('shard', 'empty_shard')"

@@ -1,6 +1,7 @@
 """`ci-observer reshard`: split and join databases, and lose nothing."""
 # ruff: noqa: S608, S603, S311 (own names, own commands, no secrets)
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
@@ -18,14 +20,16 @@ from sqlite_utils import Database
 
 from bench.databases.make_db import make_db
 from ci_observer.ingest.cli import main
+from ci_observer.ingest.commands import reshard as command
 from ci_observer.ingest.commands.reshard import reshard
 from ci_observer.ingest.config.shard import number_of
-from ci_observer.ingest.db import derived
+from ci_observer.ingest.db import copies, derived
 from ci_observer.ingest.db.database_file import lock_path
 from ci_observer.ingest.db.migrations import table_names
 from ci_observer.ingest.db.rollups import TABLES as ROLLUPS
 from ci_observer.ingest.lock import only_ingest
-from ci_observer.ingest.reshard import tables
+from ci_observer.ingest.reshard import rebuilding, tables
+from ci_observer.ingest.store.instance import stored_shard
 
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 # Rows of the tables that synthetic runs do not fill. `{repo}` has a waiting alert.
@@ -51,8 +55,12 @@ insert into errors (text) values ('Error: a'), ('Error: b'), ('unused');
 insert into job_errors
     select j.job_id, run_id, repo, workflow, completed_at, 1 + j.job_id % 2, name
     from jobs j join runs using (run_id) where j.conclusion = 'failure';
-create table mine (note text);
+create table mine (repo text);
+insert into mine values ('acme/unknown'), (x'00');
 alter table runs add column my_note text;
+pragma writable_schema = on;
+insert into sqlite_schema values
+    ('table', 'unusable', 'unusable', 0, 'create virtual table unusable using none()');
 """
 # All rows of a table count, but not the numbers of texts, which a file gives itself.
 ARCHIVE = (
@@ -126,6 +134,12 @@ def columns(path: Path, name: str) -> list[str]:
         return [c[0] for c in cursor.description]
 
 
+def shard_of(path: Path) -> str | None:
+    with closing(sqlite3.connect(path)) as conn:
+        shard = stored_shard(Database(conn))
+    return str(shard) if shard else None
+
+
 def split(folder: Path, shards: int, *files: Path) -> list[Path]:
     reshard(files, folder, shards=shards)
     return [folder / f"shard-{n}-of-{shards}.db" for n in range(1, shards + 1)]
@@ -172,9 +186,8 @@ def test_from_one_to_three_to_two_to_one_nothing_is_lost(
 ) -> None:
     before = bytes_of(archive)
     three = split(tmp_path / "three", 3, archive)
-    assert "because it is yours: table mine, column runs.my_note." in (
-        capsys.readouterr().out
-    )
+    others = "because it is yours: table mine, table unusable, column runs.my_note."
+    assert others in capsys.readouterr().out
     two = split(tmp_path / "two", 2, *three)
     [one] = split(tmp_path / "one", 1, *two)
 
@@ -187,11 +200,13 @@ def test_from_one_to_three_to_two_to_one_nothing_is_lost(
         for number, path in enumerate(files, start=1):
             repos = {repo for (repo,) in rows(path, "select repo from runs")}
             assert {number_of(repo, len(files)) for repo in repos} <= {number}
+            assert shard_of(path) == f"{number}/{len(files)}"
         # An alert that waits is sent by one shard.
         waiting = "select alert_id from alert_deliveries where ended_at is null"
         assert [len(rows(path, waiting)) for path in files].count(1) == 1
         runs = [row for path in files for row in rows(path, "select * from runs")]
         assert sorted(runs, key=repr) == expected["runs"]
+    assert shard_of(one) is None
     assert bytes_of(archive) == before
     assert [path.name for path in (tmp_path / "one").iterdir()] == [one.name]
 
@@ -331,3 +346,105 @@ def test_what_would_go_wrong_is_refused_without_a_file(
     assert result.exit_code == 1
     assert advice in result.stderr
     assert sorted(output.iterdir()) == names
+
+
+@pytest.fixture
+def source(archive: Path, tmp_path: Path) -> Path:
+    """A copy of the archive that a test may change."""
+    path = tmp_path / "ci_observer.db"
+    shutil.copy(archive, path)
+    return path
+
+
+def assert_refused(source: Path, text: str, *options: str) -> None:
+    output = source.parent / "new"
+    result = run_command("--shards", 2, "--output", output, *options, source)
+
+    assert text in result.stderr
+    assert result.exit_code == 1
+    assert [p for p in output.iterdir() if not p.is_symlink()] == []
+
+
+def test_a_damaged_file_is_named(source: Path) -> None:
+    [[page]] = rows(source, "select rootpage from sqlite_schema where name = 'jobs'")
+    [[size]] = rows(source, "pragma page_size")
+    with source.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+
+    assert_refused(source, f"{source} is damaged (")
+
+
+def test_a_file_that_is_changed_meanwhile_is_refused(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(source)) as writer:
+
+        def write(_: Path) -> None:
+            monkeypatch.undo()
+            command._write_empty(_)
+            # Only the -wal file changes.
+            writer.execute("delete from waits")
+            writer.commit()
+
+        monkeypatch.setattr(command, "_write_empty", write)
+        assert_refused(source, "was changed while it was read")
+
+
+def test_a_disk_that_fills_up_is_named(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_on_full_disk(path: Path) -> sqlite3.Connection:
+        conn = copies.open_for_bulk(path)
+        conn.execute("pragma max_page_count = 1").fetchall()
+        return conn
+
+    monkeypatch.setattr(command, "open_for_bulk", open_on_full_disk)
+    assert_refused(source, "Make room, or choose a folder on another disk. All unfin")
+
+
+# Datasette, which other tests import, has SQLite's callbacks warn of the interruption.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_ends_a_long_statement(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Lock()
+    started.acquire()
+
+    def stop() -> None:
+        started.acquire()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def endless_check(conn: sqlite3.Connection, _: int) -> None:
+        Thread(target=stop).start()
+        # A Python function would handle the signal itself.
+        conn.create_function("start", 0, started.release)
+        conn.execute(
+            "with n as (select start() union all select 1 from n)"
+            " select count(*) from n"
+        )
+
+    monkeypatch.setattr(rebuilding, "check", endless_check)
+    assert_refused(source, "Aborted!")
+
+
+def test_the_files_of_another_folder_are_not_deleted(source: Path) -> None:
+    others = source.parent / "others"
+    others.mkdir()
+    (others / "file").touch()
+    (source.parent / "new").mkdir()
+    (source.parent / "new" / ".reshard.part").symlink_to(others)
+
+    assert_refused(source, "Cannot write to")
+    assert (others / "file").exists()
+
+
+def test_the_file_of_every_former_shard_has_to_be_named(source: Path) -> None:
+    with closing(sqlite3.connect(source)) as conn, conn:
+        shard = '{"number": 1, "count": 3}'
+        conn.execute("insert into instance values ('shard', ?)", [shard])
+
+    assert_refused(source, "those of 3 shards, without shards 2, 3: name every file.")
+    output = source.parent / "new"
+    options = ("--shards", 1, "--incomplete", "--output", output)
+    assert run_command(*options, source).exit_code == 0

@@ -14,7 +14,7 @@ from ci_observer.ingest.cli import main
 from ci_observer.ingest.config import Config
 from ci_observer.ingest.config.shard import Shard, number_of, parse_shard
 from ci_observer.ingest.errors import ConfigError
-from ci_observer.ingest.store import feeds
+from ci_observer.ingest.store import feeds, instance
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -117,9 +117,11 @@ def test_an_empty_shard_is_healthy_and_says_so(populated, ingest, db, repos):
     assert "Shard 2 of 7 has none of the 4 selected repositories" in str(reason)
 
 
-def test_check_says_that_an_empty_shard_is_no_error(tmp_path):
+def test_check_says_that_an_empty_shard_is_no_error(db, db_path):
+    record = instance.shard_text(Shard(1, 7), repos=1, all_repos=4)
+    instance.save_shard(db, record, None)
     environ = {
-        "CI_OBSERVER_DB": str(tmp_path / "ci_observer.db"),
+        "CI_OBSERVER_DB": str(db_path),
         "GH_REPOS": ",".join(REPOS),
         "GH_WORKFLOWS": "ci.yml",
         "SHARD": "2/7",
@@ -128,6 +130,7 @@ def test_check_says_that_an_empty_shard_is_no_error(tmp_path):
 
     assert (result.exit_code, result.output.split(":")[0]) == (0, "OK")
     assert "Shard 2 of 7 has none of the 4 selected repositories" in result.output
+    assert "The database is that of shard 1 of 7, and SHARD is 2/7" in result.output
 
 
 def test_a_shard_without_workflows_is_healthy_and_says_so(
@@ -206,12 +209,20 @@ def test_a_name_that_no_shard_selects_stays_where_it_is(world, github, ingest, d
     assert db.execute("select repo, count(*) from runs").fetchall() == [(OLD, 3)]
 
 
-def test_another_shard_takes_over_and_the_history_stays(populated, ingest, db):
+def test_another_shard_takes_over_and_the_history_stays(populated, ingest, db, caplog):
     ingest.restart(repos=("acme/*",))
     ingest.poll()
     assert watched(db) == sorted(REPOS)
 
+    ingest.restart(shard=Shard(2, 3))
+    assert "SHARD=2/3 is new for this database" in caplog.text
+    assert "not watched here any more: 2." in caplog.text
+    caplog.clear()
     ingest.restart(shard=Shard(3, 3))
+    assert "The database is that of shard 2 of 3, and SHARD is 3/3:" in caplog.text
+    caplog.clear()
+    ingest.restart()
+    assert "shard" not in caplog.text.lower()
     ingest.poll()
 
     assert watched(db) == ["acme/data"]
@@ -219,9 +230,17 @@ def test_another_shard_takes_over_and_the_history_stays(populated, ingest, db):
     assert db.execute("select count(*) from runs").fetchone() == (8,)
 
 
-def test_without_shards_there_is_no_record(ingest: Ingest, db: Database):
+def test_without_shards_there_is_no_record(ingest: Ingest, db: Database, caplog):
     ingest.restart(shard=Shard(1, 3))
     assert shard_of(db) is not None
     ingest.restart(shard=None)
 
     assert shard_of(db) is None
+    assert "that of shard 1 of 3, and SHARD is not set" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["no", "[]", '{"number": 4, "count": 3}'])
+def test_an_unknown_record_is_no_shard(db: Database, text: str):
+    instance.save_shard(db, text, None)
+
+    assert instance.stored_shard(db) is None
