@@ -238,14 +238,21 @@ def replica(*, interval: str, is_following: bool, url: str) -> None:
 @click.option(
     "--seed", default=1, show_default=True, help="Another seed gives other runs."
 )
+@click.option(
+    "--peers",
+    "with_peers",
+    is_flag=True,
+    help="Start two instances, each with half of the repositories, that show each"
+    " other's tiles.",
+)
 @explaining_errors
-def demo(*, seed: int) -> None:
+def demo(*, seed: int, with_peers: bool) -> None:
     """Show the wall with a simulated GitHub: no token, no network.
 
     It keeps its data in demo.db, in the folder of your database. Every start begins
     with an empty one; your own data stays untouched.
     """
-    from ci_observer.ingest.commands import supervise
+    from ci_observer.ingest.commands import demo
     from ci_observer.ingest.commands.ports import refuse_busy_port
     from ci_observer.ingest.commands.runtime import refuse_missing_temporary_folder
     from ci_observer.ingest.config import load_config
@@ -253,9 +260,12 @@ def demo(*, seed: int) -> None:
     config = load_config(with_token=False)
     refuse_missing_temporary_folder()
     refuse_busy_port(config.host, config.port)
-    db_path = supervise.create_demo_database(config)
+    second = demo.create_second(config) if with_peers else None
+    db_path = demo.create_demo_database(config)
     click.echo("Starting a simulated GitHub, ingest and the wall. Ctrl-C stops them.")
-    supervise.run_demo(db_path, seed=seed)
+    if second is not None:
+        click.echo(second.introduction)
+    demo.run_demo(db_path, seed=seed, second=second)
 
 
 @main.command()

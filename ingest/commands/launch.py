@@ -27,13 +27,16 @@ def launch(spec: dict[str, Any], command: list[str]) -> NoReturn:
 
     `spec` has `parent`, the id of the process that has to live; `outputs`, descriptors
     for stdout and stderr; `user`, a uid or null; `unset`, names of variables; and if
-    needed `set`, variables, and `inline`, variables of files → those for the contents.
+    needed `set`, variables, `inline`, variables of files → those for the contents, and
+    `pid_file`, a file for the id of this process.
     """
     for number, descriptor in enumerate(spec["outputs"], start=1):
         os.dup2(descriptor, number)
     environ = {k: v for k, v in os.environ.items() if k not in spec["unset"]}
     environ |= spec.get("set", {})
     _inline_files(environ, spec.get("inline", {}))
+    if spec.get("pid_file"):
+        Path(spec["pid_file"]).write_text(f"{os.getpid()}\n")
     if spec["user"] is not None:
         os.setresuid(spec["user"], spec["user"], spec["user"])
     if sys.platform == "linux":

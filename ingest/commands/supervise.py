@@ -1,4 +1,4 @@
-"""`up`, `demo` and `replica`: this process becomes Supervisor, which runs the others.
+"""`up` and `replica`: this process becomes Supervisor, which runs the others.
 
 Options: http://supervisord.org/configuration.html. As `python -m`, this module is the
 supervising process.
@@ -12,9 +12,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from configparser import RawConfigParser
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import join
 from types import FrameType
@@ -25,7 +24,6 @@ from supervisor.loggers import Handler
 from supervisor.options import ServerOptions
 
 from ci_observer.ingest.commands import launch, orphans, sharing, users
-from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.commands.users import Users
 from ci_observer.ingest.commands.wakeup import WakeUp
 from ci_observer.ingest.config import (
@@ -37,13 +35,9 @@ from ci_observer.ingest.config import (
     Config,
     database_group,
     litestream_variables,
-    without_network,
 )
-from ci_observer.ingest.db import schema
 from ci_observer.ingest.db.keeper import WalKeeper, check_in
-from ci_observer.ingest.errors import DatabaseError
 from ci_observer.ingest.replica import copy_file
-from ci_observer.ingest.store import feed_states
 
 SUPERVISOR = {
     "nodaemon": "true",
@@ -75,12 +69,20 @@ LAUNCH = [sys.executable, "-I", "-S", launch.__file__]
 
 @dataclass(frozen=True)
 class Program:
-    """A module to run, with its arguments, in an environment without some variables."""
+    """A module to run, with its arguments, in an environment without some variables.
+
+    `variables` are more of them, none of them secret. `db_path` is the database, if it
+    is not that of the others. A program with a `pid_file` can be stopped alone: the
+    file has its process id, and it is not restarted after a regular end.
+    """
 
     name: str
     command: list[str]
     unset: tuple[str, ...]
     is_web: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    db_path: Path | None = None
+    pid_file: Path | None = None
 
 
 INGEST = Program("ingest", ["ci_observer", "ingest"], unset=WEB_SECRETS)
@@ -96,7 +98,7 @@ ALERTS = Program(
 def run(config: Config) -> None:
     """Become the supervisor of ingest, web and alerts; does not return."""
     programs = [INGEST, WEB, *([ALERTS] if config.alert_urls else [])]
-    _become_supervisor(programs, dict(os.environ), config.db_path)
+    become_supervisor(programs, dict(os.environ), config.db_path)
 
 
 def run_replica(db_path: Path, url: str, interval: str) -> None:
@@ -109,77 +111,10 @@ def run_replica(db_path: Path, url: str, interval: str) -> None:
         unset=(*SECRETS, *litestream_variables()),
     )
     programs = [Program("follow", follow, unset=(*SECRETS, *WEB_SECRETS)), web]
-    _become_supervisor(programs, dict(os.environ), mark, is_written=False)
+    become_supervisor(programs, dict(os.environ), mark, is_written=False)
 
 
-def run_demo(db_path: Path, *, seed: int) -> None:
-    """Become the supervisor of a simulated GitHub, ingest and web; does not return."""
-    from ci_observer.demo.scenario import lively_world  # noqa: PLC0415 (only the demo needs them)
-    from ci_observer.demo.server import settings  # noqa: PLC0415 (only the demo needs them)
-
-    port, receiver_port = free_port(), free_port()
-    environ = {
-        **{k: v for k, v in os.environ.items() if k not in SECRETS},
-        "GITHUB_TOKEN": settings.DEMO_TOKEN,
-        "GITHUB_API_URL": f"http://127.0.0.1:{port}",
-        "GH_REPOS": lively_world.REPOS,
-        "GH_WORKFLOWS": lively_world.WORKFLOWS,
-        "REFRESH_SECONDS": "5",
-        "DASHBOARD_TITLE": "CI Observer (demo)",
-        "CI_OBSERVER_DB": str(db_path),
-        "CI_OBSERVER_CONFIG": str(_write_demo_settings(db_path)),
-        "ALERT_URLS": f"json://127.0.0.1:{receiver_port}/alerts",
-        # The simulated GitHub is on this machine.
-        **without_network(),
-    }
-    simulator = ["ci_observer.demo", "--quiet"]
-    simulator += ["--port", str(port), "--seed", str(seed)]
-    github = Program("github", simulator, unset=(*SECRETS, *WEB_SECRETS))
-    receiver = replace(
-        github,
-        name="receiver",
-        command=["ci_observer.demo.receiver", str(receiver_port)],
-    )
-    # Quiet, so that only alerts follow the address of the wall.
-    ingest = replace(INGEST, command=["ci_observer", "--quiet", "ingest"])
-    alerts = replace(ALERTS, command=["ci_observer", "--quiet", "alerts", "--send"])
-    _become_supervisor([github, receiver, ingest, WEB, alerts], environ, db_path)
-
-
-def _write_demo_settings(db_path: Path) -> Path:
-    """Write the settings file of the demo next to its database."""
-    from ci_observer.demo.scenario.demo_settings import settings_text  # noqa: PLC0415 (only the demo needs it)
-
-    path = db_path.with_suffix(".yml")
-    next_week = datetime.now(UTC).date() + timedelta(days=7)
-    path.write_text(settings_text(next_week), encoding="utf-8")
-    return path
-
-
-def create_demo_database(config: Config) -> Path:
-    """Create a new demo.db in place of the former one, and return its path.
-
-    It has the states of workflows that would have been recorded before. Raises
-    `DatabaseError` if its folder is not writable.
-    """
-    from ci_observer.demo.scenario.recorded_states import recorded_states  # noqa: PLC0415 (only the demo needs it)
-
-    path = config.db_path.with_name("demo.db")
-    try:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-    except OSError as error:
-        raise DatabaseError(
-            f"Cannot replace the database of the demo: {error}. Set CI_OBSERVER_DB to "
-            "a file in a folder that you can write to."
-        ) from error
-    with closing(schema.connect(path)) as db:
-        schema.migrate(db)
-        feed_states.save_recorded(db, recorded_states(datetime.now(UTC)))
-    return path
-
-
-def _become_supervisor(
+def become_supervisor(
     programs: list[Program],
     environ: dict[str, str],
     db_path: Path,
@@ -214,25 +149,30 @@ def _configuration(
     if os.geteuid() == 0:
         # Otherwise Supervisor warns about root, as in a container's user namespace.
         conf["supervisord"]["user"] = "root"
-    two = sharing.usable_users(db_path)
+    paths = {program.db_path or db_path for program in programs}
+    users_of = {path: sharing.usable_users(path) for path in paths}
     for program in programs:
+        path = program.db_path or db_path
         # Supervisor expands % as a variable.
-        text = join(_command_line(program, two, db_path)).replace("%", "%%")
-        conf[f"program:{program.name}"] = PROGRAM | {"command": text}
+        text = join(_command_line(program, users_of[path], path)).replace("%", "%%")
+        options = {"autorestart": "unexpected"} if program.pid_file else {}
+        conf[f"program:{program.name}"] = PROGRAM | options | {"command": text}
     # Supervisor stops one group after the other, and the processes of one together.
     conf["group:all"] = {"programs": ",".join(program.name for program in programs)}
     return conf
 
 
 def _command_line(program: Program, two: Users, db_path: Path) -> list[str]:
-    is_web = program.is_web
+    own = sharing.environment_of_web(db_path) if program.is_web and two.are_two else {}
     spec = {
         # This process becomes the supervisor.
         "parent": os.getpid(),
         "outputs": [STDOUT, STDERR],
         "unset": program.unset,
-        "user": two.web if is_web else two.ingest,
-        **(sharing.environment_of_web(db_path) if is_web and two.are_two else {}),
+        "user": two.web if program.is_web else two.ingest,
+        "pid_file": program.pid_file and str(program.pid_file),
+        **own,
+        "set": program.variables | own.get("set", {}),
     }
     return [*LAUNCH, json.dumps(spec), *program.command]
 

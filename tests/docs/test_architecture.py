@@ -76,7 +76,7 @@ def test_the_sides_do_not_import_each_other(package, folders):
 def test_only_the_commands_know_both_sides():
     """`serve` starts the web side, `demo` the simulated GitHub."""
     assert importers_of("web", "ingest") == ["ingest/cli.py"]
-    assert importers_of("demo", "ingest") == ["ingest/commands/supervise.py"]
+    assert importers_of("demo", "ingest") == ["ingest/commands/demo.py"]
 
 
 def test_one_module_talks_http_for_each_purpose():
@@ -91,10 +91,11 @@ def test_one_module_talks_http_for_each_purpose():
     ]
 
 
-def test_one_module_reads_the_settings_and_three_pass_the_environment_on():
+def test_one_module_reads_the_settings_and_others_pass_the_environment_on():
     readers = users_of("os", "environ", "getenv", folders=FOLDERS)
 
     assert readers == [
+        "ingest/commands/demo.py",
         "ingest/commands/launch.py",
         "ingest/commands/supervise.py",
         "ingest/config/environment.py",

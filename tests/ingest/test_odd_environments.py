@@ -16,7 +16,7 @@ from up import environ as up_environ
 from up import run_up
 
 from ci_observer.ingest.cli import main
-from ci_observer.ingest.commands import supervise
+from ci_observer.ingest.commands import demo
 from ci_observer.ingest.commands.ports import free_port
 from ci_observer.ingest.config import SETTINGS, load_config
 
@@ -148,11 +148,11 @@ def test_the_demo_needs_no_proxy(tmp_path, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:port")
     started = {}
     monkeypatch.setattr(
-        supervise,
-        "_become_supervisor",
+        demo,
+        "become_supervisor",
         lambda programs, environ, *_: started.update(environ),
     )
-    supervise.run_demo(tmp_path / "demo.db", seed=1)
+    demo.run_demo(tmp_path / "demo.db", seed=1)
     for name in list(os.environ):
         monkeypatch.delenv(name)
     for name, value in started.items():
