@@ -235,6 +235,16 @@ def test_check_prints_the_settings_and_finds_the_feeds(environ):
     assert "The token expires in 20 days" in result.output
 
 
+def test_check_fails_without_a_peer(environ):
+    peer = f"http://127.0.0.1:{free_port()}"
+
+    result = run("check", **environ | {"PEERS": peer})
+
+    problem = f"Peer {peer} (without a token): it does not respond (connection refused)"
+    assert result.exit_code == 1
+    assert f"Problem: {problem}" in result.output
+
+
 @pytest.mark.parametrize(
     ("fetch_jobs", "a_day"), [("default-branch", 48), ("all", 96), ("failed", None)]
 )

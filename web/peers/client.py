@@ -57,7 +57,9 @@ class PeerResponse:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
-            raise PeerError("its response is not JSON") from None
+            raise PeerError(
+                "its response is not JSON, so it may be no CI Observer"
+            ) from None
 
 
 class PeerClient:
