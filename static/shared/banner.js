@@ -18,7 +18,7 @@ const POLLING = {
   failed: "No data from GitHub",
   starting: "Starting",
   no_database: "The database cannot be read",
-  no_peers: "No other instance responds",
+  no_peers: "No instance has new data",
 };
 
 // `scriptError` is an error in the page's own script, `serverError` the text of a server

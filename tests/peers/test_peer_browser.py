@@ -1,5 +1,6 @@
 """The wall in a browser while another instance is there, gone, and back."""
 
+import re
 from typing import Any
 
 import pytest
@@ -79,15 +80,22 @@ def test_a_wall_never_says_all_passing_while_an_instance_is_missing(
     assert "passing" not in page.title()
 
 
-def test_the_age_of_an_instance_leaves_the_title_whole_on_a_phone(
-    both: Cycle, new_visit: NewVisit, expect: Any
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 768)])
+def test_the_age_of_an_instance_leaves_the_header_whole(
+    both: Cycle, new_visit: NewVisit, expect: Any, width: int, height: int
 ) -> None:
     a, b = both
     a.wait_for(b.name, "ok")
-    page = new_visit(viewport={"width": 390, "height": 844}).open()
-    expect(page.locator("#age")).to_contain_text(b.name, timeout=60_000)
+    page = new_visit(viewport={"width": width, "height": height}).open()
+    expect(page.locator("#age")).to_contain_text("others", timeout=60_000)
+    expect(page.locator("#age")).to_have_attribute("title", re.compile(f"{b.name} "))
 
     lines = page.locator(".head__name").evaluate(
         "node => node.offsetHeight / parseFloat(getComputedStyle(node).lineHeight)"
     )
     assert lines == pytest.approx(1, abs=0.2)
+    if width > height:
+        clock, theme = (
+            page.locator(selector).bounding_box() for selector in ("#clock", "#theme")
+        )
+        assert theme["y"] < clock["y"] + clock["height"]
