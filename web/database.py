@@ -211,7 +211,7 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
         """What a worker compares with the file at the end of a statement."""
         if state.stamp is None:
             return None
-        return (str(Path(self.path).absolute()), *state.database, *state.stamp)
+        return (str(self._path_of(state)), *state.database, *state.stamp)
 
     async def _refuse_other_schema(self) -> None:
         """Raise `Unavailable` if the database has the schema of another version."""
@@ -340,7 +340,10 @@ class ReadOnlyDatabase(Database):  # type: ignore[misc]  # Datasette has no type
 
     def _uri(self, state: FileState) -> str:
         # Datasette puts the path into the URI as it is: a ? or # would end it.
-        return f"{Path(self.path).absolute().as_uri()}?{state.uri_options}"
+        return f"{self._path_of(state).as_uri()}?{state.uri_options}"
+
+    def _path_of(self, state: FileState) -> Path:
+        return Path(state.path or self.path).absolute()
 
     def _open_connections(self) -> list[sqlite3.Connection]:
         with self._connections_lock:

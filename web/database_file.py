@@ -41,13 +41,14 @@ class FileState:
     at rest if no program has it open for writing, and this process does not create the
     -wal file that SQLite needs even for reading. The others are of `serve --read-only`
     only: `stamp` is the file's modification time in nanoseconds and its size, if it
-    changes in place, and `is_read_only` is true.
+    changes in place, `path` where a link at the path leads, and `is_read_only` is true.
     """
 
     database: FileId
     former_wal: FileId | None = None
     is_at_rest: bool = False
     stamp: tuple[int, int] | None = None
+    path: str | None = None
     is_read_only: bool = False
 
     @property
@@ -96,10 +97,10 @@ class DatabaseFile:
     def check(self) -> FileState:
         """The state of the file now; raises `Unavailable` if there is none."""
         with self._lock:
-            return self._check()
+            return self._check(self.path)
 
-    def _check(self) -> FileState:
-        database, wal = file_id(self.path), file_id(f"{self.path}-wal")
+    def _check(self, path: str) -> FileState:
+        database, wal = file_id(path), file_id(f"{path}-wal")
         if database is None:
             raise self._missing()
         before = self._state or FileState(database)

@@ -64,6 +64,8 @@ SECONDS_BETWEEN_CHECKS = 0.02
 TICK_NS = 20_000_000
 # Of a read during which the file changes.
 TRIES = 5
+# A replica shows one of two in turn.
+COPIES = 2
 # Where an SQLite file says whether it is in WAL mode, and its two values.
 # https://www.sqlite.org/fileformat2.html#file_format_version_numbers
 VERSIONS_AT = 18
@@ -94,70 +96,83 @@ class ReadOnlyFile(DatabaseFile):
     def __init__(self, path: str, schema: Schema) -> None:
         super().__init__(path)
         self._schema = schema
-        self._header_file: int | None = None
-        self._header_of: FileId | None = None
+        self._header_files: dict[FileId, int] = {}
         self._given_up: tuple[str, int | None] | None = None
         self._was_read = False
 
-    def _check(self) -> FileState:
-        state = super()._check()
+    def check(self) -> FileState:
+        """The state of the file now; raises `Unavailable` if it cannot be read."""
+        with self._lock:
+            try:
+                path = os.path.join(self._folder, os.readlink(self.path))
+            except OSError:
+                return self._check(self.path)
+            return replace(self._check(path), path=path)
+
+    def _check(self, path: str) -> FileState:
+        state = super()._check(path)
         try:
-            found = os.stat(self.path)
+            found = os.stat(path)
         except OSError:
             raise self._missing() from None
         if found.st_size == 0:
             raise self._missing()
-        wal_size = _size(f"{self.path}-wal")
+        wal_size = _size(f"{path}-wal")
         is_alone = state.former_wal is not None
-        if self._is_in_wal_mode(state.database):
-            has_shm = _size(f"{self.path}-shm") is not None
+        if self._is_in_wal_mode(path, state.database):
+            has_shm = _size(f"{path}-shm") is not None
             if not is_alone and wal_size is not None and has_shm:
                 self._was_read = True
-                return FileState(state.database, is_read_only=True)
+                return replace(state, is_at_rest=False, is_read_only=True)
             if not is_alone and wal_size:
                 raise Unsettled(self.path, NO_SHM)
             is_alone = True
         elif wal_size is not None:
             # SQLite would use it, although it cannot belong to this file.
             is_alone = True
-        if is_alone and _size(f"{self.path}-journal"):
+        if is_alone and _size(f"{path}-journal"):
             raise Unsettled(self.path, HOT_JOURNAL)
-        if self._is_being_written(found):
+        if _is_being_written(path, found):
             raise Unsettled(self.path, BEING_WRITTEN)
         self._was_read = True
         return replace(
             state,
             is_at_rest=is_alone,
-            stamp=(found.st_mtime_ns, found.st_size),
+            stamp=_stamp(found),
             is_read_only=True,
         )
+
+    def is_unchanged(self, state: FileState) -> bool:
+        """Whether a file that was read, under a lock if it has one, is as it was.
+
+        Another copy may be shown meanwhile: the one that was read is then still whole.
+        """
+        if state.stamp is None or state.is_at_rest:
+            return self.check() == state
+        try:
+            found = os.stat(state.path or self.path)
+        except OSError:
+            return False
+        identity = found.st_dev, found.st_ino
+        return (identity, _stamp(found)) == (state.database, state.stamp)
 
     def _missing(self) -> Unavailable:
         return self.problem(GONE if self._was_read else NONE_YET)
 
-    def _is_in_wal_mode(self, database: FileId) -> bool:
-        # The descriptor stays open: to close one would end all locks of this process on
+    def _is_in_wal_mode(self, path: str, database: FileId) -> bool:
+        # The descriptors stay open: to close one would end all locks of this process on
         # the file, and so those of SQLite's reads.
-        if self._header_file is None or self._header_of != database:
-            self.close()
+        descriptor = self._header_files.get(database)
+        if descriptor is None:
             try:
-                self._header_file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 return False  # SQLite reports it.
-            opened = os.fstat(self._header_file)
-            self._header_of = opened.st_dev, opened.st_ino
-        return WAL in os.pread(self._header_file, 2, VERSIONS_AT)
-
-    def _is_being_written(self, found: os.stat_result) -> bool:
-        """Whether an update may be incomplete.
-
-        Litestream writes the -txid file after each update. If it is killed in between,
-        some pages are new and some old, and only that file shows it.
-        """
-        recorded_at = _modified_at(f"{self.path}-txid")
-        if recorded_at is not None and recorded_at < found.st_mtime_ns:
-            return True
-        return 0 <= time.time_ns() - found.st_mtime_ns < TICK_NS
+            opened = os.fstat(descriptor)
+            self._header_files[opened.st_dev, opened.st_ino] = descriptor
+            if len(self._header_files) > COPIES:
+                os.close(self._header_files.pop(next(iter(self._header_files))))
+        return WAL in os.pread(descriptor, 2, VERSIONS_AT)
 
     async def current(self) -> FileState:
         """The state of the file; waits for the end of an update.
@@ -200,10 +215,9 @@ class ReadOnlyFile(DatabaseFile):
             raise self.problem(text, kind)
 
     def close(self) -> None:
-        """Close the descriptor of the file."""
-        if self._header_file is not None:
-            os.close(self._header_file)
-            self._header_file = self._header_of = None
+        """Close the descriptors."""
+        while self._header_files:
+            os.close(self._header_files.popitem()[1])
 
 
 class _Guard(ReadGuard):
@@ -222,9 +236,25 @@ class _Guard(ReadGuard):
     def check_end(self) -> None:
         """Raise `FileChanged` if the file is not as it was when it was opened."""
         self.is_outdated = True
-        if self._file.check() != self._state:
+        if not self._file.is_unchanged(self._state):
             raise FileChanged
         self.is_outdated = False
+
+
+def _is_being_written(path: str, found: os.stat_result) -> bool:
+    """Whether an update may be incomplete.
+
+    Litestream writes the -txid file after each update. If it is killed in between, some
+    pages are new and some old, and only that file shows it.
+    """
+    recorded_at = _modified_at(f"{path}-txid")
+    if recorded_at is not None and recorded_at < found.st_mtime_ns:
+        return True
+    return 0 <= time.time_ns() - found.st_mtime_ns < TICK_NS
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int]:
+    return found.st_mtime_ns, found.st_size
 
 
 def _modified_at(path: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The file of a replica: restored under another name, then put at its path.
+"""The files of a replica: copies in folders of their own, and a link to the shown one.
 
 A reader thus has either the former copy or a complete new one.
 """
@@ -56,19 +56,22 @@ def empty_folder(database: Path) -> Path:
     """An empty folder on the disk of a database, for the next copy.
 
     Litestream cannot continue with the files of a follower that was killed. Those of
-    the copy that is at the path are kept: they show whether it is complete.
+    the copy that is at the path are kept, and all others removed.
     """
     parent = _folder_of_copies(database)
     parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    _remove_other_copies(database)
+    shown = database.resolve().parent
+    for folder in parent.iterdir():
+        if folder.resolve() != shown:
+            shutil.rmtree(folder, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=parent))
     # The web side, which may be another user of the group, looks into it.
     folder.chmod(FOLDER_MODE)
     return folder
 
 
-def publish(restored: Path, database: Path, *, group: int | None) -> None:
-    """Give a restored file the path of the database. Litestream has it open.
+def prepare(restored: Path, *, group: int | None) -> None:
+    """Make a restored file ready for readers, while Litestream is paused.
 
     Its header still says that it has a -wal file. A reader would then hold a lock for
     as long as it has the file open, and Litestream would wait for it forever.
@@ -82,20 +85,18 @@ def publish(restored: Path, database: Path, *, group: int | None) -> None:
     finally:
         os.close(descriptor)
     restrict(restored, group=group)
-    link = restored.with_name("link")
-    link.symlink_to(txid_path(restored).relative_to(database.parent))
-    restored.replace(database)
-    link.replace(txid_path(database))
-    _remove_other_copies(database)
+
+
+def publish(restored: Path, database: Path) -> None:
+    """Make the path of the database lead to a restored file, in place of another."""
+    for target, path in (
+        (restored, database),
+        (txid_path(restored), txid_path(database)),
+    ):
+        link = restored.with_name("link")
+        link.symlink_to(target.relative_to(database.parent))
+        link.replace(path)
 
 
 def _folder_of_copies(database: Path) -> Path:
     return database.with_name(f".{database.name}-replica")
-
-
-def _remove_other_copies(database: Path) -> None:
-    """Remove the folders of all copies but the one that is at the path."""
-    current = txid_path(database).resolve().parent
-    for folder in _folder_of_copies(database).iterdir():
-        if folder.resolve() != current:
-            shutil.rmtree(folder, ignore_errors=True)

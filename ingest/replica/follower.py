@@ -1,85 +1,112 @@
-"""The process that keeps the file of a replica up to date, by Litestream.
+"""The process that keeps the file of a replica up to date, with two copies in turn.
 
-It ends when Litestream does; the supervisor then starts it again, with an empty folder.
+One copy is shown, and does not change meanwhile; Litestream applies the changes to the
+other. A reader thus never meets an incomplete update, which may last as long as the S3
+server is down, and never waits for one.
 """
 
 import logging
 import signal
-import subprocess
-import sys
-import threading
-from contextlib import suppress
+import time
 from pathlib import Path
 
-from ci_observer.ingest.commands import launch
-from ci_observer.ingest.config import database_group, litestream_environment
-from ci_observer.ingest.db.database_file import txid_path
-from ci_observer.ingest.replica import copy_file, litestream
+from ci_observer.ingest.replica import copy_file
+from ci_observer.ingest.replica.copy_process import CopyProcess
 
-SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_LOOKS = 0.1
 # Litestream then ends by itself; the supervisor waits for 7 seconds.
 STOP_SECONDS = 5
+# Until a copy whose process has ended is restored again: the disk may be full.
+RETRY_SECONDS = 60
+
+ENDED = (
+    "Litestream has ended with exit code %d. Its copy is restored again; until then "
+    "the wall shows the copy that it has, with its age."
+)
 
 log = logging.getLogger("ci_observer")
 
 
 def follow(url: str, database: Path, interval: str) -> int:
     """Restore a database and follow its changes until stopped; return the exit code."""
-    restored = copy_file.empty_folder(database) / database.name
-    process = subprocess.Popen(  # noqa: S603 (a fixed program)
-        litestream.follow_command(url, restored, interval),
-        env=litestream_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        preexec_fn=_end_with_parent,  # noqa: PLW1509 (there is no other thread yet)
-    )
-    is_stopped = _stop_on_signals(process)
-    reader = threading.Thread(target=_pass_on_log, args=(process,), daemon=True)
-    reader.start()
-    while process.poll() is None:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_BETWEEN_LOOKS)
-        # Litestream writes this file before it applies the first change.
-        if txid_path(restored).exists():
-            copy_file.publish(restored, database, group=database_group())
-            log.info("The replica is restored, and follows %s.", url.partition("?")[0])
-            process.wait()
-    reader.join(STOP_SECONDS)
-    if is_stopped.is_set():
-        return 0
-    log.warning(
-        "Litestream has ended with exit code %d. The database is restored again; until "
-        "then the wall shows the former copy and its age.",
-        process.returncode,
-    )
-    return 1
-
-
-def _end_with_parent() -> None:
-    """In the new process: have the kernel end it with this one, on Linux."""
-    if sys.platform == "linux":
-        launch.end_with_parent()
-
-
-def _stop_on_signals(process: "subprocess.Popen[str]") -> threading.Event:
-    """Have SIGTERM and Ctrl-C end Litestream; the event says that one has come."""
-    is_stopped = threading.Event()
+    is_stopped = False
 
     def stop(*_: object) -> None:
-        is_stopped.set()
-        process.terminate()
-        signal.alarm(STOP_SECONDS)
+        nonlocal is_stopped
+        is_stopped = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    signal.signal(signal.SIGALRM, lambda *_: process.kill())
-    return is_stopped
+    follower = Follower(url, database, interval)
+    try:
+        while not is_stopped:
+            if not follower.look():
+                return 1
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    finally:
+        follower.end()
+    return 0
 
 
-def _pass_on_log(process: "subprocess.Popen[str]") -> None:
-    lines = litestream.LogLines()
-    for line in process.stdout or ():
-        lines.add(line)
+class Follower:
+    """Two copies of the database: one is shown, the other follows."""
+
+    def __init__(self, url: str, database: Path, interval: str) -> None:
+        self._url, self._database, self._interval = url, database, interval
+        self._shown: CopyProcess | None = None
+        self._other: CopyProcess | None = self._start()
+        self._start_at = 0.0
+
+    def look(self) -> bool:
+        """Show the newer copy; return False if no copy is followed any more."""
+        shown, other = self._shown, self._other
+        if other is None:
+            if time.monotonic() >= self._start_at:
+                self._other = self._start()
+        elif other.exit_code is not None:
+            log.warning(ENDED, other.exit_code)
+            self._other = None
+            self._start_at = time.monotonic() + RETRY_SECONDS
+            if shown and shown.exit_code is None:
+                shown.resume()
+        elif other.is_restored and self._is_to_be_shown(other) and other.pause():
+            self._show(other)
+        return self._is_following()
+
+    def end(self) -> None:
+        """End the processes; the copy that is shown stays."""
+        copies = self._copies()
+        for copy in copies:
+            copy.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for copy in copies:
+            copy.wait(deadline - time.monotonic())
+
+    def _start(self) -> CopyProcess:
+        return CopyProcess(self._url, self._database, self._interval)
+
+    def _is_to_be_shown(self, other: CopyProcess) -> bool:
+        shown = self._shown
+        if shown is None or other.txid > shown.txid:
+            return True
+        is_at_rest = shown.is_paused or shown.pause()
+        return other.txid == shown.txid and not is_at_rest
+
+    def _show(self, other: CopyProcess) -> None:
+        former = self._shown
+        copy_file.publish(other.path, self._database)
+        self._shown, self._other = other, former
+        if former is None:
+            log.info(
+                "The replica is restored, and follows %s.", self._url.partition("?")[0]
+            )
+            # Until there is a second copy, this one follows.
+            other.resume()
+        elif former.exit_code is None:
+            former.resume()
+
+    def _is_following(self) -> bool:
+        return any(copy.exit_code is None for copy in self._copies())
+
+    def _copies(self) -> list[CopyProcess]:
+        return [copy for copy in (self._shown, self._other) if copy]

@@ -65,15 +65,16 @@ def run_ids(replica: Up) -> list[int]:
     return sorted(run["run_id"] for run in response.json().get("runs", []))
 
 
-def litestream_pid(replica: Up) -> int | None:
-    """The process of Litestream below a replica, None before it starts."""
-    for pid in descendants(replica.process.pid):
-        if Path(command_line(pid)[0]).name == "litestream":
-            return pid
-    return None
+def litestream_pids(replica: Up) -> list[int]:
+    """The processes of Litestream below a replica; each keeps one of its two copies."""
+    return [
+        pid
+        for pid in descendants(replica.process.pid)
+        if Path(command_line(pid)[0]).name == "litestream"
+    ]
 
 
-def test_a_replica_follows_the_writer_also_after_its_follower_was_killed(
+def test_a_replica_follows_the_writer_also_after_its_followers_were_killed(
     tmp_path: Path, server: S3Server, writer: Database
 ) -> None:
     url = server.url("ci-observer")
@@ -96,17 +97,20 @@ def test_a_replica_follows_the_writer_also_after_its_follower_was_killed(
             AWS_CA_BUNDLE=os.devnull,
         ) as replica:
             eventually(lambda: run_ids(replica) == [1])
+            eventually(lambda: len(litestream_pids(replica)) == 2)
+            first = path.stat().st_ino
             save(run_payload(2))
             eventually(lambda: run_ids(replica) == [1, 2], every=0.5)
-
-            pid = litestream_pid(replica)
-            assert pid
-            former = path.stat().st_ino
-            os.kill(pid, signal.SIGKILL)
+            # The second copy takes the place of the first, with a later change.
             save(run_payload(3))
-            # The former copy is served until the new one is complete.
-            eventually(lambda: path.stat().st_ino != former)
+            eventually(lambda: path.stat().st_ino != first)
             eventually(lambda: run_ids(replica) == [1, 2, 3], every=0.5)
+
+            for pid in litestream_pids(replica):
+                os.kill(pid, signal.SIGKILL)
+            save(run_payload(4))
+            # The former copy is served until the new one is complete.
+            eventually(lambda: run_ids(replica) == [1, 2, 3, 4], every=0.5)
             eventually(lambda: replica.get("/api/health").json()["ok"])
             eventually(lambda: rows(path) == rows(writer.file_path), every=1)  # type: ignore[attr-defined]
 

@@ -88,24 +88,25 @@ def restored_file(database: Path, content: bytes) -> Path:
 def test_a_new_copy_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
     database = tmp_path / "ci_observer.db"
     copy_file.claim(database)
-    copy_file.publish(restored_file(database, b"1" * 100), database, group=None)
-    with database.open("rb") as former:
-        restored = restored_file(database, b"2" * 100)
-        # Until the new one is complete, the former one and its -txid file are there.
-        assert database.read_bytes().startswith(b"1")
-        assert txid_path(database).exists()
+    first = restored_file(database, b"1" * 100)
+    copy_file.prepare(first, group=None)
+    copy_file.publish(first, database)
+    second = restored_file(database, b"2" * 100)
+    # Until the new one is complete, the former one and its -txid file are there.
+    assert database.read_bytes().startswith(b"1")
+    assert txid_path(database).exists()
 
-        copy_file.publish(restored, database, group=None)
+    copy_file.prepare(second, group=None)
+    copy_file.publish(second, database)
 
-        assert former.read().startswith(b"1")
-    written = database.read_bytes()
     # A rollback journal: nothing waits for a reader's lock of the other kind.
+    written = database.read_bytes()
     assert (written[:18], written[18:20]) == (b"2" * 18, b"\1\1")
-    txid = txid_path(database)
-    assert txid.stat().st_mtime_ns >= database.stat().st_mtime_ns
-    # Litestream writes it where it has restored the file.
-    assert txid.resolve().parent == restored.parent
-    assert list(restored.parent.parent.iterdir()) == [restored.parent]
+    assert txid_path(database).resolve() == txid_path(second)
+    assert txid_path(database).stat().st_mtime_ns >= database.stat().st_mtime_ns
+    copy_file.empty_folder(database)
+    assert database.resolve() == second
+    assert not first.exists()
 
 
 def test_litestream_gets_its_credentials_and_no_setting(

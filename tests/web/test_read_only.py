@@ -23,10 +23,11 @@ from sqlite_utils import Database
 from web_client import get_error, get_json, serving
 
 from ci_observer.ingest.db import schema
-from ci_observer.web import read_only_file
+from ci_observer.web import database, read_only_file
 from ci_observer.web.database import DATABASE
 
 FEED = ("acme/api", "ci.yml")
+COUNT = "select count(*) from runs"
 STATEMENT = "/ci_observer.json?sql=select+count(*)+from+runs&_shape=arrays"
 # One for each kind of read: inline, the export's own, past walls, workers, and the
 # threads in which Datasette reads the schema.
@@ -363,3 +364,43 @@ async def test_a_read_is_repeated_if_the_file_changes_meanwhile(
         after = await run_ids(datasette)
 
     assert (before, after) == (([1], 1), ([1, 2], 2))
+
+
+@pytest.mark.asyncio
+async def test_a_read_goes_on_while_another_copy_is_shown(
+    replica: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a slow one would be repeated at each change, and never end."""
+    shown = replica.with_name("shown.db")
+    shown.symlink_to(replica.name)
+    others = iter([newer, replica])
+
+    def show_the_other() -> None:
+        link = newer.with_name("link")
+        link.symlink_to(next(others))
+        link.replace(shown)
+
+    async with reading(shown) as datasette:
+        before = await run_ids(datasette)
+        begin, run = read_only_file._Guard.check_begin, database.run_statement
+
+        def check_begin(guard: object, conn: sqlite3.Connection) -> None:
+            monkeypatch.setattr(read_only_file._Guard, "check_begin", begin)
+            show_the_other()
+            begin(guard, conn)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(read_only_file._Guard, "check_begin", check_begin)
+        [[inline]] = await database.fetch_rows(datasette, COUNT)
+        after = await run_ids(datasette)
+
+        async def run_statement(*args: object) -> object:
+            monkeypatch.setattr(database, "run_statement", run)
+            show_the_other()
+            return await run(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(database, "run_statement", run_statement)
+        [[in_worker]] = await datasette.get_database(DATABASE).execute(COUNT)
+        again = await run_ids(datasette)
+
+    assert (before, inline, after) == (([1], 1), 1, ([1, 2], 2))
+    assert (in_worker, again) == (2, ([1], 1))
