@@ -8,10 +8,19 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from ci_observer.ingest.errors import ConfigError
 
+# The kinds of replicas: https://litestream.io/reference/config/#replica-settings
+SCHEMES = ("s3", "gs", "abs", "oss", "sftp", "webdav", "webdavs", "nats", "file")
+NO_ADDRESS = (
+    "URL: this is not the address of a replica. Write one such as s3://BUCKET/PATH, "
+    "with ?endpoint=https://HOST for another server than AWS. Litestream also reads "
+    + ", ".join(f"{scheme}://" for scheme in SCHEMES[1:])
+    + "."
+)
+_CREDENTIAL = r"secret|password|token|access-?key"
 # Litestream repeats an error with each try, once a second.
 ERRORS_BETWEEN_LINES = 60
 _LINE = re.compile(r"level=(?P<level>\w+) (?P<text>msg=.*)")
@@ -34,18 +43,25 @@ def program() -> str:
 
 
 def refuse_url(url: str) -> None:
-    """Raise `ConfigError` if a text is no address, or has credentials in it."""
-    parts = urlsplit(url)
-    if not parts.scheme or "://" not in url:
-        raise ConfigError(
-            f"URL: {url!r} is not the address of a replica. Write one such as "
-            "s3://BUCKET/PATH, with ?endpoint=https://HOST for another server than AWS."
-        )
-    if "@" in parts.netloc:
+    """Raise `ConfigError` for a text that is no address, or has credentials in it.
+
+    The error does not repeat the text.
+    """
+    try:
+        parts = urlsplit(url)
+        names = {name.lower() for name, _ in parse_qsl(parts.query)}
+    except ValueError:
+        raise ConfigError(NO_ADDRESS) from None
+    # Only of SFTP may the name of a user be in the address.
+    has_user = parts.username is not None and parts.scheme != "sftp"
+    has_credential = any(re.search(_CREDENTIAL, name) for name in names)
+    if has_user or parts.password is not None or has_credential or "@" in parts.query:
         raise ConfigError(
             "URL: credentials in the address would be visible in the list of processes."
             " Remove them, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
+    if parts.scheme not in SCHEMES or "://" not in url:
+        raise ConfigError(NO_ADDRESS)
 
 
 def refuse_interval(text: str) -> None:
@@ -78,6 +94,8 @@ class LogLines:
                 self._errors = 0
             return
         text = found["text"] if found else line.strip()
-        if text and self._errors % ERRORS_BETWEEN_LINES == 0:
+        # With a line without a level, Litestream says why it ends.
+        is_last = found is None and text.startswith("Error:")
+        if text and (is_last or self._errors % ERRORS_BETWEEN_LINES == 0):
             log.warning("Litestream: %s", text)
         self._errors += bool(text)
