@@ -23,6 +23,7 @@ from ci_observer.ingest.db.database_file import (
     discard_files_of_former,
     file_id,
     lock_path,
+    refuse_replica,
 )
 from ci_observer.ingest.db.permissions import FILE_MODE
 from ci_observer.ingest.errors import AlreadyPolling, BackupError, DatabaseError
@@ -32,14 +33,15 @@ from ci_observer.ingest.lock import IngestLock, only_ingest
 def restore(backup: Path, database: Path, *, is_confirmed: bool, now: datetime) -> None:
     """Put a copy of the backup in the place of the database, and report it.
 
-    Asks for confirmation on a terminal, unless `is_confirmed`. Raises `BackupError`
-    without a change.
+    Asks for confirmation on a terminal, unless `is_confirmed`. Raises `BackupError`,
+    and `DatabaseError` for a replica, without a change.
     """
     if not is_confirmed and not is_interactive():
         raise click.UsageError("Confirmation needs a terminal: add --yes.")
     try:
         if file_id(backup) is not None and file_id(backup) == file_id(database):
             raise BackupError(f"{backup} is the database itself.")
+        refuse_replica(database)
         _refuse_litestream(database)
         with closing(copies.open_backup(backup)) as source:
             _refuse_newer(source, backup)

@@ -79,8 +79,8 @@ def refuse_replica(path: Path) -> None:
     if txid.exists():
         raise DatabaseError(
             f"The database {path} is a replica that Litestream writes, as {txid.name} "
-            "shows. Read it with ci-observer serve --read-only. To make it the "
-            "writer's database, stop the replication and delete that file."
+            "shows. Read it with ci-observer serve --read-only. A writer needs a copy: "
+            "make one with ci-observer backup FILE."
         )
 
 

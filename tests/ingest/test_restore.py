@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from ci_observer.ingest.cli import main
 from ci_observer.ingest.commands import restore as restore_module
 from ci_observer.ingest.db import schema
-from ci_observer.ingest.db.database_file import file_id, lock_path
+from ci_observer.ingest.db.database_file import file_id, lock_path, txid_path
 from ci_observer.ingest.db.migrations import migrations
 from ci_observer.ingest.lock import only_ingest
 
@@ -51,6 +51,16 @@ def test_litestream_has_to_be_stopped_before(archive: Path, saved: Path) -> None
     assert count_runs(archive) == RUNS + 1
     folder.rmdir()
     assert restore(archive, "--yes", saved).exit_code == 0
+
+
+def test_a_replica_is_not_replaced(archive: Path, saved: Path) -> None:
+    txid_path(archive).touch()
+
+    result = restore(archive, "--yes", saved)
+
+    assert result.exit_code == 1
+    assert "is a replica that Litestream writes" in result.stderr
+    assert count_runs(archive) == RUNS + 1
 
 
 def names_next_to(db_path: Path) -> list[str]:
