@@ -14,6 +14,7 @@ repeated if it is another one at the end.
 
 import asyncio
 import os
+import stat
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -115,7 +116,8 @@ class ReadOnlyFile(DatabaseFile):
             found = os.stat(path)
         except OSError:
             raise self._missing() from None
-        if found.st_size == 0:
+        # Docker makes a folder where a file is to be mounted and missing.
+        if found.st_size == 0 or not stat.S_ISREG(found.st_mode):
             raise self._missing()
         wal_size = _size(f"{path}-wal")
         is_alone = state.former_wal is not None
@@ -162,17 +164,19 @@ class ReadOnlyFile(DatabaseFile):
     def _is_in_wal_mode(self, path: str, database: FileId) -> bool:
         # The descriptors stay open: to close one would end all locks of this process on
         # the file, and so those of SQLite's reads.
-        descriptor = self._header_files.get(database)
-        if descriptor is None:
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return False  # SQLite reports it.
-            opened = os.fstat(descriptor)
-            self._header_files[opened.st_dev, opened.st_ino] = descriptor
-            if len(self._header_files) > COPIES:
-                os.close(self._header_files.pop(next(iter(self._header_files))))
-        return WAL in os.pread(descriptor, 2, VERSIONS_AT)
+        try:
+            descriptor = self._header_files.get(database) or self._open_header(path)
+            return WAL in os.pread(descriptor, 2, VERSIONS_AT)
+        except OSError:
+            return False  # SQLite reports it.
+
+    def _open_header(self, path: str) -> int:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        opened = os.fstat(descriptor)
+        self._header_files[opened.st_dev, opened.st_ino] = descriptor
+        if len(self._header_files) > COPIES:
+            os.close(self._header_files.pop(next(iter(self._header_files))))
+        return descriptor
 
     async def current(self) -> FileState:
         """The state of the file; waits for the end of an update.

@@ -194,10 +194,14 @@ async def test_a_file_is_waited_for(replica: Path, tmp_path: Path) -> None:
         first = await run_ids(datasette)
         replica.unlink()
         gone = await get_error(datasette, "/api/runs")
+        replica.mkdir()
+        folder = await get_error(datasette, "/api/runs")
+        replica.rmdir()
         away.rename(replica)
         second = await run_ids(datasette)
 
-    assert {status for status, _ in (*errors, gone)} == {503}
+    assert {status for status, _ in (*errors, gone, folder)} == {503}
+    assert "was deleted or moved away" in folder[1]
     assert all(
         "There is no database yet at ci_observer.db" in text for _, text in errors
     )
