@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,52 +32,85 @@ from runs order by run_id
 
 
 @dataclass
-class Setup:
-    """All processes of the trials, which are running."""
+class Chain:
+    """A writer, Litestream next to it, and replicas of its database."""
 
-    github: GitHubProcess
-    s3: S3Server
     url: str
     writer: Instance
     litestream: Managed
     replicas: list[Instance]
-    say: Callable[[str], None]
 
-    def seconds_until_visible(self, replicas: list[Instance] | None = None) -> float:
+    def seconds_until_visible(self) -> float:
         """The time until replicas show what the writer's database has now."""
         start = time.monotonic()
         revision = revision_of(self.writer.database)
-        for each in replicas or self.replicas:
+        for each in self.replicas:
             wait(lambda each=each: each.revision() >= revision, "a replica is behind")  # type: ignore[misc]
         return time.monotonic() - start
+
+    def expect_equal_runs(self) -> None:
+        """Raise an error unless the replicas get the writer's runs, and are sound."""
+
+        def are_equal() -> bool:
+            return all(
+                runs_of(each.database) == runs_of(self.writer.database)
+                for each in self.replicas
+            )
+
+        wait(are_equal, "the runs of a replica differ from the writer's")
+        for each in self.replicas:
+            [[result]] = select(each.database, "pragma quick_check")
+            expect(result == "ok", f"{each.database}: {result}")
+
+
+@dataclass
+class Setup:
+    """All processes of the trials, which are running.
+
+    The writer of `main` lives. That of `other` is killed: while its replica gets old,
+    which takes two minutes, the trials of `main` run.
+    """
+
+    github: GitHubProcess
+    s3: S3Server
+    main: Chain
+    other: Chain
+    say: Callable[[str], None]
 
 
 def start_all(folder: Path, stack: ExitStack, say: Callable[[str], None]) -> Setup:
     """Start all processes; they end with the stack."""
-    say("starting an S3 server, a writer and two replicas")
+    say("starting an S3 server, two writers and three replicas")
     s3 = stack.enter_context(s3_server(folder / "s3"))
     github = stack.enter_context(
-        GitHubProcess(repos=10, workflows=3, runs=3000, latency=0.01)
+        # 100 runs of each workflow.
+        GitHubProcess(repos=10, workflows=3, runs=100, latency=0.01)
     )
-    url = s3.url("ci-observer")
-    polls = writer(
-        folder / "writer",
-        {**github.settings, "REFRESH_SECONDS": str(REFRESH_SECONDS)},
-    )
-    litestream = litestream_of(polls.database, url, folder / "litestream.log")
-    replicas = [replica(folder / name, url) for name in ("replica-1", "replica-2")]
-    for process in (polls, litestream, *replicas):
-        stack.callback(process.stop)
-        process.start()
-        if process is polls:
-            wait(lambda: is_healthy(polls), "the writer has not polled")
-    setup = Setup(github, s3, url, polls, litestream, replicas, say)
-    setup.seconds_until_visible()
-    return setup
+    settings = {**github.settings, "REFRESH_SECONDS": str(REFRESH_SECONDS)}
+    main = _chain(folder / "main", s3.url("main"), settings, replicas=2)
+    other = _chain(folder / "other", s3.url("other"), settings, replicas=1)
+    for each in (main, other):
+        stack.callback(each.writer.stop)
+        each.writer.start()
+    for each in (main, other):
+        wait(lambda each=each: is_healthy(each.writer), "a writer has not polled")  # type: ignore[misc]
+        for process in (each.litestream, *each.replicas):
+            stack.callback(process.stop)
+            process.start()
+    for each in (main, other):
+        each.seconds_until_visible()
+    return Setup(github, s3, main, other, say)
 
 
-def everyone(setup: Setup) -> list[Instance]:
-    return [setup.writer, *setup.replicas]
+def _chain(folder: Path, url: str, settings: Mapping[str, str], replicas: int) -> Chain:
+    """A writer that polls by these settings, and its replicas; not started."""
+    polls = writer(folder / "writer", settings)
+    return Chain(
+        url,
+        polls,
+        litestream_of(polls.database, url, folder / "litestream.log"),
+        [replica(folder / f"replica-{number + 1}", url) for number in range(replicas)],
+    )
 
 
 def is_healthy(instance: Instance) -> bool:
@@ -123,30 +156,17 @@ def digest(rows: Sequence[object]) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
 
 
-def expect_equal_runs(setup: Setup) -> None:
-    """Raise an error unless the replicas get the writer's runs, and are sound."""
-
-    def are_equal() -> bool:
-        return all(
-            runs_of(each.database) == runs_of(setup.writer.database)
-            for each in setup.replicas
-        )
-
-    wait(are_equal, "the runs of a replica differ from the writer's")
-    for each in setup.replicas:
-        [[result]] = select(each.database, "pragma quick_check")
-        expect(result == "ok", f"{each.database}: {result}")
-
-
 def kill_litestream_of(instance: Instance) -> None:
-    """SIGKILL for the process of Litestream below a replica."""
+    """SIGKILL for the processes of Litestream below a replica."""
     process = instance.process
     expect(process is not None, "the replica is not running")
     pids = [process.pid] if process else []
     for pid in pids:
         pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    [found] = [pid for pid in pids if name_of(pid) == "litestream"]
-    os.kill(found, signal.SIGKILL)
+    found = [pid for pid in pids if name_of(pid) == "litestream"]
+    expect(bool(found), "Litestream is not running")
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
 
 
 def name_of(pid: int) -> str:
