@@ -8,6 +8,7 @@ from typing import Any
 
 from datasette.utils.asgi import Request, Response
 
+from ci_observer.web.accept import accepts_gzip
 from ci_observer.web.cache import CachedResponse
 from ci_observer.web.errors import WebError
 from ci_observer.web.filters import Filters
@@ -96,9 +97,8 @@ async def with_etag(
 
     The content is compressed if the client accepts gzip.
     """
-    request_headers = request.headers
     is_large = len(cached.content) >= GZIP_MIN_BYTES
-    is_gzipped = is_large and "gzip" in request_headers.get("accept-encoding", "")
+    is_gzipped = is_large and accepts_gzip(request)
     # Also for a small body: the next one of this route may be large.
     headers = {"ETag": cached.etag, "Vary": "Accept-Encoding"}
     if is_gzipped:
@@ -106,7 +106,7 @@ async def with_etag(
         headers["ETag"] = f"W/{cached.etag}"
     if cached.modified_at:
         headers["Last-Modified"] = _http_date(cached.modified_at)
-    if _has_content(request_headers, cached):
+    if _has_content(request.headers, cached):
         return Response("", status=304, headers=headers, content_type=content_type)
     if is_gzipped:
         headers["Content-Encoding"] = "gzip"

@@ -369,7 +369,8 @@ async def test_config_rejects_filters_that_the_wall_does_not_have(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("accepted", "encoding"), [("gzip, br", "gzip"), ("identity", None)]
+    ("accepted", "encoding"),
+    [("br, GZIP;q=0.5", "gzip"), ("identity", None), ("br, gzip;q=0", None)],
 )
 async def test_large_responses_are_compressed_if_the_client_accepts_gzip(
     datasette: Datasette,
