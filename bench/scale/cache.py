@@ -1,9 +1,6 @@
 """The part `cache`: walls that go through nginx, which stores responses or does not."""
 
-import os
 import re
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,7 +12,14 @@ from pathlib import Path
 from bench.databases.make_db import make_db
 from bench.databases.run_changes import RunChanges
 from bench.harness import servers
-from bench.harness.servers import HOST, ROOT, Server
+from bench.harness.proxies import (
+    ACCESS_LOG,
+    EXAMPLES,
+    accepts,
+    find_program,
+    nginx_command,
+)
+from bench.harness.servers import HOST, Server
 from bench.harness.sizes import Sizes
 from bench.harness.wall_clients import WallClients
 from bench.measure.wall_refresh import run_clients
@@ -24,33 +28,11 @@ from ci_observer.ingest.commands.ports import free_port
 
 PART = "cache"
 MINUTES = 1.5
-EXAMPLE = ROOT / "contrib/proxy/nginx/tls-prefix-cache.conf"
+EXAMPLE = EXAMPLES / "nginx/tls-prefix-cache.conf"
 RUNS = 2_000
 WALLS = 1000
 SIZES = Sizes(walls=WALLS, refresh_seconds=20, refreshes=2, change_seconds=3)
 START_SECONDS = 30
-# Of each request: what came from CI Observer, if anything did, and what went out.
-LOG = "'$upstream_status $upstream_bytes_received $bytes_sent'"
-MAIN = """
-{user}
-pid {folder}/pid;
-error_log {folder}/errors;
-daemon off;
-worker_rlimit_nofile 20000;
-events {{ worker_connections 8000; }}
-http {{
-    log_format sizes {log};
-    access_log {folder}/access.log sizes;
-    # Also the requests in the background.
-    log_subrequest on;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {example};
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -107,7 +89,7 @@ def _load(server: Server, database: Path, folder: Path) -> Load:
             replace(server, port=port), clients, repeat(changes.make), SIZES
         )
         seconds = time.monotonic() - start
-    lines = [line.split() for line in (folder / "access.log").read_text().splitlines()]
+    lines = [line.split() for line in (folder / ACCESS_LOG).read_text().splitlines()]
     upstream = [size for status, size, _ in lines if status != "-"]
     return Load(
         # A request in the background has no response of its own.
@@ -122,22 +104,21 @@ def _load(server: Server, database: Path, folder: Path) -> Load:
 @contextmanager
 def _nginx(upstream: int, folder: Path) -> Iterator[int]:
     """nginx with the example, without TLS and prefix; gives its port."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+    program = find_program("nginx")
     if program is None:
         raise FileNotFoundError("nginx is not installed: apt install nginx")
     port = free_port()
-    example, main = folder / "example.conf", folder / "nginx.conf"
+    example, log = folder / "example.conf", folder / "errors"
     example.write_text(_for_this_machine(EXAMPLE.read_text(), port, upstream, folder))
-    user = "user root;" if os.geteuid() == 0 else ""
-    main.write_text(MAIN.format(user=user, folder=folder, example=example, log=LOG))
-    process = subprocess.Popen(  # noqa: S603 (a fixed command)
-        [program, "-p", str(folder), "-c", str(main)]
-    )
+    with log.open("w") as output:
+        process = subprocess.Popen(  # noqa: S603 (a fixed command)
+            nginx_command(program, folder, example), stderr=output
+        )
     try:
         end = time.monotonic() + START_SECONDS
-        while not _accepts(port):
+        while not accepts(port):
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError((folder / "errors").read_text())
+                raise RuntimeError(log.read_text())
             time.sleep(0.05)
         yield port
     finally:
@@ -158,8 +139,3 @@ def _for_this_machine(text: str, port: int, upstream: int, folder: Path) -> str:
     ):
         text = text.replace(old, new)
     return text if folder.name == "with" else text.replace("proxy_cache ci", "#")
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0

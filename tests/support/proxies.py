@@ -1,9 +1,7 @@
-"""Real proxies, started with the example files of contrib/proxy."""
+"""Real proxies and caches, started with the example files of contrib/proxy."""
 
 import os
 import re
-import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,31 +11,17 @@ from pathlib import Path
 import pytest
 from waiting import HANG_SECONDS, eventually
 
+from bench.harness.proxies import EXAMPLES, accepts, find_program, nginx_command
 from ci_observer.ingest.commands.ports import free_port
 
-EXAMPLES = Path(__file__).parents[2] / "contrib" / "proxy"
 ALL = sorted(
     path.relative_to(EXAMPLES).as_posix()
     for folder in ("caddy", "nginx")
     for path in (EXAMPLES / folder).iterdir()
 )
 NAME = "localhost"
-NGINX = """
-{user}
-pid {folder}/nginx.pid;
-error_log stderr;
-daemon off;
-events {{}}
-http {{
-    access_log {folder}/access.log;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {example};
-}}
-"""
+# Programs that are in a package of another name.
+PACKAGES = {"varnishd": "varnish"}
 
 
 @dataclass(frozen=True)
@@ -79,10 +63,9 @@ def make_certificate(folder: Path) -> Certificate:
 
 def program(name: str) -> str:
     """The path of a program. Skips the test if it is not installed."""
-    # Debian has nginx in a folder that is not on every user's PATH.
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    path = find_program(name)
     if path is None:
-        pytest.skip(f"no {name} on the PATH: apt install {name}")
+        pytest.skip(f"no {name} on the PATH: apt install {PACKAGES.get(name, name)}")
     return path
 
 
@@ -94,7 +77,7 @@ def running_proxy(
     folder: Path,
     edit: Callable[[str], str] = lambda text: text,
 ) -> Iterator[Proxy]:
-    """Run nginx or Caddy with an example file, in front of a port on loopback.
+    """Run a proxy with an example file, in front of a port on loopback.
 
     Only names, ports and paths are replaced, and what `edit` changes.
     """
@@ -102,8 +85,7 @@ def running_proxy(
     text = edit((EXAMPLES / example).read_text())
     file = folder / Path(example).name
     file.write_text(_for_this_machine(text, ports, upstream, certificate))
-    kind = example.partition("/")[0]
-    command = _nginx(file, folder) if kind == "nginx" else _caddy(file)
+    command = _command(example.partition("/")[0], file, folder, ports[80])
     scheme, port = ("https", ports[443]) if "tls" in example else ("http", ports[80])
     path = "ci/" if "prefix" in example else ""
     with _running(command, folder, port):
@@ -117,6 +99,7 @@ def _for_this_machine(
         ("127.0.0.1:8089", f"127.0.0.1:{upstream}"),
         ("/etc/ssl/certs/ci.example.com.pem", str(certificate.path)),
         ("/etc/ssl/private/ci.example.com.key", str(certificate.key)),
+        ('.port = "8089"', f'.port = "{upstream}"'),
         # nginx.
         (
             "/var/cache/nginx/ci_observer",
@@ -135,15 +118,14 @@ def _for_this_machine(
     return text
 
 
-def _nginx(example: Path, folder: Path) -> list[str]:
-    main = folder / "nginx.conf"
-    # Else its workers would be another user, who may not enter the folder.
-    user = "user root;" if os.geteuid() == 0 else ""
-    main.write_text(NGINX.format(user=user, folder=folder, example=example))
-    return [program("nginx"), "-p", str(folder), "-c", str(main)]
-
-
-def _caddy(example: Path) -> list[str]:
+def _command(kind: str, example: Path, folder: Path, port: int) -> list[str]:
+    match kind:
+        case "nginx":
+            return nginx_command(program("nginx"), folder, example)
+        case "varnish":
+            # Without a jail: its other user may not enter the folder.
+            options = ("-a", f"127.0.0.1:{port}", "-j", "none", "-n", str(folder / "v"))
+            return [program("varnishd"), "-F", "-f", str(example), *options]
     return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(example)]
 
 
@@ -151,23 +133,23 @@ def _caddy(example: Path) -> list[str]:
 def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
     log = folder / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(  # noqa: S603 (one of two proxies)
+        process = subprocess.Popen(  # noqa: S603 (one of three proxies)
             command,
             cwd=folder,
-            # Caddy keeps its state there, and its socket for commands.
-            env={"HOME": str(folder), "CADDY_ADMIN": f"unix/{folder}/admin"},
+            env={
+                # Caddy keeps its state there, and its socket for commands.
+                "HOME": str(folder),
+                "CADDY_ADMIN": f"unix/{folder}/admin",
+                # Varnish compiles its rules.
+                "PATH": os.environ["PATH"],
+            },
             stdout=output,
             stderr=output,
         )
     try:
-        eventually(lambda: _accepts(port) or process.poll() is not None)
+        eventually(lambda: accepts(port) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield
     finally:
         process.terminate()
         process.wait(HANG_SECONDS)
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
