@@ -78,7 +78,6 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
   // `isCurrent` is false if the data that came along are older.
   function accept(newConfig, isCurrent = true) {
     const time = seconds(newConfig.server_time);
-    const refreshSeconds = newConfig.refresh_seconds;
     const isFirst = !heard.size;
     // The newest times stay: a wall runs for months.
     const isRepeated = heard.delete(time);
@@ -93,12 +92,12 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
     let age = 0;
     if (time !== null) {
       const unseen = time - clock.now();
-      if (isFirst) clock.setFirst(time, LOST_AFTER_REFRESHES * refreshSeconds);
+      if (isFirst) clock.setFirst(time, LOST_AFTER_REFRESHES * newConfig.refresh_seconds);
       // Either the screen's clock is wrong, or the response is as old as it looks. Then the
       // next one is the same: look once more.
       else if (clock.slept() && !isChecking && unseen < clock.slept() / 2) isChecking = true;
       else {
-        age = Math.min(Math.max(0, -unseen), refreshSeconds);
+        age = Math.min(Math.max(0, -unseen), newConfig.refresh_seconds);
         clock.set(time);
       }
     }

@@ -7,9 +7,9 @@ import { keyOf } from "../shared/tile_text.js";
 export async function fetchTiles(query, signal) {
   const response = await get(`${base}api/wall${query}`, { signal });
   // A proxy that compresses the response makes its ETag a weak one, or appends "-gzip".
-  const [hash] = /\w{32}/.exec(response.headers.get("ETag")) || [""];
+  const hash = /\w{32}/.exec(response.headers.get("ETag"));
   const { tiles, revision } = await response.json();
-  return { query, etag: `"${hash}"`, tiles, revision };
+  return { query, etag: hash && `"${hash}"`, tiles, revision };
 }
 
 const isSame = (value, other) => JSON.stringify(value) === JSON.stringify(other);

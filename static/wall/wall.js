@@ -76,8 +76,10 @@ function onData({ config, wall }) {
 }
 
 // A cache may have older tiles than the server, for some seconds. They prove nothing if they
-// have not changed either since the last refresh. A proxy may have removed the ETag.
-const areCurrent = ({ wall_etag: etag }) => loaded.etag === etag || loaded.etag === '""'
+// have not changed either since the last refresh. A proxy may have removed the ETag; then the
+// revision proves that they are not older.
+const areCurrent = ({ wall_etag: etag, revision }) => loaded.etag === etag
+  || (!loaded.etag && loaded.revision >= revision)
   || loaded.revision > connection.state().config.revision;
 
 function setTiles(wall) {

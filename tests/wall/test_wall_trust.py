@@ -209,14 +209,18 @@ def test_a_repeated_response_is_none(
     expect_all_well(expect, page, "passing")
 
 
+@pytest.mark.parametrize("removed", ["", "etag"])
 def test_tiles_that_stay_older_than_the_configuration_prove_nothing(
-    wall: Database, visit: "Visit", expect: Any
+    wall: Database, visit: "Visit", expect: Any, removed: str
 ) -> None:
     """Until they change: a cache may be some seconds behind, but not for ever."""
     page = visit.open()
     url = f"{visit.server.url}api/wall"
     stored = page.request.get(url)
-    page.route("**/api/wall", lambda route: route.fulfill(response=stored))
+    headers = {k: v for k, v in stored.headers.items() if k != removed}
+    page.route(
+        "**/api/wall", lambda route: route.fulfill(response=stored, headers=headers)
+    )
     fail(wall)
     for minute in range(1, 5):
         set_clock(wall, NOW + timedelta(minutes=minute))
@@ -227,6 +231,22 @@ def test_tiles_that_stay_older_than_the_configuration_prove_nothing(
     page.unroute_all(behavior="ignoreErrors")
     set_clock(wall, NOW + timedelta(seconds=30))
     visit.refresh()
+    expect_all_well(expect, page)
+
+
+def test_a_proxy_that_removes_headers_changes_nothing(
+    wall: Database, visit: "Visit", expect: Any
+) -> None:
+    def respond(route: Any) -> None:
+        response = route.fetch()
+        kind = {"content-type": response.headers["content-type"]}
+        route.fulfill(response=response, headers=kind)
+
+    page = visit.page
+    page.route("**/api/**", respond)
+    visit.open()
+    fail(wall)
+    refreshes(visit, 4)
     expect_all_well(expect, page)
 
 
