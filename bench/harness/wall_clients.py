@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from typing import cast
 
 import httptools
@@ -22,7 +23,8 @@ OK = 200
 READY = "every client has refreshed"
 # Like a browser, retry if the server closes the connection before it responds.
 MAX_TRIES = 3
-HEADERS = {"Accept-Encoding": "gzip"}
+# Of browsers, old and new, in turn.
+ENCODINGS = cycle(("gzip, deflate, br, zstd", "gzip, deflate, br", "gzip, deflate"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,14 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._response: asyncio.Future[None] | None = None
         self.is_open = True
+        self._headers = {"Accept-Encoding": next(ENCODINGS)}
 
     async def get(self, path: str) -> None:
         """Wait for the complete response. Raises `ConnectionError` without one."""
         self.etag: str | None = None
         self.body = b""
         self._response = asyncio.get_running_loop().create_future()
-        self._transport.write(request_bytes(path, HEADERS))
+        self._transport.write(request_bytes(path, self._headers))
         await self._response
         if self._parser.get_status_code() != OK:
             raise SystemExit(f"{path} returned {self._parser.get_status_code()}.")
