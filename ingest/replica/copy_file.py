@@ -3,9 +3,12 @@
 A reader thus has either the former copy or a complete new one.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ci_observer.ingest.db.database_file import lock_path, txid_path
@@ -28,8 +31,8 @@ def marker_path(database: Path) -> Path:
 def claim(database: Path) -> Path:
     """Mark a path as the place of a replica, and return the path of the mark.
 
-    Raises `ConfigError` if a database of another kind is there, `DatabaseError` if the
-    folder cannot be written to.
+    Raises `ConfigError` if a database of another kind or another replica is there,
+    `DatabaseError` if the folder cannot be written to.
     """
     mark = marker_path(database)
     others = [database, lock_path(database)]
@@ -44,12 +47,31 @@ def claim(database: Path) -> Path:
             descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT, FILE_MODE)
             with os.fdopen(descriptor, "w") as file:
                 file.write(ABOUT)
+        with lock(database):
+            pass  # Fail now instead of restarting a follower that cannot start.
     except OSError as error:
         raise DatabaseError(
             f"Cannot write to {database.parent}: {error.strerror}. Make it writable for"
             " this user, or set CI_OBSERVER_DB to a file in another folder."
         ) from error
     return mark
+
+
+@contextmanager
+def lock(database: Path) -> Iterator[None]:
+    """Keep other replicas away from a path that is marked as the place of one.
+
+    Raises `ConfigError` if there is another one, `OSError` without the mark.
+    """
+    with marker_path(database).open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"CI_OBSERVER_DB: another ci-observer replica writes {database}. Write "
+                "another path, or stop it."
+            ) from None
+        yield
 
 
 def empty_folder(database: Path) -> Path:

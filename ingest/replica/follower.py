@@ -28,7 +28,10 @@ log = logging.getLogger("ci_observer")
 
 
 def follow(url: str, database: Path, interval: str) -> int:
-    """Restore a database and follow its changes until stopped; return the exit code."""
+    """Restore a database and follow its changes until stopped; return the exit code.
+
+    Raises `ConfigError` while another process does the same.
+    """
     is_stopped = False
 
     def stop(*_: object) -> None:
@@ -37,14 +40,15 @@ def follow(url: str, database: Path, interval: str) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    follower = Follower(url, database, interval)
-    try:
-        while not is_stopped:
-            if not follower.look():
-                return 1
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-    finally:
-        follower.end()
+    with copy_file.lock(database):
+        follower = Follower(url, database, interval)
+        try:
+            while not is_stopped:
+                if not follower.look():
+                    return 1
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        finally:
+            follower.end()
     return 0
 
 

@@ -82,6 +82,20 @@ def test_a_claimed_place_can_be_claimed_again(tmp_path: Path) -> None:
     assert stat.S_IMODE(mark.stat().st_mode) == 0o640
 
 
+def test_a_path_has_one_replica(tmp_path: Path) -> None:
+    """A second one would remove the copies of the first."""
+    database = tmp_path / "ci_observer.db"
+    copy_file.claim(database)
+
+    with (
+        copy_file.lock(database),
+        pytest.raises(ConfigError, match="another ci-observer replica writes"),
+    ):
+        copy_file.claim(database)
+
+    copy_file.claim(database)
+
+
 def restored_file(database: Path, content: bytes) -> Path:
     """A file as Litestream restores it, with the other file that it writes then."""
     restored = copy_file.empty_folder(database) / database.name
