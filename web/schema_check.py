@@ -26,7 +26,8 @@ NEWER = (
 )
 OLDER = (
     f"{_THEIRS} without the migration {{name}} of this version, {{ours}}: update the "
-    "writer, or run its version here."
+    "writer, or run its version here. Without a writer, as for a restored file, run "
+    "ci-observer migrate."
 )
 OTHER_VIEW = (
     f"{_THEIRS}, whose view {{name}} differs from that of this version, {{ours}}: run "

@@ -223,7 +223,8 @@ async def test_a_file_is_waited_for(replica: Path, tmp_path: Path) -> None:
         (
             "delete from _sqlite_migrations where name = (select max(name)"
             " from _sqlite_migrations)",
-            "of this version, 0.1.0: update the writer, or run its version here.",
+            "of this version, 0.1.0: update the writer, or run its version here. "
+            "Without a writer, as for a restored file, run ci-observer migrate.",
         ),
         (
             "drop view branch_runs",
