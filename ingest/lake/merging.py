@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from arro3.core import Table
-from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
 from deltalake.table import TableMerger
 
 from ci_observer.ingest.lake.place import Place
@@ -23,7 +23,12 @@ from ci_observer.ingest.lake.tables import (
     is_newer_sql,
     is_same_sql,
 )
-from ci_observer.ingest.lake.watermark import ALL_RUNS, Watermark, read_watermark
+from ci_observer.ingest.lake.watermark import (
+    ALL_RUNS,
+    Watermark,
+    commit_alone,
+    read_watermark,
+)
 
 # Rows that are merged in one commit; they bound the memory.
 CHUNK = 50_000
@@ -141,33 +146,21 @@ def _write(
     table: LakeTable, lake: DeltaTable, source: Source, rows: Rows, mark: Watermark
 ) -> Merged:
     """Merge rows in one commit that also moves the watermark."""
-    commit = CommitProperties(
-        app_transactions=mark.transactions(table, source.database_id)
-    )
+    done = mark.transactions(table, source.database_id)
     if rows.data is None:
-        _commit_mark(lake, commit)
+        commit_alone(lake, done)
         return Merged(table.name)
     version = lake.version()
     metrics = (
-        _merge(lake, rows.data, is_same_sql(table, rows.months), commit)
+        _merge(lake, rows.data, is_same_sql(table, rows.months), done)
         .when_matched_update_all(predicate=is_newer_sql(table))
         .when_not_matched_insert_all()
         .execute()
     )
     if lake.version() == version:
-        _commit_mark(lake, commit)
+        # A merge that changes no row makes no commit.
+        commit_alone(lake, done)
     return _merged(table, metrics)
-
-
-def _commit_mark(lake: DeltaTable, commit: CommitProperties) -> None:
-    """Move the watermark alone: a merge that changes no row makes no commit."""
-    lake.create_write_transaction(
-        [],
-        mode="append",
-        schema=lake.schema(),
-        partition_by=list(lake.metadata().partition_columns),
-        commit_properties=commit,
-    )
 
 
 def merge_tiles(source: Source, place: Place) -> Merged:
@@ -181,18 +174,16 @@ def _merge_tiles(table: LakeTable, source: Source, place: Place) -> Merged:
     if mark is not None and newest.revision <= mark.revision:
         return Merged(table.name, is_behind=newest.revision < mark.revision)
     tiles, version = source.tiles(table), lake.version()
-    commit = CommitProperties(
-        app_transactions=newest.transactions(table, source.database_id)
-    )
+    done = newest.transactions(table, source.database_id)
     metrics = (
-        _merge(lake, tiles, is_same_sql(table, ()), commit)
+        _merge(lake, tiles, is_same_sql(table, ()), done)
         .when_matched_update_all(predicate=is_newer_sql(table))
         .when_not_matched_insert_all()
         .when_not_matched_by_source_delete(predicate=_is_own_tile_sql(source))
         .execute()
     )
     if lake.version() == version:
-        _commit_mark(lake, commit)
+        commit_alone(lake, done)
     return _merged(table, metrics)
 
 
@@ -216,7 +207,7 @@ def _quoted(text: str) -> str:
 
 
 def _merge(
-    lake: DeltaTable, data: Table, condition: str, commit: CommitProperties
+    lake: DeltaTable, data: Table, condition: str, done: list[Transaction]
 ) -> TableMerger:
     return lake.merge(
         data,
@@ -226,7 +217,7 @@ def _merge(
         # Their ranges of ids then exclude files.
         streamed_exec=False,
         writer_properties=WRITER,
-        commit_properties=commit,
+        commit_properties=CommitProperties(app_transactions=done),
     )
 
 

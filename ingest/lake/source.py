@@ -153,6 +153,19 @@ class Source:
     def _fetch(
         self, table: LakeTable, sql: str, params: dict[str, Any]
     ) -> tuple[Table | None, frozenset[str]]:
+        """The rows of a statement, and their months."""
+        try:
+            return self._fetch_batches(table, sql, params)
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("Could not decode"):
+                raise
+        # A user has written a text that is not UTF-8. From here on, reading is slower.
+        self._db.conn.text_factory = lambda text: str(text, "utf-8", "replace")
+        return self._fetch_batches(table, sql, params)
+
+    def _fetch_batches(
+        self, table: LakeTable, sql: str, params: dict[str, Any]
+    ) -> tuple[Table | None, frozenset[str]]:
         batches: list[RecordBatch] = []
         months: set[str] = set()
         place = table.columns.index(MONTH) if table.partition else None

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable, Transaction
 
 from ci_observer.ingest.lake.failures import explaining_failures
 from ci_observer.ingest.lake.merging import WRITER
 from ci_observer.ingest.lake.place import Place
 from ci_observer.ingest.lake.retries import retrying_conflicts
 from ci_observer.ingest.lake.tables import ALL_TABLES, LakeTable
+from ci_observer.ingest.lake.watermark import commit_alone
 
 # A merge rewrites every file with a changed row: larger ones take longer.
 FILE_BYTES = 32_000_000
@@ -32,18 +33,19 @@ def run_upkeep(
 ) -> Iterator[str]:
     """Compact and clean up each table; yield a line for each that has changed.
 
-    With `is_due_daily`, tables are skipped that another writer has compacted today.
+    With `is_due_daily`, tables are skipped that a writer has compacted today, UTC.
     Raises `LakeError`.
     """
     today = int(time.time() // DAY)
     for table in ALL_TABLES:
         if is_stopped():
             return
-        lake = place.open(table)
-        if is_due_daily and (lake.transaction_version(COMPACTED) or 0) >= today:
-            continue
         with explaining_failures(place.uri, place.options):
-            removed, added = retrying_conflicts(lambda: _compact(place, table, today))  # noqa: B023 (called at once)
+            if is_due_daily and not retrying_conflicts(
+                lambda: _take_day(place, table, today)  # noqa: B023 (called at once)
+            ):
+                continue
+            removed, added = retrying_conflicts(lambda: _compact(place, table))  # noqa: B023 (called at once)
             deleted = _delete_replaced(place.open(table), retention)
         if removed or deleted:
             yield (
@@ -52,14 +54,24 @@ def run_upkeep(
             )
 
 
-def _compact(place: Place, table: LakeTable, today: int) -> tuple[int, int]:
+def _take_day(place: Place, table: LakeTable, today: int) -> bool:
+    """Record that this writer compacts a table today; false if another one does.
+
+    A compaction itself cannot record it.
+    """
+    lake = place.open(table)
+    # A later day is that of a wrong clock.
+    if lake.transaction_version(COMPACTED) == today:
+        return False
+    commit_alone(lake, [Transaction(COMPACTED, today)])
+    return True
+
+
+def _compact(place: Place, table: LakeTable) -> tuple[int, int]:
     """Compact the files of a table; return how many were removed and added."""
     metrics = place.open(table).optimize.compact(
         target_size=FILE_BYTES,
         writer_properties=WRITER,
-        commit_properties=CommitProperties(
-            app_transactions=[Transaction(COMPACTED, today)]
-        ),
     )
     return metrics["numFilesRemoved"], metrics["numFilesAdded"]
 

@@ -7,7 +7,7 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md#transaction-identifier
 
 from dataclasses import asdict, dataclass, fields
 
-from deltalake import DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 
 from ci_observer.ingest.lake.tables import LakeTable
 
@@ -51,6 +51,17 @@ def read_watermark(
     }
     values = {name: value for name, value in found.items() if value is not None}
     return Watermark(**values) if len(values) == len(found) else None
+
+
+def commit_alone(lake: DeltaTable, transactions: list[Transaction]) -> None:
+    """Commit application transactions without a change of a row."""
+    lake.create_write_transaction(
+        [],
+        mode="append",
+        schema=lake.schema(),
+        partition_by=list(lake.metadata().partition_columns),
+        commit_properties=CommitProperties(app_transactions=transactions),
+    )
 
 
 def _app_id(table: LakeTable, database_id: str, name: str) -> str:

@@ -67,6 +67,24 @@ def test_hostile_texts_and_odd_values_arrive(db, db_path, lake):
     assert "drop table" in title
 
 
+def test_texts_that_are_not_utf_8_and_far_times_arrive(db, db_path, lake):
+    watch(db, FEED)
+    save_runs(db, *(run_payload(n) for n in range(1, 5)))
+    change_runs(db, "update runs set head_branch = cast(x'41ff' as text)")
+    change_runs(
+        db,
+        "update runs set created_at = case run_id when 1 then '1970-01-01'"
+        " when 2 then '9999-12-31' when 3 then '' else '0' end",
+    )
+
+    merge(db_path, lake.folder)
+
+    runs = lake.rows("runs")
+    assert {run["head_branch"] for run in runs} == {"A\ufffd"}
+    assert [run["month"] for run in runs] == ["1970-01", "9999-12", *["unknown"] * 2]
+    assert [run["created_at"] for run in runs] == [0, 253402214400, None, None]
+
+
 def test_a_new_attempt_replaces_the_run_and_adds_to_the_attempts(db, db_path, lake):
     watch(db, FEED)
     save_runs(db, run_payload(1, conclusion="failure"), run_payload(2))
