@@ -5,11 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.scale.figures import Figure
-from bench.scale.questions import ask, connect_archive
+from bench.scale.questions import TITLES, ask, connect_archive
 from bench.scale.runs_file import write_runs_file
 
 PART = "file"
-MINUTES = 2
+MINUTES = 1
 RUNS = 2_000_000
 
 
@@ -28,4 +28,4 @@ def measure(scratch: Path, say: Callable[[str], None]) -> Generator[Figure, None
     yield Figure(PART, "bytes per run", size, note)
     with closing(connect_archive(path)) as conn:
         for name, result in ask(conn.execute).items():
-            yield Figure(PART, f"{name}, seconds", result.seconds, result.note)
+            yield Figure(PART, f"{TITLES[name]}, seconds", result.seconds, result.note)

@@ -17,7 +17,7 @@ from bench.scale.lake_folder import fill_lake, filled_lake
 from ci_observer.ingest.db import schema
 
 PART = "lake"
-MINUTES = 1.5
+MINUTES = 2.5
 CHANGED = 250
 SHARDS, RUNS_OF_SHARD = 12, 1_000
 

@@ -23,7 +23,13 @@ from bench.scale.duckdb_lake import connect_lake
 from bench.scale.figures import Figure, markdown
 from bench.scale.file import RUNS, archive
 from bench.scale.lake_folder import fill_lake, filled_lake
-from bench.scale.questions import Result, ask, connect_archive, refuse_differences
+from bench.scale.questions import (
+    TITLES,
+    Result,
+    ask,
+    connect_archive,
+    refuse_differences,
+)
 from bench.scale.spark import PACKAGES, run_job
 from bench.scale.spark_cluster import spark_cluster
 from ci_observer.ingest.lake.merging import WRITER
@@ -82,7 +88,9 @@ def _figures(
 ) -> Iterator[Figure]:
     refuse_differences(expected, found, engine)
     for name, result in found.items():
-        yield Figure(runs, f"{name} in {engine}, seconds", result.seconds, result.note)
+        yield Figure(
+            runs, f"{TITLES[name]} in {engine}, seconds", result.seconds, result.note
+        )
 
 
 def append_copy(small: Path, lake: Path, number: int) -> None:

@@ -12,6 +12,13 @@ from pathlib import Path
 from bench.harness.servers import ROOT
 
 FOLDER = ROOT / "contrib" / "spark" / "questions"
+# What each asks for, as the table of figures names it.
+TITLES = {
+    "count": "number of runs",
+    "durations": "p50 and p95 of the duration per workflow",
+    "failures": "failure rate per workflow",
+    "minutes": "minutes per repository and month",
+}
 Row = tuple[object, ...]
 
 
@@ -29,7 +36,7 @@ class Result:
     @property
     def note(self) -> str:
         """The rows and the processor time, in words."""
-        count = f"{len(self.rows):,} rows"
+        count = f"{len(self.rows):,} row{'s' if len(self.rows) != 1 else ''}"
         if self.cpu_seconds is None:
             return count
         return f"{count}, {self.cpu_seconds:.2f} s of CPU time"

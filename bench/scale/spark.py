@@ -4,7 +4,6 @@ Spark runs as a standalone cluster of two workers. All results must be equal.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,8 +16,19 @@ from bench.scale.duckdb_lake import connect_lake
 from bench.scale.figures import Figure
 from bench.scale.file import archive
 from bench.scale.lake_folder import filled_lake
-from bench.scale.questions import Result, ask, connect_archive, refuse_differences
-from bench.scale.spark_cluster import WORKERS, environment, spark_cluster
+from bench.scale.questions import (
+    TITLES,
+    Result,
+    ask,
+    connect_archive,
+    refuse_differences,
+)
+from bench.scale.spark_cluster import (
+    JAVA_OPTIONS,
+    WORKERS,
+    environment,
+    spark_cluster,
+)
 
 PART = "spark"
 MINUTES = 3.5
@@ -29,7 +39,8 @@ SETTINGS = {
     "spark.driver.host": HOST,
     "spark.executor.memory": "700m",
     "spark.driver.memory": "700m",
-    "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",
+    "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+    "spark.driver.extraJavaOptions": JAVA_OPTIONS,
 }
 
 
@@ -46,19 +57,14 @@ def measure(scratch: Path, say: Callable[[str], None]) -> Generator[Figure, None
     with spark_cluster(PACKAGES / "pyspark", scratch / PART) as cluster:
         started = time.monotonic()
         yield Figure(PART, "start of the cluster, seconds", started - start)
-        before = cluster.cpu_seconds() + _children_cpu_seconds()
+        before = cluster.cpu_seconds()
         in_spark = run_job(lake, cluster.master, scratch / PART)
         seconds = time.monotonic() - started
-        cpu = cluster.cpu_seconds() + _children_cpu_seconds() - before
-    note = f"all questions, {cpu:.0f} s of CPU time with the start of the processes"
+        cpu = cluster.cpu_seconds() - before
+    note = f"all questions and the starts of processes, {cpu:.0f} s of CPU time of the"
+    note += " cluster"
     yield Figure(PART, "job in Spark, seconds", seconds, note)
     yield from _figures("Spark", expected, in_spark)
-
-
-def _children_cpu_seconds() -> float:
-    """The processor time of the ended processes that this one has started."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _figures(
@@ -67,7 +73,7 @@ def _figures(
     refuse_differences(expected, found, engine)
     for name, result in found.items():
         note = f"equal to SQLite's {result.note}"
-        yield Figure(PART, f"{name} in {engine}, seconds", result.seconds, note)
+        yield Figure(PART, f"{TITLES[name]} in {engine}, seconds", result.seconds, note)
 
 
 def run_job(

@@ -16,6 +16,12 @@ from ci_observer.ingest.commands.ports import free_port
 WORKERS = 2
 # Of each worker. Two executors fit next to the driver on a machine with 4 GB.
 CORES, MEMORY = 1, "1g"
+# Each process runs for a minute: less time for the compilers, the verifier of classes
+# and the collector of garbage.
+JAVA_OPTIONS = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
 START_SECONDS, STOP_SECONDS = 300, 30
 MASTER = "org.apache.spark.deploy.master.Master"
 WORKER = "org.apache.spark.deploy.worker.Worker"
@@ -67,10 +73,8 @@ def environment(home: Path, folder: Path) -> dict[str, str]:
         "SPARK_PUBLIC_DNS": HOST,
         "SPARK_LOCAL_DIRS": str(folder / "local"),
         "SPARK_DAEMON_MEMORY": "256m",
-        # The daemons run for a minute: less time for the compiler and the collector.
-        "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         # Without the REST server, which has a fixed port.
-        " -Dspark.master.rest.enabled=false",
+        "SPARK_DAEMON_JAVA_OPTS": f"{JAVA_OPTIONS} -Dspark.master.rest.enabled=false",
     }
 
 

@@ -33,6 +33,8 @@ PLAIN_FEATURES = {"timestampNtz"}
 # The questions shuffle some thousand groups, so a few partitions suffice.
 SETTINGS = {
     "spark.sql.shuffle.partitions": "4",
+    # The driver lists this many files itself: a job of the cluster takes longer.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "500",
     # A month is a text such as 2026-01.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
@@ -49,6 +51,8 @@ def main() -> None:
     spark = start_session(options)
     try:
         read_runs(spark, uri, files).createOrReplaceTempView("runs")
+        # The first job waits for the executors.
+        spark.range(1).count()
         write = write_csv if options.format == "csv" else write_json
         for name in options.question or question_names():
             start = time.monotonic()

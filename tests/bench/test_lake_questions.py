@@ -16,6 +16,7 @@ from varied_archive import fill_varied
 from bench.scale import runs_file
 from bench.scale.duckdb_lake import connect_lake
 from bench.scale.questions import (
+    TITLES,
     Result,
     ask,
     connect_archive,
@@ -125,3 +126,7 @@ def test_the_job_refuses_what_it_cannot_read(lake, is_table):
     expected = "uses deletionVectors" if is_table else "is no Delta table."
     assert expected in found.stderr
     assert found.returncode == 1
+
+
+def test_every_question_has_a_title():
+    assert TITLES.keys() == questions().keys()
