@@ -6,6 +6,8 @@ Nothing is created or changed next to the file. SQLite opens it by its state:
 - In WAL mode without them, as a backup is: alone, as a file without a writer.
 - In rollback-journal mode, as a replica of Litestream is: with locks.
 
+The path may be a link, which `ci-observer replica` sets to one of two copies in turn.
+
 Litestream writes the pages of a replica in place, under an exclusive lock, and does not
 always change the counter by which SQLite notices that. So in the last two cases a new
 connection is opened as soon as the modification time is another one, and a read is

@@ -73,9 +73,9 @@ class Follower:
             self._start_at = time.monotonic() + RETRY_SECONDS
             if shown and shown.exit_code is None:
                 shown.resume()
-        elif other.is_restored and self._is_to_be_shown(other) and other.pause():
-            self._show(other)
-        return self._is_following()
+        elif other.is_restored:
+            self._show_newer(other)
+        return any(copy.exit_code is None for copy in self._copies())
 
     def end(self) -> None:
         """End the processes; the copy that is shown stays."""
@@ -89,12 +89,15 @@ class Follower:
     def _start(self) -> CopyProcess:
         return CopyProcess(self._url, self._database, self._interval)
 
-    def _is_to_be_shown(self, other: CopyProcess) -> bool:
+    def _show_newer(self, other: CopyProcess) -> None:
+        """Show the other copy if it is newer, or the shown one cannot be read."""
         shown = self._shown
-        if shown is None or other.txid > shown.txid:
-            return True
-        is_at_rest = shown.is_paused or shown.pause()
-        return other.txid == shown.txid and not is_at_rest
+        if shown and other.txid <= shown.txid:
+            is_at_rest = shown.is_paused or shown.pause()
+            if is_at_rest or other.txid < shown.txid:
+                return
+        if other.pause():
+            self._show(other)
 
     def _show(self, other: CopyProcess) -> None:
         former = self._shown
@@ -108,9 +111,6 @@ class Follower:
             other.resume()
         elif former.exit_code is None:
             former.resume()
-
-    def _is_following(self) -> bool:
-        return any(copy.exit_code is None for copy in self._copies())
 
     def _copies(self) -> list[CopyProcess]:
         return [copy for copy in (self._shown, self._other) if copy]
