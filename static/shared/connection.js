@@ -4,10 +4,10 @@
 import { LOST_AFTER_REFRESHES } from "./banner.js";
 import { seconds } from "./format.js";
 
-const TIMEOUT_MS = 15 * 1000;
+const TIMEOUT_MS = 15000;
 const JUMP_SECONDS = 5;
-const RELOAD_AFTER_MS = 9 * 1000;
-const CHECK_MS = 4 * 1000;
+const RELOAD_AFTER_MS = 9000;
+const CHECK_MS = 4000;
 const MAX_HEARD = 1000;
 
 // Returns a response, or throws an Error. Its `reason` is our own server's error text, and
@@ -86,8 +86,9 @@ export function makeConnection({ config, load, onData, onError, onTick }) {
     if (time !== null) heard.add(time);
     if (heard.size > MAX_HEARD) heard.delete(heard.values().next().value);
     if (isRepeated) {
-      clock.assumeSleep();
-      return;
+      // Or it is the second one of the same moment.
+      if (clock.slept()) schedule(CHECK_MS);
+      return clock.assumeSleep();
     }
     let age = 0;
     if (time !== null) {

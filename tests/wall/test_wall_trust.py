@@ -176,6 +176,25 @@ def test_a_clock_that_is_set_while_the_page_is_open_changes_nothing(
     expect(page.locator("#age")).to_have_text(re.compile("updated 2.\xa0s ago"))
 
 
+def test_two_requests_of_one_moment_are_no_alarm_for_a_minute(
+    wall: Database, visit: "Visit"
+) -> None:
+    """As after the start of a small computer: it gets a network, and sets its clock."""
+    page = visit.open()
+    page.clock.set_system_time(NOW + timedelta(hours=2))
+    visit.server.tick()
+    page.clock.run_for(1000)
+    visit.settle()
+    with page.expect_response("**/api/config"):
+        page.evaluate("window.dispatchEvent(new Event('online'))")
+    visit.settle()
+    visit.server.tick()
+    page.clock.run_for(4000)
+    visit.settle()
+    page.clock.run_for(1000)
+    assert page.locator("body").get_attribute("data-lost") == "false"
+
+
 def test_after_sleep_without_a_server_the_data_count_as_old(
     wall: Database, visit: "Visit", server: "WallServer", expect: Any
 ) -> None:
