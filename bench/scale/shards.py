@@ -19,10 +19,12 @@ from ci_observer.ingest.config.shard import number_of
 PART = "shards"
 MINUTES = 1
 NAMES, SHARDS = 10_000, 12
+# GitHub's limit for each token, if each repository is one request a minute.
+POINTS_A_MINUTE = 900
 # Repositories of the simulated GitHub, polled by three instances.
 REPOS, INSTANCES = 60, 3
 # The store writes few runs, and SQL copies them.
-WRITTEN, COPIES = 1_000, 100
+WRITTEN, COPIES = 1_000, 30
 # Compared row by row; the view has GitHub's whole objects.
 COMPARED = (
     *("runs", "run_attempts", "jobs", "job_steps", "feeds", "feed_states", "decisions"),
@@ -38,12 +40,19 @@ def measure(scratch: Path, say: Callable[[str], None]) -> Generator[Figure, None
     folder = scratch / PART
     folder.mkdir()
     counts = Counter(number_of(f"acme/service-{n}", SHARDS) for n in range(NAMES))
+    most, fewest = max(counts.values()), min(counts.values())
     yield Figure(
         PART,
         "largest ÷ smallest shard",
-        max(counts.values()) / min(counts.values()),
-        f"{NAMES:,} names over {SHARDS} shards: {min(counts.values())} to "
-        f"{max(counts.values())} repositories",
+        most / fewest,
+        f"{NAMES:,} names over {SHARDS} shards: {fewest} to {most} repositories",
+    )
+    yield Figure(
+        PART,
+        "points a minute of the largest shard",
+        most,
+        f"of {POINTS_A_MINUTE} for its token, with a request a minute for each "
+        "repository",
     )
     yield _three_instances(folder, say)
     yield from _reshard(folder, say)
@@ -110,7 +119,8 @@ def _differing(before: Path, after: Path) -> list[str]:
                 f"select {listed} from {schema}.{table}" for schema in ("main", "after")
             )
             missing = f"select 1 from ({one} except {other}) limit 1"
-            more = f"select 1 from ({other} except {one}) limit 1"
-            if conn.execute(missing).fetchone() or conn.execute(more).fetchone():
+            counts = f"select (select count(*) from ({one})) <> count(*) from ({other})"
+            [[is_other_count]] = conn.execute(counts)
+            if is_other_count or conn.execute(missing).fetchone():
                 found.append(table)
         return found

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bench.scale import __main__ as scale
 from bench.scale import parts
 from bench.scale.deadline import deadline
 from bench.scale.figures import MAX_NOTE, Figure, failure, markdown
+from ci_observer.ingest.db.copies import open_for_bulk, raise_if_interrupted
 
 
 @dataclass
@@ -100,6 +103,25 @@ def test_a_part_that_hangs_is_stopped():
     with pytest.raises(TimeoutError, match="stopped after"), deadline(0.0005):
         hang()
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+# Datasette, which other tests import, has SQLite's callbacks warn of the error.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_part_that_hangs_in_sqlite_is_stopped(tmp_path):
+    with (
+        closing(open_for_bulk(tmp_path / "new.db")) as conn,
+        pytest.raises(TimeoutError, match="stopped after"),
+        deadline(0.0005),
+    ):
+        hang(conn)
+
+
+def hang(conn: sqlite3.Connection) -> None:
+    endless = "with n as (select 1 union all select 1 from n) select count(*) from n"
+    try:
+        conn.execute(endless)
+    except sqlite3.DatabaseError as error:
+        raise_if_interrupted(error)
 
 
 def test_a_long_error_is_cut_in_the_table():
