@@ -128,8 +128,9 @@ async def _poll_forever(config: Config, db: Database, lock: IngestLock) -> int:
     async with open_poller(config, db) as poller:
         poller.start()
         log.info(
-            "Polling %s every %d s into %s",
+            "Polling %s%s every %d s into %s",
             ",".join(config.repos),
+            f" as {config.shard.name}" if config.shard else "",
             config.refresh_seconds,
             config.db_path,
         )
