@@ -105,10 +105,11 @@ def _write(
 ) -> list[tuple[Path, int]]:
     """Write and check the databases; return the path and the runs of each."""
     plan, empty = part / "plan.db", part / EMPTY
-    steps = 2 * len(sources) + shards * (2 * len(sources) + 2)
+    # The one more keeps the last step from being shown as done when it begins.
+    steps = 2 * len(sources) + shards * (2 * len(sources) + 2) + 1
     path = plan
     try:
-        with progress_bar(None, steps, "resharding", str) as bar:
+        with progress_bar(None, steps, "resharding", lambda text: text) as bar:
 
             def step(text: str) -> None:
                 bar.update(1, text)
@@ -121,10 +122,11 @@ def _write(
                 shard = Shard(number, shards)
                 runs = _write_shard(path, plan, sources, shard, step)
                 written.append((path, runs))
+            step("done")
     except Damaged as damage:
         raise BackupError(
-            f"The new database of shard {path.stem} is wrong ({damage}), so all were "
-            "deleted. Check each FILE with ci-observer backup, which verifies it."
+            f"The new {path.name} is wrong ({damage}), so all were deleted. Check each "
+            "FILE with ci-observer backup, which verifies it."
         ) from damage
     except sqlite3.DatabaseError as error:
         copies.raise_if_interrupted(error)

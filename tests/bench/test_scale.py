@@ -113,10 +113,10 @@ def test_a_part_that_hangs_in_sqlite_is_stopped(tmp_path):
         pytest.raises(TimeoutError, match="stopped after"),
         deadline(0.0005),
     ):
-        hang(conn)
+        hang_in_sqlite(conn)
 
 
-def hang(conn: sqlite3.Connection) -> None:
+def hang_in_sqlite(conn: sqlite3.Connection) -> None:
     endless = "with n as (select 1 union all select 1 from n) select count(*) from n"
     try:
         conn.execute(endless)
