@@ -17,8 +17,8 @@ from ci_observer.ingest.db import schema
 PART = "peer_runs"
 MINUTES = 1
 INSTANCES = 3
-RUNS = 150_000
-PAGES = 200
+RUNS = 60_000
+PAGES = 100
 LIMIT = 100
 
 

@@ -11,7 +11,12 @@ from waiting import HANG_SECONDS
 from ci_observer.web.peers import watch as watch_module
 from ci_observer.web.peers.client import PeerClient
 from ci_observer.web.peers.peer import Peer
-from ci_observer.web.peers.watch import PeerWatch
+from ci_observer.web.peers.watch import PeerWatch, pause_after
+
+
+def test_only_the_first_failure_is_followed_by_a_short_pause() -> None:
+    # A wrong token would else be taken for guesses of it, and refused for a minute.
+    assert [pause_after(failures) for failures in range(4)] == [10, 3, 10, 10]
 
 
 @pytest.mark.asyncio

@@ -24,7 +24,7 @@ OK, STARTING, DEGRADED, STALE, MISSING = (
 # In these the tiles are as the peer says.
 TRUSTED = (OK, DEGRADED)
 # The states of a peer's polling in which nothing is wrong.
-_CALM = (OK, STARTING, "peers", "no_peers")
+_CALM = (OK, STARTING)
 
 
 def time_of_day() -> datetime:

@@ -95,8 +95,7 @@ class PeerWatch:
         while self._is_wanted(branches):
             await self._refresh(each.state, branches)
             each.tried.set()
-            is_first = each.state.failures == 1
-            await asyncio.sleep(RETRY_SECONDS if is_first else EVERY_SECONDS)
+            await asyncio.sleep(pause_after(each.state.failures))
 
     def _is_wanted(self, branches: Branches) -> bool:
         selection = self._selections[branches]
@@ -118,6 +117,11 @@ class PeerWatch:
 
     def _parse(self, response: PeerResponse, peer: Peer) -> list[Tile]:
         return parse_tiles(response, peer, self._checks[peer])
+
+
+def pause_after(failures: int) -> float:
+    """The seconds until the next request, after a number of failures in a row."""
+    return RETRY_SECONDS if failures == 1 else EVERY_SECONDS
 
 
 @dataclass
