@@ -56,6 +56,7 @@ def run_pass(
     Raises `LakeError` and `DatabaseError`.
     """
     start = time.monotonic()
+    place.forget_tables()
     with (
         closing(schema.connect_read_only(db_path)) as db,
         explaining_failures(place.uri, place.options),

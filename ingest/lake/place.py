@@ -37,6 +37,10 @@ class Place:
         """The address of a table."""
         return f"{self.uri}/{table.name}"
 
+    def forget_tables(self) -> None:
+        """Open each table again: the lake may have been deleted and filled since."""
+        self._tables.clear()
+
     def open(self, table: LakeTable) -> DeltaTable:
         """The newest version of a table, which is created if it is missing.
 

@@ -14,6 +14,8 @@ from varied_archive import fill_varied
 
 from ci_observer.ingest.db import schema
 from ci_observer.ingest.lake import merging
+from ci_observer.ingest.lake.passes import run_pass
+from ci_observer.ingest.lake.place import Place
 from ci_observer.ingest.store import instance, repos
 from ci_observer.ingest.store.database import transaction
 
@@ -177,6 +179,18 @@ def test_a_lake_that_missed_more_than_the_log_has_is_filled_again(
 
     assert db.execute("select count(*) from run_changes").fetchone() == (2,)
     assert merge(db_path, lake.folder)["runs"] == (4, 0)
+    assert_equal(db, lake)
+
+
+def test_a_deleted_lake_is_filled_again_by_a_running_process(db, db_path, lake):
+    watch(db, FEED)
+    save_runs(db, run_payload(1))
+    running = Place(str(lake.folder), folder=lake.folder)
+    run_pass(db_path, running)
+    shutil.rmtree(lake.folder)
+
+    run_pass(db_path, running)
+
     assert_equal(db, lake)
 
 
