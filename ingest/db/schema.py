@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -22,6 +23,7 @@ from ci_observer.ingest.db.database_file import (
     keep_damaged_wal,
     refuse_empty_file,
     refuse_replica,
+    txid_path,
 )
 from ci_observer.ingest.db.disk import existing_folder
 from ci_observer.ingest.db.locks import use_wal, write_transaction
@@ -177,6 +179,21 @@ def _cannot_open(path: Path, error: Exception) -> DatabaseError:
     )
 
 
+class ReplicaConnection(sqlite3.Connection):
+    """Reads a file that Litestream writes.
+
+    Litestream changes pages without the counter by which SQLite notices that, so each
+    statement forgets the pages of those before it:
+    https://www.sqlite.org/fileformat2.html#file_change_counter
+    """
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        """Execute a statement, with the pages that the file has now."""
+        if not self.in_transaction:
+            super().execute("pragma shrink_memory")
+        return super().execute(*args)
+
+
 def connect_read_only(path: Path) -> Database:
     """Open the database read-only.
 
@@ -187,7 +204,14 @@ def connect_read_only(path: Path) -> Database:
         refuse_empty_file(path)
         refuse_other_program(path)
     try:
-        conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        conn = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            factory=(
+                ReplicaConnection if txid_path(path).exists() else sqlite3.Connection
+            ),
+        )
         refuse_newer_version(Database(conn))
         conn.execute("select 1 from run_history, runs_full, payload_parts limit 0")
     except sqlite3.Error as error:
