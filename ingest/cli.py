@@ -595,7 +595,7 @@ def reshard(
     Back to one:          ci-observer reshard --shards 1 --output new shard-*.db
 
     Stop CI Observer first. The files are only read; the new ones get their names when
-    all are complete and checked, so a command that was killed leaves none. Then start
+    all are complete and checked, so each file that is there is complete. Then start
     each instance with its file, SHARD=1/N and so on, and the same GH_REPOS as before.
     """
     from ci_observer.ingest.commands.reshard import reshard as write_shards
