@@ -4,6 +4,7 @@ from typing import Any
 
 from datasette import hookimpl
 from datasette.app import Datasette
+from datasette.plugins import pm
 from datasette.utils.asgi import Request, Response
 
 from ci_observer.web.accept import prefers_html
@@ -14,6 +15,8 @@ from ci_observer.web.same_site import is_same_site
 from ci_observer.web.urls import route_of
 
 ROUTE = "/-/mcp"
+# The entry point of datasette-mcp.
+DATASETTE_MCP = "mcp"
 METHODS = ("POST", "OPTIONS")
 NOT_INSTALLED = (
     "Agents need one more package: pip install 'ci-observer[mcp]', then restart."
@@ -32,6 +35,10 @@ except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("datasette_mcp", "mcp"):
         raise
     Endpoint = None  # type: ignore[assignment, misc]
+else:
+    # Its route keeps sessions in memory, and makes a server at each start.
+    if pm.has_plugin(DATASETTE_MCP):
+        pm.unregister(name=DATASETTE_MCP)
 
 
 async def mcp(
@@ -54,8 +61,7 @@ async def mcp(
     return None
 
 
-# First, in the place of the route of datasette-mcp, which keeps sessions in memory.
-@hookimpl(tryfirst=True)
+@hookimpl
 def register_routes() -> list[tuple[str, Any]]:
     return [(rf"^{ROUTE}$", mcp)]
 
@@ -66,7 +72,6 @@ def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
     return route_of(datasette, scope) == ROUTE
 
 
-# Last, because it takes tools of datasette-mcp away.
-@hookimpl(trylast=True)
+@hookimpl
 def register_mcp_tools(datasette: Datasette, mcp: Any) -> None:
     register_tools(datasette, mcp)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from datasette.app import Datasette
 from datasette.utils.asgi import Request
+from datasette_mcp import register_mcp_tools
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
@@ -42,11 +43,10 @@ OneRepo = Annotated[str | None, Field(description="owner/name; all if not given"
 
 
 def register_tools(datasette: Datasette, server: MCPServer) -> None:
-    """Add our tools to the server, in the place of those of datasette-mcp."""
-    present = set(server._tool_manager._tools)
+    """Add the tools of datasette-mcp to the server, and ours in place of some."""
+    register_mcp_tools(datasette, server)
     for name in REPLACED:
-        if name in present:
-            server.remove_tool(name)
+        server.remove_tool(name)
 
     @server.tool(annotations=READ_ONLY)
     async def red_now(
