@@ -1,7 +1,8 @@
 """The lock that keeps a second ingest from a database; it ends with its process.
 
 The locked file also holds what a full disk or a missing database keeps out of the
-database: which files ingest has open, and why it cannot write.
+database: which files ingest has open, and why it cannot write. `take_lock` also locks
+the files of other commands.
 """
 
 import fcntl
@@ -10,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from ci_observer.ingest.db.database_file import lock_path, record_files
 from ci_observer.ingest.db.permissions import FILE_MODE
@@ -67,17 +69,24 @@ def only_ingest(db_path: Path) -> Iterator[IngestLock]:
     except OSError as error:
         raise DatabaseError(f"Cannot open {path}: {error.strerror}.") from error
     try:
-        _lock(descriptor, db_path)
+        take_lock(
+            descriptor,
+            AlreadyPolling(
+                f"Another ingest is polling into {db_path}. "
+                "Stop it first, or set CI_OBSERVER_DB to another file for this one."
+            ),
+        )
         yield IngestLock(descriptor, db_path)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, db_path: Path) -> None:
+def take_lock(file: int | TextIO, problem: Exception) -> None:
+    """Lock a file until it is closed; raise `problem` if another process has locked it.
+
+    `file` is open, or its descriptor.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise AlreadyPolling(
-            f"Another ingest is polling into {db_path}. "
-            "Stop it first, or set CI_OBSERVER_DB to another file for this one."
-        ) from None
+        raise problem from None

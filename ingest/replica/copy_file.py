@@ -3,7 +3,6 @@
 A reader thus has either the former copy or a complete new one.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from ci_observer.ingest.db.database_file import lock_path, txid_path
 from ci_observer.ingest.db.permissions import FILE_MODE, restrict
 from ci_observer.ingest.errors import ConfigError, DatabaseError
+from ci_observer.ingest.lock import take_lock
 
 # The two bytes of the header for the kind of journal, and their value for none:
 # https://www.sqlite.org/fileformat2.html#file_format_version_numbers
@@ -64,13 +64,13 @@ def lock(database: Path) -> Iterator[None]:
     Raises `ConfigError` if there is another one, `OSError` without the mark.
     """
     with marker_path(database).open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
+        take_lock(
+            file,
+            ConfigError(
                 f"CI_OBSERVER_DB: another ci-observer replica writes {database}. Write "
                 "another path, or stop it."
-            ) from None
+            ),
+        )
         yield
 
 

@@ -1,6 +1,5 @@
 """The files that `reshard` reads: checked, locked and never changed."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from ci_observer.ingest.db.database_file import file_id, lock_path
 from ci_observer.ingest.db.migrations import migrations, table_names
 from ci_observer.ingest.db.schema import refuse_newer_version
 from ci_observer.ingest.errors import BackupError, DatabaseError
+from ci_observer.ingest.lock import take_lock
 from ci_observer.ingest.store.instance import stored_shard
 
 NOTHING_WRITTEN = "Nothing has been written."
@@ -133,14 +133,15 @@ def _without_ingest(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take_lock(
+            descriptor,
+            BackupError(
+                f"CI Observer is running and polls into {path}. Stop it, since an alert"
+                " that it sends meanwhile would be sent again; or reshard a copy, to "
+                f"try it: ci-observer backup FILE. {NOTHING_WRITTEN}"
+            ),
+        )
         yield
-    except BlockingIOError:
-        raise BackupError(
-            f"CI Observer is running and polls into {path}. Stop it, since an alert "
-            "that it sends meanwhile would be sent again; or reshard a copy, to try "
-            f"it: ci-observer backup FILE. {NOTHING_WRITTEN}"
-        ) from None
     finally:
         os.close(descriptor)
 
