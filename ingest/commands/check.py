@@ -1,10 +1,13 @@
 """The command `check`: tests the settings and every feed, and prints the result."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
+
+from sqlite_utils import Database
 
 from ci_observer.ingest.alerts.receivers import names_of
 from ci_observer.ingest.commands.check_app import app_lines
@@ -30,6 +33,8 @@ from ci_observer.ingest.store.instance import stored_shard
 
 MASK = "********"
 
+T = TypeVar("T")
+
 
 def check_database(config: Config) -> list[Line]:
     """Whether the database exists and can be used, and the room on its disk.
@@ -50,23 +55,27 @@ def alert_lines(config: Config) -> list[Line]:
     if not config.alert_urls:
         return []
     lines = [Line(f"Alerts: to {', '.join(names_of(config.alert_urls))}.")]
-    try:
-        with closing(schema.connect_read_only(config.db_path)) as db:
-            rows = db.execute("select warning from alert_warnings").fetchall()
-    except (DatabaseError, schema.StorageError):
-        # There is none yet, or the line about the database says why.
-        return lines
-    return lines + [Line(warning, is_warning=True) for (warning,) in rows]
+    select = "select warning from alert_warnings"
+    rows = _read_database(config, lambda db: db.execute(select).fetchall())
+    return lines + [Line(warning, is_warning=True) for (warning,) in rows or ()]
 
 
 def shard_lines(config: Config) -> list[Line]:
     """A warning if the database is that of another shard."""
+    text = mismatch_text(_read_database(config, stored_shard), config.shard)
+    return [Line(text, is_warning=True)] if text else []
+
+
+def _read_database(config: Config, read: Callable[[Database], T]) -> T | None:
+    """What `read` returns; None if the database cannot be read.
+
+    There is none yet, or the line about the database says why.
+    """
     try:
         with closing(schema.connect_read_only(config.db_path)) as db:
-            text = mismatch_text(stored_shard(db), config.shard)
+            return read(db)
     except (DatabaseError, schema.StorageError):
-        return []
-    return [Line(text, is_warning=True)] if text else []
+        return None
 
 
 def disk_warnings(config: Config) -> tuple[str, ...]:
